@@ -1,0 +1,65 @@
+# One door for everything; each target does first what it needs. On a fresh Debian or Ubuntu: make, python3 (3.11 or newer), python3-venv.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system demo run test check bench
+
+help:
+	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
+	@echo "make demo     two scripted phones: a call, hold, the lamp, resume; one line a step"
+	@echo "make run      the server with its defaults (ARGS='--config FILE' adds options)"
+	@echo "make test     all tests; installs what they need first"
+	@echo "make check    ruff, mypy --strict, the import layers"
+	@echo "make bench    the load table"
+	@echo "make system   the Debian packages that tests use (as root)"
+
+setup: $(VENV)/.setup
+
+$(VENV)/.setup: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
+	@touch $@
+
+# kamailio and prometheus come with services. Tests start their own on loopback, so nothing may start by itself: policy-rc.d
+# refuses the start during the installation, and what was installed here is disabled for the next boot.
+system:
+	@missing=; for package in $(SYSTEM_PACKAGES); do \
+	  dpkg -s $$package 2>/dev/null | grep -q '^Status: .* installed$$' || missing="$$missing $$package"; \
+	done; \
+	test -z "$$missing" && exit 0; \
+	if test "$$(id -u)" != 0; then \
+	  echo "as root: apt-get update && apt-get install -y --no-install-recommends$$missing" >&2; exit 2; \
+	fi; \
+	policy=/usr/sbin/policy-rc.d; \
+	if ! test -e $$policy; then \
+	  trap "rm -f $$policy" EXIT; trap 'exit 130' INT TERM; \
+	  printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; \
+	fi; \
+	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+	apt-get update && apt-get install -y --no-install-recommends $$missing || exit 2; \
+	if test -d /run/systemd/system; then \
+	  for package in $$missing; do systemctl disable --now $$package.service 2>/dev/null || true; done; \
+	fi
+
+demo: setup
+	$(BIN)/python -m b2bua.phone.demo
+
+run: setup
+	$(BIN)/b2bua run $(ARGS)
+
+test: system setup
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup
+	$(BIN)/ruff check b2bua plugins tests
+	$(BIN)/mypy --strict b2bua plugins
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+bench: setup
+	$(BIN)/python tests/load/bench.py table

@@ -1,0 +1,188 @@
+"""The command `b2bua`: run the server, keep its users, watch its messages.
+
+What the user can put right (a setting, a file, a port taken) is one line on standard error and exit status 2.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import structlog
+
+from b2bua import __version__
+from b2bua.config import ConfigError, Settings, load_settings
+from b2bua.store.interface import Store, StoreError
+from b2bua.store.opening import open_store
+from b2bua.store.users_file import make_user, read_users
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_CONFIG = click.option("--config", metavar="FILE.toml", help="Settings in TOML (or B2BUA_CONFIG).")
+_DOMAIN = click.option("--domain", metavar="NAME", help="The SIP domain, also the realm. [lab.internal]")
+_STORE = click.option("--store", metavar="URL", help="memory: or sqlite:PATH. [sqlite:var/b2bua.db]")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script; always ends with SystemExit."""
+    sys.exit(_status(arguments))
+
+
+def _status(arguments: Sequence[str] | None) -> int:
+    try:
+        result = commands.main(arguments, prog_name="b2bua", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except BrokenPipeError:  # `b2bua trace | head`: the reader has had enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
+    except (ConfigError, StoreError) as error:
+        return _fail(str(error))
+    return result if isinstance(result, int) else 0
+
+
+def _fail(text: str) -> int:
+    click.echo("b2bua: " + " ".join(text.split()), err=True)
+    return 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="b2bua", message="%(prog)s %(version)s")
+def commands() -> None:
+    """A SIP PBX: Session Manager and Communication Manager in one process."""
+    # Standard output belongs to what a command prints; the log goes to standard error.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
+# The settings' own readers check the values, so that a wrong one reads the same from every source.
+@commands.command()
+@_CONFIG
+@_DOMAIN
+@click.option("--listen", multiple=True, metavar="udp:HOST:PORT[/ADVERTISED]", help="A listener; repeatable.")
+@click.option("--http", metavar="HOST:PORT", help="Metrics, health, API. [127.0.0.1:8080]")
+@click.option("--users", metavar="FILE", help="Lines user,password, read at each start; only HA1s are kept.")
+@_STORE
+@click.option("--trace", metavar="N", help="Messages that the trace keeps; 0 = off. [10000]")
+@click.option("--trace-secrets", is_flag=True, default=None, help="Let loopback see secrets in the trace.")
+@click.option("--challenge-reinvite", metavar="always|when-needed|never", help="Whether a re-INVITE gets 407. [always]")
+def run(config: str | None, **options: object) -> int:
+    """Run the server until SIGTERM or SIGINT."""
+    settings = _settings(config, **options)
+    settings.check()
+    from b2bua.service import run as run_service  # Late: `b2bua user` and `--help` need no reactor.
+
+    return run_service(settings)
+
+
+@commands.group()
+def user() -> None:
+    """The users of the domain; a running server sees a change within a second or two."""
+
+
+def _store_options(command: _Command) -> _Command:
+    for option in (_DOMAIN, _STORE, _CONFIG):
+        command = option(command)
+    return command
+
+
+@user.command("add")
+@click.argument("name")
+@_store_options
+def add_user(name: str, **options: str | None) -> int:
+    """Add a user, or change one's password: from a prompt, or else the first line of standard input."""
+    settings = _settings(**options)
+    password = _password()
+    try:
+        record = make_user(name, settings.domain, password)
+    except ValueError as error:
+        raise ConfigError(f"user {name}: {error}") from None
+    with _Opened(settings) as store:
+        known = store.user(name) is not None
+        store.put_users([record])
+    click.echo(f"user {name} {'changed' if known else 'added'}")
+    return 0
+
+
+@user.command("list")
+@_store_options
+def list_users(**options: str | None) -> int:
+    """Print the users' names, one a line."""
+    with _Opened(_settings(**options)) as store:
+        names = sorted(record.name for record in store.users())
+    for name in names:
+        click.echo(name)
+    return 0
+
+
+@user.command("remove")
+@click.argument("name")
+@_store_options
+def remove_user(name: str, **options: str | None) -> int:
+    """Remove a user."""
+    with _Opened(_settings(**options)) as store:
+        if not store.remove_user(name):
+            raise ConfigError(f"user {name}: there is no such user")
+    click.echo(f"user {name} removed")
+    return 0
+
+
+@user.command("import")
+@click.argument("file")
+@_store_options
+def import_users(file: str, **options: str | None) -> int:
+    """Add or change the users of FILE, lines user,password."""
+    settings = _settings(**options)
+    records = read_users(Path(file), settings.domain)
+    with _Opened(settings) as store:
+        store.put_users(records)
+    click.echo(f"{len(records)} users imported")
+    return 0
+
+
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON record a line instead of the ladder.")
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server's HTTP address.")
+@click.option("--call-id", default="", metavar="ID", help="Only the call that has a leg with this Call-ID, all its legs.")
+@click.option("--user", default="", metavar="USER", help="Only this user's calls and messages.")
+@click.option("--follow", is_flag=True, help="Go on with new messages until interrupted.")
+@click.option("--secrets", is_flag=True, help="Unredacted, if the server runs with --trace-secrets.")
+def trace(url: str, as_json: bool, call_id: str, user: str, follow: bool, secrets: bool) -> int:
+    """Show the messages of a running server as a ladder."""
+    from b2bua.trace import client  # Late: no other command needs it.
+
+    return client.main(url=url, as_json=as_json, call_id=call_id, user=user, follow=follow, secrets=secrets)
+
+
+class _Opened:
+    """The store for the length of a `with`; for a command there is one thread only, so posting is calling."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.store == "memory:":
+            raise ConfigError("store: memory: keeps no users; name a sqlite:PATH")
+        self._store = open_store(settings.store, settings.domain, lambda function, *arguments: function(*arguments))
+
+    def __enter__(self) -> Store:
+        return self._store
+
+    def __exit__(self, *_reason: object) -> None:
+        self._store.close()
+
+
+def _settings(config: str | None, **options: object) -> Settings:
+    return load_settings(Path(config) if config else None, os.environ, options)
+
+
+def _password() -> str:
+    """Never an argument: those are seen by every user of the machine."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")

@@ -1,0 +1,379 @@
+"""The settings and where they come from: command line > environment `B2BUA_…` > TOML file > default.
+
+Whatever is wrong becomes one `ConfigError` whose text is the one line that the user sees: which file and line (or which
+variable or option), what is wrong, and for an unknown key the nearest known one. Relative paths count from the working
+directory, wherever they were written.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
+
+import msgspec
+
+KNOWN_TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
+SUPPORTED_TRANSPORTS: Final = ("udp",)
+"""What a listener can be opened for today; the others are understood and refused by `Settings.check`."""
+
+CHALLENGEABLE: Final = frozenset(
+    ("REGISTER", "SUBSCRIBE", "INVITE", "PUBLISH", "OPTIONS", "MESSAGE", "REFER", "UPDATE", "PRACK", "BYE", "INFO")
+)  # fmt: skip
+"""Methods whose challenge can be set. ACK and CANCEL cannot be (RFC 3261 §22.1), NOTIFY never is."""
+
+ENVIRONMENT_PREFIX: Final = "B2BUA_"
+CONFIG_VARIABLE: Final = "B2BUA_CONFIG"
+_ORCHESTRATION = re.compile(r"B2BUA_(SERVICE_|PORT$|PORT_)")
+"""What Kubernetes and container links set for a service called b2bua (B2BUA_PORT, B2BUA_SERVICE_HOST): not ours."""
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?")
+_KEY_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_KEY_LINE = re.compile(rf"\s*({_KEY_PART}(?:\s*\.\s*{_KEY_PART})*)\s*=")
+_TABLE_LINE = re.compile(rf"\s*\[\[?\s*({_KEY_PART}(?:\s*\.\s*{_KEY_PART})*)\s*\]")
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the text is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One listener, written `udp:HOST:PORT[/ADVERTISED]`; IPv6 hosts stand in brackets there and without them here."""
+
+    transport: str
+    """`udp`, `tcp`, `tls`, `ws`, `wss`."""
+    host: str
+    """The address to bind; `0.0.0.0` and `::` are wildcards."""
+    port: int
+    """0 = any free one."""
+    advertised: tuple[str, int] | None = None
+    """What peers are told instead; its port is the listener's unless given (0 = the port that was bound)."""
+
+    def __str__(self) -> str:
+        text = f"{self.transport}:{host_port_text(self.host, self.port)}"
+        if self.advertised is None:
+            return text
+        host, port = self.advertised
+        bare = host_port_text(host, port).removesuffix(f":{port}")
+        return f"{text}/{bare}" if port == self.port else f"{text}/{bare}:{port}"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings of one server; immutable. `load_settings` checks each value, `check` what holds between them."""
+
+    domain: str = "lab.internal"
+    """The SIP domain served; also the digest realm."""
+    listen: tuple[Listen, ...] = (Listen("udp", "0.0.0.0", 5060),)
+    """Where SIP is heard: `TRANSPORT:HOST:PORT[/ADVERTISED]`, several allowed."""
+    http: tuple[str, int] = ("127.0.0.1", 8080)
+    """Where metrics, health, API and console are served: `HOST:PORT`."""
+    users: Path | None = None
+    """A file with lines `user,password`, read at each start; only the HA1s are kept."""
+    store: str = "sqlite:var/b2bua.db"
+    """Where users and bindings live: `memory:` or `sqlite:PATH`."""
+    trace: Annotated[int, msgspec.Meta(ge=0)] = 10_000
+    """How many messages the trace keeps; 0 = off."""
+    trace_secrets: bool = False
+    """Whether the trace may show digest responses and keys, to loopback only and when asked for."""
+    challenge_reinvite: Literal["always", "when-needed", "never"] = "always"
+    """Whether a re-INVITE gets 407: on each one, only without valid credentials, or never."""
+    aliases: tuple[str, ...] = ()
+    """Further domain names that mean this domain."""
+    registration_expires_min: Annotated[int, msgspec.Meta(ge=1)] = 60
+    """Seconds; a shorter registration is refused with 423 (RFC 3261 §10.3)."""
+    registration_expires_max: Annotated[int, msgspec.Meta(ge=1)] = 3600
+    """Seconds; a longer registration is shortened to this."""
+    registration_expires_default: Annotated[int, msgspec.Meta(ge=1)] = 3600
+    """Seconds granted to a registration that asks for none."""
+    nonce_lifetime: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    """Seconds until a nonce is stale."""
+    strict_digest_uri: bool = False
+    """Whether the digest's `uri` must equal the Request-URI (RFC 7616 §3.4.6); many phones differ."""
+    watchers: Literal["domain", "self"] = "domain"
+    """Who may watch a lamp: every authenticated user of the domain, or the user alone."""
+    feature_server: str = "communication_manager"
+    """The feature server in this process: the name of a plugin, or `none`."""
+    features: tuple[str, ...] = ("hold", "lamps")
+    """The feature server's features, in the order in which they see a message."""
+    feature_directory: Path | None = None
+    """A directory of your own features, one file each."""
+    challenge: dict[str, Literal["401", "407", "none"]] = {}
+    """Per method another challenge than the default policy's: `401`, `407`, `none`."""
+
+    def check(self) -> None:
+        """ConfigError when the server cannot start with these settings, whatever their sources."""
+        if not self.listen:
+            raise ConfigError("listen: at least one listener is needed")
+        for listen in self.listen:
+            if listen.transport not in SUPPORTED_TRANSPORTS:
+                supported = ", ".join(SUPPORTED_TRANSPORTS)
+                raise ConfigError(f"listen: {listen}: {listen.transport} is not supported yet; supported: {supported}")
+        bound = [(listen.transport, listen.host, listen.port) for listen in self.listen if listen.port]
+        for address in bound:
+            if bound.count(address) > 1:
+                raise ConfigError(f"listen: {Listen(*address)} stands there twice")
+        low, high = self.registration_expires_min, self.registration_expires_max
+        if not low <= self.registration_expires_default <= high:
+            raise ConfigError(
+                f"registration_expires_default: {self.registration_expires_default} is not between "
+                f"registration_expires_min ({low}) and registration_expires_max ({high})"
+            )
+
+
+class Given(NamedTuple):
+    """A value as it was given, and the words that name its place in an error."""
+
+    where: str
+    value: object
+    textual: bool
+    """From the command line or environment: numbers, flags and lists are still text."""
+
+
+def load_settings(config: Path | None, environment: Mapping[str, str], options: Mapping[str, object]) -> Settings:
+    """The settings of all sources together. `options`: key → text or texts; None or an empty tuple = not given.
+
+    Without `config` the file that `B2BUA_CONFIG` names is read, if it names one. ConfigError when anything is wrong.
+    """
+    if config is None and environment.get(CONFIG_VARIABLE):
+        config = Path(environment[CONFIG_VARIABLE])
+    given = {} if config is None else _from_file(config)
+    given |= _from_environment(environment)
+    for key, value in options.items():
+        if value is not None and value != ():
+            given[key] = Given("--" + key.replace("_", "-"), value, True)
+    values: dict[str, Any] = {key: _read(key, one) for key, one in given.items()}
+    return Settings(**values)
+
+
+# ---- the sources
+
+
+def _from_file(path: Path) -> dict[str, Given]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        what = re.sub(r" \(at .*\)$", "", str(error))
+        found = re.search(r"at line (\d+)", str(error))
+        line = found[1] if found else str(text.count("\n") + 1)
+        raise ConfigError(f"{path}:{line}: {what}") from None
+    given = {}
+    for key, value in document.items():
+        where = f"{path}:{line_of(text, (key,))}"
+        if key not in FIELDS:
+            raise ConfigError(f"{where}: unknown key {key!r}; the nearest known key is {_nearest(key, FIELDS)!r}")
+        if key == "challenge" and isinstance(value, dict):
+            for method, choice in value.items():
+                _challenge(f"{path}:{line_of(text, (key, method))}: {key}.{method}", method, choice)
+        given[key] = Given(f"{where}: {key}", value, False)
+    return given
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
+    known = {ENVIRONMENT_PREFIX + key.upper(): key for key in FIELDS}
+    given = {}
+    for name, value in environment.items():
+        if not name.startswith(ENVIRONMENT_PREFIX) or name == CONFIG_VARIABLE or _ORCHESTRATION.match(name):
+            continue
+        if name not in known:
+            raise ConfigError(f"environment: unknown {name}; the nearest known variable is {_nearest(name, known)}")
+        if value:  # An empty variable counts as not set: Compose files write `${NAME:-}`.
+            given[known[name]] = Given(name, value, True)
+    return given
+
+
+def _nearest(key: str, known: Mapping[str, object]) -> str:
+    return difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+
+
+def line_of(text: str, path: tuple[str, ...]) -> int:
+    """The line of a key in a TOML text, else of its table: for messages, as tomllib keeps no positions."""
+    table: tuple[str, ...] = ()
+    fence = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if fence:
+            fence = "" if fence in line else fence
+            continue
+        if header := _TABLE_LINE.match(line):
+            here = table = _key_parts(header[1])
+        elif key := _KEY_LINE.match(line):
+            here = table + _key_parts(key[1])
+            fence = next((quotes for quotes in ('"""', "'''") if line.count(quotes) == 1), "")
+        else:
+            continue
+        if here[: len(path)] == path:
+            return number
+    return line_of(text, path[:-1]) if len(path) > 1 else 1
+
+
+def _key_parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in re.findall(_KEY_PART, text))
+
+
+# ---- the values
+
+
+def _read(key: str, given: Given) -> object:
+    """A given value as the field's type; ConfigError names the place."""
+    try:
+        if key not in _READERS:
+            return _convert(given, FIELDS[key])
+        shape, reader = _READERS[key]
+        return reader(_convert(given, shape))
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{given.where}: {_sentence(str(error))}") from None
+    except ValueError as error:
+        raise ConfigError(f"{given.where}: {error}") from None
+
+
+def _convert(given: Given, kind: Any) -> Any:
+    value = given.value
+    if given.textual and isinstance(value, str):
+        if get_origin(kind) is tuple:
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        elif get_origin(kind) is dict:
+            value = dict(_pair(part) for part in value.split(",") if part.strip())
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        raise ValueError(f"{value!r} is none of {', '.join(get_args(kind))}")
+    return msgspec.convert(value, kind, strict=not given.textual)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"{text.strip()!r} is not METHOD=CHALLENGE")
+    return name.strip(), value.strip()
+
+
+def _sentence(text: str) -> str:
+    """msgspec's message in our words: without backquotes and with a small first letter."""
+    text = text.replace("`", "")
+    return text[:1].lower() + text[1:]
+
+
+def parse_listen(text: str) -> Listen:
+    """`udp:HOST:PORT[/ADVERTISED]`; ValueError says what is wrong."""
+    transport, _, rest = text.partition(":")
+    transport = transport.lower()
+    if transport not in KNOWN_TRANSPORTS:
+        raise ValueError(f"{text!r}: the transport is none of {', '.join(KNOWN_TRANSPORTS)}")
+    address, slash, shown = rest.partition("/")
+    host, port = parse_address(address)
+    return Listen(transport, host, port, _advertised(shown, port) if slash else None)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`HOST:PORT` to bind, HOST an IP address (IPv6 in brackets) or `localhost`; ValueError says what is wrong."""
+    host, port = _split_port(text)
+    if port is None:
+        raise ValueError(f"{text!r} has no port")
+    if host.lower() == "localhost":
+        return "127.0.0.1", port
+    try:
+        return str(ipaddress.ip_address(host)), port
+    except ValueError:
+        raise ValueError(f"{host!r} is not an IP address of this host") from None
+
+
+def host_port_text(host: str, port: int) -> str:
+    """`HOST:PORT` with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def parse_host(text: str) -> str:
+    """A domain name or IP address (IPv6 in brackets) in small letters and without brackets; ValueError for neither."""
+    bare = text.strip()
+    if bare.startswith("[") and bare.endswith("]"):
+        return str(ipaddress.IPv6Address(bare[1:-1]))
+    if not _NAME.fullmatch(bare):
+        raise ValueError(f"{text!r} is not a host name")
+    return bare.rstrip(".").lower()
+
+
+def _advertised(text: str, port: int) -> tuple[str, int]:
+    host, own_port = _split_port(text)
+    if own_port == 0:
+        raise ValueError(f"{text!r}: port 0 cannot be advertised")
+    return parse_host(f"[{host}]" if ":" in host else host), port if own_port is None else own_port
+
+
+def _split_port(text: str) -> tuple[str, int | None]:
+    """HOST, [HOST], HOST:PORT or [HOST]:PORT; the host comes without brackets."""
+    text = text.strip()
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError(f"{text!r} is not HOST:PORT")
+        host, colon, digits = str(ipaddress.IPv6Address(host)), rest[:1], rest[1:]
+    else:
+        host, colon, digits = text.partition(":")
+        if ":" in digits:
+            raise ValueError(f"{text!r}: an IPv6 address stands in brackets, [::1]:5060")
+    if not host:
+        raise ValueError(f"{text!r} has no host")
+    if not colon:
+        return host, None
+    if not (digits.isascii() and digits.isdigit() and int(digits) <= 65535):
+        raise ValueError(f"{text!r}: the port is not a number from 0 to 65535")
+    return host, int(digits)
+
+
+def _challenge(where: str, method: str, choice: object) -> None:
+    """ConfigError for an override that makes no sense."""
+    if method not in CHALLENGEABLE:
+        if method in ("ACK", "CANCEL", "NOTIFY"):
+            raise ConfigError(f"{where}: {method} is never challenged")
+        nearest = _nearest(method.upper(), dict.fromkeys(sorted(CHALLENGEABLE)))
+        raise ConfigError(f"{where}: unknown method {method!r}; the nearest known method is {nearest!r}")
+    if choice not in ("401", "407", "none"):
+        raise ConfigError(f"{where}: {choice!r} is none of 401, 407, none (as text)")
+    if method == "REGISTER" and choice == "none":
+        raise ConfigError(f"{where}: REGISTER is always challenged")
+
+
+def _challenges(choices: dict[str, str]) -> dict[str, str]:
+    for method, choice in choices.items():
+        try:
+            _challenge(method, method, choice)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+    return choices
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError("an empty path")
+    return Path(text).expanduser()
+
+
+def _listeners(texts: tuple[str, ...]) -> tuple[Listen, ...]:
+    return tuple(parse_listen(text) for text in texts)
+
+
+def _aliases(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(parse_host(text) for text in texts)
+
+
+FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+"""Key → type of every setting."""
+
+_READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
+    "domain": (str, parse_host),
+    "listen": (tuple[str, ...], _listeners),
+    "http": (str, parse_address),
+    "users": (str, _path),
+    "aliases": (tuple[str, ...], _aliases),
+    "feature_directory": (str, _path),
+    "challenge": (dict[str, str], _challenges),
+}
+"""Fields written in a form of their own: the shape of the text, and its reader (ValueError for a wrong one)."""

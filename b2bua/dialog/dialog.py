@@ -1,0 +1,132 @@
+"""A dialog: the state that two user agents share, and the requests made inside it (RFC 3261 §12)."""
+
+from __future__ import annotations
+
+from b2bua.sip.errors import MalformedValue, SipError
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.uri import parse_uri
+
+
+class Dialog:
+    """One side's view of a dialog. An early dialog whose peer has not answered yet has an empty `remote_tag`."""
+
+    __slots__ = ("call_id", "local_tag", "remote_tag", "local", "remote", "local_cseq", "remote_cseq", "route_set", "remote_target",
+                 "contact", "_lines", "_names")  # fmt: skip
+
+    def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_target: str, contact: str) -> None:
+        self.call_id = call_id
+        self.local = local
+        """Our From value in requests we send, without its tag."""
+        self.local_tag = local_tag
+        self.remote = remote
+        """The peer's To value in requests we send, without its tag."""
+        self.remote_tag = ""
+        self.local_cseq = 0
+        self.remote_cseq = -1
+        """−1 while the peer has sent no request."""
+        self.route_set: list[str] = []
+        """Route values in the order we send them."""
+        self.remote_target = remote_target
+        """URI of the peer's Contact: the Request-URI of what we send."""
+        self.contact = contact
+        """Our Contact value, angle brackets included."""
+        self._names: list[str] = []
+        self._lines: list[str] = []
+
+    @classmethod
+    def as_server(cls, request: Request, local_tag: str, contact: str) -> Dialog:
+        """The dialog that answering this request makes (RFC 3261 §12.1.1). MalformedValue when it has no usable Contact."""
+        dialog = cls(
+            request.call_id, _untagged(request, "To"), local_tag, _untagged(request, "From"), contact_uri(request), contact
+        )
+        dialog.remote_tag = request.from_.tag
+        dialog.remote_cseq = request.cseq
+        dialog.route_set = request.elements("Record-Route")
+        return dialog
+
+    @classmethod
+    def as_client(cls, request: Request) -> Dialog:
+        """The dialog that this request of ours asks for; `establish` fills in what the response says (§12.1.2)."""
+        contact = request.get("Contact") or ""
+        dialog = cls(request.call_id, _untagged(request, "From"), request.from_.tag, request.get("To") or "", request.uri, contact)
+        dialog.local_cseq = request.cseq
+        dialog.route_set = request.elements("Route")
+        return dialog
+
+    def establish(self, response: Response) -> None:
+        """Take tag, route set and target from a response that makes or confirms the dialog (§12.1.2, §13.2.2.4)."""
+        self.remote_tag = response.to.tag
+        self.route_set = response.elements("Record-Route")[::-1]
+        if response.has("Contact"):
+            self.remote_target = contact_uri(response)
+        self._names = []
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What a request to us is matched by; the remote tag is compared after (§12.2.2)."""
+        return self.call_id, self.local_tag
+
+    def check(self, request: Request) -> None:
+        """Order by CSeq (§12.2.2): SipError 500 for a request that comes too late, 482 for a second copy by another path."""
+        if request.cseq < self.remote_cseq:
+            raise SipError(500, "CSeq Out of Order")
+        if request.cseq == self.remote_cseq:
+            raise SipError(482, "Merged Request")
+        self.remote_cseq = request.cseq
+
+    def refresh_target(self, message: Message) -> None:
+        """Take a new Contact: from a re-INVITE or UPDATE once it is answered 2xx, or from its 2xx (§12.2, RFC 6141 §4)."""
+        if message.has("Contact"):
+            self.remote_target = contact_uri(message)
+
+    def make_request(self, method: str, cseq: int = 0) -> Request:
+        """A request inside the dialog; the next CSeq, or `cseq` for an ACK. The caller adds Contact, body and the rest."""
+        if not cseq:
+            self.local_cseq += 1
+            cseq = self.local_cseq
+        if not self._names:
+            self._remember_constant_lines()
+        names, lines = self._names[:], self._lines[:]
+        uri = self.remote_target
+        if self.route_set and ";lr" not in self.route_set[0].lower():
+            uri = self._towards_strict_router(names, lines)
+        names.append("CSeq")
+        lines.append(f"CSeq: {cseq} {method}")
+        request = Request(method, uri, names, lines)
+        request._call_id, request._cseq, request._cseq_method = self.call_id, cseq, method
+        return request
+
+    def _remember_constant_lines(self) -> None:
+        to_tag = f";tag={self.remote_tag}" if self.remote_tag else ""
+        self._names = ["Route"] * len(self.route_set) + ["From", "To", "Call-ID"]
+        self._lines = [f"Route: {route}" for route in self.route_set]
+        self._lines += [f"From: {self.local};tag={self.local_tag}", f"To: {self.remote}{to_tag}", f"Call-ID: {self.call_id}"]
+
+    def _towards_strict_router(self, names: list[str], lines: list[str]) -> str:
+        """RFC 3261 §12.2.1.1: the first route without lr becomes the Request-URI, the target the last Route."""
+        first = names.index("Route")
+        uri = lines[first].partition("<")[2].partition(">")[0]
+        del names[first], lines[first]
+        last = len(self.route_set) - 1
+        names.insert(last, "Route")
+        lines.insert(last, f"Route: <{self.remote_target}>")
+        return uri
+
+
+def contact_uri(message: Message) -> str:
+    """The URI of the one Contact that a dialog-forming message carries (RFC 3261 §8.1.1.8)."""
+    contact = message.contact()
+    if contact is None or contact.uri == "*":
+        raise MalformedValue("Contact")
+    if parse_uri(contact.uri).scheme not in ("sip", "sips"):
+        raise MalformedValue("Contact")
+    return contact.uri
+
+
+def _untagged(message: Message, name: str) -> str:
+    """A From or To value as sent, less its tag."""
+    address = message.from_ if name == "From" else message.to
+    value = message.get(name) or ""
+    if not address.tag:
+        return value
+    return value.replace(f";tag={address.tag}", "").rstrip() if f";tag={address.tag}" in value else f"{address.display}<{address.uri}>"

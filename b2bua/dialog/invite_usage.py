@@ -1,0 +1,211 @@
+"""The INVITE usage of one dialog (RFC 3261 §13, §14): who may send an INVITE now, 2xx until ACK, ACK for each 2xx.
+
+It serves both sides of a call and both kinds of user agent, the feature server's leg and the scripted phone. What the
+messages mean is the owner's business; that they are sent as often and in such order as the RFC wants is done here.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from b2bua.dialog.dialog import Dialog
+from b2bua.sip.errors import SipError
+from b2bua.sip.flow import Flow
+from b2bua.sip.message import Request, Response
+from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.client_invite import InviteClient
+from b2bua.transaction.layer import TransactionLayer
+from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import T1, T2, TIMEOUT, Timer
+
+
+class InviteOwner(Protocol):
+    """Who owns the usage. Called at most once per event, never for a retransmission."""
+
+    def invite_progressed(self, response: Response) -> None:
+        """A provisional response above 100 to our INVITE."""
+
+    def invite_accepted(self, response: Response) -> None:
+        """The first 2xx to our INVITE; the owner calls `acknowledge` when it has what the ACK carries."""
+
+    def invite_refused(self, status: int, response: Response | None) -> None:
+        """Our INVITE failed; no response: 408 for a time-out, 503 for a transport error."""
+
+    def acknowledged(self, ack: Request) -> None:
+        """The ACK of our 2xx came."""
+
+    def ack_missing(self) -> None:
+        """Nobody acknowledged our 2xx within 64·T1: the dialog is to be ended with BYE (RFC 3261 §13.3.1.4)."""
+
+
+class InviteUsage:
+    """INVITEs in one dialog, in both directions. `dialog` is set by the owner as soon as there is one."""
+
+    __slots__ = ("dialog", "client", "server", "owes_ack", "_layer", "_flow", "_owner", "_ack", "_acked_cseq", "_accepted", "_accepted_cseq",
+                 "_repeat", "_give_up", "_interval", "_ended", "_client_cseq")  # fmt: skip
+
+    def __init__(self, layer: TransactionLayer, flow: Flow, owner: InviteOwner) -> None:
+        self.dialog: Dialog | None = None
+        self.client: InviteClient | None = None
+        """Our INVITE that has no final response yet."""
+        self.server: ServerTransaction | None = None
+        """The peer's INVITE that we have not answered yet."""
+        self.owes_ack = False
+        """A 2xx to our INVITE came and has not been acknowledged: the answer to its offer is not known yet."""
+        self._layer = layer
+        self._flow = flow
+        self._owner = owner
+        self._client_cseq = 0
+        self._ack: Request | None = None
+        self._acked_cseq = 0
+        self._accepted: Response | None = None
+        self._accepted_cseq = 0
+        self._repeat: Timer | None = None
+        self._give_up: Timer | None = None
+        self._interval = T1
+        self._ended = False
+
+    # -- as client ---------------------------------------------------------------------------------------------
+
+    def invite(self, request: Request) -> None:
+        """Send an INVITE or re-INVITE of ours. One at a time, and none while the peer's is open (§14.1)."""
+        assert self.client is None, "one INVITE at a time (RFC 3261 §14.1)"
+        self._client_cseq = request.cseq
+        transaction = self._layer.send_request(request, self._flow, self)
+        assert isinstance(transaction, InviteClient)
+        self.client = transaction
+
+    def cancel(self, *headers: tuple[str, str]) -> None:
+        """CANCEL our open INVITE: leaves once a 1xx has come (§9.1)."""
+        if self.client is not None:
+            self.client.cancel(*headers)
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        """From the transaction layer."""
+        status = response.status
+        if status < 200:
+            if status > 100:
+                self._owner.invite_progressed(response)
+            return
+        if status >= 300:
+            self.client = None
+            self._owner.invite_refused(status, response)
+            return
+        dialog = self.dialog
+        if transaction is self.client:
+            self.client = None
+            self._ack = None
+            self.owes_ack = True
+            self._owner.invite_accepted(response)
+        elif dialog is not None and response.to.tag != dialog.remote_tag:
+            self._end_fork(response)
+        elif self._ack is not None and self._acked_cseq == response.cseq:
+            self._layer.send_ack(self._ack.copy(), self._flow)
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        """From the transaction layer."""
+        self.client = None
+        self._owner.invite_refused(status, None)
+
+    def acknowledge(self, body: bytes = b"", content_type: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """ACK the 2xx that was reported last, and every repetition of it (§13.2.2.4)."""
+        dialog = self.dialog
+        assert dialog is not None
+        ack = dialog.make_request("ACK", self._client_cseq)
+        ack.append("Max-Forwards", "70")
+        for name, value in headers:
+            ack.append(name, value)
+        ack.set_body(body, content_type)
+        self._ack, self._acked_cseq = ack, self._client_cseq
+        self.owes_ack = False
+        self._layer.send_ack(ack.copy(), self._flow)
+
+    def _end_fork(self, response: Response) -> None:
+        """A second callee answered: acknowledged and sent BYE at once, this call is taken (§13.2.2.4)."""
+        dialog = self.dialog
+        assert dialog is not None
+        fork = Dialog(dialog.call_id, dialog.local, dialog.local_tag, dialog.remote, dialog.remote_target, dialog.contact)
+        fork.local_cseq = dialog.local_cseq
+        fork.establish(response)
+        for method, cseq in (("ACK", response.cseq), ("BYE", 0)):
+            request = fork.make_request(method, cseq)
+            request.append("Max-Forwards", "70")
+            request.append("Content-Length", "0")
+            if method == "ACK":
+                self._layer.send_ack(request, self._flow)
+            else:
+                self._layer.send_request(request, self._flow, _NOBODY)
+
+    # -- as server ---------------------------------------------------------------------------------------------
+
+    def invite_received(self, transaction: ServerTransaction, retry_after: int) -> None:
+        """Take an INVITE from the peer, or refuse it by SipError (RFC 3261 §14.2): 500 + Retry-After (0–10 s, the caller
+        draws it) while theirs is open, 491 while ours is."""
+        if self.server is not None and not self.server.answered:
+            raise SipError(500, "", ("Retry-After", str(retry_after)))
+        if self.client is not None:
+            raise SipError(491)
+        self.server = transaction
+
+    def respond(self, response: Response) -> None:
+        """Answer the peer's INVITE: a 2xx is repeated until its ACK (§13.3.1.4), anything else is the transaction's work."""
+        transaction = self.server
+        if transaction is None or transaction.answered:
+            return
+        if response.status >= 200:
+            self.server = None
+        self._layer.respond(transaction, response)
+        if 200 <= response.status < 300:
+            self._stop_repeating()
+            self._accepted, self._accepted_cseq = response, response.cseq
+            self._interval = T1
+            timers = self._layer.timers
+            # Also over the link and over TCP: the ACK travels end to end and so must its lack be noticed end to end.
+            self._repeat = timers.start(T1, lambda: self._repeat_accepted(transaction))
+            self._give_up = timers.start(TIMEOUT, self._ack_never_came)
+
+    def ack_received(self, ack: Request) -> bool:
+        """An ACK in this dialog; whether it was the first one for our last 2xx."""
+        if self._accepted is None or ack.cseq != self._accepted_cseq:
+            return False
+        self._stop_repeating()
+        self._owner.acknowledged(ack)
+        return True
+
+    @property
+    def unacknowledged(self) -> bool:
+        """Whether a 2xx of ours still waits for its ACK."""
+        return self._accepted is not None
+
+    def _repeat_accepted(self, transaction: ServerTransaction) -> None:
+        if self._accepted is None:
+            return
+        self._layer.respond(transaction, self._accepted)
+        self._interval = min(self._interval * 2, T2)
+        self._repeat = self._layer.timers.start(self._interval, lambda: self._repeat_accepted(transaction))
+
+    def _ack_never_came(self) -> None:
+        if self._accepted is not None:
+            self._stop_repeating()
+            self._owner.ack_missing()
+
+    def _stop_repeating(self) -> None:
+        for timer in (self._repeat, self._give_up):
+            if timer is not None:
+                timer.cancel()
+        self._accepted = self._repeat = self._give_up = None
+
+    def end(self) -> None:
+        """The dialog ended: nothing is repeated any more, except the ACK of a 2xx that is already sent."""
+        self._stop_repeating()
+
+
+class _Nobody:
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        return
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        return
+
+
+_NOBODY = _Nobody()

@@ -1,0 +1,108 @@
+"""The B2BUA: matches what comes over the link to calls and legs. What a call does is in call.py and its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from b2bua.feature_server.call import CONFIRMED, ENDED, Call
+from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.hooks import Hooks
+from b2bua.feature_server.leg import ALLOW, Leg
+from b2bua.sip.errors import SipError
+from b2bua.sip.flow import Flow
+from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.transaction.server import ServerTransaction
+
+SUPPORTED: Final[frozenset[str]] = frozenset()
+"""Option tags that a leg keeps its word on; any other in Require is refused."""
+
+
+class B2bua:
+    """A feature server that stands between the two parties of every call, with features in order."""
+
+    def __init__(self, environment: Environment, features: Sequence[Feature]) -> None:
+        self.environment = environment
+        self.hooks = Hooks(features)
+        self._legs: dict[tuple[str, str], Leg] = {}
+        self._open: dict[tuple[str, str, int], Call] = {}
+        environment.layer.user = self
+
+    def calls(self) -> dict[str, int]:
+        """Standing calls by state: early (trying too), confirmed, held. Walked at scrape time, never counted along."""
+        found = {"early": 0, "confirmed": 0, "held": 0}
+        for call in {id(leg.call): leg.call for leg in self._legs.values()}.values():
+            if call.state == ENDED:
+                continue
+            if call.state != CONFIRMED:
+                found["early"] += 1
+            else:
+                found["held" if call.caller.holding or call.callee.holding else "confirmed"] += 1
+        return found
+
+    def forget(self, leg: Leg) -> None:
+        """From a leg that is over: nothing matches it any more."""
+        self._legs.pop(leg.dialog.key, None)
+        if leg is leg.call.caller:
+            self._open.pop(leg.call.identity, None)
+
+    # -- from the transaction layer ----------------------------------------------------------------------------
+
+    def request_received(self, transaction: ServerTransaction, request: Request) -> None:
+        if request.to.tag:
+            self._in_dialog(transaction, request)
+        elif request.method == "INVITE":
+            self._new_call(transaction, request)
+        elif request.method == "OPTIONS":
+            response = response_to(request, 200, tag=self.environment.layer.identifiers.tag())
+            response.append("Allow", ALLOW)
+            self.environment.layer.respond(transaction, response)
+        else:
+            raise SipError(405, "", ("Allow", ALLOW))
+
+    def ack_received(self, ack: Request, flow: Flow) -> None:
+        leg = self._legs.get((ack.call_id, ack.to.tag))
+        if leg is None or not leg.usage.ack_received(ack):
+            # A repeated ACK for a 2xx that has been acknowledged: nothing is left to do.
+            self.environment.observer.message_dropped("repeated ACK" if leg is not None else "stray ACK")
+
+    def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
+        leg = transaction.attached
+        if isinstance(leg, Leg) and leg.call.exchange is not None and leg.usage.server is transaction:
+            leg.call.exchange.cancelled(tuple(("Reason", value) for value in cancel.get_all("Reason")))
+
+    def response_unmatched(self, response: Response, flow: Flow) -> None:
+        self.environment.observer.message_dropped("stray response")
+
+    def internal_error(self, error: BaseException, message: Message) -> None:
+        self.environment.failed(error, message)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _in_dialog(self, transaction: ServerTransaction, request: Request) -> None:
+        leg = self._legs.get((request.call_id, request.to.tag))
+        if leg is None or (leg.dialog.remote_tag and leg.dialog.remote_tag != request.from_.tag):
+            raise SipError(481)
+        leg.dialog.check(request)
+        if leg.ended and request.method != "BYE":
+            raise SipError(481)
+        transaction.attached = leg
+        leg.call.request_received(leg, transaction, request)
+
+    def _new_call(self, transaction: ServerTransaction, invite: Request) -> None:
+        unknown = sorted(invite.tokens("Require") - SUPPORTED)
+        if unknown:
+            raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
+        if invite.integer("Max-Forwards") == 0:
+            raise SipError(483)
+        if (invite.call_id, invite.from_.tag, invite.cseq) in self._open:
+            # The same request by another path (RFC 3261 §8.2.2.2). A higher CSeq would be another request.
+            raise SipError(482, "Merged Request")
+        call = Call(self, transaction, invite)
+        transaction.attached = call.caller
+        for leg in (call.caller, call.callee):
+            self._legs[leg.dialog.key] = leg
+        self._open[call.identity] = call
+        self.environment.layer.respond(transaction, response_to(invite, 100))
+        call.start(invite)

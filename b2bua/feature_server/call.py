@@ -1,0 +1,242 @@
+"""A call: two legs and what passes between them. One thing is under way at a time: the set-up, or one re-INVITE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from b2bua.dialog.dialog import Dialog
+from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.hooks import Hooks, Pause
+from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
+from b2bua.feature_server.reinvite import Reinvite
+from b2bua.feature_server.relay import relay
+from b2bua.feature_server.setup import Setup
+from b2bua.sip.address import parse_address
+from b2bua.sip.errors import SipError
+from b2bua.sip.message import Request, Response
+from b2bua.sip.uri import parse_uri
+from b2bua.transaction.server import ServerTransaction
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.b2bua import B2bua
+
+TRYING: Final = "trying"
+EARLY: Final = "early"
+CONFIRMED: Final = "confirmed"
+ENDED: Final = "ended"
+
+
+class Exchange(Protocol):
+    """What is under way in a call: `Setup` or `Reinvite`."""
+
+    def progressed(self, leg: Leg, response: Response) -> None: ...
+
+    def accepted(self, leg: Leg, response: Response) -> None: ...
+
+    def refused(self, leg: Leg, status: int, response: Response | None) -> None: ...
+
+    def acknowledged(self, leg: Leg, ack: Request) -> None: ...
+
+    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None: ...
+
+    def abandoned(self) -> None:
+        """The call ends by a BYE meanwhile."""
+
+
+class Call:
+    """Between `caller` and `callee`. Features read it; only the toolkit changes it, but for `holding` of its legs."""
+
+    def __init__(self, b2bua: B2bua, transaction: ServerTransaction, invite: Request) -> None:
+        environment = b2bua.environment
+        self.environment: Environment = environment
+        self.hooks: Hooks = b2bua.hooks
+        self.id = environment.layer.identifiers.call_id()
+        """Also the trace's name for all that belongs to this call."""
+        self.state = TRYING
+        self.exchange: Exchange | None = None
+        self.identity = (invite.call_id, invite.from_.tag, invite.cseq)
+        """What a merged request has in common with the first (RFC 3261 §8.2.2.2)."""
+        self._b2bua = b2bua
+        self._shown: tuple[str, bool, bool] = ("", False, False)
+        host, port = _address_of_session_manager(invite)
+        self.caller = self._caller_leg(transaction, invite, host, port)
+        self.callee = self._callee_leg(invite, host, port)
+
+    def _caller_leg(self, transaction: ServerTransaction, invite: Request, host: str, port: int) -> Leg:
+        environment = self.environment
+        contact = contact_of(environment, host, port)
+        dialog = Dialog.as_server(invite, environment.layer.identifiers.tag(), contact)
+        asserted = invite.elements("P-Asserted-Identity")
+        identity = parse_address(asserted[0]) if asserted else invite.from_
+        leg = Leg(self, environment, CALLER, dialog, str(identity.parsed_uri().without_parameters()))
+        leg.usage.invite_received(transaction, 0)
+        return leg
+
+    def _callee_leg(self, invite: Request, host: str, port: int) -> Leg:
+        identifiers = self.environment.layer.identifiers
+        call_id, tag = identifiers.call_id(), identifiers.tag()
+        contact = contact_of(self.environment, host, port)
+        dialog = Dialog(call_id, self.caller.dialog.remote, tag, invite.get("To") or "", invite.uri, contact)
+        dialog.route_set = invite.elements("Route")[1:]
+        return Leg(self, self.environment, CALLEE, dialog, str(parse_uri(invite.uri).without_parameters()))
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    def start(self, invite: Request) -> None:
+        """Offer the call to the features and then to the callee."""
+        for leg in (self.caller, self.callee):
+            self.environment.leg_joined(self.id, leg.dialog.call_id)
+        self.exchange = Setup(self, invite)
+        self.exchange.start()
+
+    def enter(self, state: str) -> None:
+        """Go on to the next state; never back."""
+        if self.state != ENDED and state != self.state:
+            self.state = state
+            self.changed()
+
+    def changed(self) -> None:
+        """Tell the features when state or hold differ from what they were told last."""
+        shown = (self.state, self.caller.holding, self.callee.holding)
+        if shown != self._shown:
+            self._shown = shown
+            self.hooks.tell("call_changed", self.hook_failed, self)
+
+    def finish(self, result: str, *headers: tuple[str, str], spare: Leg | None = None) -> None:
+        """End the call: release both legs (but `spare`, which ended itself) and tell the features. Idempotent."""
+        if self.state == ENDED:
+            return
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.abandoned()
+        for leg in (self.caller, self.callee):
+            if leg is not spare:
+                leg.release(*headers)
+        self.state = ENDED
+        self.environment.observer.call_ended(result)
+        self.changed()
+        self.hooks.tell("call_ended", self.hook_failed, self)
+
+    def leg_over(self, leg: Leg) -> None:
+        """From a leg: its dialog is gone."""
+        self._b2bua.forget(leg)
+
+    def hook_failed(self, error: BaseException) -> None:
+        """A feature raised: counted and logged, never fatal."""
+        self.environment.observer.internal_error("feature")
+        self.environment.failed(error, None)
+
+    def sleep(self, seconds: float) -> Pause:
+        """For `async def` hooks: `await call.sleep(2)`."""
+        return Pause(lambda resume: self.environment.layer.timers.start(seconds, resume))
+
+    # -- requests in dialog ------------------------------------------------------------------------------------
+
+    def request_received(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+        """A request from the party of `leg`, its CSeq already checked."""
+        if request.method == "INVITE":
+            self._reinvite(leg, transaction, request)
+        elif request.method == "BYE":
+            self._bye(leg, transaction, request)
+        elif request.method == "OPTIONS":
+            leg.answer(transaction, request, 200)
+        else:
+            relay(self, leg, transaction, request)
+
+    def _reinvite(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+        if self.state != CONFIRMED:
+            # RFC 3261 §14.2: our answer to the first INVITE is still open.
+            raise SipError(500, "", ("Retry-After", str(self._seconds())))
+        pending = self.exchange
+        if isinstance(pending, Reinvite) and pending.waits_to_retry and leg is pending.far:
+            # Both sides collided and the far side came back first: its own goes (protocol.md §4).
+            leg.usage.invite_received(transaction, self._seconds())
+            self.environment.observer.glare("yielded")
+            pending.give_way(lambda: self._begin(leg, request))
+            return
+        # Re-INVITEs are serialised per call: the other leg's gets 491 while one is forwarded.
+        if pending is not None and leg.usage.server is None:
+            self.environment.observer.glare("refused")
+            raise SipError(491)
+        try:
+            leg.usage.invite_received(transaction, self._seconds())
+        except SipError as error:
+            if error.status == 491:
+                self.environment.observer.glare("refused")
+            raise
+        self._begin(leg, request)
+
+    def _begin(self, leg: Leg, request: Request) -> None:
+        if self.state == ENDED:
+            leg.respond(487)
+            return
+        exchange = Reinvite(self, leg, request)
+        self.exchange = exchange
+        exchange.start()
+
+    def _bye(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+        """BYE always wins: 200 to it, 487 to what is open, BYE to the other leg, all at once."""
+        leg.answer(transaction, request, 200)
+        if leg.usage.server is not None:
+            leg.respond(487)
+        if not leg.ended:
+            leg.over()
+        else:
+            leg.over()  # crossing BYEs: ours is still open, its answer changes nothing
+        reasons = tuple(("Reason", value) for value in request.get_all("Reason"))
+        self.finish("answered" if leg.answered else "cancelled", *reasons, spare=leg)
+
+    def _seconds(self) -> int:
+        return int(self.environment.uniform(0, 10))
+
+    # -- events of the legs ------------------------------------------------------------------------------------
+
+    def progressed(self, leg: Leg, response: Response) -> None:
+        if self.exchange is not None:
+            self.exchange.progressed(leg, response)
+
+    def accepted(self, leg: Leg, response: Response) -> None:
+        if self.exchange is not None:
+            self.exchange.accepted(leg, response)
+            return
+        # The call ended before the answer came: taken and given back (RFC 3261 §9.1, §15).
+        if not leg.answered:
+            leg.dialog.establish(response)
+            leg.answered = True
+        leg.usage.acknowledge()
+        leg.release()
+
+    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
+        if self.exchange is not None:
+            self.exchange.refused(leg, status, response)
+        elif not leg.answered:
+            leg.over()
+
+    def acknowledged(self, leg: Leg, ack: Request) -> None:
+        if self.exchange is not None:
+            self.exchange.acknowledged(leg, ack)
+
+    def ack_missing(self, leg: Leg) -> None:
+        """Nobody acknowledged our 2xx (RFC 3261 §13.3.1.4); an offerless exchange owes the other side its ACK still."""
+        if leg.other.usage.owes_ack:
+            leg.other.usage.acknowledge()
+        self.finish("failed", ("Reason", 'SIP;cause=408;text="No ACK"'))
+
+    def run_hooks(
+        self, name: str, leg: Leg, message: Request | Response, then: Callable[[Request | Response], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:  # fmt: skip
+        """Pass a message of `leg` through the features; `then` gets it unless one of them kept it."""
+        self.hooks.run(name, (self, leg), message, then, failed)
+
+
+def _address_of_session_manager(invite: Request) -> tuple[str, int]:
+    """Session Manager's address as the caller knows it: the host of its topmost Record-Route, else of its Route."""
+    for name in ("Record-Route", "Route"):
+        values = invite.elements(name)
+        if values:
+            uri = parse_address(values[0]).parsed_uri()
+            return uri.bare_host, uri.port or 5060
+    uri = invite.parsed_uri()
+    return uri.bare_host, uri.port or 5060

@@ -1,0 +1,58 @@
+"""Which headers go end to end through a B2BUA, and which belong to one leg (RFC 7092, RFC 5853 §3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from b2bua.sip.digest import parse_parameters
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.message import Message
+
+_OF_ONE_LEG: Final = frozenset(
+    # Dialog and hop.
+    ("Via", "From", "To", "Call-ID", "CSeq", "Contact", "Route", "Record-Route", "Max-Forwards", "Path", "Service-Route",
+    # The body's own headers go with the body.
+     "Content-Length", "Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language",
+    # Negotiated per leg: never promised on one and not kept on the other.
+     "Supported", "Require", "Proxy-Require", "Unsupported", "Allow", "Allow-Events", "Accept", "Accept-Encoding",
+     "Session-Expires", "Min-SE", "RSeq", "RAck", "Replaces", "Join", "Target-Dialog",
+    # Of one hop or one server.
+     "Server", "User-Agent", "Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate",
+     "Authentication-Info", "Timestamp", "Min-Expires")
+)  # fmt: skip
+
+_OF_BODY: Final = ("Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language")
+
+
+def carry(source: Message, target: Message) -> None:
+    """Append to `target` every end-to-end header of `source`: Reason, Subject, P-Asserted-Identity, what we never heard of."""
+    for name, line in zip(source.names, source.lines, strict=True):
+        if name not in _OF_ONE_LEG:
+            target.names.append(name)
+            target.lines.append(line)
+
+
+def carry_body(source: Message, target: Message, body: bytes) -> None:
+    """Give `target` this body with the body headers of `source`, and the Content-Length that every message has."""
+    if body:
+        for name in _OF_BODY:
+            value = source.get(name)
+            if value is not None:
+                target.append(name, value)
+    target.body = body
+    target.append("Content-Length", str(len(body)))
+
+
+def carry_challenges(source: Message, target: Message, realm: str) -> bool:
+    """Copy challenges of other realms; a challenge of ours never crosses (interfaces.md). Whether any was copied."""
+    copied = False
+    for name in ("WWW-Authenticate", "Proxy-Authenticate"):
+        for value in source.get_all(name):
+            try:
+                if parse_parameters(value).get("realm", "") == realm:
+                    continue
+            except MalformedValue:
+                continue
+            target.append(name, value)
+            copied = True
+    return copied

@@ -1,0 +1,43 @@
+"""What a feature server is, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from b2bua.observer import Observer
+from b2bua.sip.flow import Flow
+from b2bua.sip.message import Message
+from b2bua.transaction.layer import TransactionLayer
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Everything a feature server may touch. Time, identifiers and randomness come from here, never from a module."""
+
+    name: str
+    """Its name in Session Manager's links: stands as `;fs=NAME` in its Contacts."""
+    domain: str
+    """The SIP domain that it serves: its users' addresses of record, and the realm of our challenges."""
+    layer: TransactionLayer
+    """Its own transactions; requests to and from Session Manager go through it."""
+    link: Flow
+    """The flow to Session Manager."""
+    observer: Observer
+    uniform: Callable[[float, float], float]
+    """A random number between two bounds: the waits after a 491."""
+    leg_joined: Callable[[str, str], None]
+    """`leg_joined(call, call_id)`: for the trace, this Call-ID is a leg of that call."""
+    failed: Callable[[BaseException, Message | None], None]
+    """Hears of mistakes in a feature or in the toolkit; logs them."""
+
+
+class FeatureServer(Protocol):
+    """One feature server: made with an `Environment`, it sets itself as the user of its layer.
+
+    `calls` and `held` are read at scrape time.
+    """
+
+    def calls(self) -> dict[str, int]:
+        """Standing calls by state: early, confirmed, held."""

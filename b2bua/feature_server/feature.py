@@ -1,0 +1,45 @@
+"""A feature: the hooks that a plugin overrides. One feature is one file, named as in RFC 5359."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from b2bua.sip.message import Request, Response
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
+    from b2bua.feature_server.leg import Leg
+
+Passed = Request | None | Awaitable[Request | None]
+"""A hook gives the request back, changed or not, to pass it on; None when it has dealt with it."""
+PassedResponse = Response | None | Awaitable[Response | None]
+
+
+class Feature:
+    """Override what you need. A hook may be `async def`: the call waits for it, the server does not.
+
+    Messages are not to be edited in place: `request.copy()` first. A hook that raises fails its call with 500; it is
+    counted and logged, and the server goes on.
+    """
+
+    def call_offered(self, call: Call, invite: Request) -> Passed:
+        """A new call: `invite` is what the caller sent. To refuse it: `call.caller.respond(status)` and None."""
+        return invite
+
+    def request_received(self, call: Call, leg: Leg, request: Request) -> Passed:
+        """A request in a standing call from the party of `leg`: re-INVITE, INFO, BYE and so on."""
+        return request
+
+    def response_received(self, call: Call, leg: Leg, response: Response) -> PassedResponse:
+        """A response above 100 from the party of `leg`, to the INVITE, re-INVITE or other request that went there."""
+        return response
+
+    def exchange_ended(self, call: Call, leg: Leg, status: int) -> None:
+        """The re-INVITE that `leg` sent is answered with this final status, whoever decided it (RFC 6141)."""
+
+    def call_changed(self, call: Call) -> None:
+        """State or hold of the call changed: `call.state`, `leg.holding`."""
+
+    def call_ended(self, call: Call) -> None:
+        """The call is over; called once."""

@@ -1,0 +1,113 @@
+"""Runs the hooks of all features in order, and waits for those that are coroutines, without a Deferred.
+
+A hook may await what `Call.sleep` gives, or anything whose `__await__` yields a `Pause`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from typing import Any
+
+from b2bua.feature_server.feature import Feature
+from b2bua.sip.errors import SipError
+
+
+class Pause:
+    """Something to wait for: `start` is given the function that ends the wait."""
+
+    def __init__(self, start: Callable[[Callable[[], None]], object]) -> None:
+        self._start = start
+
+    def __await__(self) -> Generator[Pause, None, None]:
+        yield self
+
+    def begin(self, resume: Callable[[], None]) -> None:
+        self._start(resume)
+
+
+class Hooks:
+    """The features of a B2BUA, with the hooks that each really overrides."""
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self.features = tuple(features)
+        self._overridden = {
+            name: tuple(getattr(feature, name) for feature in features if getattr(type(feature), name) is not getattr(Feature, name))
+            for name in (
+                "call_offered", "request_received", "response_received", "exchange_ended", "call_changed", "call_ended",
+            )
+        }  # fmt: skip
+
+    def tell(self, name: str, failed: Callable[[BaseException], None], *arguments: object) -> None:
+        """Call a hook that returns nothing on every feature; one that raises does not keep it from the others."""
+        for hook in self._overridden[name]:
+            try:
+                hook(*arguments)
+            except Exception as error:
+                failed(error)
+
+    def run(
+        self,
+        name: str,
+        arguments: tuple[object, ...],
+        message: Any,
+        then: Callable[[Any], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Pass `message` through a hook of every feature in order; `then` gets the result, unless one returned None.
+
+        `failed` hears of the first exception; nothing more happens to this message then.
+        """
+        hooks = self._overridden[name]
+        if not hooks:
+            then(message)
+            return
+        self._from(hooks, 0, arguments, message, then, failed)
+
+    def _from(
+        self,
+        hooks: tuple[Callable[..., Any], ...],
+        index: int,
+        arguments: tuple[object, ...],
+        message: Any,
+        then: Callable[[Any], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        while index < len(hooks):
+            try:
+                result = hooks[index](*arguments, message)
+            except Exception as error:
+                failed(error)
+                return
+            index += 1
+            if result is None:
+                return
+            if hasattr(result, "__await__"):
+
+                def resumed(value: Any, index: int = index) -> None:
+                    if value is not None:
+                        self._from(hooks, index, arguments, value, then, failed)
+
+                drive(result, resumed, failed)
+                return
+            message = result
+        then(message)
+
+
+def drive(
+    coroutine: Coroutine[Pause, None, Any], finished: Callable[[Any], None], failed: Callable[[BaseException], None]
+) -> None:
+    """Run a coroutine up to its next `Pause`, and on from there when that ends."""
+    try:
+        pause = coroutine.send(None)
+    except StopIteration as stop:
+        finished(stop.value)
+        return
+    except Exception as error:
+        failed(error)
+        return
+    pause.begin(lambda: drive(coroutine, finished, failed))
+
+
+def status_of(error: BaseException) -> SipError:
+    """What the caller is told when a hook raised: its own SipError, else 500."""
+    return error if isinstance(error, SipError) else SipError(500)

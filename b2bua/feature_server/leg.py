@@ -1,0 +1,188 @@
+"""A leg: one party's dialog with us, as the B2BUA uses it. Glare, CSeq, o= versions and ACKs are dealt with here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from b2bua.dialog.dialog import Dialog
+from b2bua.dialog.invite_usage import InviteUsage
+from b2bua.feature_server.carried import carry, carry_body, carry_challenges
+from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.session_description import SessionDescriptions
+from b2bua.sip import sdp
+from b2bua.sip.address import parse_address
+from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.uri import host_text
+from b2bua.transaction.client import ClientTransaction, ClientUser
+from b2bua.transaction.server import ServerTransaction
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
+
+ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE"
+CALLER: Final = "caller"
+CALLEE: Final = "callee"
+
+
+class Leg:
+    """One side of a call."""
+
+    def __init__(self, call: Call, environment: Environment, role: str, dialog: Dialog, party: str) -> None:
+        self.call = call
+        self.role = role
+        self.dialog = dialog
+        self.environment = environment
+        self.usage = InviteUsage(environment.layer, environment.link, self)
+        self.usage.dialog = dialog
+        host = parse_address(dialog.contact).parsed_uri().bare_host
+        self.descriptions = SessionDescriptions(environment.layer.identifiers.number(), host)
+        self.holding = False
+        """Set by the hold feature; read by whoever shows it."""
+        self.answered = False
+        """Whether the dialog is confirmed: a 2xx to its first INVITE went over."""
+        self.ended = False
+        self.party = party
+        """The user's address of record, as a URI without parameters."""
+
+    @property
+    def other(self) -> Leg:
+        """The leg on the other side of the call."""
+        return self.call.callee if self.role == CALLER else self.call.caller
+
+    # -- verbs -------------------------------------------------------------------------------------------------
+
+    def respond(self, status: int, source: Message | None = None, body: bytes = b"", reason: str = "") -> None:
+        """Answer this party's open INVITE; end-to-end headers and the body's come from `source`."""
+        transaction = self.usage.server
+        if transaction is None or transaction.request is None:
+            return
+        self.usage.respond(self._response(transaction.request, status, source, body, reason))
+
+    def answer(self, transaction: ServerTransaction, request: Request, status: int, source: Message | None = None) -> None:
+        """Answer a request that is no INVITE."""
+        body = source.body if source is not None else b""
+        self.environment.layer.respond(transaction, self._response(request, status, source, body, ""))
+
+    def offer(self, source: Request, body: bytes) -> None:
+        """Send this party a re-INVITE with what the other party asked for."""
+        request = self.dialog.make_request("INVITE")
+        self._finish(request, source, body, source)
+        self.usage.invite(request)
+
+    def request(self, source: Request, user: ClientUser) -> ClientTransaction:
+        """Pass a request that is no INVITE on to this party."""
+        request = self.dialog.make_request(source.method)
+        self._finish(request, source, source.body, source)
+        return self.environment.layer.send_request(request, self.environment.link, user)
+
+    def release(self, *headers: tuple[str, str]) -> None:
+        """End this leg, whatever it is doing: BYE, CANCEL, or a final response to its open INVITE. Idempotent."""
+        if self.ended:
+            return
+        if self.usage.server is not None:
+            self.respond(487)
+        if not self.answered:
+            if self.usage.client is not None:
+                self.usage.cancel(*headers)
+            else:
+                self.over()
+            return
+        self.ended = True
+        self.usage.end()
+        bye = self.dialog.make_request("BYE")
+        bye.append("Max-Forwards", "70")
+        for name, value in headers:
+            bye.append(name, value)
+        bye.append("Content-Length", "0")
+        bye.call = self.call.id
+        self.environment.layer.send_request(bye, self.environment.link, _ByeSent(self))
+
+    def over(self) -> None:
+        """The dialog is gone on both sides: nothing is matched to it any more."""
+        self.ended = True
+        self.usage.end()
+        self.call.leg_over(self)
+
+    # -- the owner of an INVITE usage --------------------------------------------------------------------------
+
+    def invite_progressed(self, response: Response) -> None:
+        self.call.progressed(self, response)
+
+    def invite_accepted(self, response: Response) -> None:
+        self.call.accepted(self, response)
+
+    def invite_refused(self, status: int, response: Response | None) -> None:
+        self.call.refused(self, status, response)
+
+    def acknowledged(self, ack: Request) -> None:
+        self.call.acknowledged(self, ack)
+
+    def ack_missing(self) -> None:
+        self.call.ack_missing(self)
+
+    # -- building ----------------------------------------------------------------------------------------------
+
+    def render(self, source: Message) -> bytes:
+        """The body of a message from the other leg as this leg sends it."""
+        if not source.body or not is_sdp(source):
+            return source.body
+        return self.descriptions.render(source.body)
+
+    def finish_invite(self, request: Request, source: Request, body: bytes) -> None:
+        """Complete the first INVITE of this leg."""
+        self._finish(request, source, body, source)
+
+    def _finish(self, request: Request, source: Message, body: bytes, hops: Request) -> None:
+        request.append("Max-Forwards", str(max((hops.integer("Max-Forwards") or 70) - 1, 0)))
+        if request.method == "INVITE":
+            request.append("Contact", self.dialog.contact)
+            request.append("Allow", ALLOW)
+        carry(source, request)
+        carry_body(source, request, body)
+        request.call = self.call.id
+
+    def _response(self, request: Request, status: int, source: Message | None, body: bytes, reason: str) -> Response:
+        if not reason and isinstance(source, Response) and source.status == status:
+            reason = source.reason
+        response = response_to(request, status, reason, self.dialog.local_tag)
+        del response.names[-1], response.lines[-1]  # Content-Length goes last, with the body
+        if request.method == "INVITE" and 100 < status < 300:
+            for value in request.get_all("Record-Route"):
+                response.append("Record-Route", value)
+            response.append("Contact", self.dialog.contact)
+            response.append("Allow", ALLOW)
+        if source is not None:
+            carry(source, response)
+            carry_challenges(source, response, self.environment.domain)
+            carry_body(source, response, body)
+        else:
+            response.append("Content-Length", "0")
+        response.call = self.call.id
+        return response
+
+
+class _ByeSent:
+    """Our BYE: any answer, and none, ends the leg and causes nothing more."""
+
+    __slots__ = ("_leg",)
+
+    def __init__(self, leg: Leg) -> None:
+        self._leg = leg
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        if response.status >= 200:
+            self._leg.over()
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        self._leg.over()
+
+
+def is_sdp(message: Message) -> bool:
+    """Whether a message's body is one session description."""
+    content_type = message.get("Content-Type")
+    return content_type is not None and content_type.partition(";")[0].strip().lower() == sdp.CONTENT_TYPE
+
+
+def contact_of(environment: Environment, host: str, port: int) -> str:
+    """A Contact of ours: a token for the leg, the address of Session Manager, our name (interfaces.md)."""
+    return f"<sip:{environment.layer.identifiers.tag()}@{host_text(host)}:{port};fs={environment.name}>"

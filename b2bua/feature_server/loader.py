@@ -1,0 +1,94 @@
+"""Finds features and feature servers by name: built in, from a user's directory, or from an installed distribution."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from b2bua.feature_server.contract import Environment, FeatureServer
+from b2bua.feature_server.feature import Feature
+
+ENTRY_POINTS: Final = "b2bua.features"
+"""The entry point group in which an installed distribution names its features."""
+BUILT_IN: Final = "plugins.communication_manager"
+
+
+class LoadError(Exception):
+    """A plugin that cannot be used; the text is one line for the user."""
+
+
+def load_features(names: Sequence[str], directory: Path | None, environment: Environment) -> list[Feature]:
+    """One feature per name, in order. A module is looked for in the directory first, then built in, then installed.
+
+    Each module has one class that derives from `Feature`, made with the environment if its `__init__` takes one.
+    """
+    return [_make(_feature_class(name, directory), name, environment) for name in names]
+
+
+def load_server(name: str, environment: Environment, features: Sequence[Feature]) -> FeatureServer:
+    """The feature server `plugins.NAME`, by its function `feature_server(environment, features)`."""
+    try:
+        module = importlib.import_module(f"plugins.{name}")
+    except ModuleNotFoundError as error:
+        raise LoadError(f"feature server {name!r}: no module plugins.{name}") from error
+    make: Callable[[Environment, Sequence[Feature]], FeatureServer] | None = getattr(module, "feature_server", None)
+    if make is None:
+        raise LoadError(f"feature server {name!r}: plugins.{name} has no function feature_server")
+    return make(environment, features)
+
+
+def _feature_class(name: str, directory: Path | None) -> type[Feature]:
+    if not name.isidentifier():
+        raise LoadError(f"feature {name!r}: not a module name")
+    if directory is not None and (directory / f"{name}.py").is_file():
+        return _class_in(_from_file(directory / f"{name}.py", name), name)
+    if importlib.util.find_spec(f"{BUILT_IN}.{name}") is not None:
+        return _class_in(importlib.import_module(f"{BUILT_IN}.{name}"), name)
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
+        loaded = entry.load()
+        if isinstance(loaded, type) and issubclass(loaded, Feature):
+            return loaded
+        raise LoadError(f"feature {name!r}: {entry.value} is no Feature class")
+    where = f"in {directory}, " if directory is not None else ""
+    raise LoadError(f"feature {name!r} not found {where}in {BUILT_IN}, nor in any distribution's {ENTRY_POINTS}")
+
+
+def _from_file(path: Path, name: str) -> ModuleType:
+    module_name = f"b2bua_user_feature_{name}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise LoadError(f"feature {name!r}: cannot read {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a user's file does wrong, it is told in one line
+        del sys.modules[module_name]
+        raise LoadError(f"feature {name!r}: {path}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _class_in(module: ModuleType, name: str) -> type[Feature]:
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Feature) and value is not Feature and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise LoadError(f"feature {name!r}: {module.__name__} has {len(found)} Feature classes, wanted one")
+    return found[0]
+
+
+def _make(feature: type[Feature], name: str, environment: Environment) -> Feature:
+    try:
+        if feature.__init__ is object.__init__:
+            return feature()
+        return feature(environment)  # type: ignore[call-arg]  # a feature that has an __init__ takes the environment
+    except Exception as error:
+        raise LoadError(f"feature {name!r}: {type(error).__name__}: {error}") from error

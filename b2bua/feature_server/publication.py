@@ -1,0 +1,216 @@
+"""An event publication agent (RFC 3903 §4): publishes one party's state for one call, and takes it back at the end.
+
+Per address of record one PUBLISH is outstanding; what changes meanwhile folds to the newest state and goes with the new
+entity tag. A PUBLISH that fails never fails a call: it is counted, and tried again where that can help.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, Protocol
+
+from b2bua.feature_server.contract import Environment
+from b2bua.sip.message import Request, Response
+from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.timers import Timer
+
+EXPIRES: Final = 3600
+"""Seconds asked for; the compositor may grant less."""
+RETRY_AFTER: Final = 5.0
+"""Seconds before a failed PUBLISH is tried again when the answer does not say."""
+MAX_RETRIES: Final = 5
+"""Tries in a row before a publication is left alone until its next change."""
+FINAL_FAILURES: Final = frozenset((403, 404, 405, 410, 415, 416, 420, 489, 501, 604))
+"""The compositor will not have it: no user of the domain, no such event. Trying again cannot help."""
+
+
+class Document(Protocol):
+    """A state document: a value that the compositor in this process may read as it is, and its text for all others."""
+
+    def encode(self) -> bytes: ...
+
+
+class Publications:
+    """The publications of one feature server, and the turn-taking per address of record."""
+
+    def __init__(self, environment: Environment, event: str, content_type: str) -> None:
+        self.environment = environment
+        self.event = event
+        self.content_type = content_type
+        self._outstanding: dict[str, deque[Publication]] = {}
+
+    def open(self, aor: str, call: str) -> Publication:
+        """A publication for this address of record; nothing is sent before its first `update`."""
+        return Publication(self, aor, call)
+
+    def take_turn(self, publication: Publication) -> bool:
+        """Whether this one may send now; if not, it is called when the AoR's outstanding PUBLISH is answered."""
+        waiting = self._outstanding.get(publication.aor)
+        if waiting is None:
+            self._outstanding[publication.aor] = deque()
+            return True
+        if publication not in waiting:
+            waiting.append(publication)
+        return False
+
+    def end_turn(self, aor: str) -> None:
+        """The outstanding PUBLISH of this AoR is answered: the next one that waits sends."""
+        waiting = self._outstanding.pop(aor, None)
+        if waiting:
+            following = waiting.popleft()
+            self._outstanding[aor] = waiting
+            following.send_in_turn()
+
+
+class Publication:
+    """One party's state for one call."""
+
+    __slots__ = ("aor", "_owner", "_call", "_constant", "_cseq", "_etag", "_document", "_wanted", "_ending", "_dead", "_retries", "_timer",
+                 "_sending")  # fmt: skip
+
+    def __init__(self, owner: Publications, aor: str, call: str) -> None:
+        self.aor = aor
+        self._owner = owner
+        self._call = call
+        self._constant: tuple[list[str], list[str]] | None = None
+        self._cseq = 0
+        self._etag = ""
+        self._document: Document | None = None
+        self._wanted = False
+        self._ending = False
+        self._dead = False
+        self._retries = 0
+        self._timer: Timer | None = None
+        self._sending = ""
+
+    def update(self, document: Document) -> None:
+        """Publish this state; while an answer is awaited only the newest is kept."""
+        self._document = document
+        self._wanted = True
+        self._go()
+
+    def end(self) -> None:
+        """Take the publication back (Expires 0) once the newest state has gone out."""
+        self._ending = True
+        self._go()
+
+    # -- sending -----------------------------------------------------------------------------------------------
+
+    def _go(self) -> None:
+        if not self._dead and (self._wanted or self._ending) and self._owner.take_turn(self):
+            self.send_in_turn()
+
+    def send_in_turn(self) -> None:
+        """Send what is due; called when no other PUBLISH for this address of record is outstanding."""
+        self._stop_timer()
+        if self._wanted and self._document is not None:
+            self._wanted = False
+            self._send(self._document, EXPIRES, "state")
+        elif self._ending and self._etag:
+            self._send(None, 0, "removal")
+        else:
+            self._dead = self._dead or self._ending
+            self._owner.end_turn(self.aor)
+
+    def _send(self, document: Document | None, expires: int, what: str) -> None:
+        owner, environment = self._owner, self._owner.environment
+        if self._constant is None:
+            self._constant = self._constant_lines()
+        names, lines = self._constant[0][:], self._constant[1][:]
+        self._cseq += 1
+        names += ("CSeq", "Expires")
+        lines += (f"CSeq: {self._cseq} PUBLISH", f"Expires: {expires}")
+        body = b"" if document is None else document.encode()
+        if self._etag:
+            names.append("SIP-If-Match")
+            lines.append(f"SIP-If-Match: {self._etag}")
+        if body:
+            names.append("Content-Type")
+            lines.append(f"Content-Type: {owner.content_type}")
+        names.append("Content-Length")
+        lines.append(f"Content-Length: {len(body)}")
+        request = Request("PUBLISH", self.aor, names, lines, body)
+        request.content = document
+        request.call = self._call
+        self._sending = what
+        environment.layer.send_request(request, environment.link, self)
+
+    def _constant_lines(self) -> tuple[list[str], list[str]]:
+        """What every PUBLISH of this publication says; From is the feature server itself, it publishes for the user."""
+        owner, environment = self._owner, self._owner.environment
+        identifiers = environment.layer.identifiers
+        values = (
+            ("Max-Forwards", "70"),
+            ("From", f"<sip:{environment.name}@{environment.domain}>;tag={identifiers.tag()}"),
+            ("To", f"<{self.aor}>"),
+            ("Call-ID", identifiers.call_id()),
+            ("Event", owner.event),
+        )
+        return [name for name, _ in values], [f"{name}: {value}" for name, value in values]
+
+    # -- answers -----------------------------------------------------------------------------------------------
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        status = response.status
+        if status < 200:
+            return
+        self._owner.environment.observer.published(self._owner.event, status)
+        if status < 300:
+            self._accepted(response)
+        elif status == 412:
+            # The compositor forgot us: publish the newest state as if for the first time (RFC 3903 §4.1).
+            self._etag = ""
+            self._wanted = self._sending != "removal"
+        elif status in FINAL_FAILURES:
+            self._dead = True
+        else:
+            self._try_later(response)
+        self._next()
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        self._owner.environment.observer.published(self._owner.event, status)
+        self._try_later(None)
+        self._next()
+
+    def _accepted(self, response: Response) -> None:
+        self._retries = 0
+        if self._sending == "removal":
+            self._etag = ""
+            self._dead = True
+            return
+        self._etag = response.get("SIP-ETag") or ""
+        granted = response.integer("Expires") or EXPIRES
+        if not self._ending:
+            # Refreshed by publishing the same state again, well before it would lapse.
+            self._timer = self._owner.environment.layer.timers.start(granted * 0.8, self._refresh)
+
+    def _next(self) -> None:
+        self._owner.end_turn(self.aor)
+        if self._timer is None or self._wanted and self._retries == 0 or self._ending and self._retries == 0:
+            self._go()
+
+    def _refresh(self) -> None:
+        self._timer = None
+        self._wanted = True
+        self._go()
+
+    def _try_later(self, response: Response | None) -> None:
+        self._retries += 1
+        if self._retries > MAX_RETRIES:
+            self._dead = self._ending
+            self._retries = 0
+            return
+        self._wanted = self._sending == "state" or self._wanted
+        wait = response.integer("Retry-After") if response is not None else None
+        seconds = RETRY_AFTER if wait is None else float(min(max(wait, 1), 60))
+        self._stop_timer()
+        self._timer = self._owner.environment.layer.timers.start(seconds, self._refresh_or_end)
+
+    def _refresh_or_end(self) -> None:
+        self._timer = None
+        self._go()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

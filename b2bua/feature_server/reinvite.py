@@ -1,0 +1,258 @@
+"""A re-INVITE through the B2BUA: to the far party and its answer back, with all that can go wrong (protocol.md §4).
+
+    forwarding ── 2xx ──► answered                  the session is what was agreed
+        │  └───── 491 ──► waiting ── timer ──► forwarding again, once; a second 491 goes back
+        │                    └── the far party's own re-INVITE ──► 491 back, then that one goes
+        └──── 3xx–6xx ──► refused                   the session is what it was; 408 and 481 end the call
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from b2bua.feature_server.hooks import status_of
+from b2bua.feature_server.leg import CALLEE, is_sdp
+from b2bua.sip import sdp
+from b2bua.sip.errors import MalformedValue, SipError
+from b2bua.sip.message import Request, Response
+from b2bua.transaction.timers import Timer
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
+    from b2bua.feature_server.leg import Leg
+
+OWNER_WAITS: Final = (2.1, 4.0)
+"""Seconds after a 491 for the side that made the Call-ID (RFC 3261 §14.1); we made the callee leg's."""
+OTHER_WAITS: Final = (0.0, 2.0)
+STEP: Final = 0.01
+"""Both bands go in steps of 10 ms."""
+
+
+class Reinvite:
+    """One re-INVITE of the party of `origin`, on its way to the party of `far`."""
+
+    def __init__(self, call: Call, origin: Leg, request: Request) -> None:
+        self._call = call
+        self.origin = origin
+        self.far = origin.other
+        self._request = request
+        self._offered = bool(request.body) and is_sdp(request)
+        self._forwarded = request
+        self._body = b""
+        self._answer_theirs = b""
+        self._answer_ours = b""
+        self._retry: Timer | None = None
+        self._retried = False
+        self._cancelled = False
+        self.kind = _kind(origin, request) if self._offered else "media"
+
+    @property
+    def waits_to_retry(self) -> bool:
+        """Whether the far party answered 491 and our second try has not left yet."""
+        return self._retry is not None
+
+    # -- forth -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        request, origin = self._request, self.origin
+        try:
+            if self._offered:
+                origin.descriptions.check_offer(request.body)
+        except SipError as error:
+            self._refuse(error.status, None, error.reason, *error.headers)
+            return
+        if self._offered and origin.descriptions.is_refresh(request.body):
+            self._answer_refresh()
+            return
+        self._call.run_hooks("request_received", origin, request, self._forward, self._failed)
+
+    def _answer_refresh(self) -> None:
+        """The peer repeats what it agreed to: a session refresh, answered with what we said last (RFC 3264 §8)."""
+        self.kind = "refresh"
+        origin = self.origin
+        origin.dialog.refresh_target(self._request)
+        self._finish(200)
+        origin.respond(200, _description(origin.descriptions.ours), origin.descriptions.ours)
+
+    def _forward(self, request: Request | Response) -> None:
+        assert isinstance(request, Request)
+        if self._call.exchange is not self:
+            return
+        self._forwarded = request
+        self._body = self.far.render(request)
+        self.far.offer(request, self._body)
+
+    # -- back --------------------------------------------------------------------------------------------------
+
+    def progressed(self, leg: Leg, response: Response) -> None:
+        self._call.run_hooks("response_received", leg, response, self._pass_progress, self._failed)
+
+    def _pass_progress(self, response: Response | Request) -> None:
+        if isinstance(response, Response):
+            self.origin.respond(response.status, response, self.origin.render(response))
+
+    def accepted(self, leg: Leg, response: Response) -> None:
+        leg.dialog.refresh_target(response)
+        if self._offered:
+            leg.usage.acknowledge()
+        self._call.run_hooks("response_received", leg, response, self._pass_answer, self._failed)
+
+    def _pass_answer(self, response: Response | Request) -> None:
+        assert isinstance(response, Response)
+        if self._call.exchange is not self:
+            return
+        origin, far = self.origin, self.far
+        body = origin.render(response)
+        # RFC 6141 §4.1: the target is refreshed by the 2xx, not by the request.
+        origin.dialog.refresh_target(self._request)
+        if self._offered:
+            if is_sdp(response):
+                origin.descriptions.completed(self._request.body, body)
+                far.descriptions.completed(response.body, self._body)
+            self._finish(response.status)
+        else:
+            self._answer_theirs, self._answer_ours = response.body, body
+        origin.respond(response.status, response, body)
+
+    def acknowledged(self, leg: Leg, ack: Request) -> None:
+        """The answer to an offerless re-INVITE stands in the ACK (RFC 3264 §4): only now the far party gets its own."""
+        if leg is not self.origin or self._offered:
+            return
+        self._call.run_hooks("request_received", leg, ack, self._pass_ack, self._failed)
+
+    def _pass_ack(self, ack: Request | Response) -> None:
+        origin, far = self.origin, self.far
+        body = far.render(ack)
+        if ack.body:
+            far.descriptions.completed(self._answer_theirs, body)
+            origin.descriptions.completed(ack.body, self._answer_ours)
+        far.usage.acknowledge(body, ack.get("Content-Type") or "")
+        self._finish(200)
+
+    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
+        if status == 491 and not self._cancelled:
+            if not self._retried:
+                self._wait_to_retry()
+                return
+            self._call.environment.observer.glare("gave_up")
+        if self._cancelled and response is None:
+            status = 487  # no final response within 64·T1 of the CANCEL: told 487, and ended as 408 does
+            self._end_call(status, None)
+        elif status in (408, 481):
+            self._end_call(status, response)
+        elif response is None:
+            self._refuse(500 if status == 503 else status, None)
+        else:
+            self._call.run_hooks("response_received", leg, response, self._pass_refusal, self._failed)
+
+    def _pass_refusal(self, response: Response | Request) -> None:
+        assert isinstance(response, Response)
+        # A challenge of ours never crosses; a far party's own cannot be answered by this one.
+        status = 403 if response.status in (401, 407) else response.status
+        self._refuse(status, response)
+
+    def _refuse(self, status: int, response: Response | None, reason: str = "", *headers: tuple[str, str]) -> None:
+        """The session stays as it was (RFC 6141 §3): features take back what they showed, then the party is told."""
+        if self._call.exchange is not self:
+            return
+        self._finish(status)
+        self.origin.respond(status, response, response.body if response is not None else b"", reason)
+
+    def _end_call(self, status: int, response: Response | None) -> None:
+        """408 and 481 end the dialog and so the call (protocol.md §4): the answer first, then BYE to both."""
+        self._finish(status)
+        self.origin.respond(status, response)
+        if status == 481:
+            self.far.over()
+        self._call.finish("failed", ("Reason", f"SIP;cause={status}"))
+
+    # -- glare -------------------------------------------------------------------------------------------------
+
+    def _wait_to_retry(self) -> None:
+        """RFC 3261 §14.1: one more try, after a wait in the band of whoever made that leg's Call-ID."""
+        low, high = OWNER_WAITS if self.far.role == CALLEE else OTHER_WAITS
+        environment = self._call.environment
+        seconds = round(environment.uniform(low, high) / STEP) * STEP
+        self._retry = environment.layer.timers.start(min(max(seconds, low), high), self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._retried = True
+        if self._call.exchange is not self or self._call.state == "ended":
+            return
+        self._call.environment.observer.glare("retried")
+        self.far.offer(self._forwarded, self._body)
+
+    def give_way(self, then: Callable[[], None]) -> None:
+        """The far party's own re-INVITE came while we waited: this one is answered 491, and `then` runs on its ACK."""
+        self._stop_retry()
+        transaction = self.origin.usage.server
+        self._finish(491)
+        if transaction is None:
+            then()
+            return
+        transaction.acknowledged = then
+        self.origin.respond(491)
+
+    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
+        """CANCEL of the re-INVITE: passed on, and the far party's final answer decides (RFC 6141 §3.8)."""
+        self._cancelled = True
+        if self._retry is not None:
+            self._stop_retry()
+            self._refuse(487, None)
+        else:
+            self.far.usage.cancel(*reasons)
+
+    def abandoned(self) -> None:
+        """BYE wins: the legs answer 487 to what is open."""
+        self._stop_retry()
+        self._count(487, "ended")
+        self._call.hooks.tell("exchange_ended", self._call.hook_failed, self._call, self.origin, 487)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _stop_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _finish(self, status: int) -> None:
+        """No longer under way: before the answer leaves, so that what the features show is right when it arrives."""
+        call = self._call
+        if call.exchange is self:
+            call.exchange = None
+        self._count(status, "")
+        call.hooks.tell("exchange_ended", call.hook_failed, call, self.origin, status)
+
+    def _count(self, status: int, result: str) -> None:
+        if not result:
+            result = {408: "timeout", 481: "timeout", 487: "cancelled", 491: "glare"}.get(status, "refused")
+            result = "ok" if status < 300 else result
+        self._call.environment.observer.reinvite_finished(self.kind, result)
+
+    def _failed(self, error: BaseException) -> None:
+        refusal = status_of(error)
+        if refusal is not error:
+            self._call.hook_failed(error)
+        self._refuse(refusal.status, None, refusal.reason)
+
+
+def _kind(origin: Leg, request: Request) -> str:
+    """hold, resume or media: by what this party's own descriptions said before and say now."""
+    try:
+        before = bool(origin.descriptions.theirs) and sdp.holds(sdp.parse_streams(origin.descriptions.theirs))
+        now = sdp.holds(sdp.parse_streams(request.body))
+    except MalformedValue:
+        return "media"
+    if now == before:
+        return "media"
+    return "hold" if now else "resume"
+
+
+def _description(body: bytes) -> Response:
+    """The source of a response that carries a description of our own."""
+    response = Response(200, "OK", [], [])
+    response.append("Content-Type", sdp.CONTENT_TYPE)
+    response.body = body
+    return response

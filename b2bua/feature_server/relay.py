@@ -1,0 +1,65 @@
+"""Requests in dialog that are not INVITE or BYE: passed to the other party, its answer passed back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from b2bua.feature_server.hooks import status_of
+from b2bua.feature_server.leg import ALLOW
+from b2bua.sip.errors import SipError
+from b2bua.sip.message import Request, Response, response_to
+from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.server import ServerTransaction
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
+    from b2bua.feature_server.leg import Leg
+
+RELAYED: Final = frozenset(("INFO", "MESSAGE"))
+"""Methods whose meaning lies with the parties. Others change dialog or session and want a feature of their own."""
+
+
+def relay(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+    """Pass a request on; SipError 405 for a method that we do not (RFC 3261 §8.2.1), 481 when there is nobody yet."""
+    if request.method not in RELAYED:
+        raise SipError(405, "", ("Allow", ALLOW))
+    if not leg.other.answered or leg.other.ended:
+        raise SipError(481)
+    passing = _Passing(call, leg, transaction, request)
+    call.run_hooks("request_received", leg, request, passing.forward, passing.failed)
+
+
+class _Passing:
+    """One relayed request."""
+
+    __slots__ = ("_call", "_leg", "_transaction", "_request")
+
+    def __init__(self, call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+        self._call = call
+        self._leg = leg
+        self._transaction = transaction
+        self._request = request
+
+    def forward(self, request: Request | Response) -> None:
+        assert isinstance(request, Request)
+        self._leg.other.request(request, self)
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        if response.status >= 200:
+            self._call.run_hooks("response_received", self._leg.other, response, self._pass_back, self.failed)
+
+    def _pass_back(self, response: Response | Request) -> None:
+        assert isinstance(response, Response)
+        self._leg.answer(self._transaction, self._request, response.status, response)
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        """RFC 4320 §4.2: a time-out is not told, nobody waits for it any more."""
+        if status != 408:
+            self._leg.answer(self._transaction, self._request, 500)
+
+    def failed(self, error: BaseException) -> None:
+        refusal = status_of(error)
+        if refusal is not error:
+            self._call.hook_failed(error)
+        layer = self._call.environment.layer
+        layer.respond(self._transaction, response_to(self._request, refusal.status, refusal.reason, self._leg.dialog.local_tag))

@@ -1,0 +1,52 @@
+"""The descriptions of one leg: ours has its own o= line, and what the peer last agreed to is remembered byte for byte."""
+
+from __future__ import annotations
+
+from b2bua.sip import sdp
+from b2bua.sip.errors import MalformedValue, SipError
+
+
+class SessionDescriptions:
+    """What was said in completed offer/answer exchanges on one leg, and the version counter of our o= line.
+
+    A refused offer leaves no trace in `theirs` and `ours`: phones try again with the same version.
+    """
+
+    __slots__ = ("theirs", "ours", "_origin", "_last")
+
+    def __init__(self, session_id: int, host: str) -> None:
+        family = "IP6" if ":" in host else "IP4"
+        self._origin = sdp.Origin("-", str(session_id), 0, f"IN {family} {host.strip('[]')}")
+        self._last = b""
+        self.theirs = b""
+        """The peer's last description of a completed exchange, as sent."""
+        self.ours = b""
+        """Our last description of a completed exchange, as sent."""
+
+    def render(self, body: bytes) -> bytes:
+        """The other leg's description as this leg sends it: under our own o= line, its version one up when anything
+        else in it changed since the last one we sent (RFC 3264 §8). A body that is no SDP comes back as it is."""
+        try:
+            rest = sdp.without_origin(body)
+        except MalformedValue:
+            return body
+        if rest != self._last:
+            self._last = rest
+            self._origin = self._origin._replace(version=self._origin.version + 1)
+        return sdp.with_origin(body, self._origin)
+
+    def is_refresh(self, offer: bytes) -> bool:
+        """Whether the peer offers just what it agreed to last: a session refresh, nothing for the other party."""
+        return bool(offer) and offer == self.theirs and bool(self.ours)
+
+    def check_offer(self, offer: bytes) -> None:
+        """SipError 488 for a re-INVITE's offer that is no SDP, or that drops m= lines (RFC 3264 §8: they never vanish)."""
+        streams = len(sdp.parse_streams(offer))
+        sdp.parse_origin(offer)
+        if self.theirs and streams < len(sdp.parse_streams(self.theirs)):
+            raise SipError(488, "", ("Warning", '399 b2bua "m= lines of the session are missing in the offer"'))
+
+    def completed(self, theirs: bytes, ours: bytes) -> None:
+        """An exchange is complete on this leg."""
+        if theirs and ours:
+            self.theirs, self.ours = theirs, ours

@@ -1,0 +1,171 @@
+"""The set-up of a call: the caller's INVITE to the callee, and the callee's answer back (RFC 3261 §13; RFC 7092 §3.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from b2bua.feature_server.hooks import status_of
+from b2bua.feature_server.leg import is_sdp
+from b2bua.sip.message import Request, Response
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
+    from b2bua.feature_server.leg import Leg
+
+
+class Setup:
+    """The first exchange of a call."""
+
+    def __init__(self, call: Call, invite: Request) -> None:
+        self._call = call
+        self._invite = invite
+        self._offered = bool(invite.body) and is_sdp(invite)
+        self._theirs = b""
+        self._ours = b""
+        self._rejoined = False
+
+    def start(self) -> None:
+        call = self._call
+        call.enter("trying")
+        call.hooks.run("call_offered", (call,), self._invite, self._forward, self._failed)
+
+    def _forward(self, invite: Request) -> None:
+        """Send the callee its own INVITE: other Call-ID, tags, CSeq, o= line; what is end to end goes along."""
+        call = self._call
+        if call.state == "ended" or call.caller.usage.server is None:
+            return  # the caller gave up, or a feature refused, while another waited
+        callee = call.callee
+        body = self._rendered(callee, invite)
+        call.changed()
+        request = callee.dialog.make_request("INVITE")
+        callee.finish_invite(request, invite, body)
+        callee.usage.invite(request)
+
+    def _rendered(self, leg: Leg, source: Request | Response) -> bytes:
+        rendered = leg.render(source)
+        if source.body and is_sdp(source):
+            self._ours = rendered
+            self._theirs = source.body
+        return rendered
+
+    # -- the callee's answers ----------------------------------------------------------------------------------
+
+    def progressed(self, leg: Leg, response: Response) -> None:
+        call = self._call
+        if response.to.tag and response.to.tag != leg.dialog.remote_tag and not leg.answered:
+            leg.dialog.remote_tag = response.to.tag
+            if response.has("Contact"):
+                leg.dialog.establish(response)
+        call.run_hooks("response_received", leg, response, self._pass_progress, self._failed)
+
+    def _pass_progress(self, response: Response | Request) -> None:
+        call = self._call
+        assert isinstance(response, Response)
+        if call.exchange is not self:
+            return
+        caller = call.caller
+        body = caller.render(response)
+        call.enter("early")
+        caller.respond(response.status, response, body)
+
+    def accepted(self, leg: Leg, response: Response) -> None:
+        call = self._call
+        leg.dialog.establish(response)
+        leg.answered = True
+        if self._offered:
+            # The offer was in the INVITE: nothing that the caller does later can change this ACK.
+            leg.usage.acknowledge()
+        call.run_hooks("response_received", leg, response, self._pass_answer, self._failed)
+
+    def _pass_answer(self, response: Response | Request) -> None:
+        call = self._call
+        assert isinstance(response, Response)
+        caller, callee = call.caller, call.callee
+        if call.exchange is not self or caller.usage.server is None:
+            return
+        offer_to_callee, offer_of_caller = self._ours, self._theirs
+        body = caller.render(response)
+        caller.answered = True
+        if self._offered and is_sdp(response):
+            caller.descriptions.completed(offer_of_caller, body)
+            callee.descriptions.completed(response.body, offer_to_callee)
+        else:
+            self._theirs, self._ours = response.body, body
+        call.enter("confirmed")
+        if self._offered:
+            call.exchange = None
+        caller.respond(response.status, response, body)
+
+    def acknowledged(self, leg: Leg, ack: Request) -> None:
+        """Offerless: the caller's answer stands in its ACK and goes to the callee in ours (RFC 3264 §4)."""
+        call = self._call
+        if leg is not call.caller or self._offered:
+            return
+        callee = call.callee
+        body = callee.render(ack)
+        if ack.body:
+            callee.descriptions.completed(self._theirs, body)
+            leg.descriptions.completed(ack.body, self._ours)
+        callee.usage.acknowledge(body, ack.get("Content-Type") or "")
+        call.exchange = None
+
+    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
+        call = self._call
+        leg.over()
+        if response is None:
+            self._refuse(status, None)
+            return
+        call.run_hooks("response_received", leg, response, self._pass_refusal, self._failed)
+
+    def _pass_refusal(self, response: Response | Request) -> None:
+        assert isinstance(response, Response)
+        status = response.status
+        if status in (401, 407) and not self._foreign_challenge(response):
+            status = 403  # only our own realm's challenge was in it: it never crosses
+        self._refuse(status, response)
+
+    def _foreign_challenge(self, response: Response) -> bool:
+        realm = f'realm="{self._call.environment.domain}"'
+        challenges = response.get_all("WWW-Authenticate") + response.get_all("Proxy-Authenticate")
+        return any(realm not in challenge for challenge in challenges)
+
+    def _refuse(self, status: int, response: Response | None) -> None:
+        call = self._call
+        if call.exchange is not self:
+            return
+        call.exchange = None
+        call.caller.respond(status, response, response.body if response is not None else b"")
+        call.finish(_result(status))
+
+    # -- the caller's change of mind ---------------------------------------------------------------------------
+
+    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
+        """487 to the INVITE at once, CANCEL to the callee once it has answered anything (RFC 3261 §9.2)."""
+        call = self._call
+        call.exchange = None
+        call.caller.respond(487)
+        call.finish("cancelled", *reasons)
+
+    def abandoned(self) -> None:
+        return
+
+    def _failed(self, error: BaseException) -> None:
+        """A feature raised, or refused by SipError."""
+        call = self._call
+        refusal = status_of(error)
+        if refusal is not error:
+            call.hook_failed(error)
+        call.caller.respond(refusal.status, None, reason=refusal.reason)
+        call.exchange = None
+        call.finish(_result(refusal.status))
+
+
+def _result(status: int) -> str:
+    """A failure of the set-up as the calls counter names it."""
+    if status in (486, 600):
+        return "busy"
+    if status == 487:
+        return "cancelled"
+    if status in (408, 480):
+        return "no_answer"
+    return "rejected" if status in (403, 404, 484, 603, 604) else "failed"

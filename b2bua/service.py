@@ -1,0 +1,320 @@
+"""The composition root: settings in, a running server out. Everything is made and wired here, in one visible block."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import structlog
+from twisted.internet.error import CannotListenError
+
+from b2bua import PRODUCT, __version__
+from b2bua.config import ConfigError, Listen, Settings, host_port_text
+from b2bua.feature_server.contract import Environment, FeatureServer
+from b2bua.feature_server.loader import LoadError, load_features, load_server
+from b2bua.http.metrics import ServerMetrics
+from b2bua.http.site import is_loopback, make_site
+from b2bua.observer import Observer
+from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.challenge_policy import ChallengePolicy
+from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.event_packages import by_name
+from b2bua.session_manager.event_packages.dialog_event import DIALOG
+from b2bua.session_manager.event_packages.package import allow_events
+from b2bua.session_manager.event_state import EventState
+from b2bua.session_manager.links import FeatureLink, Links
+from b2bua.session_manager.location import Binding, Location
+from b2bua.session_manager.nonces import Nonces
+from b2bua.session_manager.notifier import Notifier
+from b2bua.session_manager.registrar import ExpiryLimits, Registrar
+from b2bua.session_manager.session_manager import NotifySender, Parts, SessionManager
+from b2bua.session_manager.tokens import Tokens
+from b2bua.sip.flow import Flow
+from b2bua.sip.identifiers import Identifiers
+from b2bua.sip.message import Message, Request
+from b2bua.sip.uri import parse_uri
+from b2bua.store.first_start import make_initial_users
+from b2bua.store.interface import Store, StoreError
+from b2bua.store.opening import open_store
+from b2bua.store.records import BindingRecord
+from b2bua.store.users_file import read_users
+from b2bua.trace.recorder import Recorder
+from b2bua.transaction.layer import TransactionLayer
+from b2bua.transaction.timers import TICK, Timers
+from b2bua.transport.listener_set import ListenerSet
+from b2bua.transport.memory import Turns, memory_link
+from b2bua.transport.udp import UdpListener
+
+POLL_SECONDS: Final = 1.0
+"""How soon a user added by another process is known."""
+GC_THRESHOLD: Final = 50_000
+"""Objects between two collections: what a call makes is freed by reference counts, cycles are rare."""
+
+
+class Server:
+    """One running server. Nothing is global: a test may make several on one reactor."""
+
+    def __init__(self, settings: Settings, reactor: Any, log: Any) -> None:
+        self.settings = settings
+        self.ready = False
+        self._reactor = reactor
+        self._log = log
+        prefix = secrets.token_hex(8)
+
+        # What everything stands on: time, identifiers, counters, the trace, the queue of the link in process.
+        self.observer = Observer()
+        self.timers = Timers(time.monotonic, self._timer_failed)
+        self.recorder = Recorder(settings.trace, time.time)
+        self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
+        self.store: Store = open_store(settings.store, settings.domain, reactor.callFromThread)
+        self.listeners = ListenerSet()
+
+        # Session Manager.
+        self.domain = Domain(settings.domain, settings.aliases)
+        self.layer = TransactionLayer(self.timers, Identifiers(f"{prefix}s"), self.observer, PRODUCT)
+        self.location = Location(self.timers, time.time)
+        self.links = Links()
+        packages = by_name(DIALOG)
+        self.notifier = Notifier(
+            packages, lambda package, aor: self.event_state.state(package, aor), NotifySender(self.layer).send, self.timers,
+            self.layer.identifiers.tag, self.observer, settings.watchers,
+        )  # fmt: skip
+        self.event_state = EventState(packages, lambda: secrets.token_hex(6), self.timers, self.notifier.changed)
+        limits = ExpiryLimits(
+            settings.registration_expires_min, settings.registration_expires_max, settings.registration_expires_default
+        )
+        registrar = Registrar(self.domain, self.location, self._save, time.time, self.observer, limits, self._learned)
+        authenticator = Authenticator(
+            settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
+            ChallengePolicy(settings.challenge_reinvite, settings.challenge), self.observer, self.domain.is_alias,
+            settings.strict_digest_uri,
+        )  # fmt: skip
+        self.session_manager = SessionManager(
+            Parts(
+                self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, registrar,
+                authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
+                self.observer, self._failed,
+            )
+        )  # fmt: skip
+
+        # The feature server, in process, behind its link.
+        self.feature_server: FeatureServer | None = None
+        if settings.feature_server != "none":
+            self.feature_server = self._start_feature_server(f"{prefix}c")
+
+    def _start_feature_server(self, prefix: str) -> FeatureServer:
+        settings = self.settings
+        # Names that need not resolve: these addresses stand in the Vias of the link and nowhere else.
+        addresses = ((f"sm.{settings.domain}", 5060), (f"fs.{settings.domain}", 5060))
+        down, up = memory_link(settings.feature_server, addresses, self.turns, self.recorder.linked)
+        layer = TransactionLayer(self.timers, Identifiers(prefix), self.observer, PRODUCT)
+        down.connect(up, self.layer.message_received)
+        up.connect(down, layer.message_received)
+        environment = Environment(
+            "cm", settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed
+        )
+        features = load_features(settings.features, settings.feature_directory, environment)
+        server = load_server(settings.feature_server, environment, features)
+        self.links.add(FeatureLink(environment.name, down))
+        return server
+
+    # -- start and stop ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open the listeners, load users and bindings; ConfigError, StoreError or OSError when that cannot be."""
+        self._load_users()
+        for listen in self.settings.listen:
+            self._listen(listen)
+        self.domain.listens_on(self.listeners.addresses())
+        self._load_bindings()
+        host, port = self.settings.http
+        metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
+        site = make_site(metrics, lambda: self.ready, self.recorder, self.settings.trace_secrets, not is_loopback(host))
+        try:
+            self._http = self._reactor.listenTCP(port, site, interface=host)
+        except CannotListenError as error:
+            raise ConfigError(f"http: {_cannot_listen(host, port, error)}") from None
+        self._turn_wheel()
+        self._poll_store()
+        self.ready = True
+
+    def stop(self) -> list[Any]:
+        """Stop listening and close the store; calls in progress get no BYE (a restart lets them go on)."""
+        self.ready = False
+        waiting = [*self.listeners.close(), self._http.stopListening()]
+        self.store.close()
+        return waiting
+
+    def _listen(self, listen: Listen) -> None:
+        listener = UdpListener(self._received, self.recorder, self.observer, listen.advertised)
+        try:
+            self.listeners.listen_udp(self._reactor, listen.host, listen.port, listener)
+        except CannotListenError as error:
+            raise ConfigError(f"listen: {_cannot_listen(listen.host, listen.port, error)}") from None
+        if listen.advertised is not None and not listen.advertised[1]:
+            listener.advertise((listen.advertised[0], listener.bound[1]))
+
+    def _received(self, data: bytes, flow: Flow) -> None:
+        """One datagram, and all that it causes on the link in process."""
+        turns = self.turns
+        turns.driving = True
+        self.layer.datagram_received(data, flow)
+        turns.run()
+
+    def _turn_wheel(self) -> None:
+        self._reactor.callLater(TICK, self._turn_wheel)
+        self.turns.driving = True
+        self.timers.advance()
+        self.turns.run()
+
+    # -- the store ---------------------------------------------------------------------------------------------
+
+    def _load_users(self) -> None:
+        settings = self.settings
+        if settings.users is not None:
+            self.store.put_users(read_users(settings.users, settings.domain))
+            return
+        made = make_initial_users(self.store, settings.domain, settings.store, lambda: secrets.token_urlsafe(9))
+        if made is not None:
+            print(f"b2bua: first users 6001-6010, their passwords are in {made}", file=sys.stderr)
+
+    def _load_bindings(self) -> None:
+        found: dict[str, list[Binding]] = {}
+        for record in self.store.bindings():
+            binding = _binding(record)
+            found.setdefault(binding.aor, []).append(binding)
+            self._learn(binding)
+        for user, bindings in found.items():
+            self.location.replace(user, bindings)
+
+    def _save(self, user: str, bindings: Sequence[Binding], done: Callable[[Exception | None], None]) -> None:
+        # `done` may come in a turn of the reactor of its own: what it sends on the link runs there.
+        self.store.save_bindings(user, [_record(binding) for binding in bindings], done)
+
+    def _secret_of(self, user: str) -> str | None:
+        record = self.store.user(user)
+        return None if record is None else record.ha1_md5
+
+    def _poll_store(self) -> None:
+        self.store.poll()
+        self._reactor.callLater(POLL_SECONDS, self._poll_store)
+
+    # -- what went wrong, and who is who -----------------------------------------------------------------------
+
+    def _failed(self, error: BaseException, message: Message | None) -> None:
+        call_id = message.get("Call-ID") if message is not None else None
+        what = message.method if isinstance(message, Request) else None
+        self._log.error("internal error", call_id=call_id, method=what, exc_info=error)
+
+    def _timer_failed(self, error: BaseException) -> None:
+        self.observer.internal_error("timer")
+        self._failed(error, None)
+
+    def _learned(self, user: str, source: Flow, uri: str) -> None:
+        self.recorder.learn(user, source.remote)
+        contact = parse_uri(uri)
+        self.recorder.learn(user, (contact.bare_host, contact.port or 5060))
+
+    def _learn(self, binding: Binding) -> None:
+        self.recorder.learn(binding.aor, binding.source)
+        contact = parse_uri(binding.uri)
+        self.recorder.learn(binding.aor, (contact.bare_host, contact.port or 5060))
+
+
+class _Live:
+    """What is, for the gauges: asked of its owners at scrape time."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def registrations_active(self) -> int:
+        return sum(1 for _ in self._server.location.users())
+
+    def contacts(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for _, bindings in self._server.location.users():
+            for binding in bindings:
+                transport = binding.listener.partition(":")[0]
+                found[transport] = found.get(transport, 0) + 1
+        return found
+
+    def calls_active(self) -> dict[str, int]:
+        server = self._server.feature_server
+        return {} if server is None else server.calls()
+
+    def subscriptions_active(self) -> dict[str, int]:
+        return self._server.notifier.count()
+
+
+def _binding(record: BindingRecord) -> Binding:
+    host, _, port = record.flow_remote.rpartition(":")
+    return Binding(
+        record.aor, record.contact, record.uri, record.call_id, record.cseq, record.expires_at,
+        f"{record.flow_transport}:{record.flow_local}", (host, int(port)), record.nat, record.instance, record.reg_id,
+        record.path, record.user_agent,
+    )  # fmt: skip
+
+
+def _record(binding: Binding) -> BindingRecord:
+    transport, _, local = binding.listener.partition(":")
+    host, port = binding.source
+    return BindingRecord(
+        binding.aor, binding.contact, binding.uri, binding.call_id, binding.cseq, binding.expires_at, transport, local,
+        f"{host}:{port}", binding.nat, binding.instance, binding.reg_id, binding.path, binding.user_agent,
+    )  # fmt: skip
+
+
+def _cannot_listen(host: str, port: int, error: CannotListenError) -> str:
+    reason = error.socketError
+    return f"{host_port_text(host, port)}: {getattr(reason, 'strerror', None) or reason}"
+
+
+def run(settings: Settings) -> int:
+    """Run a server until SIGTERM or SIGINT; the exit status. ConfigError, StoreError: it could not start."""
+    from twisted.internet import reactor as installed
+
+    reactor: Any = installed
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"),
+                    structlog.dev.ConsoleRenderer(colors=False)],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )  # fmt: skip
+    try:
+        server = Server(settings, reactor, structlog.get_logger())
+        server.start()
+    except LoadError as error:
+        raise ConfigError(str(error)) from None
+    _tune_collector()
+    listeners = " ".join(server.listeners.describe())
+    host, port = settings.http
+    print(f"b2bua {__version__} ready: {listeners} http://{host_port_text(host, port)} domain {settings.domain}", file=sys.stderr)
+    sys.stderr.flush()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, server))
+    reactor.run(installSignalHandlers=False)
+    return 0
+
+
+def _stop(reactor: Any, server: Server) -> None:
+    from twisted.internet.defer import DeferredList
+
+    waiting = DeferredList(server.stop(), consumeErrors=True)
+    waiting.addCallback(lambda _: reactor.stop() if reactor.running else None)
+    reactor.callLater(3, lambda: os._exit(0))  # whatever still hangs: the store is closed, nothing is lost
+
+
+def _tune_collector() -> None:
+    """What is alive after start stays alive: keep the collector off it, and let it run seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 50)
+
+
+__all__ = ["Server", "StoreError", "run"]

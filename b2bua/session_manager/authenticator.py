@@ -1,0 +1,243 @@
+"""Digest authentication of users at Session Manager (RFC 3261 §22, RFC 7616): challenge, refuse or let pass.
+
+Says who sent a request, not what that user may do: whether the user owns From or To is routing's to decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from hmac import compare_digest
+from typing import Final, NamedTuple
+
+from b2bua.observer import Observer
+from b2bua.session_manager.challenge_policy import ChallengePolicy
+from b2bua.session_manager.nonces import NO_NC, Nonce, Nonces, Outcome
+from b2bua.sip.digest import (
+    ALGORITHM,
+    Credentials,
+    challenge_text,
+    expected_response,
+    parse_credentials,
+    parse_parameters,
+)
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.message import Request
+from b2bua.sip.uri import parse_uri
+
+REINVITE_AGE: Final = 32.0
+"""Seconds that a nonce serves a re-INVITE: 64·T1, after which the challenged transaction is gone (RFC 3261 §17.2.1)."""
+
+TRIES: Final = 3
+"""Right digests on unusable nonces answered per Call-ID before 403: a phone that ignores fresh nonces would loop."""
+
+LOOPS: Final = 10_000
+"""Call-IDs whose tries are counted: as many calls as go wrong within 32 s; past it the oldest count is forgotten."""
+
+
+class Passed(NamedTuple):
+    """The request may go on."""
+
+    user: str
+    """The user name of the credentials; "" when the request needed none."""
+
+
+class Challenge(NamedTuple):
+    """The request is answered with `status` and this header."""
+
+    status: int
+    header_name: str
+    header_value: str
+
+
+class Refused(NamedTuple):
+    """The request is answered with this status, without a challenge."""
+
+    status: int
+    reason: str
+
+
+Verdict = Passed | Challenge | Refused
+
+NOT_CHALLENGED: Final = Passed("")
+
+_CREDENTIALS_IN: Final = {401: "Authorization", 407: "Proxy-Authorization"}
+_OTHER: Final = {401: "Proxy-Authorization", 407: "Authorization"}
+_CHALLENGE_IN: Final = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}
+
+_NOBODY: Final = "0" * 32
+"""H(A1) that an unknown user's response is computed against, so that it costs what a wrong password costs."""
+
+_NC: Final = re.compile(r"[0-9a-fA-F]{1,8}")
+"""RFC 7616 §3.4 wants eight digits (`nc-value = 8LHEX`); phones that leave out leading zeros are understood."""
+
+
+class Authenticator:
+    """Checks the credentials of one realm.
+
+    `secret_of`: user → H(A1) as 32 hex digits in lower case, None for an unknown user. `is_alias`: whether host (lower
+    case, IPv6 without brackets) and port are ours. `strict_uri`: the digest uri must equal the Request-URI.
+    """
+
+    def __init__(
+        self, realm: str, secret_of: Callable[[str], str | None], nonces: Nonces, policy: ChallengePolicy,
+        observer: Observer, is_alias: Callable[[str, int | None], bool], strict_uri: bool = False,
+    ) -> None:  # fmt: skip
+        self._realm = realm
+        self._secret_of = secret_of
+        self._nonces = nonces
+        self._policy = policy
+        self._observer = observer
+        self._is_alias = is_alias
+        self._strict_uri = strict_uri
+        self._loops: dict[str, tuple[int, int]] = {}
+        """Call-ID → (right digests in a row on unusable nonces, ms of the last one), the oldest first."""
+
+    def check(self, request: Request, in_dialog: bool, proxied_subscribe: bool = False) -> Verdict:
+        """Whether a request may go on, and whose it is.
+
+        `in_dialog` only where a Route token proved it. `proxied_subscribe`: this SUBSCRIBE is only passed on, so that
+        Session Manager challenges it as a proxy. Raises nothing, whatever the credentials look like.
+        """
+        method = request.method
+        status = self._policy.status(method, in_dialog)
+        if not status:
+            return NOT_CHALLENGED
+        if proxied_subscribe and method == "SUBSCRIBE":
+            status = 407
+        credentials = self._credentials(request, status)
+        if credentials is None:
+            return self._challenge(request, status, in_dialog)
+        if not self._is_for(credentials.uri, request):
+            # RFC 7616 §3.4.6: SHOULD return a 400. Looked at before the digest: the same for every user, known or not.
+            self._observer.credentials_checked("bad_response", ALGORITHM)
+            return Refused(400, "Digest URI Not Acceptable")
+        if not self._right(credentials, method):
+            return self._challenge(request, status, in_dialog)
+        once = in_dialog and method == "INVITE" and self._policy.reinvite == "always"
+        outcome = self._use(request, credentials, once)
+        self._observer.credentials_checked(outcome, ALGORITHM)
+        if outcome != "ok":
+            if once and self._loops_now(request.call_id):
+                return Refused(403, "Forbidden")
+            # RFC 7616 §3.3: the digest is right, only nonce or nc is not.
+            return self._challenge(request, status, in_dialog, stale=True)
+        if once and self._loops:
+            self._loops.pop(request.call_id, None)
+        return Passed(credentials.username)
+
+    def strip(self, request: Request) -> None:
+        """Take our realm's credentials out of a request of ours that goes on, ACK included; other realms' stay."""
+        for name in ("Authorization", "Proxy-Authorization"):
+            if name not in request.names:
+                continue
+            names, lines = request.names, request.lines
+            for index in range(len(names) - 1, -1, -1):
+                if names[index] == name and self._ours(lines[index]):
+                    del names[index], lines[index]
+
+    def _ours(self, line: str) -> bool:
+        """Whether a line holds credentials for our realm, or looks like it and cannot be read."""
+        if self._realm not in line and "\\" not in line:
+            return False
+        try:
+            return parse_parameters(line.partition(":")[2]).get("realm") == self._realm
+        except MalformedValue:
+            return self._realm in line
+
+    def _credentials(self, request: Request, status: int) -> Credentials | None:
+        """The credentials for our realm, None when there are none that we can read and compute.
+
+        They belong in the header that goes with the status; some phones answer a 407 with Authorization, so the other
+        one is looked at when the first has none. Each stands on a line of its own (RFC 3261 §7.3.1).
+        """
+        names, lines = request.names, request.lines
+        for name in (_CREDENTIALS_IN[status], _OTHER[status]):
+            index = -1
+            for _ in range(names.count(name)):
+                index = names.index(name, index + 1)
+                try:
+                    credentials = parse_credentials(lines[index].partition(":")[2])
+                except MalformedValue:
+                    continue
+                if credentials.realm == self._realm and _usable(credentials):
+                    return credentials
+        return None
+
+    def _is_for(self, uri: str, request: Request) -> bool:
+        """Whether a digest uri belongs to this request; it need not equal the Request-URI (RFC 3261 §22.4 point 6)."""
+        if uri == request.uri:
+            return True
+        if self._strict_uri:
+            return False
+        try:
+            mine = parse_uri(uri)
+            host = mine.bare_host
+            return bool(host) and (self._is_alias(host, mine.port) or host == request.parsed_uri().bare_host)
+        except MalformedValue:
+            return False
+
+    def _right(self, credentials: Credentials, method: str) -> bool:
+        """Whether the response is what the user's secret makes of the nonce as sent: ours or not, usable or not."""
+        user = credentials.username
+        secret = self._secret_of(user) if user else None
+        expected = expected_response(secret or _NOBODY, method, credentials)
+        if compare_digest(expected, credentials.response) and secret:
+            return True
+        self._observer.credentials_checked("bad_response" if secret else "unknown_user", ALGORITHM)
+        return False
+
+    def _use(self, request: Request, credentials: Credentials, once: bool) -> Outcome:
+        """Use the nonce of right credentials; `once`: as for a re-INVITE that is always challenged."""
+        nonces = self._nonces
+        nonce = nonces.read(credentials.nonce)
+        if nonce is None:
+            return "stale"  # from before a restart, or from another node
+        if once and not self._serves_reinvite(nonce, request):
+            return "stale"
+        tag = request.from_.tag
+        mark = nonces.mark(request.call_id, tag, request.cseq, request.uri, credentials.response, request.body)
+        if not credentials.qop:
+            # Without a count only the first use can be told from a replay.
+            return nonces.use(nonce, NO_NC, mark, first_only=True)
+        return nonces.use(nonce, int(credentials.nc, 16), mark, first_only=once)
+
+    def _serves_reinvite(self, nonce: Nonce, request: Request) -> bool:
+        """Whether a nonce answered this dialog's request with this CSeq or a lower one, not long ago."""
+        return (
+            request.cseq >= nonce.cseq
+            and self._nonces.age(nonce) <= REINVITE_AGE
+            and self._nonces.bound(nonce, request.call_id, request.from_.tag)
+        )
+
+    def _challenge(self, request: Request, status: int, in_dialog: bool, stale: bool = False) -> Challenge:
+        self._observer.challenge_sent(request.method, status, in_dialog)
+        nonce = self._nonces.make(request.call_id, request.from_.tag, request.cseq)
+        return Challenge(status, _CHALLENGE_IN[status], challenge_text(self._realm, nonce, stale))
+
+    def _loops_now(self, call_id: str) -> bool:
+        """Count one more right digest on an unusable nonce; whether this Call-ID had its tries before."""
+        now, loops = self._nonces.now(), self._loops
+        tries, last = loops.pop(call_id, (0, now))
+        if now - last > REINVITE_AGE * 1000:
+            tries = 0
+        loops[call_id] = (tries + 1, now)
+        oldest = next(iter(loops))
+        if len(loops) > LOOPS or now - loops[oldest][1] > REINVITE_AGE * 1000:
+            del loops[oldest]  # one goes for each that comes: enough to stay within bounds
+        return tries >= TRIES
+
+
+def _usable(credentials: Credentials) -> bool:
+    """Whether credentials have the form that we offered, or RFC 2069's without qop (RFC 3261 §22.4 point 8)."""
+    if credentials.algorithm != ALGORITHM and credentials.algorithm.upper() != ALGORITHM:
+        return False
+    if not credentials.response.isascii():  # cannot be hex digits, and compare_digest takes no such text
+        return False
+    try:
+        parse_uri(credentials.uri)
+    except MalformedValue:
+        return False
+    if not credentials.qop:
+        return True
+    return credentials.qop.lower() == "auth" and bool(credentials.cnonce) and bool(_NC.fullmatch(credentials.nc))

@@ -1,0 +1,62 @@
+"""Which requests are challenged, and with which status: one table per method (RFC 3261 §22.1 to §22.3).
+
+401 where Session Manager is the server (registrar, notifier); 407 for all else, as in Avaya's Session Manager also for
+requests to Session Manager itself, a declared deviation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+Reinvite = Literal["always", "when-needed", "never"]
+
+REINVITE: Final = ("always", "when-needed", "never")
+
+NEVER: Final = frozenset(("ACK", "CANCEL", "NOTIFY"))
+"""ACK and CANCEL cannot be sent anew with credentials (RFC 3261 §22.1); NOTIFY is a notifier's, not a user's."""
+
+OUT_OF_DIALOG: Final[Mapping[str, int]] = MappingProxyType(
+    {"REGISTER": 401, "SUBSCRIBE": 401, "INVITE": 407, "PUBLISH": 407, "OPTIONS": 407, "MESSAGE": 407, "REFER": 407}
+)
+"""Any other method: 407."""
+
+IN_DIALOG: Final[Mapping[str, int]] = MappingProxyType(
+    {"REGISTER": 401, "SUBSCRIBE": 401, "UPDATE": 0, "PRACK": 0, "BYE": 0, "INFO": 0}
+)
+"""INVITE has its own setting; any other method: 407."""
+
+_STATUS: Final = {"none": 0, "401": 401, "407": 407}
+
+
+class ChallengePolicy:
+    """The status of the challenge per method.
+
+    `overrides`: method → `none`, `401` or `407`, for requests in and out of dialog alike; an override of INVITE holds
+    out of dialog only, `reinvite` decides in dialog, and one of ACK, CANCEL or NOTIFY changes nothing. ValueError for a
+    value that is none of these, and for REGISTER without a challenge.
+    """
+
+    def __init__(self, reinvite: Reinvite = "always", overrides: Mapping[str, str] = MappingProxyType({})) -> None:
+        if reinvite not in REINVITE:
+            raise ValueError(f"challenge of re-INVITE is {reinvite!r}, not one of {', '.join(REINVITE)}")
+        self.reinvite: Final = reinvite
+        self._out_of_dialog = dict(OUT_OF_DIALOG)
+        self._in_dialog = dict(IN_DIALOG)
+        for method, value in overrides.items():
+            self._override(method.upper(), value)
+        self._in_dialog["INVITE"] = 0 if reinvite == "never" else 407
+        for method in NEVER:
+            self._out_of_dialog[method] = self._in_dialog[method] = 0
+
+    def _override(self, method: str, value: str) -> None:
+        if value not in _STATUS:
+            raise ValueError(f"challenge of {method} is {value!r}, not one of {', '.join(_STATUS)}")
+        if method == "REGISTER" and value == "none":
+            raise ValueError("REGISTER is always challenged")
+        self._out_of_dialog[method] = self._in_dialog[method] = _STATUS[value]
+
+    def status(self, method: str, in_dialog: bool) -> int:
+        """401 or 407, or 0 for a request that is not challenged. `in_dialog` only where a Route token proved it."""
+        return (self._in_dialog if in_dialog else self._out_of_dialog).get(method, 407)

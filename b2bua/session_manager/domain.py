@@ -1,0 +1,65 @@
+"""Which addresses are ours: the domain, its aliases, and every address we listen on or advertise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.flow import HostPort
+from b2bua.sip.uri import Uri, parse_uri
+
+
+class Domain:
+    """The domain that Session Manager is responsible for. Its name is the realm."""
+
+    def __init__(self, name: str, aliases: Iterable[str] = ()) -> None:
+        self.name = name.lower()
+        self._names = {self.name, *(alias.lower() for alias in aliases)}
+        self._addresses: set[HostPort] = set()
+        self._hosts: set[str] = set()
+        self._wildcard_ports: set[int] = set()
+
+    def listens_on(self, addresses: Iterable[HostPort]) -> None:
+        """Take listening and advertised addresses in; a wildcard makes every address with that port ours once seen."""
+        for host, port in addresses:
+            if host in ("", "0.0.0.0", "::"):
+                self._wildcard_ports.add(port)
+            else:
+                self._addresses.add((host.lower(), port))
+                self._hosts.add(host.lower())
+
+    def local_address_seen(self, address: HostPort) -> None:
+        """A wildcard listener talks to some peer from this address: from now on it is an alias."""
+        if address not in self._addresses:
+            self._addresses.add(address)
+            self._hosts.add(address[0])
+
+    def is_alias(self, host: str, port: int | None) -> bool:
+        """Whether host and port are the domain: a name of ours with any port, an address with our port or none."""
+        host = host.strip("[]").lower()
+        if host in self._names:
+            return True
+        if port is None:
+            return host in self._hosts
+        return (host, port) in self._addresses
+
+    def is_listener(self, host: str, port: int | None) -> bool:
+        """Whether host and port are a socket of ours: no Contact may name one."""
+        return (host.strip("[]").lower(), port or 5060) in self._addresses
+
+    def user_of(self, uri: Uri) -> str | None:
+        """The user part, unescaped, when the URI is an address of record of ours ("" for the domain itself), else None."""
+        if uri.scheme not in ("sip", "sips") or not self.is_alias(uri.host, uri.port):
+            return None
+        return uri.username
+
+    def user_in(self, text: str) -> str | None:
+        """`user_of` for a URI as text; None when it does not parse."""
+        try:
+            return self.user_of(parse_uri(text))
+        except MalformedValue:
+            return None
+
+    def aor(self, user: str) -> str:
+        """The canonical address of record of a user."""
+        return f"sip:{user}@{self.name}"

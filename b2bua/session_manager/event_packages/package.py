@@ -1,0 +1,99 @@
+"""What an event package is to the event core: a record, registered by name (RFC 6665 §5 lists what it must say)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from b2bua.sip.errors import SipError
+from b2bua.sip.message import Request
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Answer(NamedTuple):
+    """The final response that a PUBLISH or SUBSCRIBE gets: what the caller puts on the wire."""
+
+    status: int
+    headers: Headers = ()
+    """Further headers, as (canonical name, value)."""
+    reason: str = ""
+    """"" stands for the registered reason phrase."""
+
+
+def refusal(error: SipError) -> Answer:
+    """The response that tells a peer what it did wrong."""
+    return Answer(error.status, error.headers, error.reason)
+
+
+class Published(Protocol):
+    """One publication as composition sees it (event_state.Publication)."""
+
+    @property
+    def number(self) -> int:
+        """Unique in this compositor and the same as long as the publication lives."""
+
+    @property
+    def link(self) -> str:
+        """The feature server link that published, or "" for a phone."""
+
+    @property
+    def value(self) -> Any:
+        """The event state: what `EventPackage.parse` made of the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPackage:
+    """An event package. `value_type` below is the type that `parse` returns; composition and documents use it too."""
+
+    name: str
+    """The event type as it stands in `Event`; compared byte by byte (RFC 6665 §8.2.1)."""
+    content_type: str
+    """In lower case, without parameters; published and notified."""
+    default_expires: int
+    """Seconds granted to a PUBLISH or SUBSCRIBE that asks for none."""
+    min_expires: int
+    """Seconds below which a request is refused with 423; at most 3600 (RFC 6665 §4.2.1.1)."""
+    max_expires: int
+    """Seconds to which a longer wish is shortened."""
+    min_interval: float
+    """Seconds between two NOTIFYs of one subscription."""
+    value_type: type[Any]
+    """A request whose `content` is of this type needs no parse."""
+    parse: Callable[[bytes], Any]
+    """A published body as a value; MalformedValue (400) when it is none."""
+    call_of: Callable[[Any], str]
+    """What a feature server keeps one publication of: the Call-ID in a value, or ""."""
+    compose: Callable[[str, Sequence[Published]], Any]
+    """The whole state of an address of record from its publications, oldest first; none is a state too."""
+    view: Callable[[Any, bool], Any]
+    """A composed value as a watcher may see it: whole (True: the user itself, its pickup group) or as others do."""
+    encode: Callable[[Any, int], bytes]
+    """A composed value as a document with this version."""
+
+    def granted(self, request: Request) -> int:
+        """The seconds that a request is granted, 0 when it asks for 0; SipError 423 or MalformedValue.
+
+        RFC 3903 §6 step 4 and RFC 6665 §4.2.1.1 agree: shorten, never lengthen, refuse what is above 0 and too brief.
+        """
+        requested = request.integer("Expires")
+        if requested is None:
+            return self.default_expires
+        if 0 < requested < self.min_expires:
+            raise SipError(423, "", ("Min-Expires", str(self.min_expires)))
+        return min(requested, self.max_expires)
+
+
+def package_for(packages: Mapping[str, EventPackage], request: Request) -> EventPackage:
+    """The package that the Event header names; SipError 489 with Allow-Events when there is none such (RFC 3903 §6)."""
+    event = request.get("Event") or ""
+    package = packages.get(event.partition(";")[0].rstrip() if ";" in event else event)
+    if package is None:
+        raise SipError(489, "", ("Allow-Events", allow_events(packages)))
+    return package
+
+
+def allow_events(packages: Mapping[str, EventPackage]) -> str:
+    """The value of Allow-Events: all that one may subscribe to here (RFC 6665 §4.4.4)."""
+    return ", ".join(sorted(packages))

@@ -1,0 +1,194 @@
+"""The event state compositor: what PUBLISH leaves here, for how long, under which entity tag (RFC 3903 §6).
+
+Nothing is composed here and no document is written: whoever watches asks for the publications when told of a change. A
+PUBLISH over the link in process brings its state as a typed value (`Message.content`) and is not parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from b2bua.session_manager.event_packages.package import Answer, EventPackage, package_for, refusal
+from b2bua.sip.errors import SipError
+from b2bua.sip.message import Request
+from b2bua.transaction.timers import Timer, Timers
+
+MAX_PHONE_PUBLICATIONS: Final = 20
+"""Publications that phones may hold for one address of record and event: more than a user has devices, and a bound on
+what one account can make this server keep. Feature servers are trusted and not bounded."""
+RETRY_AFTER: Final = "60"
+"""Seconds after which a phone that met the bound may try again: the shortest publication may have expired by then."""
+
+Resource = tuple[str, str]
+"""Package name and address of record."""
+
+
+class Publication:
+    """One publication. The compositor alone changes it."""
+
+    __slots__ = ("call", "expires_at", "link", "number", "resource", "tag", "timer", "timer_at", "value")
+
+    def __init__(self, number: int, resource: Resource, link: str) -> None:
+        self.number = number
+        """Unique here; a publication that replaces another takes its number over, so ids in documents stay."""
+        self.resource = resource
+        self.link = link
+        """The feature server link that published, or "" for a phone."""
+        self.tag = ""
+        """The entity tag that is good for the next PUBLISH."""
+        self.value: Any = None
+        """The event state, of the package's `value_type`."""
+        self.call = ""
+        """Trace id of the call that published last."""
+        self.expires_at = 0.0
+        """Seconds on the clock of the timers."""
+        self.timer: Timer | None = None
+        self.timer_at = 0.0
+
+
+class EventState:
+    """All publications. `entity_tags` returns one that it never returned before, nor before a restart (RFC 3903 §8.3).
+
+    `changed(package, aor, call)` is called after the state of an address of record changed; `call` is the trace id of
+    the call that changed it. Addresses of record are text as the caller spells them: canonical, without parameters.
+    """
+
+    def __init__(
+        self,
+        packages: Mapping[str, EventPackage],
+        entity_tags: Callable[[], str],
+        timers: Timers,
+        changed: Callable[[str, str, str], None],
+    ) -> None:
+        self._packages = packages
+        self._entity_tags = entity_tags
+        self._timers = timers
+        self._changed = changed
+        self._resources: dict[Resource, dict[str, Publication]] = {}
+        self._number = 0
+
+    def publish(self, request: Request, aor: str, link: str) -> Answer:
+        """Process a PUBLISH for `aor`, which is of our domain and may be published for by the sender (steps 2 to 6).
+
+        `link` is the name of the feature server link that it came over, or "" from a phone. The answer is 200 with
+        Expires and a new SIP-ETag, or 400, 412, 415, 423, 489, 500; then nothing has changed.
+        """
+        try:
+            return self._process(request, aor, link)
+        except SipError as error:
+            return refusal(error)
+
+    def state(self, package: str, aor: str) -> list[Publication]:
+        """The publications for an address of record, the one that was renewed longest ago first."""
+        return list(self._resources.get((package, aor), {}).values())
+
+    def count(self) -> int:
+        """How many publications stand."""
+        return sum(map(len, self._resources.values()))
+
+    def _process(self, request: Request, aor: str, link: str) -> Answer:
+        package = package_for(self._packages, request)
+        resource = package.name, aor
+        condition = request.get("SIP-If-Match")
+        publication = None if condition is None else self._matching(condition, resource, link)
+        seconds = package.granted(request)
+        has_body = request.content is not None or bool(request.body)
+        if publication is not None and seconds == 0:
+            self._remove(publication, request.call)
+            return self._accepted(self._entity_tags(), 0)
+        value = published_value(package, request) if has_body else None
+        if publication is None:
+            if not has_body:
+                raise SipError(400, "Publication Without Body")
+            if seconds == 0:  # RFC 3903 §6 step 5: nothing is stored as a result of such a request
+                return self._accepted(self._entity_tags(), 0)
+            publication = self._initial(package, resource, link, value)
+        changed = has_body and value != publication.value
+        tag = self._store(publication, value if has_body else publication.value, request.call, seconds)
+        if changed:
+            self._changed(package.name, aor, request.call)
+        return self._accepted(tag, seconds)
+
+    @staticmethod
+    def _accepted(tag: str, seconds: int) -> Answer:
+        return Answer(200, (("SIP-ETag", tag), ("Expires", str(seconds))))
+
+    def _matching(self, condition: str, resource: Resource, link: str) -> Publication:
+        """The publication that SIP-If-Match names; SipError 400 for no single tag, 412 for none of this sender's."""
+        if not condition or "," in condition or " " in condition:
+            raise SipError(400, "Bad SIP-If-Match")
+        publication = self._resources.get(resource, {}).get(condition)
+        if publication is None or publication.link != link:
+            raise SipError(412)
+        return publication
+
+    def _initial(self, package: EventPackage, resource: Resource, link: str, value: Any) -> Publication:
+        """A new publication; for a feature server that published this call before, that one, to be overwritten.
+
+        A feature server keeps one publication per address of record and call, so a second initial one means that it
+        lost the entity tag (412, restart): the old state would else stay lit until it expires.
+        """
+        known = self._resources.get(resource, {})
+        if link:
+            call_id = package.call_of(value)
+            for publication in known.values():
+                if call_id and publication.link == link and package.call_of(publication.value) == call_id:
+                    return publication
+        elif sum(not publication.link for publication in known.values()) >= MAX_PHONE_PUBLICATIONS:
+            raise SipError(500, "Too Many Publications", ("Retry-After", RETRY_AFTER))
+        self._number += 1
+        return Publication(self._number, resource, link)
+
+    def _store(self, publication: Publication, value: Any, call: str, seconds: int) -> str:
+        """Give the publication its state, `seconds` to live and a new entity tag; it comes last in its resource."""
+        known = self._resources.setdefault(publication.resource, {})
+        known.pop(publication.tag, None)
+        publication.tag = tag = self._entity_tags()
+        publication.value, publication.call = value, call or publication.call
+        known[tag] = publication
+        self._expire_in(publication, seconds)
+        return tag
+
+    def _expire_in(self, publication: Publication, seconds: float) -> None:
+        """Set the end. A timer that fires before it looks again, so a state that changes often starts few timers."""
+        publication.expires_at = self._timers.now() + seconds
+        timer = publication.timer
+        if timer is not None:
+            if publication.timer_at <= publication.expires_at:
+                return
+            timer.cancel()
+        publication.timer_at = publication.expires_at
+        publication.timer = self._timers.start(seconds, partial(self._due, publication))
+
+    def _due(self, publication: Publication) -> None:
+        publication.timer = None
+        left = publication.expires_at - self._timers.now()
+        if left > 0:
+            publication.timer_at = publication.expires_at
+            publication.timer = self._timers.start(left, partial(self._due, publication))
+        else:
+            self._remove(publication, publication.call)
+
+    def _remove(self, publication: Publication, call: str) -> None:
+        if publication.timer is not None:
+            publication.timer.cancel()
+            publication.timer = None
+        known = self._resources[publication.resource]
+        del known[publication.tag]
+        if not known:
+            del self._resources[publication.resource]
+        self._changed(*publication.resource, call)
+
+
+def published_value(package: EventPackage, request: Request) -> Any:
+    """The event state in a PUBLISH: its typed content, or its body parsed; SipError 415 or 400 (RFC 3903 §6 step 5)."""
+    if isinstance(request.content, package.value_type):
+        return request.content
+    content_type = (request.get("Content-Type") or "").partition(";")[0].strip().lower()
+    if content_type != package.content_type:
+        raise SipError(415, "", ("Accept", package.content_type))
+    if (request.get("Content-Encoding") or "identity").lower() != "identity":
+        raise SipError(415, "", ("Accept-Encoding", "identity"))
+    return package.parse(request.body)

@@ -1,0 +1,39 @@
+"""Links to feature servers: how Session Manager knows one (by its flow, never by a header) and sends to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from b2bua.sip.flow import Flow
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureLink:
+    """One feature server. The same name in its Contact (`;fs=NAME`) leads requests in dialog back to it."""
+
+    name: str
+    flow: Flow
+    """Towards the feature server; what comes in on this flow comes from it."""
+
+
+class Links:
+    """All links, by flow and by name, and the sequence that each call passes."""
+
+    def __init__(self) -> None:
+        self._by_flow: dict[int, FeatureLink] = {}
+        self._by_name: dict[str, FeatureLink] = {}
+        self.sequence: tuple[FeatureLink, ...] = ()
+        """The applications of a call in order. One that serves the caller's and the callee's phase stands once."""
+
+    def add(self, link: FeatureLink) -> None:
+        """Add a link at the end of the sequence. Flows are the same object for the same peer, so identity tells them."""
+        self._by_flow[id(link.flow)] = link
+        self._by_name[link.name] = link
+        self.sequence = (*self.sequence, link)
+
+    def of(self, flow: Flow) -> FeatureLink | None:
+        """The feature server that a message on this flow comes from; None for everybody else."""
+        return self._by_flow.get(id(flow))
+
+    def named(self, name: str | None) -> FeatureLink | None:
+        return self._by_name.get(name) if name else None

@@ -1,0 +1,117 @@
+"""The location service: which contacts a user is reached at (RFC 3261 §10.2); the protocol is the registrar's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from b2bua.sip.address import Address
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.flow import Flow, Flows, HostPort
+from b2bua.sip.uri import Uri, equivalent, parse_uri
+from b2bua.transaction.timers import Timer, Timers
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One contact of a user. Times are Unix seconds, so that they outlive a restart."""
+
+    aor: str
+    """The user part of the address of record."""
+    contact: str
+    """The Contact value as sent, without its expires parameter."""
+    uri: str
+    call_id: str
+    cseq: int
+    expires_at: float
+    listener: str
+    """Name of the listener that the REGISTER came in on."""
+    source: HostPort
+    """Where the REGISTER came from."""
+    nat: bool
+    """Whether the phone is reached at `source` and not at its Contact."""
+    instance: str = ""
+    reg_id: int = 0
+    path: tuple[str, ...] = ()
+    user_agent: str = ""
+
+    def same_contact(self, instance: str, reg_id: int, uri: Uri) -> bool:
+        """One binding per instance and reg-id (RFC 5626 §6), else per Contact URI (RFC 3261 §10.3)."""
+        if instance and reg_id:
+            return (self.instance, self.reg_id) == (instance, reg_id)
+        return equivalent(parse_uri(self.uri), uri)
+
+    def flow(self, flows: Flows) -> Flow | None:
+        """The flow that reaches this contact; None when its listener or connection is gone."""
+        if not self.nat:
+            uri = parse_uri(self.uri)
+            if is_address(uri.bare_host):
+                return flows.find(self.listener, (uri.bare_host, uri.port or 5060))
+        return flows.find(self.listener, self.source)
+
+
+class Location:
+    """All bindings, by user. Expired ones are never returned, and swept by a timer each."""
+
+    def __init__(self, timers: Timers, wall: Callable[[], float], gone: Callable[[str], None] | None = None) -> None:
+        self._timers = timers
+        self._wall = wall
+        self._gone = gone
+        self._bindings: dict[str, tuple[Binding, ...]] = {}
+        self._sweeps: dict[str, Timer] = {}
+
+    def bindings(self, user: str) -> tuple[Binding, ...]:
+        """The live bindings of a user, newest first."""
+        found = self._bindings.get(user, ())
+        if not found:
+            return ()
+        now = self._wall()
+        return found if all(binding.expires_at > now for binding in found) else self._live(user, now)
+
+    def replace(self, user: str, bindings: Iterable[Binding]) -> None:
+        """Make these the user's bindings."""
+        kept = tuple(bindings)
+        sweep = self._sweeps.pop(user, None)
+        if sweep is not None:
+            sweep.cancel()
+        if not kept:
+            self._bindings.pop(user, None)
+            return
+        self._bindings[user] = kept
+        soonest = min(binding.expires_at for binding in kept) - self._wall()
+        self._sweeps[user] = self._timers.start(max(soonest, 0.0), lambda: self._sweep(user))
+
+    def users(self) -> Iterable[tuple[str, tuple[Binding, ...]]]:
+        """Every registered user with its live bindings."""
+        return [(user, live) for user in list(self._bindings) if (live := self.bindings(user))]
+
+    def _live(self, user: str, now: float) -> tuple[Binding, ...]:
+        return tuple(binding for binding in self._bindings.get(user, ()) if binding.expires_at > now)
+
+    def _sweep(self, user: str) -> None:
+        self.replace(user, self._live(user, self._wall()))
+        if self._gone is not None and user not in self._bindings:
+            self._gone(user)
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address and no name (which would have to be looked up)."""
+    return ":" in host or host.replace(".", "").isdecimal()
+
+
+def behind_nat(contact: Address, via_host: str, via_port: int | None, source: HostPort) -> bool:
+    """Whether a phone is reached only where its request came from.
+
+    It is when its Contact is the address that its Via names too, and that is not where the request came from; or when the
+    Contact is no address at all (`x.invalid`). A Contact that differs from an honest Via was put there on purpose.
+    """
+    try:
+        uri = contact.parsed_uri()
+    except MalformedValue:
+        return True
+    host, port = uri.bare_host, uri.port or 5060
+    if not is_address(host):
+        return True
+    if (host, port) == source:
+        return False
+    return (via_host.strip("[]"), via_port or 5060) != source

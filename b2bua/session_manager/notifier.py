@@ -1,0 +1,344 @@
+"""The notifier: who watches which address of record, and when each hears what (RFC 6665 §4.2).
+
+Two machines meet here. `Notifier` answers SUBSCRIBE and finds the watchers of a change; a `Subscription` decides when
+its next NOTIFY leaves: one is under way at a time, a second lies between two, changes meanwhile fold to the newest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Final, Literal
+
+from b2bua.dialog.dialog import Dialog
+from b2bua.observer import Observer
+from b2bua.session_manager.event_packages.package import (
+    Answer,
+    EventPackage,
+    Published,
+    allow_events,
+    package_for,
+    refusal,
+)
+from b2bua.sip.errors import SipError
+from b2bua.sip.flow import Flow
+from b2bua.sip.message import Request
+from b2bua.sip.uri import parse_uri
+from b2bua.transaction.timers import TIMEOUT, Timer, Timers
+
+MAX_SUBSCRIPTIONS: Final = 500
+"""Subscriptions that one user may hold: a console with three key modules of 60 keys, once more for those that a power
+cut left behind until they expire, and some devices more. Bounds what one account can make this server send."""
+RETRY_AFTER: Final = "60"
+"""Seconds: the shortest subscription that fills the bound may have expired by then."""
+ENDING: Final = frozenset((404, 405, 410, 416, *range(480, 486), 489, 501, 604))
+"""Answers to NOTIFY after which the subscription is gone (RFC 6665 §4.2.2)."""
+MAX_TIMEOUTS: Final = 2
+"""NOTIFYs in a row without an answer that end a subscription. Deviation from RFC 6665 §4.2.2 (SHOULD: after the first):
+one lost NOTIFY would kill a lamp until the phone subscribes again (OpenSIPS issue 380)."""
+
+Send = Callable[[Request, Flow, Callable[[int], None]], None]
+"""Sends a request; the last argument is called once with the final status, 408 also when the transport failed."""
+WatchPolicy = Literal["domain", "self"]
+
+
+class Subscription:
+    """One watcher's subscription: a dialog usage of its own. Made and forgotten by its `Notifier`."""
+
+    __slots__ = (
+        "_call", "_earliest", "_expires_at", "_expiry", "_in_flight", "_notifier", "_pending", "_sent_at", "_timeouts",
+        "_timer", "_version", "aor", "dialog", "ended", "ending", "event", "flow", "held", "package", "watcher",
+    )  # fmt: skip
+
+    def __init__(
+        self, notifier: Notifier, package: EventPackage, event: str, aor: str, watcher: str, dialog: Dialog, flow: Flow
+    ) -> None:
+        self._notifier = notifier
+        self.package = package
+        self.event = event
+        """The Event value of its NOTIFYs: the event type with the subscriber's id (RFC 6665 §8.2.1)."""
+        self.aor = aor
+        self.watcher = watcher
+        """The user that authenticated."""
+        self.dialog = dialog
+        self.flow = flow
+        """Where the last SUBSCRIBE came from, and NOTIFYs go."""
+        self.held = True
+        """No NOTIFY yet: the response to the first SUBSCRIBE has not left."""
+        self.ending = ""
+        """Why it ends, once the next NOTIFY is the last: a reason of RFC 6665 §4.1.3."""
+        self.ended = False
+        self._version = 0
+        self._expires_at = 0.0
+        self._expiry: Timer | None = None
+        self._pending = False
+        self._call = ""
+        self._in_flight = 0
+        self._timeouts = 0
+        self._sent_at = 0.0
+        self._earliest = 0.0
+        self._timer: Timer | None = None
+
+    # -- what happens to it ------------------------------------------------------------------------------------
+
+    def notify_now(self) -> None:
+        """Send the NOTIFY that every 2xx to SUBSCRIBE is followed by: to be called right after that response was sent.
+
+        It waits for nothing (RFC 6665 §4.2.1.2). After Expires 0 it is the last one.
+        """
+        self.held = False
+        if not self.ended:
+            self._send()
+
+    def state_changed(self, call: str) -> None:
+        """The watched state changed; `call` is the trace id of the call that did it."""
+        self._pending = True
+        self._call = call
+        # With a timer running or a NOTIFY under way the newest state goes when that is over.
+        if not (self.held or self._in_flight or self._timer is not None):
+            self._send_when_quiet()
+
+    def terminate(self, reason: str) -> None:
+        """End it with a last NOTIFY, at once; `reason` is one of RFC 6665 §4.1.3."""
+        if not self.ended:
+            self.ending = reason
+            self._send()
+
+    def live_for(self, seconds: int) -> None:
+        """Let it expire so many seconds from now."""
+        timers = self._notifier.timers
+        self._expires_at = timers.now() + seconds
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry = timers.start(seconds, partial(self.terminate, "timeout"))
+
+    def stop(self) -> None:
+        """No NOTIFY leaves from here on."""
+        self.ended = True
+        for timer in (self._expiry, self._timer):
+            if timer is not None:
+                timer.cancel()
+        self._expiry = self._timer = None
+
+    # -- its NOTIFYs -------------------------------------------------------------------------------------------
+
+    def _send_when_quiet(self) -> None:
+        wait = self._earliest - self._notifier.timers.now()
+        if wait > 0:
+            self._timer = self._notifier.timers.start(wait, self._send)
+        else:
+            self._send()
+
+    def _send(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        call, self._call = self._call, ""
+        self._pending = False
+        request = self._notify(call)
+        self._sent_at = self._notifier.timers.now()
+        self._earliest = self._sent_at + self.package.min_interval
+        self._in_flight += 1
+        if self.ending:
+            self._notifier.forget(self)
+        self._notifier.send(request, self.flow, partial(self._answered, call))
+
+    def _notify(self, call: str) -> Request:
+        request = self.dialog.make_request("NOTIFY")
+        request.append("Max-Forwards", "70")
+        request.append("Contact", self.dialog.contact)
+        request.append("Event", self.event)
+        if self.ending:
+            state = f"terminated;reason={self.ending}"
+        else:
+            # Cut, not rounded: a NOTIFY may shorten a subscription and never lengthen it (RFC 6665 §4.2.2).
+            left = int(self._expires_at - self._notifier.timers.now() + 0.001)
+            state = f"active;expires={max(left, 0)}"
+        request.append("Subscription-State", state)
+        request.set_body(self._notifier.document(self, self._version), self.package.content_type)
+        request.call = call
+        self._version += 1
+        return request
+
+    def _answered(self, call: str, status: int) -> None:
+        self._in_flight -= 1
+        self._notifier.observer.notified(self.package.name, status)
+        if self.ended:
+            return
+        if status == 408:
+            self._timeouts += 1
+            # The watcher lacks that state. Where the transport failed at once, a phone gets the time that a time-out
+            # takes to connect again, before the second try decides.
+            self._pending, self._call = True, self._call or call
+            self._earliest = self._sent_at + TIMEOUT
+        else:
+            self._timeouts = 0
+        if status in ENDING or self._timeouts >= MAX_TIMEOUTS:
+            self._notifier.forget(self)
+        elif self._pending and not self._in_flight:
+            self._send_when_quiet()
+
+
+class Notifier:
+    """All subscriptions. The rest of its world is handed in:
+
+    `state` gives the publications of a package and address of record (`EventState.state`), `tags` a fresh To tag;
+    `watch` is `domain` (any user may watch any other) or `self` (only its own state and that of its pickup group);
+    `groups` maps a user to the users that see all of its state.
+    """
+
+    def __init__(
+        self,
+        packages: Mapping[str, EventPackage],
+        state: Callable[[str, str], Sequence[Published]],
+        send: Send,
+        timers: Timers,
+        tags: Callable[[], str],
+        observer: Observer,
+        watch: WatchPolicy = "domain",
+        groups: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        self.send = send
+        self.timers = timers
+        self.observer = observer
+        self._packages = packages
+        self._allow_events = allow_events(packages)
+        self._state = state
+        self._tags = tags
+        self._watch = watch
+        self._groups = groups or {}
+        self._by_dialog: dict[tuple[str, str, str], Subscription] = {}
+        self._by_resource: dict[tuple[str, str], dict[Subscription, None]] = {}
+        self._by_watcher: dict[str, int] = {}
+
+    def subscribe(
+        self, request: Request, aor: str, watcher: str, flow: Flow, contact: str
+    ) -> tuple[Answer, Subscription | None]:
+        """Process a SUBSCRIBE of the authenticated user `watcher` (the user part of its address of record).
+
+        `aor` is whom it watches: a known user of the domain, canonical; not looked at inside a dialog. `contact` is our
+        Contact value towards this flow, for the response and the NOTIFYs. With a subscription the answer is 200: the
+        caller sends it, with `subscription.dialog.local_tag` in To, and then calls `subscription.notify_now()`. Else
+        the answer is 400, 403, 406, 423, 481, 482, 489 or 500, and no subscription has changed.
+        """
+        try:
+            if request.to.tag:
+                subscription, seconds = self._refresh(request, watcher, flow, contact)
+            else:
+                subscription, seconds = self._create(request, aor, watcher, flow, contact)
+        except SipError as error:
+            return refusal(error), None
+        return Answer(200, (("Expires", str(seconds)), ("Allow-Events", self._allow_events))), subscription
+
+    def changed(self, package: str, aor: str, call: str) -> None:
+        """The state of an address of record changed, by the call with this trace id: tell whoever watches it."""
+        watching = self._by_resource.get((package, aor))
+        if watching is not None:
+            for subscription in list(watching):
+                subscription.state_changed(call)
+
+    def document(self, subscription: Subscription, version: int) -> bytes:
+        """What this watcher may see of the state now."""
+        package, aor = subscription.package, subscription.aor
+        whole = self._sees_all(aor, subscription.watcher)
+        composed = package.compose(aor, self._state(package.name, aor))
+        return package.encode(package.view(composed, whole), version)
+
+    def count(self) -> dict[str, int]:
+        """Subscriptions by event, counted now."""
+        counts = dict.fromkeys(self._packages, 0)
+        for (package, _), watching in self._by_resource.items():
+            counts[package] += len(watching)
+        return counts
+
+    def forget(self, subscription: Subscription) -> None:
+        """Take a subscription out, without a word to its watcher."""
+        subscription.stop()
+        if self._by_dialog.pop(_key(subscription.dialog), None) is None:
+            return  # a fetch was never in
+        resource = subscription.package.name, subscription.aor
+        watching = self._by_resource[resource]
+        del watching[subscription]
+        if not watching:
+            del self._by_resource[resource]
+        left = self._by_watcher.pop(subscription.watcher) - 1
+        if left:
+            self._by_watcher[subscription.watcher] = left
+
+    # -- SUBSCRIBE ---------------------------------------------------------------------------------------------
+
+    def _create(self, request: Request, aor: str, watcher: str, flow: Flow, contact: str) -> tuple[Subscription, int]:
+        package = package_for(self._packages, request)
+        self._authorize(aor, watcher)
+        _check_accept(package, request)
+        seconds = package.granted(request)
+        if not request.from_.tag:
+            raise SipError(400, "Missing From Tag")
+        if seconds and self._by_watcher.get(watcher, 0) >= MAX_SUBSCRIPTIONS:
+            # No 503: to a phone that means the whole server; 403 would say that asking again is useless.
+            raise SipError(500, "Too Many Subscriptions", ("Retry-After", RETRY_AFTER))
+        dialog = Dialog.as_server(request, self._tags(), contact)
+        subscription = Subscription(self, package, _event(package, request), aor, watcher, dialog, flow)
+        if seconds:
+            self._keep(subscription)
+            subscription.live_for(seconds)
+        else:
+            subscription.ending = "timeout"  # a fetch (RFC 6665 §4.4.3)
+        return subscription, seconds
+
+    def _keep(self, subscription: Subscription) -> None:
+        self._by_dialog[_key(subscription.dialog)] = subscription
+        self._by_resource.setdefault((subscription.package.name, subscription.aor), {})[subscription] = None
+        self._by_watcher[subscription.watcher] = self._by_watcher.get(subscription.watcher, 0) + 1
+
+    def _refresh(self, request: Request, watcher: str, flow: Flow, contact: str) -> tuple[Subscription, int]:
+        subscription = self._by_dialog.get((request.call_id, request.to.tag, request.from_.tag))
+        if subscription is None:
+            raise SipError(481)
+        if subscription.watcher != watcher:
+            raise SipError(403)
+        subscription.dialog.check(request)
+        package = package_for(self._packages, request)
+        if _event(package, request) != subscription.event:
+            # A second usage of the same dialog: RFC 6665 §4.5.2 leaves it to old subscribers; 489 ends no other usage.
+            raise SipError(489, "", ("Allow-Events", self._allow_events))
+        self._authorize(subscription.aor, watcher)
+        _check_accept(package, request)
+        seconds = package.granted(request)
+        subscription.dialog.refresh_target(request)
+        subscription.dialog.contact = contact
+        subscription.flow = flow
+        if seconds:
+            subscription.live_for(seconds)
+        else:
+            subscription.ending = "timeout"
+        return subscription, seconds
+
+    def _authorize(self, aor: str, watcher: str) -> None:
+        if self._watch == "self" and not self._sees_all(aor, watcher):
+            raise SipError(403)
+
+    def _sees_all(self, aor: str, watcher: str) -> bool:
+        user = parse_uri(aor).username
+        return user == watcher or watcher in self._groups.get(user, ())
+
+
+def _key(dialog: Dialog) -> tuple[str, str, str]:
+    return dialog.call_id, dialog.local_tag, dialog.remote_tag
+
+
+def _event(package: EventPackage, request: Request) -> str:
+    """The Event value of the NOTIFYs: the subscriber's id as sent, the one parameter that matches (RFC 6665 §8.2.1)."""
+    for parameter in (request.get("Event") or "").split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "id":
+            return f"{package.name};id={value.strip()}"
+    return package.name
+
+
+def _check_accept(package: EventPackage, request: Request) -> None:
+    """No Accept means the package's own format; one without it cannot be served: 406 (RFC 3261 §21.4.7)."""
+    if request.has("Accept"):
+        family = package.content_type.partition("/")[0]
+        if request.tokens("Accept").isdisjoint((package.content_type, f"{family}/*", "*/*")):
+            raise SipError(406)

@@ -1,0 +1,51 @@
+"""The Route values on top of a request that are ours: what they prove, and how many come off (RFC 3261 §16.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.tokens import FlowToken, Tokens
+from b2bua.sip.address import parse_address
+from b2bua.sip.message import Request
+
+
+@dataclass(slots=True)
+class OwnRoutes:
+    """What the top Routes of one request say. Only a token that opens under our key says anything."""
+
+    count: int = 0
+    """How many Route values are taken off before the request goes on."""
+    first: FlowToken | None = None
+    """The flow that the topmost of our Record-Routes was made for."""
+    second: FlowToken | None = None
+    """The flow of the next one: there are two when both sides of the dialog are phones (RFC 5658)."""
+    position: int | None = None
+    """How far the request came in the sequence of applications."""
+    texts: tuple[str, ...] = ()
+    """The tokens as sent, for the Record-Route that goes in again."""
+
+
+NONE = OwnRoutes()
+
+
+def read_own_routes(request: Request, domain: Domain, tokens: Tokens) -> OwnRoutes:
+    """Read the top Routes as far as they are ours; MalformedValue when one of them is no address."""
+    if "Route" not in request.names:
+        return NONE
+    own = OwnRoutes()
+    for value in request.elements("Route"):
+        uri = parse_address(value).parsed_uri()
+        if not domain.is_alias(uri.host, uri.port):
+            break
+        own.count += 1
+        if not uri.user:
+            continue
+        token = tokens.read_flow(uri.user, request.call_id)
+        if token is None:
+            own.position = tokens.read_position(uri.user) if own.position is None else own.position
+        elif own.first is None:
+            own.first, own.texts = token, (uri.user,)
+        else:
+            own.second, own.texts = token, (*own.texts, uri.user)
+    return own

@@ -1,0 +1,173 @@
+"""The registrar (RFC 3261 §10.3): REGISTER in, bindings and a list of them out. Who may register was settled before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from b2bua.observer import Observer
+from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.location import Binding, Location, behind_nat
+from b2bua.sip.address import Address, parse_address, split_unquoted
+from b2bua.sip.errors import MalformedValue, SipError
+from b2bua.sip.flow import Flow
+from b2bua.sip.message import Request, Response, response_to
+
+MAX_CONTACTS: Final = 10
+"""Bindings per user: more desks than a lab user has; bounds what one set of credentials can fill."""
+
+Saved = Callable[[Exception | None], None]
+Save = Callable[[str, Sequence[Binding], Saved], None]
+"""Writes a user's bindings and calls back when they are durable, or with the error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryLimits:
+    """Seconds a registration lasts: below `least` is refused with 423, above `most` cut, nothing said gets `default`."""
+
+    least: int = 60
+    most: int = 3600
+    default: int = 3600
+
+
+class Registrar:
+    """Keeps `location` as REGISTER requests say. `learned(user, flow, contact)` hears of each contact for the trace."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        location: Location,
+        save: Save,
+        wall: Callable[[], float],
+        observer: Observer,
+        limits: ExpiryLimits,
+        learned: Callable[[str, Flow, str], None],
+    ) -> None:
+        self._domain = domain
+        self._location = location
+        self._save = save
+        self._wall = wall
+        self._observer = observer
+        self._limits = limits
+        self._learned = learned
+
+    def register(self, request: Request, user: str, source: Flow, respond: Callable[[Response], None]) -> None:
+        """Handle an authenticated REGISTER of `user`; `respond` is called once, after the store has it (SipError: refused)."""
+        try:
+            bindings = self._updated(request, user, source)
+        except SipError as error:
+            self._observer.registered("too_brief" if error.status == 423 else "error")
+            raise
+        if not request.has("Contact"):
+            self._observer.registered("ok")
+            respond(self._listing(request, bindings))
+            return
+
+        def saved(error: Exception | None) -> None:
+            if error is not None:
+                # Nothing is promised that is not kept: the phone tries again (interfaces.md, no durable answer).
+                self._observer.registered("error")
+                response = response_to(request, 500)
+                response.append("Retry-After", "10")
+                respond(response)
+                return
+            self._location.replace(user, bindings)
+            self._observer.registered("ok" if bindings else "removed")
+            for binding in bindings:
+                self._learned(user, source, binding.uri)
+            respond(self._listing(request, bindings))
+
+        self._save(user, bindings, saved)
+
+    def _updated(self, request: Request, user: str, source: Flow) -> tuple[Binding, ...]:
+        """The user's bindings as they are after this request: all of it or nothing (RFC 3261 §10.3 step 7)."""
+        contacts = request.elements("Contact")
+        bindings = list(self._location.bindings(user))
+        if "*" in contacts:
+            self._check_star(request, contacts)
+            for binding in bindings:
+                _check_order(binding, request)
+            return ()
+        for value in contacts:
+            bindings = self._with_contact(request, user, source, value, bindings)
+        if len(bindings) > MAX_CONTACTS:
+            raise SipError(403, "Too Many Contacts")
+        return tuple(bindings)
+
+    def _check_star(self, request: Request, contacts: list[str]) -> None:
+        if len(contacts) > 1 or request.integer("Expires") != 0:
+            raise SipError(400, "Contact * Wants Expires 0 And No Other Contact")
+
+    def _with_contact(
+        self, request: Request, user: str, source: Flow, value: str, bindings: list[Binding]
+    ) -> list[Binding]:
+        contact = parse_address(value)
+        uri = contact.parsed_uri()
+        if uri.scheme not in ("sip", "sips") or not uri.host:
+            raise MalformedValue("Contact")
+        if self._domain.is_listener(uri.host, uri.port):
+            raise SipError(403, "Contact Is This Server")
+        expires = self._expires(request, contact)
+        instance = contact.parameter("+sip.instance") or ""
+        reg_id = _number(contact.parameter("reg-id"))
+        kept = []
+        for binding in bindings:
+            if binding.same_contact(instance, reg_id, uri):
+                _check_order(binding, request)
+            else:
+                kept.append(binding)
+        if expires == 0:
+            return kept
+        via = request.top_via
+        binding = Binding(
+            user, without_expires(value), contact.uri, request.call_id, request.cseq, self._wall() + expires, source.listener,
+            source.remote, behind_nat(contact, via.host, via.port, source.remote), instance, reg_id,
+            tuple(request.elements("Path")), request.get("User-Agent") or "",
+        )  # fmt: skip
+        return [binding, *kept]
+
+    def _expires(self, request: Request, contact: Address) -> int:
+        """Seconds granted: the Contact's own parameter, else Expires, else the default (RFC 3261 §10.3 step 7)."""
+        value = contact.parameter("expires")
+        if value is not None and value.isascii() and value.isdigit():
+            wanted = int(value[:10])
+        else:
+            stated = request.integer("Expires")
+            wanted = self._limits.default if stated is None else stated
+        if 0 < wanted < self._limits.least:
+            raise SipError(423, "", ("Min-Expires", str(self._limits.least)))
+        return min(wanted, self._limits.most)
+
+    def _listing(self, request: Request, bindings: Sequence[Binding]) -> Response:
+        """200 with every binding, each Contact as it was sent with the seconds it has left."""
+        response = response_to(request, 200)
+        now = self._wall()
+        for binding in bindings:
+            left = max(int(binding.expires_at - now + 0.5), 0)
+            response.append("Contact", f"{binding.contact};expires={left}")
+        if request.has("Path"):
+            for value in request.elements("Path"):
+                response.append("Path", value)
+        return response
+
+
+def _check_order(binding: Binding, request: Request) -> None:
+    """A REGISTER that was overtaken changes nothing (RFC 3261 §10.3 step 7)."""
+    if binding.call_id == request.call_id and request.cseq <= binding.cseq:
+        raise SipError(500, "CSeq Out of Order")
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def without_expires(value: str) -> str:
+    """A Contact value byte for byte as sent, less its expires parameter; an addr-spec gains its angle brackets."""
+    head, bracket, tail = value.rpartition(">")
+    if not bracket:
+        head, _, tail = value.partition(";")
+        head, tail = f"<{head.strip()}", f";{tail}" if tail else ""
+        bracket = ">"
+    kept = [part for part in split_unquoted(tail, ";") if part.partition("=")[0].strip().lower() != "expires"]
+    return f"{head}{bracket}{';'.join(kept)}".strip()

@@ -1,0 +1,146 @@
+"""The response context of a stateful proxy (RFC 3261 §16.7): one request in, one or more branches out, one answer back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from b2bua.sip.message import Request, Response, response_to
+from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.client_invite import InviteClient
+from b2bua.transaction.layer import TransactionLayer
+from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import TIMER_C, Timer
+
+_PREFERRED: Final = frozenset((401, 407, 415, 420, 484))
+"""Of the failures of one class these tell the caller most (RFC 3261 §16.7 step 6)."""
+
+
+class ResponseContext:
+    """Collects the responses of all branches and passes the right ones upstream through the server transaction."""
+
+    __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timer_c", "_cancelled", "_tag", "_final")
+
+    def __init__(self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str]) -> None:
+        self._layer = layer
+        self._server = server
+        self._request: Request | None = request
+        self._branches: list[ClientTransaction] = []
+        self._best: Response | None = None
+        self._challenges: list[tuple[str, str]] = []
+        self._timer_c: Timer | None = None
+        self._cancelled = False
+        self._tag = tag
+        self._final = False
+        server.attached = self
+
+    def add(self, branch: ClientTransaction) -> None:
+        """A copy of the request went out by this client transaction, whose user this context is."""
+        self._branches.append(branch)
+        if self._timer_c is None and isinstance(branch, InviteClient):
+            self._start_timer_c()
+
+    def cancel(self, *headers: tuple[str, str]) -> None:
+        """The caller gave up: CANCEL to each branch that still works (RFC 3261 §16.10); their answers decide."""
+        self._cancelled = True
+        for branch in self._branches:
+            if isinstance(branch, InviteClient):
+                branch.cancel(*headers)
+
+    # -- from the transaction layer ----------------------------------------------------------------------------
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        status = response.status
+        if status < 200:
+            if status > 100 and not self._final:
+                if self._timer_c is not None:
+                    self._start_timer_c()
+                self._forward(response)
+        elif status < 300:
+            # Every 2xx of an INVITE goes up at once, the repeated ones too (§16.7 step 5).
+            self._branch_done(transaction)
+            self._finish()
+            self._forward(response)
+            self._cancel_others()
+        else:
+            self._branch_done(transaction)
+            self._failed(response.without_top_via(), status)
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        self._branch_done(transaction)
+        request = self._request
+        if request is None:
+            return
+        if status == 408 and request.method != "INVITE":
+            # RFC 4320 §4.2: nobody is waiting for a 408 any more; the client's own timer has fired, or will.
+            if not self._branches and self._best is None:
+                self._finish()
+                self._server.end(None)
+                return
+        self._failed(response_to(request, status, tag=self._tag()), status)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _failed(self, response: Response, status: int) -> None:
+        if self._final:
+            return
+        for name in ("WWW-Authenticate", "Proxy-Authenticate"):
+            if name in response.names:
+                self._challenges += [(name, value) for value in response.get_all(name)]
+        if self._best is None or _rank(response) < _rank(self._best):
+            self._best = response
+        if status >= 600:
+            self._cancel_others()
+        if not self._branches:
+            self._send_best()
+
+    def _send_best(self) -> None:
+        best, request = self._best, self._request
+        if best is None or request is None:
+            return
+        self._finish()
+        if best.status == 503:
+            # Another server's overload says nothing about us (§16.7 step 6).
+            self._layer.respond(self._server, response_to(request, 500, tag=self._tag()))
+            return
+        if best.status in (401, 407) and len(self._challenges) > 1:
+            for name in ("WWW-Authenticate", "Proxy-Authenticate"):
+                best.remove(name)
+            for name, value in self._challenges:
+                best.append(name, value)
+        self._layer.forward_response(self._server, best)
+
+    def _forward(self, response: Response) -> None:
+        self._layer.forward_response(self._server, response.without_top_via())
+
+    def _branch_done(self, transaction: ClientTransaction) -> None:
+        if transaction in self._branches:
+            self._branches.remove(transaction)
+
+    def _cancel_others(self) -> None:
+        for branch in self._branches:
+            if isinstance(branch, InviteClient):
+                branch.cancel()
+
+    def _finish(self) -> None:
+        self._final = True
+        self._request = None
+        if self._timer_c is not None:
+            self._timer_c.cancel()
+            self._timer_c = None
+
+    def _start_timer_c(self) -> None:
+        if self._timer_c is not None:
+            self._timer_c.cancel()
+        self._timer_c = self._layer.timers.start(TIMER_C, self._timer_c_fired)
+
+    def _timer_c_fired(self) -> None:
+        """Nobody answered for three minutes: as if the caller had cancelled (RFC 3261 §16.8)."""
+        self.cancel()
+
+
+def _rank(response: Response) -> tuple[int, int]:
+    """Order of preference (§16.7 step 6): any 6xx, then the lowest class, then what tells the caller most; 503 last."""
+    status = response.status
+    family = 0 if status >= 600 else status // 100
+    return family, 0 if status in _PREFERRED else 2 if status == 503 else 1

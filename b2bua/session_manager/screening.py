@@ -1,0 +1,33 @@
+"""What a request must pass before anyone looks at what it wants: the order of RFC 3261 §16.3."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from b2bua.sip.errors import SipError
+from b2bua.sip.message import Request
+
+SUPPORTED: Final = frozenset(("path",))
+"""Option tags that Session Manager understands where it is the server itself (registrar, notifier, compositor)."""
+
+
+def screen(request: Request) -> None:
+    """Scheme (416), Max-Forwards (483), Proxy-Require (420); SipError says which."""
+    if request.uri[:4].lower() != "sip:" and request.uri[:5].lower() != "sips:":
+        raise SipError(416)
+    request.parsed_uri()
+    hops = request.integer("Max-Forwards")
+    if hops == 0 and request.method not in ("ACK", "OPTIONS", "REGISTER"):
+        # RFC 3261 §16.3 step 3; an OPTIONS or REGISTER for ourselves needs no further hop.
+        raise SipError(483)
+    if "Proxy-Require" in request.names:
+        raise SipError(420, "", ("Unsupported", ", ".join(request.elements("Proxy-Require"))))
+
+
+def require_supported(request: Request) -> None:
+    """420 for an extension that we, as the server of this request, do not know (RFC 3261 §8.2.2.3)."""
+    if "Require" not in request.names:
+        return
+    unknown = sorted(request.tokens("Require") - SUPPORTED)
+    if unknown:
+        raise SipError(420, "", ("Unsupported", ", ".join(unknown)))

@@ -1,0 +1,81 @@
+"""Tokens in our own Route and Record-Route URIs: what is in dialog is what they prove.
+
+A flow token says which flow a phone is reached on (RFC 5626 §5.3) and which side of the dialog that phone is; it is signed
+over the Call-ID, so it opens one dialog and no other. A position token says how far a request has come in the sequence of
+applications; only a link may use one.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from b2bua.sip.flow import Flow, HostPort
+
+_MAC: Final = 9
+"""Bytes of signature: 72 bits, 12 characters."""
+CALLER: Final = "o"
+CALLEE: Final = "t"
+
+
+class FlowToken(NamedTuple):
+    """What a flow token says once its signature is right."""
+
+    direction: str
+    """The phone on this flow is the dialog's CALLER (originating) or CALLEE (terminating)."""
+    through_nat: bool
+    """The phone's Contact is not where it is reached: only the flow is."""
+    listener: str
+    remote: HostPort
+    link: str
+    """The feature server on the other side of the dialog; "" when that is a phone too."""
+
+
+class Tokens:
+    """Makes and reads tokens under one key (bytes, secret, up to 64)."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def flow(self, flow: Flow, call_id: str, direction: str, through_nat: bool, link: str) -> str:
+        """The user part of a Record-Route URI towards the phone on this flow."""
+        host, port = flow.remote
+        return self._sign(f"{direction}{'n' if through_nat else 'd'}{flow.listener}>{host}>{port}>{link}", call_id)
+
+    def read_flow(self, token: str, call_id: str) -> FlowToken | None:
+        """The token's content, or None when it was not made by us for this Call-ID."""
+        text = self._open(token, call_id)
+        if text is None or text[:1] not in (CALLER, CALLEE):
+            return None
+        listener, host, port, link = text[2:].split(">")
+        return FlowToken(text[0], text[1] == "n", listener, (host, int(port)), link)
+
+    def position(self, position: int) -> str:
+        """The user part of the Route URI that brings a request back from an application."""
+        return self._sign(f"p{position}", "sequence")
+
+    def read_position(self, token: str) -> int | None:
+        text = self._open(token, "sequence")
+        return int(text[1:]) if text is not None and text[:1] == "p" else None
+
+    def _sign(self, text: str, bound: str) -> str:
+        payload = urlsafe_b64encode(text.encode()).rstrip(b"=")
+        return f"{payload.decode()}.{self._mac(payload, bound)}"
+
+    def _open(self, token: str, bound: str) -> str | None:
+        payload, dot, mac = token.rpartition(".")
+        if not dot:
+            return None
+        encoded = payload.encode("utf-8", "replace")
+        if self._mac(encoded, bound) != mac:
+            return None
+        try:
+            return urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)).decode()
+        except (Error, ValueError):
+            return None
+
+    def _mac(self, payload: bytes, bound: str) -> str:
+        digest = blake2b(payload + b"\0" + bound.encode("utf-8", "surrogateescape"), key=self._key, digest_size=_MAC)
+        return urlsafe_b64encode(digest.digest()).decode()

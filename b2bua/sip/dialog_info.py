@@ -1,0 +1,163 @@
+"""dialog-info documents (RFC 4235 §4): written as text, read with defusedxml.
+
+Shape and namespaces follow RFC 4235 §4.4; the elements carry no prefix because several phones look for bare names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from xml.etree.ElementTree import Element, ParseError
+from xml.sax.saxutils import escape
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from b2bua.sip.errors import MalformedValue
+
+CONTENT_TYPE: Final = "application/dialog-info+xml"
+NAMESPACE: Final = "urn:ietf:params:xml:ns:dialog-info"
+RENDERING: Final = "+sip.rendering"
+"""RFC 4235 §5.2 as registered; documents with `sip.rendering` are read as well."""
+STATES: Final = ("trying", "proceeding", "early", "confirmed", "terminated")
+
+_EVENTS: Final = ("cancelled", "rejected", "replaced", "local-bye", "remote-bye", "error", "timeout")
+_QUOTE: Final = {'"': "&quot;"}
+_ILLEGAL: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What XML 1.0 §2.2 cannot carry in any form; a display name may hold it (RFC 3261 §25.1, quoted-pair)."""
+_LONGEST: Final = 19
+"""Digits of the longest version read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """`<local>` or `<remote>`: URIs as text; `rendering` is yes, no, or "" where it is not known."""
+
+    identity: str = ""
+    target: str = ""
+    rendering: str = ""
+    display: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DialogState:
+    """One `<dialog>`; "" for what a document leaves out."""
+
+    id: str
+    state: str
+    call_id: str = ""
+    local_tag: str = ""
+    remote_tag: str = ""
+    direction: str = ""
+    local: Participant = Participant()
+    remote: Participant = Participant()
+    event: str = ""
+    """Why a terminated dialog ended (RFC 4235 §4.1.2): cancelled, rejected, local-bye, …"""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What joins the same dialog in several publications."""
+        return self.call_id, self.local_tag, self.remote_tag
+
+
+@dataclass(frozen=True, slots=True)
+class DialogInfo:
+    """A whole document. `version` counts per subscription; a publication's own is 0 upwards and not looked at."""
+
+    entity: str
+    dialogs: tuple[DialogState, ...]
+    version: int = 0
+    state: str = "full"
+
+    def encode(self) -> bytes:
+        """The document as UTF-8, valid by the schema of RFC 4235 §4.4."""
+        dialogs = "".join(map(_dialog, self.dialogs))
+        document = (
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<dialog-info xmlns="{NAMESPACE}" version="{self.version}" '
+            f'state="{self.state}" entity="{escape(self.entity, _QUOTE)}">\n{dialogs}</dialog-info>\n'
+        )
+        return _ILLEGAL.sub("\ufffd", document).encode()
+
+
+def _dialog(dialog: DialogState) -> str:
+    attributes = [("id", dialog.id), ("call-id", dialog.call_id), ("local-tag", dialog.local_tag)]
+    attributes += [("remote-tag", dialog.remote_tag), ("direction", dialog.direction)]
+    head = "".join(f' {name}="{escape(value, _QUOTE)}"' for name, value in attributes if value)
+    event = f' event="{dialog.event}"' if dialog.event else ""
+    # RFC 4235 §4.4 leaves the order free, phones do not: <local> stands before <remote>.
+    sides = _participant("local", dialog.local) + _participant("remote", dialog.remote)
+    return f"<dialog{head}>\n<state{event}>{dialog.state}</state>\n{sides}</dialog>\n"
+
+
+def _participant(element: str, side: Participant) -> str:
+    if not side.identity and not side.target:
+        return ""
+    display = f' display="{escape(side.display, _QUOTE)}"' if side.display else ""
+    identity = f"<identity{display}>{escape(side.identity)}</identity>\n" if side.identity else ""
+    target = ""
+    if side.target:
+        param = f'<param pname="{RENDERING}" pval="{side.rendering}"/>' if side.rendering else ""
+        uri = escape(side.target, _QUOTE)
+        target = f'<target uri="{uri}">{param}</target>\n' if param else f'<target uri="{uri}"/>\n'
+    return f"<{element}>\n{identity}{target}</{element}>\n"
+
+
+def parse_dialog_info(body: bytes) -> DialogInfo:
+    """Read a document as lenient as phones write it; MalformedValue when it is no dialog-info document.
+
+    Entities and external references are refused (defusedxml), so a document cannot make the reader fetch or explode.
+    """
+    try:
+        root = fromstring(body, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise MalformedValue("dialog-info document") from error
+    if _name(root) != "dialog-info" or not root.get("entity"):
+        raise MalformedValue("dialog-info document")
+    dialogs = tuple(_read_dialog(child) for child in root if _name(child) == "dialog")
+    version = root.get("version", "0")
+    legal = version.isascii() and version.isdigit() and len(version) <= _LONGEST
+    state = _known(root.get("state"), ("full", "partial")) or "full"
+    return DialogInfo(root.get("entity", ""), dialogs, int(version) if legal else 0, state)
+
+
+def _known(value: str | None, words: tuple[str, ...]) -> str:
+    """The value if it is one of the words of the schema, else "": it goes unescaped into the documents of others."""
+    return value if value in words else ""
+
+
+def _name(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _read_dialog(element: Element) -> DialogState:
+    state, event, local, remote = "", "", Participant(), Participant()
+    for child in element:
+        name = _name(child)
+        if name == "state":
+            state, event = (child.text or "").strip(), _known(child.get("event"), _EVENTS)
+        elif name == "local":
+            local = _read_participant(child)
+        elif name == "remote":
+            remote = _read_participant(child)
+    if state not in STATES or not element.get("id"):
+        raise MalformedValue("dialog-info dialog")
+    get = element.get
+    return DialogState(
+        get("id", ""), state, get("call-id", ""), get("local-tag", ""), get("remote-tag", ""),
+        _known(get("direction"), ("initiator", "recipient")), local, remote, event,
+    )  # fmt: skip
+
+
+def _read_participant(element: Element) -> Participant:
+    identity, display, target, rendering = "", "", "", ""
+    for child in element:
+        if _name(child) == "identity":
+            identity, display = (child.text or "").strip(), child.get("display", "")
+        elif _name(child) == "target":
+            target = child.get("uri", "")
+            for param in child:
+                if param.get("pname", "").lstrip("+") == "sip.rendering":
+                    # RFC 4235's schema says pval, its examples pvalue; phones send either.
+                    rendering = _known(param.get("pval") or param.get("pvalue"), ("yes", "no"))
+    return Participant(identity, target, rendering, display)

@@ -1,0 +1,127 @@
+"""Digest authentication: its texts and its arithmetic (RFC 7616; MD5 with qop=auth and, for old peers, without qop)."""
+
+from __future__ import annotations
+
+import re
+from hashlib import md5
+from typing import Final, NamedTuple
+
+from b2bua.sip.address import quote_string, split_unquoted, unquote_string
+from b2bua.sip.errors import MalformedValue
+
+ALGORITHM: Final = "MD5"
+
+# The form nearly every peer sends: names in lower case, no blanks around =, no escapes. Where it ends the rest is
+# swallowed whole, as a match without a name: one pass, however long the text.
+_COMMON: Final = re.compile(r' *([a-z]+)=(?:"([^"\\]*)"|([^\s",\\<>]+))(?:,|\Z)|[\s\S]+')
+
+
+class Credentials(NamedTuple):
+    """An Authorization or Proxy-Authorization value."""
+
+    username: str
+    realm: str
+    nonce: str
+    uri: str
+    response: str
+    algorithm: str
+    qop: str
+    nc: str
+    cnonce: str
+    opaque: str
+
+
+class Challenge(NamedTuple):
+    """A WWW-Authenticate or Proxy-Authenticate value."""
+
+    realm: str
+    nonce: str
+    algorithm: str
+    qop: tuple[str, ...]
+    stale: bool
+    opaque: str
+
+
+def parse_parameters(value: str) -> dict[str, str]:
+    """`Digest a="1", b=2` → {"a": "1", "b": "2"}; MalformedValue for another scheme or a broken or repeated parameter."""
+    scheme, _, rest = value.strip().partition(" ")
+    if scheme.lower() != "digest":
+        raise MalformedValue("authentication scheme")
+    pairs: list[tuple[str, str, str]] = _COMMON.findall(rest)
+    found = {name: quoted or token for name, quoted, token in pairs}
+    if len(found) == len(pairs) and "" not in found:
+        return found
+    found = {}
+    for part in split_unquoted(rest, ","):
+        name, equals, text = part.partition("=")
+        name = name.strip().lower()
+        if not name and not equals:
+            continue
+        if not name or not equals or name in found:
+            raise MalformedValue("digest parameter")
+        found[name] = unquote_string(text.strip())
+    return found
+
+
+def parse_credentials(value: str) -> Credentials:
+    """The credentials of one header value; MalformedValue when a required part is missing."""
+    found = parse_parameters(value)
+    get = found.get
+    try:
+        return Credentials(
+            found["username"], found["realm"], found["nonce"], found["uri"], found["response"].lower(),
+            get("algorithm") or ALGORITHM, get("qop", ""), get("nc", ""), get("cnonce", ""), get("opaque", ""),
+        )  # fmt: skip
+    except KeyError:
+        raise MalformedValue("credentials") from None
+
+
+def parse_challenge(value: str) -> Challenge:
+    """The challenge of one header value; MalformedValue when realm or nonce is missing."""
+    found = parse_parameters(value)
+    if "realm" not in found or "nonce" not in found:
+        raise MalformedValue("challenge")
+    qop = tuple(part.strip() for part in found.get("qop", "").split(",") if part.strip())
+    stale = found.get("stale", "").lower() == "true"
+    return Challenge(found["realm"], found["nonce"], found.get("algorithm", ALGORITHM), qop, stale, found.get("opaque", ""))
+
+
+def challenge_text(realm: str, nonce: str, stale: bool = False) -> str:
+    """A challenge of ours: MD5, qop=auth."""
+    flag = ", stale=true" if stale else ""
+    return f'Digest realm="{realm}", nonce="{nonce}", algorithm={ALGORITHM}, qop="auth"{flag}'
+
+
+def ha1(username: str, realm: str, password: str) -> str:
+    """H(A1): what a server stores in place of the password (RFC 7616 §3.4.2)."""
+    return _hash(f"{username}:{realm}:{password}")
+
+
+def expected_response(secret: str, method: str, credentials: Credentials) -> str:
+    """The response that credentials should carry, given H(A1) (RFC 7616 §3.4.1, without qop §3.4.6 of RFC 2069's form)."""
+    ha2 = _hash(f"{method}:{credentials.uri}")
+    if not credentials.qop:
+        return _hash(f"{secret}:{credentials.nonce}:{ha2}")
+    return _hash(f"{secret}:{credentials.nonce}:{credentials.nc}:{credentials.cnonce}:{credentials.qop}:{ha2}")
+
+
+def answer(challenge: Challenge, method: str, uri: str, username: str, password: str, nc: int, cnonce: str) -> str:
+    """The header value that answers a challenge as a user agent does (RFC 3261 §22.2); MalformedValue if we cannot."""
+    if challenge.algorithm.upper() != ALGORITHM or (challenge.qop and "auth" not in challenge.qop):
+        raise MalformedValue("challenge algorithm")
+    qop = "auth" if challenge.qop else ""
+    credentials = Credentials(
+        username, challenge.realm, challenge.nonce, uri, "", ALGORITHM, qop, f"{nc:08x}" if qop else "", cnonce, challenge.opaque
+    )
+    response = expected_response(ha1(username, challenge.realm, password), method, credentials)
+    counted = f', qop={qop}, nc={credentials.nc}, cnonce="{cnonce}"' if qop else ""
+    opaque = f", opaque={quote_string(challenge.opaque)}" if challenge.opaque else ""
+    return (
+        f"Digest username={quote_string(username)}, realm={quote_string(challenge.realm)}, "
+        f'nonce={quote_string(challenge.nonce)}, uri="{uri}", '
+        f'response="{response}", algorithm={ALGORITHM}{counted}{opaque}'
+    )
+
+
+def _hash(text: str) -> str:
+    return md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()

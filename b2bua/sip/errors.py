@@ -1,0 +1,42 @@
+"""Errors that say whose fault it is: everything here is what a peer sent wrong, with the status that tells it so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from b2bua.sip.message import Request
+
+
+class SipError(Exception):
+    """A request that is refused: becomes a final response with `status` and `reason`."""
+
+    def __init__(self, status: int, reason: str = "", *headers: tuple[str, str]) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        """Further headers of the response, as (canonical name, value)."""
+
+
+class MalformedValue(SipError):
+    """A header, URI or body that is not what its grammar says; 400 unless the caller knows better."""
+
+    def __init__(self, what: str, status: int = 400) -> None:
+        super().__init__(status, f"Bad {what}"[:80])
+        self.what = what
+
+
+class MalformedMessage(Exception):
+    """Bytes that are no acceptable SIP message.
+
+    `request` is there when enough was readable to answer the sender with `status`; otherwise the message is dropped.
+    `kind` is a short label for the parse-error counter.
+    """
+
+    def __init__(self, kind: str, status: int = 400, reason: str = "", request: Request | None = None) -> None:
+        super().__init__(f"{kind}: {reason}" if reason else kind)
+        self.kind = kind
+        self.status = status
+        self.reason = reason or "Bad Request"
+        self.request = request

@@ -1,0 +1,330 @@
+"""Requests and responses: header lines kept as they came, typed values made when asked for (RFC 3261 §7).
+
+A message keeps two lists in step: `names`, the canonical header names, and `lines`, the whole header lines as they stand
+on the wire. Forwarding copies the lists and shares the lines. Whoever makes a message may edit it until it is handed on;
+after that nobody does.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Self
+
+from b2bua.sip.address import Address, parse_address, split_unquoted
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.reason import REASON
+from b2bua.sip.uri import Uri, parse_uri
+from b2bua.sip.via import Via, parse_via
+
+VERSION: Final = "SIP/2.0"
+
+_TYPED: Final = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
+"""What a message keeps a typed value of, and what a response copies from its request."""
+
+
+class Message:
+    """What requests and responses share. Values of headers are str; bytes that are no UTF-8 travel as surrogates."""
+
+    __slots__ = ("names", "lines", "body", "content", "call", "_call_id", "_cseq", "_cseq_method", "_from", "_to", "_via")
+
+    def __init__(self, names: list[str], lines: list[str], body: bytes = b"") -> None:
+        self.names = names
+        self.lines = lines
+        self.body = body
+        self.content: object = None
+        """The body as a typed value where its maker had one: spares the reader a parse on a link in process."""
+        self.call = ""
+        """Trace id of the call that caused this message; never on the wire."""
+        self._call_id = ""
+        self._cseq = -1
+        self._cseq_method = ""
+        self._from: Address | None = None
+        self._to: Address | None = None
+        self._via: Via | None = None
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def get(self, name: str) -> str | None:
+        """The first value of a header, by its canonical name; None when it is not there."""
+        try:
+            line = self.lines[self.names.index(name)]
+        except ValueError:
+            return None
+        return line[line.index(":") + 1 :].strip()
+
+    def has(self, name: str) -> bool:
+        return name in self.names
+
+    def get_all(self, name: str) -> list[str]:
+        """The values of each line with this name, in order, not split at commas."""
+        return [
+            line[line.index(":") + 1 :].strip()
+            for known, line in zip(self.names, self.lines, strict=True)
+            if known == name
+        ]
+
+    def elements(self, name: str) -> list[str]:
+        """All values of a comma-separated header, in order, over all its lines (RFC 3261 §7.3.1)."""
+        found: list[str] = []
+        for value in self.get_all(name):
+            if "," in value:
+                found.extend(part for part in map(str.strip, split_unquoted(value, ",")) if part)
+            elif value:
+                found.append(value)
+        return found
+
+    def tokens(self, name: str) -> set[str]:
+        """The elements of a header as a set in lower case: Supported, Require, Accept."""
+        return {element.partition(";")[0].strip().lower() for element in self.elements(name)} if name in self.names else set()
+
+    @property
+    def call_id(self) -> str:
+        if not self._call_id:
+            self._call_id = self.get("Call-ID") or ""
+        return self._call_id
+
+    @property
+    def cseq(self) -> int:
+        """The number of the CSeq (0 to 2³¹−1)."""
+        if self._cseq < 0:
+            self._read_cseq()
+        return self._cseq
+
+    @property
+    def cseq_method(self) -> str:
+        if self._cseq < 0:
+            self._read_cseq()
+        return self._cseq_method
+
+    def _read_cseq(self) -> None:
+        self._set_cseq(self.get("CSeq") or "")
+
+    def _set_cseq(self, value: str) -> None:
+        if "\t" in value:
+            value = value.replace("\t", " ")
+        number, _, method = value.partition(" ")
+        method = method.strip()
+        # RFC 3261 §8.1.1.5: the sequence number is less than 2**31.
+        if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) < 2**31) or not method:
+            raise MalformedValue("CSeq")
+        self._cseq, self._cseq_method = int(number), method
+
+    @property
+    def from_(self) -> Address:
+        if self._from is None:
+            self._from = parse_address(self.get("From") or "")
+        return self._from
+
+    @property
+    def to(self) -> Address:
+        if self._to is None:
+            self._to = parse_address(self.get("To") or "")
+        return self._to
+
+    @property
+    def top_via(self) -> Via:
+        """The topmost Via; MalformedValue when there is none that parses."""
+        if self._via is None:
+            value = self.get("Via") or ""
+            self._via = parse_via(split_unquoted(value, ",")[0] if "," in value else value)
+        return self._via
+
+    def contact(self) -> Address | None:
+        """The first Contact, or None."""
+        values = self.elements("Contact")
+        return parse_address(values[0]) if values else None
+
+    def integer(self, name: str) -> int | None:
+        """A header that is one number of seconds or hops (RFC 3261 delta-seconds); None when it is not there."""
+        value = self.get(name)
+        if value is None:
+            return None
+        digits = value.partition(";")[0].strip()
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 10):
+            raise MalformedValue(name)
+        return min(int(digits), 2**32 - 1)
+
+    def read_mandatory(self, table: dict[str, str]) -> None:
+        """Fill the values that every message is asked for, from canonical name → first line; MalformedValue if one is bad."""
+        value = table["Via"].partition(":")[2].strip()
+        self._via = parse_via(split_unquoted(value, ",")[0] if "," in value else value)
+        self._from = parse_address(table["From"].partition(":")[2].strip())
+        self._to = parse_address(table["To"].partition(":")[2].strip())
+        self._call_id = table["Call-ID"].partition(":")[2].strip()
+        self._set_cseq(table["CSeq"].partition(":")[2].strip())
+        if not self._call_id or " " in self._call_id:
+            raise MalformedValue("Call-ID")
+
+    def read_leniently(self) -> None:
+        """Put empty values where To or CSeq cannot be read, so that a refusal can be made of a broken message."""
+        try:
+            _ = self.to
+        except MalformedValue:
+            self._to = Address("", "")
+        try:
+            _ = self.cseq
+        except MalformedValue:
+            self._cseq, self._cseq_method = 0, self.start_line().partition(" ")[0]
+
+    # -- making: only before the message is handed on ----------------------------------------------------------
+
+    def _forget(self, name: str) -> None:
+        """Drop the typed value of a header whose line has changed."""
+        if name == "Via":
+            self._via = None
+        elif name == "From":
+            self._from = None
+        elif name == "To":
+            self._to = None
+        elif name == "CSeq":
+            self._cseq = -1
+        else:
+            self._call_id = ""
+
+    def prepend(self, name: str, value: str) -> None:
+        if name in _TYPED:
+            self._forget(name)
+        self.names.insert(0, name)
+        self.lines.insert(0, f"{name}: {value}")
+
+    def append(self, name: str, value: str) -> None:
+        self.names.append(name)
+        self.lines.append(f"{name}: {value}")
+
+    def insert_before(self, name: str, value: str) -> None:
+        """Put a value above the first one of its name (Route, Record-Route), or at the end when it is the first."""
+        if name in _TYPED:
+            self._forget(name)
+        index = self.names.index(name) if name in self.names else len(self.names)
+        self.names.insert(index, name)
+        self.lines.insert(index, f"{name}: {value}")
+
+    def replace(self, name: str, value: str) -> None:
+        """Set a header that stands once."""
+        if name in self.names:
+            if name in _TYPED:
+                self._forget(name)
+            self.lines[self.names.index(name)] = f"{name}: {value}"
+        else:
+            self.append(name, value)
+
+    def remove(self, name: str) -> None:
+        """Take out every line with this name."""
+        names, lines = self.names, self.lines
+        if name in _TYPED:
+            self._forget(name)
+        while name in names:
+            index = names.index(name)
+            del names[index], lines[index]
+
+    def remove_first(self, name: str) -> None:
+        """Take out the first value of a header: its line, or its first element where several share the line.
+
+        Empty elements do not count, as in `elements`. ValueError when the header has no value.
+        """
+        if name in _TYPED:
+            self._forget(name)
+        values: list[str] = []
+        while not values:
+            index = self.names.index(name)
+            values = [part for part in split_unquoted(self.lines[index].partition(":")[2], ",") if part.strip()]
+            if len(values) > 1:
+                self.lines[index] = f"{name}: {','.join(values[1:]).strip()}"
+            else:
+                del self.names[index], self.lines[index]
+
+    def set_body(self, body: bytes, content_type: str = "") -> None:
+        """Set the body with its Content-Type and Content-Length; an empty body takes both type and disposition away."""
+        self.body = body
+        self.content = None
+        if not body:
+            for name in ("Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language"):
+                self.remove(name)
+        elif content_type:
+            self.replace("Content-Type", content_type)
+        self.replace("Content-Length", str(len(body)))
+
+    def _share(self, other: Self) -> Self:
+        other.content, other.call = self.content, self.call
+        other._call_id, other._cseq, other._cseq_method = self._call_id, self._cseq, self._cseq_method
+        other._from, other._to = self._from, self._to
+        return other
+
+    def start_line(self) -> str:
+        raise NotImplementedError
+
+    def encode(self) -> bytes:
+        """The message as it stands on the wire."""
+        head = "\r\n".join((self.start_line(), *self.lines, "", ""))
+        return head.encode("utf-8", "surrogateescape") + self.body
+
+    def __str__(self) -> str:
+        return self.encode().decode("utf-8", "replace")
+
+
+class Request(Message):
+    """A SIP request; `uri` is the Request-URI as sent."""
+
+    __slots__ = ("method", "uri")
+
+    def __init__(self, method: str, uri: str, names: list[str], lines: list[str], body: bytes = b"") -> None:
+        super().__init__(names, lines, body)
+        self.method = method
+        self.uri = uri
+
+    def parsed_uri(self) -> Uri:
+        """The Request-URI in parts; MalformedValue if it is none."""
+        return parse_uri(self.uri)
+
+    def copy(self) -> Request:
+        """A new request with the same lines: what a proxy edits and sends on."""
+        return self._share(Request(self.method, self.uri, self.names[:], self.lines[:], self.body))
+
+    def start_line(self) -> str:
+        return f"{self.method} {self.uri} {VERSION}"
+
+    def __repr__(self) -> str:
+        return f"<{self.method} {self.uri} {self.get('Call-ID')} {self.get('CSeq')}>"
+
+
+class Response(Message):
+    """A SIP response."""
+
+    __slots__ = ("status", "reason")
+
+    def __init__(self, status: int, reason: str, names: list[str], lines: list[str], body: bytes = b"") -> None:
+        super().__init__(names, lines, body)
+        self.status = status
+        self.reason = reason
+
+    def without_top_via(self) -> Response:
+        """A new response as a proxy passes it upstream: its own Via, the topmost, taken off (RFC 3261 §16.7 step 3)."""
+        response = self._share(Response(self.status, self.reason, self.names[:], self.lines[:], self.body))
+        response.remove_first("Via")
+        return response
+
+    def start_line(self) -> str:
+        return f"{VERSION} {self.status} {self.reason}"
+
+    def __repr__(self) -> str:
+        return f"<{self.status} {self.reason} {self.get('Call-ID')} {self.get('CSeq')}>"
+
+
+def response_to(request: Request, status: int, reason: str = "", tag: str = "") -> Response:
+    """A response without a body to a request: Via, From, To, Call-ID, CSeq copied (RFC 3261 §8.2.6.2).
+
+    `tag` goes into To where the request's To has none; a 100 takes none.
+    """
+    names, lines = [], []
+    for name, line in zip(request.names, request.lines, strict=True):
+        if name in _TYPED or (status == 100 and name == "Timestamp"):  # RFC 3261 §8.2.6.1
+            if name == "To" and tag and not request.to.tag:
+                line = f"{line.rstrip()};tag={tag}"
+            names.append(name)
+            lines.append(line)
+    names.append("Content-Length")
+    lines.append("Content-Length: 0")
+    response = Response(status, reason or REASON.get(status, "Unknown"), names, lines)
+    response.call = request.call
+    response._call_id = request._call_id
+    response._cseq, response._cseq_method, response._from = request._cseq, request._cseq_method, request._from
+    return response

@@ -1,0 +1,139 @@
+"""SDP by lines (RFC 8866, RFC 3264): what a B2BUA needs to see and to change, everything else stays as it was sent."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from b2bua.sip.errors import MalformedValue
+
+CONTENT_TYPE: Final = "application/sdp"
+DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
+
+_LONGEST: Final = 40
+"""Digits of the longest number read; real ones end at 20, and Python itself refuses 4,300 with a bare ValueError."""
+
+
+class Stream(NamedTuple):
+    """One m= section as it stands in one description."""
+
+    media: str
+    port: int
+    """0 = refused or taken away (RFC 3264 §6, §8.2)."""
+    direction: str
+    """Its own a= line, else the session's, else sendrecv (RFC 8866 §6.7)."""
+    connection: str
+    """The address media is wanted at: its own c= line, else the session's, else ""."""
+
+    @property
+    def receives(self) -> bool:
+        """Whether the sender of this description wants media on the stream; `c=0.0.0.0` says no (RFC 3264 §8.4)."""
+        nowhere = self.connection and not self.connection.strip("0.:")  # 0.0.0.0 and every spelling of ::
+        return self.direction in ("sendrecv", "recvonly") and not nowhere
+
+
+def _lines(body: bytes) -> list[str]:
+    return body.decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\n").split("\n")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST
+
+
+def parse_streams(body: bytes) -> list[Stream]:
+    """The m= sections in order; MalformedValue (488) when the body is no SDP at all."""
+    lines = _lines(body)
+    if not lines[0].startswith("v=0"):
+        raise MalformedValue("SDP", 488)
+    session_direction, session_connection = "sendrecv", ""
+    streams: list[list[str]] = []
+    for line in lines:
+        kind, value = line[:2], line[2:].strip()
+        if kind == "m=":
+            fields = value.split()
+            port = fields[1].partition("/")[0] if len(fields) > 2 else ""
+            if not _is_number(port):
+                raise MalformedValue("SDP media", 488)
+            streams.append([fields[0], port, "", ""])
+        elif kind == "a=" and value in DIRECTIONS:
+            if streams:
+                streams[-1][2] = value
+            else:
+                session_direction = value
+        elif kind == "c=":
+            address = value.rpartition(" ")[2].partition("/")[0]
+            if streams:
+                streams[-1][3] = address
+            else:
+                session_connection = address
+    return [
+        Stream(media, int(port), direction or session_direction, connection or session_connection)
+        for media, port, direction, connection in streams
+    ]
+
+
+def holds(streams: list[Stream]) -> bool:
+    """Whether the sender of these streams wants no media at all: every live stream is send-only, inactive or nowhere."""
+    live = [stream for stream in streams if stream.port]
+    return bool(live) and not any(stream.receives for stream in live)
+
+
+class Origin(NamedTuple):
+    """The o= line (RFC 8866 §5.2)."""
+
+    username: str
+    session_id: str
+    version: int
+    address: str
+    """`IN IP4 192.0.2.1`: network type, address type and address."""
+
+    def __str__(self) -> str:
+        return f"o={self.username} {self.session_id} {self.version} {self.address}"
+
+
+def parse_origin(body: bytes) -> Origin:
+    """The o= line of a description; MalformedValue (488) when it is missing or broken."""
+    for line in _lines(body):
+        if line.startswith("o="):
+            fields = line[2:].split(None, 3)
+            if len(fields) == 4 and _is_number(fields[2]):
+                return Origin(fields[0], fields[1], int(fields[2]), fields[3].strip())
+            break
+    raise MalformedValue("SDP origin", 488)
+
+
+def with_origin(body: bytes, origin: Origin) -> bytes:
+    """The description with its o= line replaced, every other byte as it was."""
+    start, end = _origin_span(body)
+    return body[:start] + str(origin).encode("utf-8", "surrogateescape") + body[end:]
+
+
+def without_origin(body: bytes) -> bytes:
+    """The description less its o= line: what tells whether anything else changed."""
+    start, end = _origin_span(body)
+    return body[:start] + body[end:]
+
+
+def _origin_span(body: bytes) -> tuple[int, int]:
+    start = 0 if body.startswith(b"o=") else body.find(b"\no=") + 1
+    if start == 0 and not body.startswith(b"o="):
+        raise MalformedValue("SDP origin", 488)
+    end = body.find(b"\n", start)
+    if end < 0:
+        return start, len(body)
+    return start, end - 1 if body[end - 1 : end] == b"\r" else end
+
+
+def with_direction(body: bytes, direction: str) -> bytes:
+    """The description with `direction` on every stream: session-level lines go, each m= section gets one line at its end."""
+    out: list[str] = []
+    in_media = False
+    for line in _lines(body):
+        if line.startswith("m="):
+            if in_media:
+                out.append(f"a={direction}")
+            in_media = True
+        if not (line.startswith("a=") and line[2:].strip() in DIRECTIONS):
+            out.append(line)
+    if in_media:
+        out.append(f"a={direction}")
+    return ("\r\n".join(out) + "\r\n").encode("utf-8", "surrogateescape")

@@ -1,0 +1,122 @@
+"""Via (RFC 3261 §20.42, RFC 3581): where a response goes, and which transaction it belongs to."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.uri import DEFAULT_PORTS, host_text, split_host_port
+
+MAGIC_COOKIE: Final = "z9hG4bK"
+"""A branch that begins so identifies its transaction by itself (RFC 3261 §8.1.1.7)."""
+
+# The form nearly every peer sends; anything else takes the slow road below.
+_COMMON: Final = re.compile(r"SIP/2\.0/([A-Za-z]+) ([A-Za-z0-9.-]+)(?::([0-9]{1,4}|[1-5][0-9]{4}))?((?:;[^;\s,\"]+)*)\Z")
+
+# sent-protocol = protocol-name SLASH protocol-version SLASH transport; each a token, blanks legal around the slashes.
+_TOKEN: Final = r"([A-Za-z0-9.!%*_+`'~-]+)"
+_ANY: Final = re.compile(rf"\s*{_TOKEN}\s*/\s*{_TOKEN}\s*/\s*{_TOKEN}\s+([^;]+)(.*)\Z", re.DOTALL)
+_COLON: Final = re.compile(r"\s*:\s*")
+_SIP: Final = "SIP/2.0"
+
+
+class Via(NamedTuple):
+    """One Via value. `parameters` are as sent, the first semicolon included."""
+
+    transport: str
+    """In lower case."""
+    host: str
+    port: int | None
+    parameters: str
+    branch: str
+    protocol: str = _SIP
+    """Name and version. Another one than SIP/2.0 stands in a request that is answered with 505."""
+
+    def __str__(self) -> str:
+        return f"{self.protocol}/{self.transport.upper()} {self.sent_by}{self.parameters}"
+
+    @property
+    def sent_by(self) -> str:
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
+    def parameter(self, name: str) -> str | None:
+        """The value of a parameter ("" for a flag), or None; `name` in lower case."""
+        for part in self.parameters.split(";"):
+            key, _, value = part.partition("=")
+            if key.strip().lower() == name:
+                return value.strip()
+        return None
+
+    def wants_rport(self) -> bool:
+        """Whether the sender asks for the answer at the port it came from (RFC 3581 §3)."""
+        return "rport" in self.parameters and self.parameter("rport") is not None
+
+    def with_source(self, host: str, port: int) -> Via:
+        """This Via as a server notes it: `received` where it differs or rport is there, `rport` filled (RFC 3581 §4)."""
+        rport = self.wants_rport()
+        # A `received` that the peer wrote itself goes: it would send our answer to whomever it names.
+        if not rport and host == self.host.strip("[]") and self.parameter("received") is None:
+            return self
+        kept = []
+        for part in self.parameters.split(";")[1:]:
+            name = part.partition("=")[0].strip().lower()
+            if name not in ("received", "rport"):
+                kept.append(part)
+        if rport:
+            kept.append(f"rport={port}")
+        if rport or host != self.host.strip("[]"):
+            kept.append(f"received={host}")
+        return self._replace(parameters="".join(f";{part}" for part in kept))
+
+    def response_address(self) -> tuple[str, int]:
+        """Host (without brackets) and port that a response over UDP goes to (RFC 3261 §18.2.2, RFC 3581 §4)."""
+        port = self.port or DEFAULT_PORTS.get(self.transport, 5060)
+        maddr = self.parameter("maddr")
+        if maddr:
+            return maddr.strip("[]"), port
+        # RFC 5118 §4.5: half of the peers write IPv6 in `received` with its brackets.
+        host = (self.parameter("received") or self.host).strip("[]")
+        rport = self.parameter("rport") or ""
+        if rport.isascii() and rport.isdigit() and len(rport) <= 5 and 0 < int(rport) <= 65535:
+            return host, int(rport)
+        return host, port
+
+
+def parse_via(text: str) -> Via:
+    """Parse one Via value (no commas outside quotes); MalformedValue when it is none."""
+    match = _COMMON.match(text)
+    if match is not None:
+        transport, host, port, parameters = match.groups()
+        start = parameters.find(";branch=")
+        if start >= 0:
+            branch = parameters[start + 8 :].partition(";")[0]
+            return Via(transport.lower(), host, int(port) if port else None, parameters, branch)
+    return _parse_any(text)
+
+
+def _parse_any(text: str) -> Via:
+    match = _ANY.match(text)
+    if match is None:
+        raise MalformedValue("Via")
+    name, version, transport, sent_by, parameters = match.groups()
+    # The colon is cut free of blanks; a blank anywhere else in sent-by is refused with the host.
+    host, port = split_host_port(_COLON.sub(":", sent_by.strip()))
+    parts = parameters.rstrip().split(";")[1:]
+    if not all(part.strip() for part in parts):
+        raise MalformedValue("Via parameter")
+    protocol = f"{name.upper()}/{version}"
+    return Via(transport.lower(), host, port, parameters.rstrip(), _branch(parts), protocol)
+
+
+def _branch(parts: list[str]) -> str:
+    for part in parts:
+        name, _, value = part.partition("=")
+        if name.strip().lower() == "branch":
+            return value.strip()
+    return ""
+
+
+def via_text(transport: str, host: str, port: int, branch: str, rport: bool = False) -> str:
+    """A Via value of our own."""
+    return f"SIP/2.0/{transport.upper()} {host_text(host)}:{port};branch={branch}{';rport' if rport else ''}"

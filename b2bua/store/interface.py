@@ -1,0 +1,44 @@
+"""What every store offers. What was acknowledged on the wire is in the store: `done` comes after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from b2bua.store.records import BindingRecord, User
+
+
+class StoreError(Exception):
+    """The store cannot be opened, read or written; the text is one line for the user, without secrets."""
+
+
+Done = Callable[[StoreError | None], None]
+"""Called once with None when the write is committed, or with what went wrong."""
+
+
+class Store(Protocol):
+    """Users and bindings of one realm. All methods are called on one thread, the reactor's once it runs."""
+
+    def user(self, name: str) -> User | None:
+        """A user by name, from memory, O(1): asked for with every request."""
+
+    def users(self) -> Iterable[User]:
+        """All users of the realm."""
+
+    def put_users(self, users: Sequence[User]) -> None:
+        """Add users, or replace those of the same name; returns after the commit. StoreError when it fails."""
+
+    def remove_user(self, name: str) -> bool:
+        """Remove a user; False if there was none. Returns after the commit. StoreError when it fails."""
+
+    def bindings(self) -> Iterable[BindingRecord]:
+        """The unexpired bindings, for the start. A bad record is set aside with a line in the log."""
+
+    def save_bindings(self, aor: str, records: Sequence[BindingRecord], done: Done) -> None:
+        """Replace all bindings of an AoR (its user part); `done` is called on the caller's thread after the commit."""
+
+    def poll(self) -> None:
+        """Look whether another process changed the users; called once a second, never blocks, never raises."""
+
+    def close(self) -> None:
+        """Write what is waiting and let go of the files. A second call does nothing."""

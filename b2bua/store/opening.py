@@ -1,0 +1,38 @@
+"""From the setting `store` to a store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from b2bua.store.interface import Store, StoreError
+from b2bua.store.memory import MemoryStore
+from b2bua.store.sqlite import SqliteStore
+from b2bua.store.writer import Post
+
+
+def open_store(url: str, realm: str, call_soon_threadsafe: Post, now: Callable[[], float] = time.time) -> Store:
+    """Open `memory:` or `sqlite:PATH`; StoreError in one line when that fails.
+
+    `call_soon_threadsafe(function, *arguments)` runs a function later on the caller's thread, where `done` is called.
+    """
+    if url == "memory:":
+        return MemoryStore(now)
+    if url.startswith("sqlite:"):
+        return SqliteStore(database_path(url), realm, call_soon_threadsafe, now)
+    raise StoreError(f"store {without_password(url)} is not supported; supported: memory:, sqlite:PATH")
+
+
+def database_path(url: str) -> Path:
+    """The file of a `sqlite:PATH`; StoreError when there is no path."""
+    path = url.removeprefix("sqlite:")
+    if not path or path.startswith(":"):
+        raise StoreError(f"store {url!r} names no file; write sqlite:PATH")
+    return Path(path).expanduser()
+
+
+def without_password(url: str) -> str:
+    """A store's URL for messages: `redis://user:secret@host` loses its credentials."""
+    scheme, slashes, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if slashes else url

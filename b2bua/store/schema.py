@@ -1,0 +1,91 @@
+"""Opening the database file: its mode, its journal, and whether it is ours and not from a newer program."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from b2bua.store.interface import StoreError
+
+APPLICATION_ID: Final = 0x62326275
+"""`b2bu` in the file's header (sqlite.org/fileformat2.html §1.3.14): another program's database is refused."""
+
+SCHEMA_VERSION: Final = 1
+
+BUSY_SECONDS: Final = 5.0
+"""How long to wait for another process's write (`b2bua user add`), which takes milliseconds."""
+
+_TABLES: Final = (
+    "CREATE TABLE schema (version INTEGER NOT NULL)",
+    "CREATE TABLE users (realm TEXT NOT NULL, name TEXT NOT NULL, ha1_md5 TEXT NOT NULL, PRIMARY KEY (realm, name))"
+    " WITHOUT ROWID",
+    "CREATE TABLE bindings (realm TEXT NOT NULL, aor TEXT NOT NULL, position INTEGER NOT NULL, expires_at REAL"
+    " NOT NULL, record TEXT NOT NULL, PRIMARY KEY (realm, aor, position)) WITHOUT ROWID",
+    "CREATE TABLE set_aside (realm TEXT, aor TEXT, record TEXT, reason TEXT NOT NULL, at REAL NOT NULL)",
+)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode that may change threads; the file and its directory are made when missing.
+
+    StoreError in one line when the file cannot be used. Mode 0600, as HA1s are as good as passwords.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None
+    try:
+        database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from None
+    try:
+        _prepare(database, path)
+    except sqlite3.Error as error:
+        database.close()
+        raise StoreError(f"{path}: {error}") from None
+    except StoreError:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection, path: Path) -> None:
+    """Check before the first change: a file that is not ours stays as it was."""
+    _check(database, path)
+    database.execute("PRAGMA journal_mode=WAL")
+    # NORMAL survives the death of the process; a power cut may take the last commits.
+    database.execute("PRAGMA synchronous=NORMAL")
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        if _check(database, path):  # Once more under the lock: two processes may start at the same time.
+            for statement in _TABLES:
+                database.execute(statement)
+            database.execute("INSERT INTO schema VALUES (?)", (SCHEMA_VERSION,))
+            database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        database.execute("COMMIT")
+    except sqlite3.Error:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def _check(database: sqlite3.Connection, path: Path) -> bool:
+    """True for an empty database; StoreError for another program's or a newer one."""
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == 0 and tables == 0:
+        return True
+    if application != APPLICATION_ID:
+        raise StoreError(f"{path}: a database of another program")
+    row = database.execute("SELECT max(version) FROM schema").fetchone()
+    version = row[0]
+    if not isinstance(version, int):
+        raise StoreError(f"{path}: the schema version is missing")
+    if version > SCHEMA_VERSION:
+        raise StoreError(f"{path}: schema version {version} is newer than this program's {SCHEMA_VERSION}")
+    return False

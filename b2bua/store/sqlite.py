@@ -1,0 +1,142 @@
+"""The durable store: SQLite with a write-ahead log, users mirrored in memory, every access on the writer's thread."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import structlog
+
+from b2bua.store.interface import Done, StoreError
+from b2bua.store.records import BadRecord, BindingRecord, User, decode_binding, encode_binding
+from b2bua.store.schema import open_database
+from b2bua.store.writer import Post, Writer
+
+_HA1_MD5 = re.compile(r"[0-9a-f]{32}")
+_log = structlog.get_logger("b2bua.store")
+
+
+class SqliteStore:
+    """Users and bindings of one realm in the file `path`; see `Store` for what each method promises.
+
+    `post` is the reactor's `call_soon_threadsafe`; `now` gives Unix seconds. The constructor raises StoreError.
+    """
+
+    def __init__(self, path: Path, realm: str, post: Post, now: Callable[[], float]) -> None:
+        self._path = path
+        self._realm = realm
+        self._post = post
+        self._now = now
+        self._generation = 0
+        self._poll_waits = False
+        self._seen_version = 0  # Writer's thread only.
+        self._writer = Writer(open_database(path), str(path), post)
+        try:
+            self._users = self._writer.run(self._load_users)
+        except StoreError:
+            self._writer.close()
+            raise
+
+    def user(self, name: str) -> User | None:
+        return self._users.get(name)
+
+    def users(self) -> Iterable[User]:
+        return tuple(self._users.values())
+
+    def put_users(self, users: Sequence[User]) -> None:
+        """StoreError also for a user of another realm, whose HA1 could never match here."""
+        if strangers := [user.name for user in users if user.realm != self._realm]:
+            raise StoreError(f"{self._path}: user {strangers[0]} is not of the realm {self._realm}")
+        changed = [user for user in users if self._users.get(user.name) != user]
+        if not changed:
+            return
+        rows = [(user.realm, user.name, user.ha1_md5) for user in changed]
+        self._writer.run(lambda database: database.executemany("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", rows))
+        self._generation += 1
+        self._users |= {user.name: user for user in changed}
+
+    def remove_user(self, name: str) -> bool:
+        statement = "DELETE FROM users WHERE realm = ? AND name = ?"
+        removed = self._writer.run(lambda database: database.execute(statement, (self._realm, name)).rowcount)
+        self._generation += 1
+        self._users.pop(name, None)
+        return removed > 0
+
+    def bindings(self) -> Iterable[BindingRecord]:
+        return self._writer.run(self._load_bindings)
+
+    def save_bindings(self, aor: str, records: Sequence[BindingRecord], done: Done) -> None:
+        def write(database: sqlite3.Connection) -> None:
+            database.execute("DELETE FROM bindings WHERE realm = ? AND aor = ?", (self._realm, aor))
+            for position, record in enumerate(records):
+                row = (self._realm, aor, position, record.expires_at, encode_binding(record))
+                database.execute("INSERT INTO bindings VALUES (?, ?, ?, ?, ?)", row)
+
+        self._writer.submit(write, done)
+
+    def poll(self) -> None:
+        """The change shows in `user` once the writer's thread has looked, a moment later."""
+        if self._poll_waits:  # The disk hangs: one look at a time is enough.
+            return
+        self._poll_waits = True
+        generation = self._generation
+        found: list[dict[str, User]] = []
+
+        def look(database: sqlite3.Connection) -> None:
+            if self._data_version(database) != self._seen_version:
+                found.append(self._load_users(database))
+
+        def looked(_error: StoreError | None) -> None:  # An error is in the writer's log already.
+            self._poll_waits = False
+            if found and generation == self._generation:
+                self._users = found[0]
+
+        self._writer.submit(look, looked)
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _data_version(self, database: sqlite3.Connection) -> int:
+        """Changes when another connection commits, never for our own commits (https://www.sqlite.org/pragma.html)."""
+        (version,) = database.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def _load_users(self, database: sqlite3.Connection) -> dict[str, User]:
+        self._seen_version = self._data_version(database)
+        users = {}
+        for name, ha1 in database.execute("SELECT name, ha1_md5 FROM users WHERE realm = ?", (self._realm,)):
+            if isinstance(name, str) and isinstance(ha1, str) and _HA1_MD5.fullmatch(ha1):
+                users[name] = User(name, self._realm, ha1)
+            else:
+                _log.warning("bad user record ignored", path=str(self._path), user=name)
+        return users
+
+    def _load_bindings(self, database: sqlite3.Connection) -> list[BindingRecord]:
+        now = self._now()
+        database.execute("DELETE FROM bindings WHERE realm = ? AND expires_at <= ?", (self._realm, now))
+        # As bytes: text that is no UTF-8 would otherwise fail the whole query.
+        rows = database.execute(
+            "SELECT CAST(aor AS BLOB), position, CAST(record AS BLOB) FROM bindings"
+            " WHERE realm = ? ORDER BY aor, position",
+            (self._realm,),
+        ).fetchall()
+        records = []
+        for aor, position, text in rows:
+            try:
+                record = decode_binding(text)
+                if record.aor.encode() != aor:
+                    raise BadRecord(f"the record is of {record.aor!r}")
+                records.append(record)
+            except (BadRecord, UnicodeError) as error:
+                _log.warning("bad binding set aside", path=str(self._path), aor=repr(aor), reason=str(error))
+                self._set_aside(database, aor, position, str(error))
+        return [record for record in records if record.expires_at > now]
+
+    def _set_aside(self, database: sqlite3.Connection, aor: bytes, position: int, reason: str) -> None:
+        """Move a row out of the way, as it is, for whoever wants to look into it."""
+        here = "FROM bindings WHERE realm = ? AND CAST(aor AS BLOB) = ? AND position = ?"
+        row = (self._realm, aor, position)
+        database.execute(f"INSERT INTO set_aside SELECT realm, aor, record, ?, ? {here}", (reason, self._now(), *row))
+        database.execute(f"DELETE {here}", row)

@@ -1,0 +1,127 @@
+"""The one thread that touches the database: it commits whatever has gathered as soon as it is idle (group commit).
+
+So a lone write is committed at once, and groups form under load only. A caller pays for a queue entry, not the disk.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Final, NamedTuple, TypeVar
+
+import structlog
+
+from b2bua.store.interface import Done, StoreError
+
+GROUP_LIMIT: Final = 1000
+"""Most jobs in one commit: the cost per row falls no further beyond (8.5 µs), while the wait of the first one grows."""
+
+CLOSE_SECONDS: Final = 4.0
+"""How long closing may wait: the process has 5 s to end after SIGTERM."""
+
+Result = TypeVar("Result")
+Job = Callable[[sqlite3.Connection], object]
+Post = Callable[..., object]
+"""`call_soon_threadsafe(function, *arguments)`: runs the function later on the caller's thread."""
+
+_log = structlog.get_logger("b2bua.store")
+
+
+class _Work(NamedTuple):
+    job: Job
+    done: Done
+    posted: bool
+    """Whether `done` belongs on the caller's thread, or may run on the writer's."""
+
+
+class Writer:
+    """Owns the connection from its construction to `close`. `name` stands before errors: the file's path."""
+
+    def __init__(self, database: sqlite3.Connection, name: str, post: Post) -> None:
+        self._database = database
+        self._name = name
+        self._post = post
+        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="b2bua-store", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job, done: Done) -> None:
+        """Run a job in the next commit; `done` follows on the caller's thread."""
+        if self._closed:
+            self._post(done, StoreError(f"{self._name}: the store is closed"))
+        else:
+            self._queue.put(_Work(job, done, True))
+
+    def run(self, job: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a job and wait for its commit; StoreError when it fails."""
+        if self._closed:
+            raise StoreError(f"{self._name}: the store is closed")
+        outcome: Future[Result] = Future()
+        results: list[Result] = []
+
+        def done(error: StoreError | None) -> None:
+            if error is None:
+                outcome.set_result(results[-1])
+            else:
+                outcome.set_exception(error)
+
+        self._queue.put(_Work(lambda database: results.append(job(database)), done, False))
+        return outcome.result()
+
+    def close(self) -> None:
+        """Commit what is queued, then close the database. A second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join(CLOSE_SECONDS)
+        if self._thread.is_alive():
+            _log.error("store not closed in time", path=self._name)
+
+    def _run(self) -> None:
+        group: list[_Work | None] = []
+        while None not in group:
+            group = [self._queue.get()]
+            while len(group) < GROUP_LIMIT and not self._queue.empty():
+                group.append(self._queue.get())  # Never waits: this thread alone takes from the queue.
+            works = [work for work in group if work is not None]
+            if works:
+                self._report(works, self._commit(works))
+        self._database.close()
+
+    def _commit(self, works: Sequence[_Work]) -> StoreError | None:
+        database = self._database
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            for work in works:
+                work.job(database)
+            database.execute("COMMIT")
+        except Exception as error:  # Whatever it was, this thread must live on and every caller must hear of it.
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            if any(work.posted for work in works):  # A waiting caller gets the exception itself.
+                _log.error("store write failed", path=self._name, error=str(error), jobs=len(works))
+            return StoreError(f"{self._name}: {error}")
+        return None
+
+    def _report(self, works: Sequence[_Work], error: StoreError | None) -> None:
+        waiting = []
+        for work in works:
+            if work.posted:
+                waiting.append(work.done)
+            else:
+                work.done(error)
+        if waiting:  # One wake-up of the caller's thread per commit, not one per job.
+            self._post(_call_all, waiting, error)
+
+
+def _call_all(waiting: Sequence[Done], error: StoreError | None) -> None:
+    for done in waiting:
+        try:
+            done(error)
+        except Exception:  # One callback's mistake must not take the answers of the others in the group.
+            _log.exception("store callback failed")

@@ -1,0 +1,184 @@
+"""A ladder in plain text from the trace's JSON records: phones, SM and CM as columns, one arrow a message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
+from typing import Any, Final
+
+from b2bua.sip.dialog_info import DialogInfo, parse_dialog_info
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.sdp import parse_streams
+from b2bua.trace.names import CM, ROLES, SM
+
+MIN_WIDTH: Final = 80
+MAX_WIDTH: Final = 110
+MAX_COLUMNS: Final = 6
+"""More would leave no room for a label; the column that was quiet longest goes to the newcomer."""
+
+_MARGIN: Final = 16
+"""What time, call and step take."""
+_LEFT: Final = _MARGIN + 4
+"""Where the first column stands."""
+_RIGHT: Final = 9
+"""What the last column's name may need to its right."""
+_CSEQ: Final = re.compile(r"(?im)^cseq\s*:\s*\d+\s+(\S+)")
+_EXPIRES_NOW: Final = re.compile(r"(?im)^expires\s*:\s*0+\s*$")
+
+
+class Ladder:
+    """Feed it records in order and print the lines that come back. `width` is 80 to 110.
+
+    Columns are the caller, SM, CM, then whoever else turns up. The head line is drawn again when a column is added.
+    """
+
+    def __init__(self, width: int = MAX_WIDTH) -> None:
+        self._width = min(max(width, MIN_WIDTH), MAX_WIDTH)
+        self._columns: list[str] = []
+        self._quiet_since: dict[str, float] = {}
+        self._start: float | None = None
+        self._calls: dict[str, str] = {}
+
+    def feed(self, record: Mapping[str, Any]) -> list[str]:
+        """The lines for one record: its arrow, and above it the head where the columns changed."""
+        time, source, destination = float(record["time"]), str(record["source"]), str(record["destination"])
+        if self._start is None:
+            self._start = time
+        changed = self._seat(source, time)
+        changed = self._seat(destination, time) or changed
+        lines = ["", self.head()] if changed else []
+        lines.append(self._arrow(record, source, destination, time - self._start))
+        return lines
+
+    def head(self) -> str:
+        """The names above their columns."""
+        line = [" "] * self._width
+        for name, position in zip(self._columns, self._positions(), strict=True):
+            start = min(max(position - len(name) // 2, 0), self._width - len(name))
+            line[start : start + len(name)] = name
+        return "".join(line)[: self._width].rstrip()
+
+    # -- columns -----------------------------------------------------------------------------------------------
+
+    def _seat(self, name: str, time: float) -> bool:
+        """Give a party a column; whether the columns changed by it."""
+        self._quiet_since[name] = time
+        if name in self._columns:
+            return False
+        if not self._columns:
+            self._columns = ["", SM, CM]
+        if name in ROLES:
+            return True
+        if not self._columns[0]:
+            self._columns[0] = name
+        elif len(self._columns) < MAX_COLUMNS:
+            self._columns.append(name)
+        else:
+            phones = [known for known in self._columns if known not in ROLES]
+            quietest = min(phones, key=lambda known: self._quiet_since.get(known, 0.0))
+            self._columns[self._columns.index(quietest)] = name
+        return True
+
+    def _positions(self) -> list[int]:
+        gaps = max(len(self._columns) - 1, 1)
+        room = self._width - _LEFT - _RIGHT
+        return [_LEFT + room * index // gaps for index in range(len(self._columns))]
+
+    def _letter(self, call: object) -> str:
+        """Calls are told apart by a letter, which starts again after Z."""
+        if not isinstance(call, str):
+            return " "
+        if call not in self._calls:
+            if len(self._calls) >= 10_000:
+                self._calls.clear()
+            self._calls[call] = ascii_uppercase[len(self._calls) % len(ascii_uppercase)]
+        return self._calls[call]
+
+    # -- one message -------------------------------------------------------------------------------------------
+
+    def _arrow(self, record: Mapping[str, Any], source: str, destination: str, offset: float) -> str:
+        positions = self._positions()
+        line = [" "] * self._width
+        for position in positions:
+            line[position] = "|"
+        start, end = positions[self._columns.index(source)], positions[self._columns.index(destination)]
+        left, right = min(start, end), max(start, end)
+        again = bool(record["retransmission"])
+        room = right - left - 1
+        shaft = _shaft(labels(str(record["message"])), room, again)
+        if room > 0:
+            shaft = shaft[:-1] + ">" if start < end else "<" + shaft[1:]
+            line[left + 1 : right] = shaft
+        step = f"({record['step']})" if record.get("step") else "   "
+        return (f"{offset:9.3f} {self._letter(record['call'])} {step} " + "".join(line)[_MARGIN:]).rstrip()
+
+
+def _shaft(candidates: Sequence[str], room: int, again: bool) -> str:
+    """The fullest label that fits, on a line of dashes; on dots for a retransmission."""
+    line, prefix = (".", "again ") if again else ("-", "")
+    space = max(room - 2, 0)
+    fitting = (prefix + text for text in candidates if len(prefix + text) <= space)
+    label = next(fitting, (prefix + candidates[-1])[:space])
+    spaced = f" {label} " if len(label) + 4 <= room else label
+    return spaced.center(room, line)[:room] if label else line * room
+
+
+def labels(message: str) -> list[str]:
+    """What may stand on an arrow, the fullest first: `INVITE sdp:sendonly`, `407 INVITE`, `NOTIFY lamp: hold`."""
+    head, _, body = message.lstrip("\r\n").partition("\r\n\r\n")
+    start, _, _ = head.partition("\r\n")
+    first, _, rest = start.partition(" ")
+    found = _CSEQ.search(head)
+    method = found.group(1) if found else ""
+    direction = _direction(body)
+    if first == "SIP/2.0":
+        status, _, reason = rest.partition(" ")
+        if direction:
+            return [f"{status} {reason} sdp:{direction}", f"{status} sdp:{direction}", f"{status} {direction}", status]
+        plain = [f"{status} {reason}"] if method in ("INVITE", "ACK") else [f"{status} {reason} ({method})"]
+        return [*plain, f"{status} {method}", status]
+    if direction:
+        return [f"{first} sdp:{direction}", f"{first} {direction}", f"{first[:3]} {direction}", first]
+    if method == first and first in ("PUBLISH", "NOTIFY"):
+        return [*_lamp_labels(first, head, body), first]
+    return [first if first and method == first else "not SIP"]
+
+
+def _lamp_labels(method: str, head: str, body: str) -> list[str]:
+    if not body:
+        return [f"{method} expires 0"] if _EXPIRES_NOW.search(head) else []
+    try:
+        document = parse_dialog_info(body.encode("utf-8", "replace"))
+    except MalformedValue:
+        return []
+    state = lamp(document)
+    user = document.entity.partition(":")[2].partition("@")[0]
+    return [f"{method} {user} lamp: {state}", f"{method} lamp: {state}", f"{method} {state}", f"lamp {state}"]
+
+
+def lamp(document: DialogInfo) -> str:
+    """What a lamp shows of a document: hold (this party holds), held (the other does), a dialog's state, or idle."""
+    live = [dialog for dialog in document.dialogs if dialog.state != "terminated"]
+    if any(dialog.local.rendering == "no" for dialog in live):
+        return "hold"
+    if any(dialog.remote.rendering == "no" for dialog in live):
+        return "held"
+    for state in ("confirmed", "early", "proceeding", "trying"):
+        if any(dialog.state == state for dialog in live):
+            return state
+    return "idle"
+
+
+def _direction(body: str) -> str:
+    """The direction of the first live stream; the old hold by address shows as the address (RFC 3264 §8.4)."""
+    if not body.startswith("v=0"):
+        return ""
+    try:
+        live = [stream for stream in parse_streams(body.encode("utf-8", "replace")) if stream.port]
+    except MalformedValue:
+        return ""
+    if not live:
+        return ""
+    nowhere = live[0].direction == "sendrecv" and not live[0].receives
+    return live[0].connection if nowhere else live[0].direction

@@ -1,0 +1,133 @@
+"""The ring of messages: what the transports and the in-process link write, at under a microsecond a message.
+
+An entry is a tuple of atoms, so the garbage collector stops looking at it. Nothing is decoded, parsed or looked up
+here; `records.py` does that when somebody reads.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Final
+
+from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.message import Message
+from b2bua.trace.names import Directory
+
+IN: Final = "in"
+OUT: Final = "out"
+LINK: Final = "link"
+
+Entry = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes, str]
+"""Time, direction (IN, OUT, LINK), transport, the peer's address (on the link: source and destination), bytes, and the
+trace id of the call when the message came with one."""
+
+Listener = Callable[[Entry], None]
+
+MAX_LEGS: Final = 65_536
+"""Call-IDs remembered with their calls: far more than the ring holds, so that a long call keeps its legs together."""
+
+
+class Legs:
+    """Which Call-ID belongs to which call. The name of a call to the outside is the first Call-ID that joined it.
+
+    That name is known from the call's first message on, so a record written before the join says the same as one after.
+    """
+
+    def __init__(self, limit: int = MAX_LEGS) -> None:
+        self._limit = limit
+        self._calls: OrderedDict[str, str] = OrderedDict()
+        self._first: OrderedDict[str, str] = OrderedDict()
+
+    def join(self, call: str, call_id: str) -> None:
+        """`call_id` is a leg of `call`; a Call-ID that moves to another call (RFC 3891) follows the last word."""
+        if self._calls.get(call_id) == call:
+            return
+        self._calls[call_id] = call
+        self._first.setdefault(call, call_id)
+        for table in (self._calls, self._first):
+            if len(table) > self._limit:
+                table.popitem(last=False)
+
+    def call_of(self, call_id: str) -> str:
+        """The outside name of the call that a Call-ID is a leg of; "" when no call claimed it."""
+        call = self._calls.get(call_id, "")
+        return self.name_of(call) if call else ""
+
+    def name_of(self, call: str) -> str:
+        """The outside name of a call, given the id that messages carry."""
+        return self._first.get(call, call)
+
+
+class Recorder:
+    """Keeps the last `size` messages; 0 keeps none. `wall` is the clock: Unix seconds with a fraction."""
+
+    def __init__(self, size: int, wall: Callable[[], float]) -> None:
+        self.size = size
+        self.dropped = 0
+        """Messages that a slow reader of the live trace did not get; whoever drops one counts it here."""
+        self.legs = Legs()
+        self.directory = Directory()
+        self._wall = wall
+        self._ways: dict[str, tuple[str, str]] = {}
+        self._ring: deque[Entry] = deque(maxlen=size)
+        self._listeners: tuple[Listener, ...] = ()
+
+    # -- what is written ----------------------------------------------------------------------------------------
+
+    def received(self, flow: Flow, data: bytes) -> None:
+        """A transport read a message."""
+        if self.size:
+            self._keep((self._wall(), IN, flow.transport, flow.remote, data, ""))
+
+    def sent(self, flow: Flow, message: Message, data: bytes) -> None:
+        """A transport writes a message; `data` is the message encoded."""
+        if self.size:
+            self._keep((self._wall(), OUT, flow.transport, flow.remote, data, message.call))
+
+    def resent(self, flow: Flow, data: bytes) -> None:
+        """A transport writes bytes that it wrote before."""
+        if self.size:
+            self._keep((self._wall(), OUT, flow.transport, flow.remote, data, ""))
+
+    def linked(self, source: str, destination: str, message: Message) -> None:
+        """A message passes the in-process link between the roles `SM` and `CM`."""
+        if self.size:
+            # One shared tuple per way: a fresh one would keep the collector busy with the entry.
+            way = self._ways.setdefault(source + destination, (source, destination))
+            self._keep((self._wall(), LINK, "memory", way, message.encode(), message.call))
+
+    def _keep(self, entry: Entry) -> None:
+        self._ring.append(entry)
+        if self._listeners:
+            for listener in self._listeners:
+                listener(entry)
+
+    # -- what readers need to know besides ----------------------------------------------------------------------
+
+    def join(self, call: str, call_id: str) -> None:
+        """Communication Manager says that this Call-ID is a leg of that call."""
+        if self.size:
+            self.legs.join(call, call_id)
+
+    def learn(self, user: str, address: HostPort) -> None:
+        """A registration: this user is behind that address. Several users may share one."""
+        if self.size:
+            self.directory.learn(user, address)
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    def entries(self) -> list[Entry]:
+        """What the ring holds now, oldest first; the entries are shared and never change."""
+        return list(self._ring)
+
+    def add_listener(self, listener: Listener) -> None:
+        """Call `listener` with every entry from now on. It must return at once and bound what it keeps."""
+        self._listeners += (listener,)
+
+    def remove_listener(self, listener: Listener) -> None:
+        """Stop calling it; one that is not there is no error."""
+        self._listeners = tuple(known for known in self._listeners if known != listener)

@@ -1,0 +1,155 @@
+"""INVITE client transaction: RFC 3261 §17.1.1, figure 5, with the Accepted state of RFC 6026 §7.2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from b2bua.sip.flow import Flow
+from b2bua.sip.message import Request, Response
+from b2bua.transaction.client import ClientTransaction, ClientUser
+from b2bua.transaction.machine import Event, State, Table, to
+from b2bua.transaction.requests import ack_for_failure, cancel_for
+from b2bua.transaction.timers import T1, TIMEOUT, Timers
+
+
+class InviteClient(ClientTransaction):
+    """Sends an INVITE, acknowledges its failure responses itself, passes every 2xx up (each needs the user's own ACK)."""
+
+    __slots__ = ("_acked_to", "_cancel", "_send_cancel")
+
+    def __init__(
+        self,
+        request: Request,
+        flow: Flow,
+        user: ClientUser,
+        timers: Timers,
+        ended: Callable[[ClientTransaction], None],
+        retransmitted: Callable[[str], None],
+        send_cancel: Callable[[Request, Flow], None],
+    ) -> None:
+        super().__init__(request, flow, user, timers, ended, retransmitted)
+        self.state = State.CALLING
+        self._acked_to = ""
+        self._cancel: tuple[tuple[str, str], ...] | None = None
+        self._send_cancel = send_cancel
+
+    @property
+    def method(self) -> str:
+        return "INVITE"
+
+    def start(self) -> None:
+        """Send the request; timers A (not on a reliable transport) and B run from now."""
+        request = self.request
+        assert request is not None
+        self._data = self.flow.send(request)
+        if not self.flow.reliable:
+            self._interval = T1
+            self._retransmit = self._timers.start(T1, self._timer_a)
+        self._timeout = self._timers.start(TIMEOUT, self._timer_b)
+
+    def cancel(self, *headers: tuple[str, str]) -> None:
+        """Ask the far end to give up: a CANCEL leaves once a 1xx came, at once if it did (RFC 3261 §9.1).
+
+        `headers` (Reason) are put into it. Without a final response within 64·T1 of the CANCEL the user is told 408.
+        """
+        if self._cancel is not None or self.state not in (State.CALLING, State.PROCEEDING):
+            return
+        self._cancel = headers
+        if self.state is State.PROCEEDING:
+            self._cancel_now()
+
+    def _cancel_now(self) -> None:
+        if self._cancel is None or self.request is None:
+            return
+        self._send_cancel(cancel_for(self.request, self._cancel), self.flow)
+        self._timeout = self._timers.start(TIMEOUT, self._timer_b)
+
+    def _timer_a(self) -> None:
+        self.fire(Event.TIMER_A)
+
+    def _timer_b(self) -> None:
+        self.fire(Event.TIMER_B)
+
+    # -- actions ------------------------------------------------------------------------------------------------
+
+    def double_timer_a(self, _: object) -> None:
+        self._interval *= 2
+        self._retransmit = self._timers.start(self._interval, self._timer_a)
+
+    def cancel_if_wanted(self, _: object) -> None:
+        if self._cancel is not None:
+            self._cancel_now()
+
+    def acknowledge(self, response: Response) -> None:
+        """The ACK of a failure response goes out once and is kept as bytes for its retransmissions (§17.1.1.3)."""
+        assert self.request is not None
+        self._acked_to = response.to.tag
+        self._data = self.flow.send(ack_for_failure(self.request, response))
+
+    def acknowledge_again(self, _: object) -> None:
+        if self._data:
+            self._retransmitted("ACK")
+            self.flow.resend(self._data)
+
+    def start_timer_d(self, _: object) -> None:
+        if self.flow.reliable:
+            self.fire(Event.TIMER_D)  # D is 0 s on reliable transports
+        else:
+            self._timers.start(TIMEOUT, self._timer_d)
+
+    def _timer_d(self) -> None:
+        self.fire(Event.TIMER_D)
+
+    def start_timer_m(self, _: object) -> None:
+        self._data = b""
+        self._timers.start(TIMEOUT, self._timer_m)
+
+    def _timer_m(self) -> None:
+        self.fire(Event.TIMER_M)
+
+
+_C = InviteClient
+_on_success: Final = to(State.ACCEPTED, _C.stop_timers, _C.start_timer_m, _C.forget_request, _C.pass_up)
+_on_failure: Final = to(
+    State.COMPLETED, _C.stop_timers, _C.acknowledge, _C.forget_request, _C.pass_up, _C.start_timer_d
+)
+
+TABLE: Final[Table] = {
+    (State.CALLING, Event.TIMER_A): to(State.CALLING, _C.resend, _C.double_timer_a),
+    (State.CALLING, Event.TIMER_B): to(State.TERMINATED, _C.timed_out, _C.end),
+    (State.CALLING, Event.TRANSPORT_ERROR): to(State.TERMINATED, _C.transport_failed, _C.end),
+    (State.CALLING, Event.PROVISIONAL): to(State.PROCEEDING, _C.stop_timers, _C.cancel_if_wanted, _C.pass_up),
+    (State.CALLING, Event.SUCCESS): _on_success,
+    (State.CALLING, Event.FAILURE): _on_failure,
+    (State.PROCEEDING, Event.PROVISIONAL): to(State.PROCEEDING, _C.pass_up),
+    (State.PROCEEDING, Event.SUCCESS): _on_success,
+    (State.PROCEEDING, Event.FAILURE): _on_failure,
+    # Not in the figure: the 64·T1 that a CANCEL is waited for (RFC 3261 §9.1) runs as timer B again.
+    (State.PROCEEDING, Event.TIMER_B): to(State.TERMINATED, _C.timed_out, _C.end),
+    (State.PROCEEDING, Event.TRANSPORT_ERROR): to(State.TERMINATED, _C.transport_failed, _C.end),
+    (State.COMPLETED, Event.FAILURE): to(State.COMPLETED, _C.acknowledge_again),
+    (State.COMPLETED, Event.TIMER_D): to(State.TERMINATED, _C.end),
+    (State.COMPLETED, Event.TRANSPORT_ERROR): to(State.TERMINATED, _C.end),
+    # RFC 6026 §7.2: each 2xx, repeated or from another branch, goes up, for 64·T1.
+    (State.ACCEPTED, Event.SUCCESS): to(State.ACCEPTED, _C.pass_up),
+    (State.ACCEPTED, Event.TIMER_M): to(State.TERMINATED, _C.end),
+}
+
+STATES: Final = (State.CALLING, State.PROCEEDING, State.COMPLETED, State.ACCEPTED, State.TERMINATED)
+EVENTS: Final = (
+    Event.PROVISIONAL, Event.SUCCESS, Event.FAILURE, Event.TIMER_A, Event.TIMER_B, Event.TIMER_D, Event.TIMER_M,
+    Event.TRANSPORT_ERROR,
+)  # fmt: skip
+
+IGNORED: Final = frozenset(
+    [(State.CALLING, event) for event in (Event.TIMER_D, Event.TIMER_M)]
+    + [(State.PROCEEDING, event) for event in (Event.TIMER_A, Event.TIMER_D, Event.TIMER_M)]
+    + [(State.COMPLETED, event) for event in (Event.PROVISIONAL, Event.SUCCESS, Event.TIMER_A, Event.TIMER_B, Event.TIMER_M)]
+    + [(State.ACCEPTED, event) for event in (Event.PROVISIONAL, Event.FAILURE, Event.TIMER_A, Event.TIMER_B, Event.TIMER_D,
+                                             Event.TRANSPORT_ERROR)]
+    + [(State.TERMINATED, event) for event in EVENTS]
+)  # fmt: skip
+"""Pairs in which nothing happens: late timers, late responses."""
+
+InviteClient.table = TABLE

@@ -1,0 +1,289 @@
+"""The transaction layer of one element: matches messages to transactions and hands the rest to its user (RFC 3261 §17, §18).
+
+A Session Manager, a feature server and a phone each have one. It knows flows, not sockets; time and identifiers are handed in.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from b2bua.observer import Observer
+from b2bua.sip.errors import MalformedMessage, SipError
+from b2bua.sip.flow import Flow
+from b2bua.sip.identifiers import Identifiers
+from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.parser import parse_message
+from b2bua.sip.via import MAGIC_COOKIE, Via, via_text
+from b2bua.transaction.client import ClientTransaction, ClientUser
+from b2bua.transaction.client_invite import InviteClient
+from b2bua.transaction.client_non_invite import NonInviteClient
+from b2bua.transaction.machine import Event, State
+from b2bua.transaction.server import Key, ServerTransaction, answer_flow
+from b2bua.transaction.server_invite import InviteServer
+from b2bua.transaction.server_non_invite import NonInviteServer
+from b2bua.transaction.timers import Timers
+
+MAX_TRANSACTIONS: Final = 500_000
+"""Bounds memory under a flood: about 64 s of 7,800 requests a second; beyond it new requests are dropped and counted."""
+
+
+class TransactionUser(Protocol):
+    """What stands on the layer: a proxy core or a user agent core (RFC 3261 §5)."""
+
+    def request_received(self, transaction: ServerTransaction, request: Request) -> None:
+        """A new request. Raising SipError answers it so."""
+
+    def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
+        """The INVITE of this transaction is cancelled; the CANCEL itself has been answered 200 (§9.2)."""
+
+    def ack_received(self, ack: Request, flow: Flow) -> None:
+        """An ACK that belongs to no failed INVITE: for a 2xx, or a stray."""
+
+    def response_unmatched(self, response: Response, flow: Flow) -> None:
+        """A response that matches no transaction; RFC 6026 §8.9 forbids forwarding it."""
+
+    def internal_error(self, error: BaseException, message: Message) -> None:
+        """A mistake of ours came up while handling this message; it has been answered 500 where it could be."""
+
+
+class TransactionLayer:
+    """Owns all transactions of one element. `server` is the product token that its own responses carry."""
+
+    def __init__(self, timers: Timers, identifiers: Identifiers, observer: Observer, server: str = "") -> None:
+        self.timers = timers
+        self.identifiers = identifiers
+        self.user: TransactionUser | None = None
+        self._observer = observer
+        self._server = server
+        self._servers: dict[Key, ServerTransaction] = {}
+        self._clients: dict[tuple[str, str], ClientTransaction] = {}
+
+    # -- from the transport ------------------------------------------------------------------------------------
+
+    def datagram_received(self, data: bytes, flow: Flow) -> None:
+        """Bytes of one message: parsed and handled; what is no SIP is counted, and answered where it can be."""
+        try:
+            message = parse_message(data)
+        except MalformedMessage as error:
+            self._malformed(error, flow)
+            return
+        self.message_received(message, flow)
+
+    def message_received(self, message: Request | Response, flow: Flow) -> None:
+        """One message from a flow. Never raises for what a peer sent nor for our own mistakes."""
+        try:
+            if isinstance(message, Request):
+                self._observer.request("in", message.method, flow.transport)
+                self._request(message, flow)
+            else:
+                self._observer.response("in", message.cseq_method, message.status)
+                self._response(message, flow)
+        except Exception as error:
+            self._failed(error, message, flow)
+
+    def _malformed(self, error: MalformedMessage, flow: Flow) -> None:
+        self._observer.parse_error(error.kind)
+        request = error.request
+        if request is None or request.method == "ACK":
+            self._observer.message_dropped("malformed")
+            return
+        self._observer.request("in", request.method, flow.transport)
+        note_source(request, flow)
+        response = response_to(request, error.status, error.reason, self.identifiers.tag())
+        self.send_response(response, answer_flow(request, flow))
+
+    def _request(self, request: Request, flow: Flow) -> None:
+        if not flow.reliable:
+            note_source(request, flow)
+        key = transaction_key(request)
+        transaction = self._servers.get(key)
+        if request.method == "ACK":
+            if transaction is not None and transaction.state in (State.COMPLETED, State.CONFIRMED):
+                transaction.fire(Event.ACK, request)
+            elif transaction is None or transaction.state is not State.PROCEEDING:
+                self._user().ack_received(request, flow)
+            return
+        if transaction is not None:
+            self._observer.retransmission("in", request.method)
+            transaction.fire(Event.REQUEST, request)
+            return
+        if len(self._servers) >= MAX_TRANSACTIONS:
+            self._observer.message_dropped("too many transactions")
+            return
+        kind = InviteServer if request.method == "INVITE" else NonInviteServer
+        transaction = kind(request, flow, key, self.timers, self._server_ended, self._resent_response)
+        self._servers[key] = transaction
+        if request.method == "CANCEL":
+            self._cancel(transaction, request)
+            return
+        try:
+            self._user().request_received(transaction, request)
+        except SipError as error:
+            self.refuse(transaction, request, error)
+
+    def _cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
+        """RFC 3261 §9.2: 200 and the INVITE is told, or 481 when there is none to cancel."""
+        invite = self._servers.get((*transaction.key[:-1], "INVITE"))
+        if invite is None:
+            self.respond(transaction, response_to(cancel, 481, tag=self.identifiers.tag()))
+            return
+        self.respond(transaction, response_to(cancel, 200, tag=self.identifiers.tag()))
+        if invite.state is State.PROCEEDING:
+            self._user().cancel_received(invite, cancel)
+
+    def _response(self, response: Response, flow: Flow) -> None:
+        transaction = self._clients.get((response.top_via.branch, response.cseq_method))
+        if transaction is None:
+            self._user().response_unmatched(response, flow)
+            return
+        status = response.status
+        event = Event.PROVISIONAL if status < 200 else Event.SUCCESS if status < 300 else Event.FAILURE
+        transaction.fire(event, response)
+
+    # -- to the transport --------------------------------------------------------------------------------------
+
+    def send_request(self, request: Request, flow: Flow, user: ClientUser) -> ClientTransaction:
+        """Put our Via on top and send; `user` hears the responses. The request is not to be edited afterwards."""
+        branch = self.identifiers.branch()
+        self._put_via(request, flow, branch)
+        transaction: ClientTransaction
+        if request.method == "INVITE":
+            transaction = InviteClient(
+                request, flow, user, self.timers, self._client_ended, self._resent_request, self._send_cancel
+            )
+        else:
+            transaction = NonInviteClient(request, flow, user, self.timers, self._client_ended, self._resent_request)
+        self._clients[branch, request.method] = transaction
+        self._observer.request("out", request.method, flow.transport)
+        transaction.start()
+        return transaction
+
+    def send_ack(self, ack: Request, flow: Flow) -> None:
+        """Send the ACK of a 2xx: a transaction of its own that has no answer (RFC 3261 §13.2.2.4)."""
+        self._put_via(ack, flow, self.identifiers.branch())
+        self._observer.request("out", "ACK", flow.transport)
+        flow.send(ack)
+
+    def respond(self, transaction: ServerTransaction, response: Response) -> None:
+        """Send a response through its transaction."""
+        if self._server and "Server" not in response.names:
+            response.append("Server", self._server)
+        self._observer.response("out", response.cseq_method, response.status)
+        transaction.respond(response)
+
+    def forward_response(self, transaction: ServerTransaction, response: Response) -> None:
+        """Pass on a response that another server made: it says itself whose it is."""
+        self._observer.response("out", response.cseq_method, response.status)
+        transaction.respond(response)
+
+    def send_response(self, response: Response, flow: Flow) -> None:
+        """Send a response that has no transaction: to a message too malformed to keep state for."""
+        if self._server:
+            response.append("Server", self._server)
+        self._observer.response("out", response.cseq_method, response.status)
+        flow.send(response)
+
+    def refuse(self, transaction: ServerTransaction, request: Request, error: SipError) -> None:
+        """Answer a request with what a SipError says."""
+        response = response_to(request, error.status, error.reason, self.identifiers.tag())
+        for name, value in error.headers:
+            response.append(name, value)
+        self.respond(transaction, response)
+
+    def flow_failed(self, flow: Flow) -> None:
+        """A connection is gone: every transaction on it gets the transport error of its figure."""
+        for client in [client for client in self._clients.values() if client.flow is flow]:
+            client.fire(Event.TRANSPORT_ERROR)
+        for server in [server for server in self._servers.values() if server.flow is flow]:
+            server.fire(Event.TRANSPORT_ERROR)
+
+    def transactions(self) -> tuple[int, int]:
+        """How many server and client transactions there are: for leak tests."""
+        return len(self._servers), len(self._clients)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _user(self) -> TransactionUser:
+        user = self.user
+        assert user is not None, "service.py sets the user of every layer"
+        return user
+
+    def _put_via(self, request: Request, flow: Flow, branch: str) -> None:
+        host, port = flow.local
+        # rport is asked for on every request of ours: we may be behind NAT ourselves (RFC 3581 §3).
+        value = via_text(flow.via_transport, host, port, branch, rport=not flow.reliable)
+        request.prepend("Via", value)
+        parameters = value.partition(";")[2]
+        request._via = Via(flow.via_transport.lower(), host, port, f";{parameters}", branch)
+
+    def _send_cancel(self, cancel: Request, flow: Flow) -> None:
+        """A CANCEL keeps the INVITE's Via, so it does not go through `send_request`."""
+        transaction = NonInviteClient(cancel, flow, _IGNORE, self.timers, self._client_ended, self._resent_request)
+        self._clients[transaction.branch, "CANCEL"] = transaction
+        self._observer.request("out", "CANCEL", flow.transport)
+        transaction.start()
+
+    def _server_ended(self, transaction: ServerTransaction) -> None:
+        self._servers.pop(transaction.key, None)
+
+    def _client_ended(self, transaction: ClientTransaction) -> None:
+        self._clients.pop((transaction.branch, transaction.method), None)
+
+    def _resent_request(self, method: str) -> None:
+        self._observer.retransmission("out", method)
+
+    def _resent_response(self, method: str) -> None:
+        self._observer.retransmission("out", method)
+
+    def _failed(self, error: Exception, message: Request | Response, flow: Flow) -> None:
+        """A mistake of ours: this request is answered 500, its transaction ends, the server goes on."""
+        self._observer.internal_error("transaction user")
+        if isinstance(message, Request) and message.method != "ACK":
+            transaction = self._servers.get(transaction_key(message))
+            if transaction is not None and not transaction.answered:
+                self.respond(transaction, response_to(message, 500, tag=self.identifiers.tag()))
+        self._user().internal_error(error, message)
+
+
+class _IgnoreResponses:
+    """The user of a CANCEL: its INVITE's final response tells all there is to know (RFC 3261 §9.1)."""
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        return
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        return
+
+
+_IGNORE: Final[ClientUser] = _IgnoreResponses()
+
+
+def transaction_key(request: Request) -> Key:
+    """What identifies the server transaction of a request (RFC 3261 §17.2.3); an ACK or CANCEL names its INVITE's.
+
+    The method is the last element; ACK counts as INVITE.
+    """
+    via = request.top_via
+    method = "INVITE" if request.method == "ACK" else request.method
+    if via.branch.startswith(MAGIC_COOKIE) and len(via.branch) > len(MAGIC_COOKIE):
+        return via.branch, via.host, str(via.port), method
+    # RFC 2543 peers: the old rule. The To tag is left out: an ACK has one where its INVITE had none.
+    return request.uri, request.from_.tag, request.call_id, str(request.cseq), f"{via.sent_by};{via.branch}", method
+
+
+def note_source(request: Request, flow: Flow) -> None:
+    """Write where the request really came from into its top Via: `received` and `rport` (RFC 3261 §18.2.1, RFC 3581 §4)."""
+    via = request.top_via
+    host, port = flow.remote
+    noted = via.with_source(host, port)
+    if noted is via:
+        return
+    index = request.names.index("Via")
+    line = request.lines[index]
+    rest = ""
+    if "," in line:  # several Vias share the line
+        rest = line.partition(":")[2].partition(",")[2]
+    request.lines[index] = f"Via: {noted},{rest}" if rest else f"Via: {noted}"
+    request._via = noted
+
+

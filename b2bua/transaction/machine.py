@@ -1,0 +1,67 @@
+"""What the four figures of RFC 3261 §17 have in common: states and events are names, a figure is a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class State(StrEnum):
+    """The states of the figures, by their names there; ACCEPTED is RFC 6026's."""
+
+    CALLING = "Calling"
+    TRYING = "Trying"
+    PROCEEDING = "Proceeding"
+    ACCEPTED = "Accepted"
+    COMPLETED = "Completed"
+    CONFIRMED = "Confirmed"
+    TERMINATED = "Terminated"
+
+
+class Event(StrEnum):
+    """What can happen to a transaction: a message from the wire, one from the user, a timer, the transport."""
+
+    REQUEST = "request again"
+    ACK = "ACK"
+    PROVISIONAL = "1xx"
+    SUCCESS = "2xx"
+    FAILURE = "3xx-6xx"
+    TIMER_A = "timer A"
+    TIMER_B = "timer B"
+    TIMER_D = "timer D"
+    TIMER_E = "timer E"
+    TIMER_F = "timer F"
+    TIMER_G = "timer G"
+    TIMER_H = "timer H"
+    TIMER_I = "timer I"
+    TIMER_J = "timer J"
+    TIMER_K = "timer K"
+    TIMER_L = "timer L"
+    TIMER_M = "timer M"
+    TRANSPORT_ERROR = "transport error"
+
+
+Action = Callable[[Any, Any], None]
+"""Called with the transaction and the message of the event (None for timers)."""
+
+
+class Transition(NamedTuple):
+    """One arrow of a figure: where it leads, and what is done on the way, in order."""
+
+    state: State
+    actions: tuple[Action, ...]
+
+
+Table = dict[tuple[State, Event], Transition]
+
+
+def to(state: State, *actions: Action) -> Transition:
+    return Transition(state, actions)
+
+
+def response_event(status: int) -> Event:
+    """The event that a response of this status is."""
+    if status < 200:
+        return Event.PROVISIONAL
+    return Event.SUCCESS if status < 300 else Event.FAILURE

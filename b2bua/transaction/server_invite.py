@@ -1,0 +1,110 @@
+"""INVITE server transaction: RFC 3261 §17.2.1, figure 7, with the Accepted state of RFC 6026 §7.1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from b2bua.sip.flow import Flow
+from b2bua.sip.message import Request
+from b2bua.transaction.machine import Event, State, Table, to
+from b2bua.transaction.server import Key, ServerTransaction
+from b2bua.transaction.timers import T1, T2, T4, TIMEOUT, Timers
+
+
+class InviteServer(ServerTransaction):
+    """Answers an INVITE: repeats failure responses until their ACK; repeating a 2xx is its user's work (§13.3.1.4)."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        request: Request,
+        flow: Flow,
+        key: Key,
+        timers: Timers,
+        ended: Callable[[ServerTransaction], None],
+        retransmitted: Callable[[str], None],
+    ) -> None:
+        super().__init__(request, flow, key, timers, ended, retransmitted)
+        self.state = State.PROCEEDING
+
+    @property
+    def method(self) -> str:
+        return "INVITE"
+
+    # -- actions ------------------------------------------------------------------------------------------------
+
+    def start_timers_g_and_h(self, _: object) -> None:
+        if not self.flow.reliable:
+            self._interval = T1
+            self._retransmit = self._timers.start(T1, self._timer_g)
+        self._timeout = self._timers.start(TIMEOUT, self._timer_h)
+
+    def _timer_g(self) -> None:
+        self.fire(Event.TIMER_G)
+
+    def _timer_h(self) -> None:
+        self.fire(Event.TIMER_H)
+
+    def double_timer_g(self, _: object) -> None:
+        self._interval = min(self._interval * 2, T2)
+        self._retransmit = self._timers.start(self._interval, self._timer_g)
+
+    def start_timer_i(self, _: object) -> None:
+        for timer in (self._retransmit, self._timeout):
+            if timer is not None:
+                timer.cancel()
+        self._data = b""
+        if self.flow.reliable:
+            self.fire(Event.TIMER_I)  # I is 0 s on reliable transports
+        else:
+            self._timers.start(T4, self._timer_i)
+
+    def _timer_i(self) -> None:
+        self.fire(Event.TIMER_I)
+
+    def start_timer_l(self, _: object) -> None:
+        # The 2xx is its user's to repeat, and while Accepted a repeated INVITE is absorbed: no bytes are needed.
+        self._data = b""
+        self._timers.start(TIMEOUT, self._timer_l)
+
+    def _timer_l(self) -> None:
+        self.fire(Event.TIMER_L)
+
+
+_S = InviteServer
+
+TABLE: Final[Table] = {
+    (State.PROCEEDING, Event.REQUEST): to(State.PROCEEDING, _S.resend),
+    (State.PROCEEDING, Event.PROVISIONAL): to(State.PROCEEDING, _S.send),
+    (State.PROCEEDING, Event.SUCCESS): to(State.ACCEPTED, _S.send, _S.forget_request, _S.start_timer_l),
+    (State.PROCEEDING, Event.FAILURE): to(State.COMPLETED, _S.send, _S.forget_request, _S.start_timers_g_and_h),
+    (State.PROCEEDING, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.end),
+    (State.COMPLETED, Event.REQUEST): to(State.COMPLETED, _S.resend),
+    (State.COMPLETED, Event.ACK): to(State.CONFIRMED, _S.start_timer_i, _S.tell_acknowledged),
+    (State.COMPLETED, Event.TIMER_G): to(State.COMPLETED, _S.resend, _S.double_timer_g),
+    (State.COMPLETED, Event.TIMER_H): to(State.TERMINATED, _S.tell_acknowledged, _S.end),
+    (State.COMPLETED, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.end),
+    (State.CONFIRMED, Event.TIMER_I): to(State.TERMINATED, _S.end),
+    (State.ACCEPTED, Event.SUCCESS): to(State.ACCEPTED, _S.send),
+    (State.ACCEPTED, Event.TIMER_L): to(State.TERMINATED, _S.end),
+}
+
+STATES: Final = (State.PROCEEDING, State.COMPLETED, State.CONFIRMED, State.ACCEPTED, State.TERMINATED)
+EVENTS: Final = (
+    Event.REQUEST, Event.ACK, Event.PROVISIONAL, Event.SUCCESS, Event.FAILURE, Event.TIMER_G, Event.TIMER_H, Event.TIMER_I,
+    Event.TIMER_L, Event.TRANSPORT_ERROR,
+)  # fmt: skip
+
+IGNORED: Final = frozenset(
+    [(State.PROCEEDING, event) for event in (Event.ACK, Event.TIMER_G, Event.TIMER_H, Event.TIMER_I, Event.TIMER_L)]
+    + [(State.COMPLETED, event) for event in (Event.PROVISIONAL, Event.SUCCESS, Event.FAILURE, Event.TIMER_I, Event.TIMER_L)]
+    + [(State.CONFIRMED, event) for event in EVENTS if event is not Event.TIMER_I]
+    # An ACK that reaches an Accepted transaction is passed to the user by the layer (RFC 6026 §7.1).
+    + [(State.ACCEPTED, event) for event in EVENTS if event not in (Event.SUCCESS, Event.TIMER_L)]
+    + [(State.TERMINATED, event) for event in EVENTS]
+)
+"""Pairs in which nothing happens: late timers, repeated requests, responses that came too late."""
+
+InviteServer.table = TABLE

@@ -1,0 +1,42 @@
+"""All listeners of the server: starts them, finds a flow by its name, knows every address that is ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from b2bua.sip.flow import Flow, HostPort
+from b2bua.transport.udp import MAX_DATAGRAM, UdpListener
+
+
+class ListenerSet:
+    """Owns the listening ports. Implements `b2bua.sip.flow.Flows`."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, UdpListener] = {}
+        self._ports: list[Any] = []
+
+    def listen_udp(self, reactor: Any, host: str, port: int, listener: UdpListener) -> None:
+        """Bind and start; twisted.internet.error.CannotListenError when the address is taken."""
+        self._ports.append(reactor.listenUDP(port, listener, interface=host, maxPacketSize=MAX_DATAGRAM))
+        self._listeners[listener.name] = listener
+
+    def find(self, listener: str, remote: HostPort) -> Flow | None:
+        found = self._listeners.get(listener)
+        return None if found is None else found.flow(remote)
+
+    def addresses(self) -> list[HostPort]:
+        """Every address that peers may know us by: bound (a wildcard as it is) and advertised."""
+        found = [listener.bound for listener in self._listeners.values()]
+        return found + [listener.advertised for listener in self._listeners.values() if listener.advertised]
+
+    def first(self) -> UdpListener | None:
+        """The listener named first in the configuration."""
+        return next(iter(self._listeners.values()), None)
+
+    def describe(self) -> list[str]:
+        """`udp:127.0.0.1:5060` a listener, for the ready line."""
+        return list(self._listeners)
+
+    def close(self) -> list[Any]:
+        """Stop listening; the Deferreds to wait for."""
+        return [port.stopListening() for port in self._ports]

@@ -1,0 +1,93 @@
+"""The link in process: two flows, back to back, that carry messages as objects (no bytes, no parse, no loss).
+
+A delivery never happens inside the send that caused it: messages wait in `Turns`, and each is one turn of that queue. So
+neither side is ever re-entered, and the order on the link is the order of the sends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.message import Message, Request, Response
+
+Receive = Callable[[Request | Response, Flow], None]
+
+
+class Turns:
+    """The queue of deliveries. Whoever drives the element (a datagram, a timer, a test) calls `run` when it is done.
+
+    `wake` is called when something is posted while nobody is driving: it must call `run` soon.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._waiting: deque[tuple[Receive, Request | Response, Flow]] = deque()
+        self.driving = False
+
+    def post(self, receive: Receive, message: Request | Response, flow: Flow) -> None:
+        self._waiting.append((receive, message, flow))
+        if not self.driving:
+            self.driving = True
+            self._wake()
+
+    def run(self) -> None:
+        """Deliver until nothing waits."""
+        self.driving = True
+        waiting = self._waiting
+        while waiting:
+            receive, message, flow = waiting.popleft()
+            receive(message, flow)
+        self.driving = False
+
+
+class MemoryFlow:
+    """One direction of the link, as the sender sees it."""
+
+    transport = "memory"
+    via_transport = "TCP"
+    reliable = True
+
+    def __init__(self, name: str, local: HostPort, remote: HostPort, turns: Turns, record: Callable[[Message], None]) -> None:
+        self.listener = f"memory:{name}"
+        self.local = local
+        self.remote = remote
+        self._turns = turns
+        self._record = record
+        self._peer: MemoryFlow | None = None
+        self._receive: Receive | None = None
+
+    def send(self, message: Message) -> bytes:
+        """Post the message to the other side; there are no bytes to repeat, a reliable flow needs none."""
+        self._record(message)
+        peer = self._peer
+        assert peer is not None and peer._receive is not None, "memory_link connects both ends before anything is sent"
+        assert isinstance(message, Request | Response)
+        self._turns.post(peer._receive, message, peer)
+        return b""
+
+    def resend(self, data: bytes) -> None:
+        return
+
+    def towards(self, remote: HostPort) -> Flow:
+        return self
+
+    def connect(self, peer: MemoryFlow, receive: Receive) -> None:
+        """`receive` hears what the peer sends, with this flow as the way back."""
+        self._peer = peer
+        self._receive = receive
+
+
+def memory_link(
+    name: str, addresses: tuple[HostPort, HostPort], turns: Turns, record: Callable[[str, str, Message], None]
+) -> tuple[MemoryFlow, MemoryFlow]:
+    """The two ends of a link: Session Manager's flow to the feature server, and the feature server's to Session Manager.
+
+    `addresses` stand in the Vias of the two sides; `record(source, destination, message)` sees every message once.
+    Each end still wants `connect`.
+    """
+    ours, theirs = addresses
+    down = MemoryFlow(name, ours, theirs, turns, lambda message: record("SM", "CM", message))
+    up = MemoryFlow(name, theirs, ours, turns, lambda message: record("CM", "SM", message))
+    return down, up

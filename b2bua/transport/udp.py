@@ -1,0 +1,168 @@
+"""UDP listeners (RFC 3261 §18): datagrams to messages, messages to datagrams, one flow object a peer."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from twisted.internet.protocol import DatagramProtocol
+
+from b2bua.observer import Observer
+from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.message import Message
+
+MAX_FLOWS: Final = 100_000
+"""Flow objects are only a cache: at this many peers it is emptied and fills again with those that still talk."""
+RECEIVE_BUFFER: Final = 4 * 1024 * 1024
+"""Bytes the kernel may hold while we work: about 4,000 messages."""
+MAX_THROUGHPUT: Final = 32 * 1024
+"""Bytes read in one go before timers get their turn."""
+MAX_DATAGRAM: Final = 65_535
+"""Twisted's default of 8192 would cut a large message silently."""
+
+
+class Recorder(Protocol):
+    """What a transport tells the trace; `b2bua.trace.recorder.Recorder` is one."""
+
+    def received(self, flow: Flow, data: bytes) -> None: ...
+
+    def sent(self, flow: Flow, message: Message, data: bytes) -> None: ...
+
+    def resent(self, flow: Flow, data: bytes) -> None: ...
+
+
+class UdpFlow:
+    """The way to one peer from one listener."""
+
+    __slots__ = ("_listener", "local", "remote")
+
+    transport = "udp"
+    via_transport = "UDP"
+    reliable = False
+
+    def __init__(self, listener: UdpListener, local: HostPort, remote: HostPort) -> None:
+        self._listener = listener
+        self.local = local
+        self.remote = remote
+
+    @property
+    def listener(self) -> str:
+        return self._listener.name
+
+    def send(self, message: Message) -> bytes:
+        data = message.encode()
+        listener = self._listener
+        listener.recorder.sent(self, message, data)
+        listener.write(data, self.remote)
+        return data
+
+    def resend(self, data: bytes) -> None:
+        listener = self._listener
+        listener.recorder.resent(self, data)
+        listener.write(data, self.remote)
+
+    def towards(self, remote: HostPort) -> Flow:
+        return self._listener.flow(remote)
+
+
+class UdpListener(DatagramProtocol):
+    """One bound UDP socket. `receive(data, flow)` hears every datagram that could be SIP.
+
+    `advertised` replaces the local address in everything peers are told. Listening on a wildcard address, the one told is
+    the address that the kernel would use towards that peer.
+    """
+
+    def __init__(
+        self, receive: Callable[[bytes, Flow], None], recorder: Recorder, observer: Observer, advertised: HostPort | None = None
+    ) -> None:
+        self.recorder = recorder
+        self.name = ""
+        self._receive = receive
+        self._observer = observer
+        self._advertised = advertised
+        self._bound: HostPort = ("", 0)
+        self._flows: dict[HostPort, UdpFlow] = {}
+        self._locals: dict[str, HostPort] = {}
+        self._socket: socket.socket | None = None
+
+    # -- twisted -----------------------------------------------------------------------------------------------
+
+    def startProtocol(self) -> None:  # noqa: N802 - Twisted's name
+        port: Any = self.transport
+        port.maxThroughput = MAX_THROUGHPUT
+        self._socket = port.socket
+        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        address = port.getHost()
+        self._bound = (address.host, address.port)
+        self.name = f"udp:{address.host}:{address.port}"
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: N802 - Twisted's name
+        remote: HostPort = addr[:2]
+        flow = self._flows.get(remote) or self.flow(remote)
+        if len(datagram) <= 4 and not datagram.strip(b"\r\n\0"):
+            # Keep-alives of phones behind NAT: CRLF or zero bytes, answered by nobody over UDP.
+            self._observer.message_dropped("keep-alive")
+            return
+        self.recorder.received(flow, datagram)
+        self._receive(datagram, flow)
+
+    # -- ours --------------------------------------------------------------------------------------------------
+
+    @property
+    def bound(self) -> HostPort:
+        """The address the socket is bound to; the port is the real one even where 0 was asked for."""
+        return self._bound
+
+    @property
+    def advertised(self) -> HostPort | None:
+        return self._advertised
+
+    def advertise(self, address: HostPort) -> None:
+        """Tell peers this address from now on: for an advertised host whose port is the one that was bound."""
+        self._advertised = address
+        self._flows.clear()
+
+    def flow(self, remote: HostPort) -> UdpFlow:
+        """The flow to a peer: always the same object while it is cached."""
+        flow = self._flows.get(remote)
+        if flow is None:
+            if len(self._flows) >= MAX_FLOWS:
+                self._flows.clear()
+                self._locals.clear()
+            flow = self._flows[remote] = UdpFlow(self, self._local_towards(remote), remote)
+        return flow
+
+    def write(self, data: bytes, remote: HostPort) -> None:
+        """Send a datagram. UDP may lose it: what the kernel refuses is counted, and SIP's timers do the rest."""
+        sender = self._socket
+        if sender is None:
+            return
+        try:
+            sender.sendto(data, remote)
+        except (BlockingIOError, InterruptedError):
+            self._observer.message_dropped("socket full")
+        except OSError:
+            self._observer.message_dropped("unreachable")
+
+    def _local_towards(self, remote: HostPort) -> HostPort:
+        if self._advertised is not None:
+            return self._advertised
+        host, port = self._bound
+        if host not in ("0.0.0.0", "::", ""):
+            return self._bound
+        known = self._locals.get(remote[0])
+        if known is None:
+            known = self._locals[remote[0]] = (_kernel_address(host, remote), port)
+        return known
+
+
+def _kernel_address(wildcard: str, remote: HostPort) -> str:
+    """The source address that the kernel picks towards a peer: asked of an unsent, connected socket."""
+    family = socket.AF_INET6 if ":" in wildcard else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((remote[0], remote[1] or 9))
+        except OSError:
+            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        return str(probe.getsockname()[0])

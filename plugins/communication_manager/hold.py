@@ -1,0 +1,80 @@
+"""Hold (RFC 5359 §2.1; RFC 3264 §8.4): who wants no media, seen in what each party offers and answers.
+
+The hold shows as soon as it is accepted for forwarding (the lamp is published before the far end hears of it), and is
+taken back when the far end refuses.
+"""
+
+from __future__ import annotations
+
+from b2bua.feature_server.call import Call
+from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.sip import sdp
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.message import Message, Request, Response
+
+
+class Hold(Feature):
+    """Keeps `leg.holding` true to the session descriptions."""
+
+    def __init__(self, environment: object) -> None:
+        self._before: dict[Leg, bool] = {}
+        self._offers: dict[Leg, list[sdp.Stream]] = {}
+
+    def request_received(self, call: Call, leg: Leg, request: Request) -> Request:
+        """A re-INVITE's offer, or the answer in the ACK of an offerless one."""
+        streams = _streams(request)
+        if request.method == "INVITE" and streams:
+            self._before[leg] = leg.holding
+            self._offered(call, leg, streams)
+        elif request.method == "ACK" and streams:
+            self._answered(call, leg, streams)
+        return request
+
+    def response_received(self, call: Call, leg: Leg, response: Response) -> Response:
+        """The far party's answer; or its offer, when the re-INVITE had none."""
+        streams = _streams(response)
+        if streams and response.cseq_method == "INVITE" and 200 <= response.status < 300:
+            if leg.other in self._offers or call.state != "confirmed":
+                self._answered(call, leg, streams)
+            else:
+                self._offered(call, leg, streams)
+        return response
+
+    def exchange_ended(self, call: Call, leg: Leg, status: int) -> None:
+        """A refused hold or resume changes nothing: what was shown is taken back."""
+        self._offers.pop(leg, None)
+        self._offers.pop(leg.other, None)
+        before = self._before.pop(leg, None)
+        if before is not None and status >= 300:
+            self._set(call, leg, before)
+
+    def call_ended(self, call: Call) -> None:
+        for leg in (call.caller, call.callee):
+            self._before.pop(leg, None)
+            self._offers.pop(leg, None)
+
+    def _offered(self, call: Call, leg: Leg, streams: list[sdp.Stream]) -> None:
+        self._offers[leg] = streams
+        self._set(call, leg, sdp.holds(streams))
+
+    def _answered(self, call: Call, leg: Leg, streams: list[sdp.Stream]) -> None:
+        """Who answers that it wants media does not hold. Who wants none holds only if the other wanted to talk both ways:
+        to a hold some phones answer `inactive`, and to `recvonly` nothing but `sendonly` or `inactive` is legal."""
+        if not sdp.holds(streams):
+            self._set(call, leg, False)
+        elif any(stream.receives and stream.direction == "sendrecv" for stream in self._offers.get(leg.other, ())):
+            self._set(call, leg, True)
+
+    def _set(self, call: Call, leg: Leg, holding: bool) -> None:
+        leg.holding = holding
+        call.changed()
+
+
+def _streams(message: Message) -> list[sdp.Stream]:
+    if not message.body or not is_sdp(message):
+        return []
+    try:
+        return sdp.parse_streams(message.body)
+    except MalformedValue:
+        return []

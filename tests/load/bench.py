@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Benchmark of this server beside Kamailio, on loopback, by SIPp.
+
+    bench.py table [--rate R] [--seconds S] [--pairs N] [--scenario NAME|all] [--peers A,B]
+    bench.py run PEER SCENARIO RATE SECONDS [REPS]
+    bench.py max PEER SCENARIO START [SECONDS [FACTOR]]
+    bench.py mem PEER [RATE [N1 [N2 [HOLD_SECONDS]]]]
+
+PEER: kamailioN (N workers) or b2bua. SCENARIO: hold_call, basic_call, register. Defaults of the table's options come
+from B2BUA_BENCH_RATE, _SECONDS, _PAIRS, _SCENARIO, _PEERS. B2BUA_BENCH_PREFIX: words before this server's command,
+such as "perf record -g -o /tmp/perf.data --". B2BUA_BENCH_RUN: a directory to keep logs and statistics in.
+Exit status: 0; 1 when a server or more than 0.1 % of its calls failed; 2 when something needed is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from sip_bench import experiments, machine, processes, table
+from sip_bench.arguments import parser
+from sip_bench.peers import check_programs
+from sip_bench.settings import CALLEE, CALLER, PROBE, SCENARIOS, SERVER, Bench, BenchError
+
+
+def table_plan(args: argparse.Namespace) -> table.Plan:
+    """The plan of a `table` command; BenchError when a scenario is unknown."""
+    scenarios = SCENARIOS if args.scenario == "all" else (args.scenario,)
+    if not set(scenarios) <= set(SCENARIOS):
+        raise BenchError(f"unknown scenario {args.scenario!r}: {', '.join(SCENARIOS)} or all", status=2)
+    peers = tuple(dict.fromkeys(name for name in args.peers.split(",") if name))
+    if not peers:
+        raise BenchError("--peers names no peer", status=2)
+    return table.Plan(peers, scenarios, args.rate, args.seconds, args.pairs)
+
+
+def run_table(bench: Bench, plan: table.Plan) -> int:
+    """Run everything, then print; exit status 1 when too many calls failed."""
+    described = machine.describe(bench)
+    results = {scenario: table.collect(bench, plan, scenario) for scenario in plan.scenarios}
+    print(f"{table.render(plan, results)}\n\n{described}", flush=True)
+    return 0 if table.trustworthy(results) else 1
+
+
+def execute(args: argparse.Namespace, run_dir: Path) -> int:
+    """Run the command with its scratch in ``run_dir``; returns the exit status."""
+    bench = Bench.from_environment(run_dir, os.environ)
+    plan = table_plan(args) if args.command == "table" else None
+    check_programs(list(plan.peers) if plan else [args.peer])
+    for address in (SERVER, CALLER, CALLEE, PROBE):
+        processes.await_free(address, socket.SOCK_DGRAM, limit=0)
+    if plan:
+        return run_table(bench, plan)
+    if args.command == "run":
+        experiments.run_repeated(bench, args.peer, args.scenario, args.rate, args.seconds, args.repeats)
+    elif args.command == "max":
+        experiments.find_maximum(bench, args.peer, args.scenario, args.start, args.seconds, args.factor)
+    else:
+        experiments.measure_memory(bench, args.peer, args.rate, args.first, args.second, args.hold)
+    return 0
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """The directory B2BUA_BENCH_RUN, which stays, or a temporary one."""
+    if kept := os.environ.get("B2BUA_BENCH_RUN"):
+        Path(kept).mkdir(parents=True, exist_ok=True)
+        yield Path(kept).resolve()
+    else:
+        with tempfile.TemporaryDirectory(prefix="b2bua-bench-") as made:
+            yield Path(made)
+
+
+def interrupted(number: int, frame: FrameType | None) -> None:
+    """SIGTERM leaves as Ctrl-C does, through the blocks that stop what was started."""
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Command line in, exit status out."""
+    args = parser(__doc__ or "").parse_args()
+    signal.signal(signal.SIGTERM, interrupted)
+    try:
+        with scratch() as run_dir:
+            return execute(args, run_dir)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

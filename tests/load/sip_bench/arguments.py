@@ -1,0 +1,63 @@
+"""The command line of bench.py."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from sip_bench.settings import SCENARIOS
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and a million")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number above 0."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return value
+
+
+def knob(name: str, default: str) -> str:
+    """The default of an option: from the environment, or the built-in one."""
+    return os.environ.get(f"B2BUA_BENCH_{name}") or default
+
+
+def with_peer(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The same command with PEER as its first argument."""
+    command.add_argument("peer", help="kamailioN or b2bua")
+    return command
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """The command line; `table` is what `make bench` runs."""
+    top = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = top.add_subparsers(dest="command", required=True)
+    tab = commands.add_parser("table", help="all peers in turn, medians as Markdown")
+    tab.add_argument("--rate", type=positive, default=knob("RATE", "300"), help="calls a second")
+    tab.add_argument("--seconds", type=positive, default=knob("SECONDS", "10"), help="length of a run")
+    tab.add_argument("--pairs", type=count, default=knob("PAIRS", "3"), help="runs of each peer")
+    tab.add_argument("--scenario", default=knob("SCENARIO", "hold_call"), help="one of them, or all")
+    tab.add_argument("--peers", default=knob("PEERS", "kamailio1,b2bua"), help="comma-separated")
+    run = with_peer(commands.add_parser("run", help="one peer, one line a run"))
+    run.add_argument("scenario", choices=SCENARIOS)
+    run.add_argument("rate", type=positive)
+    run.add_argument("seconds", type=positive)
+    run.add_argument("repeats", type=count, nargs="?", default=1)
+    high = with_peer(commands.add_parser("max", help="the highest rate with <= 0.1 %% failed, <= 1 %% retransmitted"))
+    high.add_argument("scenario", choices=SCENARIOS)
+    high.add_argument("start", type=positive)
+    high.add_argument("seconds", type=positive, nargs="?", default=10.0)
+    high.add_argument("factor", type=positive, nargs="?", default=1.5)
+    mem = with_peer(commands.add_parser("mem", help="memory with N1 and N2 standing calls"))
+    mem.add_argument("rate", type=positive, nargs="?", default=100.0)
+    mem.add_argument("first", type=count, nargs="?", default=1000)
+    mem.add_argument("second", type=count, nargs="?", default=5000)
+    mem.add_argument("hold", type=positive, nargs="?", default=75.0)
+    return top

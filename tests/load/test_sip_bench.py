@@ -1,0 +1,123 @@
+"""The benchmark's own arithmetic and refusals. No server runs here and nothing is timed."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sip_bench.digest import authorization
+from sip_bench.experiments import RateSearch
+from sip_bench.load import Statistics, read_statistics
+from sip_bench.measure import Measurement
+from sip_bench.probe import Latencies, percentile
+from sip_bench.processes import TICKS_PER_SECOND, Ticks
+from sip_bench.settings import Bench, BenchError
+from sip_bench.table import Plan, render, trustworthy
+
+BENCH = Path(__file__).parent / "bench.py"
+PLAN = Plan(("kamailio1", "b2bua"), ("hold_call",), rate=10, seconds=10, pairs=2)
+
+
+def measured(peer: str, cpu_seconds: int, ok: int = 100) -> Measurement:
+    return Measurement(
+        peer=peer,
+        scenario="hold_call",
+        rate=10,
+        calls=100,
+        uac=Statistics(calls=100, ok=ok, failed=100 - ok),
+        uas=Statistics(calls=100, ok=ok),
+        cpu=Ticks(cpu_seconds * TICKS_PER_SECOND, 0),
+        wall=10.2,
+        datagrams=3000,
+        pss_kb=2048,
+        latencies=Latencies(first=[1.0], goal=[2.0, 4.0]),
+    )
+
+
+def test_row_has_medians_sums_and_the_ratio_of_each_round() -> None:
+    results = {
+        "hold_call": {
+            "kamailio1": [measured("kamailio1", 1), measured("kamailio1", 2)],
+            "b2bua": [measured("b2bua", 3), measured("b2bua", 4)],
+        }
+    }
+    row = next(line for line in render(PLAN, results).splitlines() if "| b2bua |" in line)
+    assert row == "| hold_call | b2bua | 35.000 (30.000 to 40.000) | 2.50 | 200 | 0 | 0/0 | 4.00 / 4.00 | 2.0 |"
+    assert trustworthy(results)
+
+
+def test_failed_calls_make_a_row_not_count() -> None:
+    results = {
+        "hold_call": {
+            "kamailio1": [measured("kamailio1", 1), measured("kamailio1", 1)],
+            "b2bua": [measured("b2bua", 1, ok=0), measured("b2bua", 1, ok=0)],
+        }
+    }
+    text = render(PLAN, results)
+    assert "| hold_call | b2bua | - (- to -) | - | 200 | 200 |" in text
+    assert "b2bua, hold_call: more than 0.1 % of the calls failed" in text
+    assert not trustworthy(results)
+
+
+def test_statistics_skip_a_line_still_being_written(tmp_path: Path) -> None:
+    path = tmp_path / "uac.stat"
+    head = "StartTime;TotalCallCreated;SuccessfulCall(C);FailedCall(C);Retransmissions(C);\n"
+    path.write_text(head + "a;5;4;1;2;\nb;9;8;\n")
+    assert read_statistics(path) == Statistics(calls=5, ok=4, failed=1, retransmissions=2)
+    assert read_statistics(tmp_path / "none") == Statistics()
+
+
+def test_percentile() -> None:
+    assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert percentile([3.0, 1.0, 2.0], 0.99) == 3.0
+    assert math.isnan(percentile([], 0.5))
+
+
+def test_rate_search_goes_up_then_between() -> None:
+    search = RateSearch(rate=100, factor=2)
+    assert search.learn(good=True)
+    assert search.rate == 200
+    assert search.learn(good=False)
+    assert search.rate == 150
+    assert search.learn(good=True)
+    assert search.rate == 175
+    assert search.learn(good=True)
+    assert search.rate == 188
+    assert not search.learn(good=False)
+    assert search.best == 175
+
+
+def test_credentials_follow_the_challenge() -> None:
+    line = authorization(401, 'Digest realm="bench", nonce="n", opaque="o"', "a0000", "REGISTER", "sip:x")
+    assert line.startswith('Authorization: Digest username="a0000", realm="bench", nonce="n", uri="sip:x"')
+    assert 'opaque="o"' in line
+    assert "qop" not in line
+    assert "qop=auth" in authorization(407, 'Digest realm="bench", nonce="n", qop="auth"', "a", "INVITE", "sip:x")
+
+
+@pytest.mark.parametrize("value", ["many", "0", "10001"])
+def test_a_bad_number_of_users_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(BenchError, match="B2BUA_BENCH_USERS") as caught:
+        Bench.from_environment(tmp_path, {"B2BUA_BENCH_USERS": value})
+    assert caught.value.status == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "message"),
+    [
+        (["table"], "/nonexistent", "bench: SIPp is missing: install the Debian package sip-tester"),
+        (["table", "--scenario", "tea"], os.environ.get("PATH", ""), "bench: unknown scenario 'tea'"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(words: list[str], path: str, message: str) -> None:
+    environ = {"PATH": path}
+    done = subprocess.run(
+        [sys.executable, str(BENCH), *words], env=environ, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,69 @@
+"""The table "Challenges (default policy, per method)"."""
+
+from __future__ import annotations
+
+import pytest
+
+from b2bua.session_manager.challenge_policy import ChallengePolicy, Reinvite
+
+
+@pytest.mark.parametrize(
+    ("method", "out_of_dialog", "in_dialog"),
+    [
+        ("REGISTER", 401, 401),
+        ("SUBSCRIBE", 401, 401),
+        ("INVITE", 407, 407),
+        ("PUBLISH", 407, 407),
+        ("OPTIONS", 407, 407),
+        ("MESSAGE", 407, 407),
+        ("REFER", 407, 407),
+        ("UPDATE", 407, 0),
+        ("PRACK", 407, 0),
+        ("BYE", 407, 0),
+        ("INFO", 407, 0),
+        ("ACK", 0, 0),
+        ("CANCEL", 0, 0),
+        ("NOTIFY", 0, 0),
+        ("TAKEOFF", 407, 407),
+    ],
+)
+def test_default_status_of_each_method(method: str, out_of_dialog: int, in_dialog: int) -> None:
+    policy = ChallengePolicy()
+    assert (policy.status(method, False), policy.status(method, True)) == (out_of_dialog, in_dialog)
+
+
+@pytest.mark.parametrize(("reinvite", "status"), [("always", 407), ("when-needed", 407), ("never", 0)])
+def test_reinvite_setting_leaves_the_first_invite_alone(reinvite: Reinvite, status: int) -> None:
+    policy = ChallengePolicy(reinvite)
+    assert policy.status("INVITE", True) == status
+    assert policy.status("INVITE", False) == 407
+
+
+def test_mid_dialog_methods_can_be_switched_on() -> None:
+    policy = ChallengePolicy(overrides={"bye": "407", "PRACK": "407"})
+    assert [policy.status(method, True) for method in ("BYE", "PRACK", "INFO")] == [407, 407, 0]
+
+
+def test_methods_can_be_switched_off() -> None:
+    policy = ChallengePolicy(overrides={"OPTIONS": "none"})
+    assert (policy.status("OPTIONS", False), policy.status("OPTIONS", True)) == (0, 0)
+
+
+def test_override_of_invite_does_not_reach_the_reinvite() -> None:
+    policy = ChallengePolicy("always", {"INVITE": "none"})
+    assert (policy.status("INVITE", False), policy.status("INVITE", True)) == (0, 407)
+
+
+@pytest.mark.parametrize("method", ["ACK", "CANCEL", "NOTIFY"])
+def test_no_override_challenges_ack_cancel_notify(method: str) -> None:
+    policy = ChallengePolicy(overrides={method: "407"})
+    assert (policy.status(method, False), policy.status(method, True)) == (0, 0)
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="sometimes"):
+        ChallengePolicy("sometimes")  # type: ignore[arg-type]  # a setting from a file may be anything
+    with pytest.raises(ValueError, match="BYE"):
+        ChallengePolicy(overrides={"BYE": "403"})
+    with pytest.raises(ValueError, match="REGISTER is always challenged"):
+        ChallengePolicy(overrides={"REGISTER": "none"})

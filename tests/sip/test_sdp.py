@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import pytest
+
+from b2bua.sip import sdp
+from b2bua.sip.errors import MalformedValue
+
+HEAD = "v=0\r\no=6001 1 7 IN IP4 192.0.2.10\r\ns=-\r\n"
+
+
+def body(*lines: str, end: str = "\r\n") -> bytes:
+    return (HEAD + "\r\n".join(lines) + end).encode()
+
+
+def directions(data: bytes) -> list[str]:
+    return [stream.direction for stream in sdp.parse_streams(data)]
+
+
+AUDIO = ("c=IN IP4 192.0.2.10", "t=0 0", "m=audio 49170 RTP/AVP 0 8")
+
+
+@pytest.mark.parametrize("direction", sdp.DIRECTIONS)
+@pytest.mark.parametrize("end", ["\r\n", "", "\n", "\r\n\r\n"])
+def test_the_direction_counts_on_the_last_line_however_it_ends(direction, end):
+    assert directions(body(*AUDIO, f"a={direction}", end=end)) == [direction]
+
+
+def test_lines_may_end_in_lf_alone():
+    data = body(*AUDIO, "a=sendonly").replace(b"\r\n", b"\n")
+    assert directions(data) == ["sendonly"]
+    assert sdp.parse_origin(data).version == 7
+
+
+def test_without_a_direction_it_is_sendrecv():
+    assert directions(body(*AUDIO)) == ["sendrecv"]
+
+
+def test_the_session_level_holds_where_a_stream_says_nothing():
+    data = body("c=IN IP4 192.0.2.10", "a=sendonly", "t=0 0", "m=audio 1 RTP/AVP 0", "m=video 2 RTP/AVP 31", "a=recvonly")
+    assert directions(data) == ["sendonly", "recvonly"]
+
+
+def test_each_stream_has_its_own_port_address_and_direction():
+    data = body(
+        "c=IN IP4 192.0.2.10", "m=audio 49170/2 RTP/AVP 0", "a=inactive", "m=video 0 RTP/AVP 31",
+        "m=text 5 RTP/AVP 98", "c=IN IP6 2001:db8::1/127/3",
+    )  # fmt: skip
+    assert sdp.parse_streams(data) == [
+        ("audio", 49170, "inactive", "192.0.2.10"),
+        ("video", 0, "sendrecv", "192.0.2.10"),
+        ("text", 5, "sendrecv", "2001:db8::1"),
+    ]
+
+
+@pytest.mark.parametrize("connection", ["IN IP4 0.0.0.0", "IN IP6 ::", "IN IP6 0:0:0:0:0:0:0:0", "IN IP6 ::0"])
+def test_legacy_hold_is_hold_and_its_direction_stays(connection):
+    """RFC 6337 §5.4: the answer follows the direction attribute, never the address."""
+    streams = sdp.parse_streams(body(f"c={connection}", "m=audio 1 RTP/AVP 0"))
+    assert (streams[0].direction, streams[0].receives, sdp.holds(streams)) == ("sendrecv", False, True)
+    streams = sdp.parse_streams(body(f"c={connection}", "m=audio 1 RTP/AVP 0", "a=sendonly"))
+    assert (streams[0].direction, sdp.holds(streams)) == ("sendonly", True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "held"),
+    [
+        ((*AUDIO,), False),
+        ((*AUDIO, "a=sendonly"), True),
+        ((*AUDIO, "a=inactive"), True),
+        ((*AUDIO, "a=recvonly"), False),
+        ((*AUDIO, "a=sendonly", "m=video 2 RTP/AVP 31"), False),
+        ((*AUDIO, "a=sendonly", "m=video 0 RTP/AVP 31"), True),
+        (("m=audio 0 RTP/AVP 0",), False),
+        (("c=IN IP4 0.0.0.0", "m=audio 1 RTP/AVP 0", "c=IN IP4 192.0.2.1"), False),
+        (("m=audio 1 RTP/AVP 0",), False),
+        ((), False),
+    ],
+)  # fmt: skip
+def test_whether_all_is_held(lines, held):
+    assert sdp.holds(sdp.parse_streams(body(*lines))) is held
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", b"\r\nv=0\r\n", body("m=audio"), body("m=audio x RTP/AVP 0"), body("m=audio 1"),
+     body("m=audio -1 RTP/AVP 0"), body("m=audio ٣ RTP/AVP 0"), body(f"m=audio {'9' * 5000} RTP/AVP 0")],
+)  # fmt: skip
+def test_what_is_no_description_is_488(data):
+    with pytest.raises(MalformedValue) as caught:
+        sdp.parse_streams(data)
+    assert caught.value.status == 488
+
+
+# -- o= -----------------------------------------------------------------------------------------------------
+
+
+def test_the_origin_prints_as_it_was_read():
+    origin = sdp.parse_origin(body(*AUDIO))
+    assert origin == ("6001", "1", 7, "IN IP4 192.0.2.10")
+    assert str(origin) == "o=6001 1 7 IN IP4 192.0.2.10"
+
+
+@pytest.mark.parametrize(
+    "data", [b"v=0\r\ns=-\r\n", b"v=0\r\no=a 1 x IN IP4 h\r\n", b"v=0\r\no=a 1 2\r\n", f"v=0\r\no=a 1 {'9' * 5000} IN\r\n".encode()]
+)  # fmt: skip
+def test_an_origin_that_is_missing_or_broken_is_488(data):
+    with pytest.raises(MalformedValue) as caught:
+        sdp.parse_origin(data)
+    assert caught.value.status == 488
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"v=0\r\n", b"\r\ns=-\r\nx\xff o=\r\n\r\n a=sendonly"), (b"v=0\n", b"\ns=-\n"), (b"", b""), (b"v=0\r\n", b"")],
+)
+def test_every_byte_beside_the_origin_stays(before, after):
+    data = before + b"o=caf\xe9 1 7 IN IP4 192.0.2.10" + after
+    origin = sdp.parse_origin(data)._replace(version=8)
+    assert sdp.with_origin(data, origin) == before + b"o=caf\xe9 1 8 IN IP4 192.0.2.10" + after
+    assert sdp.without_origin(data) == before + after
+
+
+def test_an_origin_cannot_be_replaced_where_there_is_none():
+    for call in (lambda: sdp.without_origin(b"v=0\r\ns=o=\r\n"), lambda: sdp.with_origin(b"", sdp.Origin("-", "1", 1, "x"))):
+        with pytest.raises(MalformedValue):
+            call()
+
+
+# -- rewriting the direction --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("direction", sdp.DIRECTIONS)
+def test_a_direction_on_every_stream(direction):
+    data = body("a=recvonly", "m=audio 1 RTP/AVP 0", "a=sendonly", "a=rtpmap:0 PCMU/8000", "m=video 0 RTP/AVP 31", end="")
+    changed = sdp.with_direction(data, direction)
+    assert changed == body(
+        "m=audio 1 RTP/AVP 0", "a=rtpmap:0 PCMU/8000", f"a={direction}", "m=video 0 RTP/AVP 31", f"a={direction}"
+    )
+    assert directions(changed) == [direction, direction]
+    assert sdp.with_direction(changed, direction) == changed
+
+
+def test_bytes_that_are_no_utf_8_stay():
+    assert b"s=caf\xe9" in sdp.with_direction(body(*AUDIO).replace(b"s=-", b"s=caf\xe9"), "inactive")

@@ -1,0 +1,254 @@
+"""The command line: what it prints, where, and with which status; the commands run in this process, two as a user would."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from b2bua import __version__
+from b2bua.cli import main
+from b2bua.config import ConfigError, Listen, Settings
+from b2bua.sip.digest import ha1
+from b2bua.store.interface import StoreError
+from b2bua.store.opening import open_store
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path, monkeypatch):
+    """A working directory of its own and no settings from outside."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("B2BUA_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """`call("user", "list", stdin="…")` → (status, standard output, standard error)."""
+
+    def run(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        return caught.value.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def service(monkeypatch):
+    """Stands in for b2bua.service; `service.seen` are the settings it was run with, `service.outcome` what it does."""
+    module = ModuleType("b2bua.service")
+    module.seen, module.outcome = [], 0
+
+    def run(settings):
+        module.seen.append(settings)
+        if isinstance(module.outcome, Exception):
+            raise module.outcome
+        return module.outcome
+
+    module.run = run
+    monkeypatch.setitem(sys.modules, "b2bua.service", module)
+    return module
+
+
+def stored(name="6001", realm="lab.internal", url="sqlite:var/b2bua.db"):
+    store = open_store(url, realm, lambda function, *arguments: function(*arguments))
+    try:
+        return store.user(name)
+    finally:
+        store.close()
+
+
+# ---- run
+
+
+def test_run_with_defaults(call, service):
+    assert call("run") == (0, "", "")
+    assert service.seen == [Settings()]
+
+
+def test_run_with_every_option(call, service):
+    Path("lab.toml").write_text('watchers = "self"\ndomain = "file.example.com"')
+    status, _, _ = call(
+        "run", "--config", "lab.toml", "--domain", "example.com", "--listen", "udp:127.0.0.1:0",
+        "--listen", "udp:127.0.0.2:5070/192.0.2.1", "--http", "127.0.0.1:0", "--users", "users.csv", "--store", "memory:",
+        "--trace", "5", "--trace-secrets", "--challenge-reinvite", "never",
+    )  # fmt: skip
+    assert status == 0
+    assert service.seen == [
+        Settings(
+            domain="example.com",
+            listen=(Listen("udp", "127.0.0.1", 0), Listen("udp", "127.0.0.2", 5070, ("192.0.2.1", 5070))),
+            http=("127.0.0.1", 0),
+            users=Path("users.csv"),
+            store="memory:",
+            trace=5,
+            trace_secrets=True,
+            challenge_reinvite="never",
+            watchers="self",
+        )
+    ]
+
+
+def test_the_status_of_the_service_is_ours(call, service):
+    service.outcome = 3
+    assert call("run")[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [
+        (ConfigError("feature: unknown"), "feature: unknown"),
+        (StoreError("b2bua.db: no\ndatabase"), "b2bua.db: no database"),
+        (OSError(98, "Address already in use"), "Address already in use"),
+        (OSError("127.0.0.1:5060: address already in use"), "127.0.0.1:5060: address already in use"),
+        (FileNotFoundError(2, "No such file or directory", "x.csv"), "x.csv: No such file or directory"),
+    ],
+)
+def test_what_the_user_can_put_right_is_one_line(call, service, outcome, line):
+    service.outcome = outcome
+    assert call("run") == (2, "", f"b2bua: {line}\n")
+
+
+def test_our_own_mistakes_are_not_hidden(service):
+    service.outcome = KeyError("a mistake")
+    with pytest.raises(KeyError):
+        main(["run"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--listen", "udp:127.0.0.1"], "--listen: '127.0.0.1' has no port"),
+        (["--listen", "tcp:127.0.0.1:5060"], "listen: tcp:127.0.0.1:5060: tcp is not supported yet; supported: udp"),
+        (["--trace", "many"], "--trace: expected int, got str"),
+        (["--config", "missing.toml"], "missing.toml: No such file or directory"),
+    ],
+)
+def test_a_bad_option_is_one_line(call, service, arguments, line):
+    assert call("run", *arguments) == (2, "", f"b2bua: {line}\n")
+    assert service.seen == []
+
+
+def test_a_bad_file_is_one_line(call, service):
+    Path("lab.toml").write_text('domain = "example.com"\nlisen = []')
+    expected = "b2bua: lab.toml:2: unknown key 'lisen'; the nearest known key is 'listen'\n"
+    assert call("run", "--config", "lab.toml") == (2, "", expected)
+
+
+def test_an_unknown_option_ends_with_2(call):
+    status, output, errors = call("run", "--lisen", "udp:127.0.0.1:0")
+    assert (status, output) == (2, "")
+    assert "--listen" in errors
+
+
+# ---- user
+
+
+def test_a_user_is_added_changed_listed_and_removed(call):
+    assert call("user", "add", "6002", stdin="other\n") == (0, "user 6002 added\n", "")
+    assert call("user", "add", "6001", stdin="first\n") == (0, "user 6001 added\n", "")
+    assert call("user", "add", "6001", stdin="second\n") == (0, "user 6001 changed\n", "")
+    assert stored().ha1_md5 == ha1("6001", "lab.internal", "second")
+    assert call("user", "list") == (0, "6001\n6002\n", "")
+    assert call("user", "remove", "6001") == (0, "user 6001 removed\n", "")
+    assert call("user", "remove", "6001") == (2, "", "b2bua: user 6001: there is no such user\n")
+    assert call("user", "list") == (0, "6002\n", "")
+
+
+def test_users_are_imported(call):
+    Path("users.csv").write_text("6001,one\n6002,two\n")
+    options = ("--store", "sqlite:other.db", "--domain", "example.com")
+    assert call("user", "import", "users.csv", *options) == (0, "2 users imported\n", "")
+    assert stored("6002", "example.com", "sqlite:other.db").ha1_md5 == ha1("6002", "example.com", "two")
+    Path("users.csv").write_text("6003,three\nsecret\n")
+    assert call("user", "import", "users.csv", *options) == (2, "", "b2bua: users.csv:2: not a line user,password\n")
+    assert call("user", "list", *options) == (0, "6001\n6002\n", "")
+
+
+def test_the_store_comes_from_the_same_sources_as_the_servers(call, monkeypatch):
+    Path("lab.toml").write_text('store = "sqlite:lab.db"\nlisten = ["tcp:127.0.0.1:5060"]')
+    monkeypatch.setenv("B2BUA_DOMAIN", "example.com")
+    assert call("user", "add", "6001", "--config", "lab.toml", stdin="secret\n")[0] == 0
+    assert stored(realm="example.com", url="sqlite:lab.db") is not None
+
+
+def test_the_password_is_asked_for_twice_at_a_terminal(call, monkeypatch):
+    answers = iter(["secret", "secret"])
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt: next(answers))
+    monkeypatch.setattr(io.StringIO, "isatty", lambda self: True)
+    assert call("user", "add", "6001")[0] == 0
+    assert next(answers, None) is None
+    assert stored().ha1_md5 == ha1("6001", "lab.internal", "secret")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "line"),
+    [
+        (["add", "6001"], "", "user 6001: the password is empty"),
+        (["add", "6001"], "hunter2 \n", "user 6001: the password begins or ends with a blank"),
+        (["add", "60 01"], "hunter2\n", "user 60 01: '60 01' is not a user name"),
+        (["add", "6001", "--store", "memory:"], "hunter2\n", "store: memory: keeps no users; name a sqlite:PATH"),
+        (["import", "missing.csv"], "", "missing.csv: No such file or directory"),
+        (["list", "--store", "redis://a:hunter2@h"], "", "store redis://h is not supported; supported: memory:, sqlite:PATH"),
+    ],
+)  # fmt: skip
+def test_a_refused_user_command_is_one_line_without_the_password(call, arguments, stdin, line):
+    status, output, errors = call("user", *arguments, stdin=stdin)
+    assert (status, output, errors) == (2, "", f"b2bua: {line}\n")
+    assert "hunter2" not in errors
+
+
+def test_a_file_that_is_no_store_is_one_line(call):
+    Path("notes.txt").write_text("no database\n" * 1000)
+    expected = (2, "", "b2bua: notes.txt: file is not a database\n")
+    assert call("user", "list", "--store", "sqlite:notes.txt") == expected
+
+
+# ---- trace
+
+
+@pytest.fixture
+def client(monkeypatch):
+    import b2bua.trace.client as module
+
+    seen = []
+    monkeypatch.setattr(module, "main", lambda **given: seen.append(given) or 4)
+    return seen
+
+
+def test_trace_hands_its_options_on(call, client):
+    assert call("trace")[0] == 4
+    arguments = ("--json", "--url", "http://127.0.0.1:1", "--call-id", "c1", "--user", "6001", "--follow", "--secrets")
+    assert call("trace", *arguments)[0] == 4
+    first = {"url": "http://127.0.0.1:8080", "as_json": False, "call_id": "", "user": "", "follow": False}
+    second = {"url": "http://127.0.0.1:1", "as_json": True, "call_id": "c1", "user": "6001", "follow": True}
+    assert client == [first | {"secrets": False}, second | {"secrets": True}]
+
+
+# ---- as a user runs it
+
+
+def execute(*arguments, **options):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "b2bua", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False, **options)
+
+
+def test_version():
+    done = execute("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"b2bua {__version__}\n", "")
+
+
+def test_a_password_comes_through_a_pipe():
+    done = execute("user", "add", "6001", "--store", "sqlite:b2bua.db", input="secret\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "user 6001 added\n", "")
+    assert stored(url="sqlite:b2bua.db").ha1_md5 == ha1("6001", "lab.internal", "secret")

@@ -1,0 +1,307 @@
+"""Settings: the sources and their order, the forms of the values, and what the user reads when one is wrong."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from b2bua import config
+from b2bua.config import FIELDS, ConfigError, Listen, Settings, line_of, load_settings, parse_address, parse_listen
+
+SAMPLE = Path(__file__).resolve().parent.parent / "deploy" / "b2bua.toml"
+
+
+def from_file(tmp_path, text, environment=None, **options):
+    path = tmp_path / "lab.toml"
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return load_settings(path, environment or {}, options)
+
+
+def refusal(tmp_path, text):
+    """The error's text, its file name cut to the last part."""
+    with pytest.raises(ConfigError) as caught:
+        from_file(tmp_path, text)
+    assert "\n" not in str(caught.value)
+    return str(caught.value).removeprefix(f"{tmp_path}/")
+
+
+def refused(environment=None, **options):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(None, environment or {}, options)
+    return str(caught.value)
+
+
+# ---- sources
+
+
+def test_defaults_without_any_source():
+    settings = load_settings(None, {}, {"domain": None, "listen": ()})
+    assert settings == Settings()
+    assert settings.domain == "lab.internal"
+    assert [str(listen) for listen in settings.listen] == ["udp:0.0.0.0:5060"]
+    assert settings.http == ("127.0.0.1", 8080)
+    settings.check()
+
+
+def test_command_line_over_environment_over_file_over_default(tmp_path):
+    text = 'domain = "file.example.com"\ntrace = 1\nnonce_lifetime = 30'
+    environment = {"B2BUA_DOMAIN": "environment.example.com", "B2BUA_TRACE": "2"}
+    settings = from_file(tmp_path, text, environment, domain="line.example.com")
+    assert (settings.domain, settings.trace, settings.nonce_lifetime) == ("line.example.com", 2, 30.0)
+    assert settings.watchers == "domain"
+
+
+def test_a_list_of_a_stronger_source_replaces_the_weaker_one(tmp_path):
+    settings = from_file(
+        tmp_path, 'listen = ["udp:127.0.0.1:1", "udp:127.0.0.1:2"]', listen=("udp:127.0.0.1:3", "udp:127.0.0.1:4")
+    )
+    assert [listen.port for listen in settings.listen] == [3, 4]
+
+
+def test_every_setting_from_the_environment():
+    environment = {
+        "B2BUA_DOMAIN": "Example.COM.",
+        "B2BUA_LISTEN": "udp:127.0.0.1:0, udp:[::1]:5060/pbx.example.com",
+        "B2BUA_HTTP": "[::1]:0",
+        "B2BUA_USERS": "users.csv",
+        "B2BUA_STORE": "memory:",
+        "B2BUA_TRACE": "0",
+        "B2BUA_TRACE_SECRETS": "true",
+        "B2BUA_CHALLENGE_REINVITE": "when-needed",
+        "B2BUA_ALIASES": "pbx.example.com,[2001:DB8::1]",
+        "B2BUA_REGISTRATION_EXPIRES_MIN": "10",
+        "B2BUA_REGISTRATION_EXPIRES_MAX": "20",
+        "B2BUA_REGISTRATION_EXPIRES_DEFAULT": "15",
+        "B2BUA_NONCE_LIFETIME": "2.5",
+        "B2BUA_STRICT_DIGEST_URI": "1",
+        "B2BUA_WATCHERS": "self",
+        "B2BUA_FEATURE_SERVER": "none",
+        "B2BUA_FEATURES": "lamps,hold",
+        "B2BUA_FEATURE_DIRECTORY": "features",
+        "B2BUA_CHALLENGE": "BYE=407, UPDATE=none",
+    }
+    assert {name.removeprefix("B2BUA_").lower() for name in environment} == set(FIELDS)
+    assert load_settings(None, environment, {}) == Settings(
+        domain="example.com",
+        listen=(Listen("udp", "127.0.0.1", 0), Listen("udp", "::1", 5060, ("pbx.example.com", 5060))),
+        http=("::1", 0),
+        users=Path("users.csv"),
+        store="memory:",
+        trace=0,
+        trace_secrets=True,
+        challenge_reinvite="when-needed",
+        aliases=("pbx.example.com", "2001:db8::1"),
+        registration_expires_min=10,
+        registration_expires_max=20,
+        registration_expires_default=15,
+        nonce_lifetime=2.5,
+        strict_digest_uri=True,
+        watchers="self",
+        feature_server="none",
+        features=("lamps", "hold"),
+        feature_directory=Path("features"),
+        challenge={"BYE": "407", "UPDATE": "none"},
+    )
+
+
+def test_the_environment_names_the_file(tmp_path):
+    path = tmp_path / "lab.toml"
+    path.write_text("trace = 7")
+    assert load_settings(None, {"B2BUA_CONFIG": str(path)}, {}).trace == 7
+
+
+def test_an_empty_variable_counts_as_not_set():
+    assert load_settings(None, {"B2BUA_USERS": "", "B2BUA_LISTEN": "", "B2BUA_CONFIG": ""}, {}) == Settings()
+
+
+def test_variables_of_orchestration_are_not_ours():
+    environment = {"B2BUA_SERVICE_HOST": "192.0.2.1", "B2BUA_PORT": "udp://192.0.2.1:5060", "B2BUA_PORT_5060_UDP": "x"}
+    assert load_settings(None, environment, {}) == Settings()
+
+
+# ---- refusals
+
+
+def test_an_unknown_key_is_refused_with_file_line_and_the_nearest(tmp_path):
+    text = '# the lab\n\ndomain = "example.com"\nlisten_on = ["udp:127.0.0.1:5060"]\n'
+    assert refusal(tmp_path, text) == "lab.toml:4: unknown key 'listen_on'; the nearest known key is 'listen'"
+
+
+def test_an_unknown_table_is_refused_at_its_header(tmp_path):
+    text = 'domain = "example.com"\n[chalenge]\nBYE = "407"\n'
+    assert refusal(tmp_path, text) == "lab.toml:2: unknown key 'chalenge'; the nearest known key is 'challenge'"
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest():
+    expected = "environment: unknown B2BUA_LISEN; the nearest known variable is B2BUA_LISTEN"
+    assert refused({"B2BUA_LISEN": "udp:127.0.0.1:5060"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('\ntrace = "many"', "lab.toml:2: trace: expected int, got str"),
+        ("trace = -1", "lab.toml:1: trace: expected int >= 0"),
+        ("trace = true", "lab.toml:1: trace: expected int, got bool"),
+        ("nonce_lifetime = 0", "lab.toml:1: nonce_lifetime: expected float > 0.0"),
+        ('strict_digest_uri = "yes"', "lab.toml:1: strict_digest_uri: expected bool, got str"),
+        ("domain = 5", "lab.toml:1: domain: expected str, got int"),
+        ('domain = "two words"', "lab.toml:1: domain: 'two words' is not a host name"),
+        ('users = ""', "lab.toml:1: users: an empty path"),
+        ('watchers = "all"', "lab.toml:1: watchers: 'all' is none of domain, self"),
+        ('listen = "udp:127.0.0.1:5060"', "lab.toml:1: listen: expected array, got str"),
+        ('http = "127.0.0.1"', "lab.toml:1: http: '127.0.0.1' has no port"),
+        ('[challenge]\nBYE = "407"\nINVTE = "407"', "lab.toml:3: challenge.INVTE: unknown method 'INVTE'; the nearest known method is 'INVITE'"),  # noqa: E501
+        ("[challenge]\nBYE = 407", "lab.toml:2: challenge.BYE: 407 is none of 401, 407, none (as text)"),
+        ('challenge.ACK = "407"', "lab.toml:1: challenge.ACK: ACK is never challenged"),
+        ('challenge = { REGISTER = "none" }', "lab.toml:1: challenge.REGISTER: REGISTER is always challenged"),
+        ("challenge = 5", "lab.toml:1: challenge: expected object, got int"),
+        ("trace = 1\ntrace = 2\n", "lab.toml:2: Cannot overwrite a value"),
+        ('\ndomain = "example.com', "lab.toml:2: "),
+        ("domain", "lab.toml:1: "),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_refused_with_file_and_line(tmp_path, text, expected):
+    assert refusal(tmp_path, text).startswith(expected)
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        load_settings(tmp_path / "missing.toml", {}, {})
+    with pytest.raises(ConfigError, match="directory"):
+        load_settings(tmp_path, {}, {})
+    (tmp_path / "latin.toml").write_bytes(b'domain = "\xe9"')
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_settings(tmp_path / "latin.toml", {}, {})
+
+
+def test_options_and_variables_are_named_in_their_errors():
+    assert refused(trace="many") == "--trace: expected int, got str"
+    assert refused({"B2BUA_TRACE": "many"}) == "B2BUA_TRACE: expected int, got str"
+    expected = "--challenge-reinvite: 'sometimes' is none of always, when-needed, never"
+    assert refused(challenge_reinvite="sometimes") == expected
+    assert refused({"B2BUA_CHALLENGE": "ACK=407"}) == "B2BUA_CHALLENGE: ACK: ACK is never challenged"
+    assert refused({"B2BUA_CHALLENGE": "BYE"}) == "B2BUA_CHALLENGE: 'BYE' is not METHOD=CHALLENGE"
+
+
+# ---- what holds between settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (Settings(listen=(Listen("tcp", "0.0.0.0", 5060),)), "tcp is not supported yet; supported: udp"),
+        (Settings(listen=()), "at least one listener"),
+        (Settings(listen=(Listen("udp", "127.0.0.1", 5060),) * 2), "udp:127.0.0.1:5060 stands there twice"),
+        (Settings(registration_expires_default=30), "is not between registration_expires_min"),
+        (Settings(registration_expires_max=1800), "is not between registration_expires_min"),
+    ],
+)
+def test_check_refuses_what_cannot_start(settings, expected):
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        settings.check()
+
+
+def test_two_listeners_on_any_free_port_may_start():
+    Settings(listen=(Listen("udp", "127.0.0.1", 0),) * 2).check()
+
+
+def test_settings_are_frozen():
+    with pytest.raises(AttributeError):
+        Settings().domain = "example.com"  # type: ignore[misc]  # That it is refused is the test.
+
+
+# ---- forms
+
+
+@pytest.mark.parametrize(
+    ("text", "listen"),
+    [
+        ("udp:127.0.0.1:5060", Listen("udp", "127.0.0.1", 5060)),
+        ("UDP:localhost:0", Listen("udp", "127.0.0.1", 0)),
+        ("tcp:[2001:db8::1]:5061", Listen("tcp", "2001:db8::1", 5061)),
+        ("udp:0.0.0.0:5060/192.0.2.1", Listen("udp", "0.0.0.0", 5060, ("192.0.2.1", 5060))),
+        ("udp:0.0.0.0:5060/PBX.example.com:5070", Listen("udp", "0.0.0.0", 5060, ("pbx.example.com", 5070))),
+        ("udp:[::]:5060/[2001:db8::1]", Listen("udp", "::", 5060, ("2001:db8::1", 5060))),
+        ("udp:[::]:0/[2001:db8::1]:5070", Listen("udp", "::", 0, ("2001:db8::1", 5070))),
+    ],
+)
+def test_listen_is_read(text, listen):
+    assert parse_listen(text) == listen
+    assert parse_listen(str(listen)) == listen
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "udp", "udp:", "127.0.0.1:5060", "sctp:127.0.0.1:5060", "udp:127.0.0.1", "udp::5060", "udp:127.0.0.1:",
+        "udp:127.0.0.1:65536", "udp:127.0.0.1:-1", "udp:127.0.0.1:٥", "udp:::1:5060", "udp:[::1:5060", "udp:[::1]5060",
+        "udp:[192.0.2.1]:5060", "udp:example.com:5060", "udp:127.0.0.1:5060/", "udp:127.0.0.1:5060/192.0.2.1:0",
+        "udp:127.0.0.1:5060/a b", "udp:127.0.0.1:5060/2001:db8::1", "udp:127.0.0.256:5060",
+    ],
+)  # fmt: skip
+def test_a_wrong_listen_is_refused(text):
+    with pytest.raises(ValueError, match=r"."):
+        parse_listen(text)
+
+
+_addresses = st.ip_addresses().filter(lambda address: getattr(address, "scope_id", None) is None).map(str)
+_advertised = st.tuples(_addresses | st.just("pbx.example.com"), st.integers(1, 65535))
+
+
+@given(st.sampled_from(config.KNOWN_TRANSPORTS), _addresses, st.integers(0, 65535), st.none() | _advertised)
+def test_listen_prints_as_it_parses(transport, host, port, advertised):
+    listen = Listen(transport, host, port, advertised)
+    assert parse_listen(str(listen)) == listen
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused_with_value_error(text):
+    for parse in (parse_listen, parse_address, config.parse_host):
+        try:
+            parse(text)
+        except ValueError as error:
+            assert str(error)
+
+
+def test_the_line_of_a_key():
+    text = 'a = """\nb = 1\n"""\n"b" = [\n  1,\n]\n[c.d] # x\ne.f = 1\n\'g\' = 2\n'
+    assert line_of(text, ("a",)) == 1
+    assert line_of(text, ("b",)) == 4
+    assert line_of(text, ("c",)) == line_of(text, ("c", "d")) == 7
+    assert line_of(text, ("c", "d", "e", "f")) == 8
+    assert line_of(text, ("c", "d", "g")) == 9
+    assert line_of(text, ("c", "d", "missing")) == 7
+
+
+# ---- documentation
+
+
+def test_every_field_has_a_docstring():
+    for owner in (Settings, Listen):
+        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body
+        for statement, following in zip(body, [*body[1:], None], strict=True):
+            if isinstance(statement, ast.AnnAssign):
+                assert isinstance(following, ast.Expr), f"{owner.__name__}.{ast.unparse(statement.target)}"
+
+
+def test_the_sample_names_every_setting_with_its_default(tmp_path):
+    sample = SAMPLE.read_text(encoding="utf-8")
+    settings = re.sub(r"^# (?=[a-z_]+ = |\[)", "", sample, flags=re.MULTILINE)
+    assert from_file(tmp_path, settings) == Settings()
+    assert set(re.findall(r"^(?:#-? )?\[?([a-z_]+)(?: = |\])", sample, re.MULTILINE)) == set(FIELDS)
+
+
+def test_the_sample_can_be_used_as_it_is_and_in_full(tmp_path):
+    sample = SAMPLE.read_text(encoding="utf-8")
+    assert load_settings(SAMPLE, {}, {}) == Settings()
+    settings = from_file(tmp_path, re.sub(r"^#-? (?=[A-Za-z_]+ = |\[)", "", sample, flags=re.MULTILINE))
+    assert (settings.users, settings.challenge) == (Path("users.csv"), {"BYE": "407"})
+    settings.check()

@@ -1,0 +1,116 @@
+"""The text ladder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from b2bua.sip.dialog_info import DialogInfo, DialogState, Participant
+from b2bua.trace.ladder import MAX_COLUMNS, Ladder, labels, lamp
+from tests.trace.hand_made import TwoLegs, document, first_line, request, sdp, standing_call
+
+
+def drawn(call: TwoLegs, width: int = 110, **filters: str) -> list[str]:
+    ladder = Ladder(width)
+    return [line for record in call.scene.records(**filters) for line in ladder.feed(record)]
+
+
+def record(source: str, destination: str, message: str = "", **more: Any) -> dict[str, Any]:
+    message = message or str(request("OPTIONS", "a", "b", "c", 1))
+    return {"time": 1.0, "source": source, "destination": destination, "call": None, "retransmission": False,
+            "message": message, **more}  # fmt: skip
+
+
+def test_a_hold_reads_as_the_nine_steps() -> None:
+    call = standing_call()
+    call.change("6001", "sendonly")
+    lines = drawn(call)
+    assert max(map(len, lines)) <= 110
+    numbered = [line for line in lines if "(" in line and line[12:15].strip("() ").isdigit()]
+    wanted = [
+        ("(1)", "INVITE sdp:sendonly", ">"), ("(2)", "407 INVITE", "<"), ("(3)", "INVITE sdp:sendonly", ">"),
+        ("(4)", "INVITE sdp:sendonly", ">"), ("(5)", "6001 lamp: hold", "<"), ("(5)", "6002 lamp: held", "<"),
+        ("(6)", "INVITE sdp:sendonly", "<"), ("(7)", "6001 lamp: hold", ">"), ("(8)", "INVITE sdp:sendonly", ">"),
+        ("(9)", "200 OK sdp:recvonly", "<"),
+    ]  # fmt: skip
+    assert len(numbered) == len(wanted)
+    for line, (step, label, head) in zip(numbered, wanted, strict=True):
+        assert step in line and head in line, line
+        assert label in line or label.replace("sdp:", "") in line or label.split(": ")[-1] in line, line
+
+
+def test_four_columns_in_the_order_of_the_call() -> None:
+    lines = drawn(standing_call(), call_id="leg-b")
+    heads = [line.split() for line in lines if "SM" in line]
+    assert heads == [["6001", "SM", "CM"], ["6001", "SM", "CM", "6002"]]
+
+
+@pytest.mark.parametrize(("width", "longest"), [(40, 80), (90, 90), (200, 110)])
+def test_width_has_bounds(width: int, longest: int) -> None:
+    call = standing_call()
+    call.change("6002", "sendonly")
+    lines = drawn(call, width)
+    assert max(map(len, lines)) <= longest
+
+
+def test_one_arrow_exactly() -> None:
+    ladder = Ladder(80)
+    blank, head, arrow = ladder.feed(record("6001", "SM", step=1, call="x"))
+    assert (blank, head.split(), head.index("CM")) == ("", ["6001", "SM", "CM"], 70)
+    assert arrow == "    0.000 A (1)     |------- OPTIONS ------->|                         |"
+    (back,) = ladder.feed(record("SM", "6001", retransmission=True, time=2.5))
+    assert back == "    1.500           |<... again OPTIONS .....|                         |"
+
+
+def test_columns_are_bounded() -> None:
+    ladder = Ladder()
+    for number in range(MAX_COLUMNS + 3):
+        ladder.feed(record(f"60{number:02}", "SM", time=float(number)))
+    names = ladder.head().split()
+    assert len(names) == MAX_COLUMNS
+    assert {"SM", "CM", "6008"} <= set(names)
+
+
+def message(method: str, body: bytes = b"", kind: str = "application/sdp", *headers: tuple[str, str]) -> str:
+    return str(request(method, "6001", "6002", "c", 1, *headers, body=body, body_type=kind))
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        (message("INVITE", sdp("sendonly")), "INVITE sdp:sendonly"),
+        (message("INVITE", sdp("sendrecv").replace(b"c=IN IP4 192.0.2.1", b"c=IN IP4 0.0.0.0")), "INVITE sdp:0.0.0.0"),
+        (message("ACK"), "ACK"),
+        (message("PUBLISH", document("6001", "c", local="no"), "x/y"), "PUBLISH 6001 lamp: hold"),
+        (message("NOTIFY", document("6001", "c", remote="no"), "x/y"), "NOTIFY 6001 lamp: held"),
+        (message("NOTIFY", document("6001", "c", local="yes"), "x/y"), "NOTIFY 6001 lamp: confirmed"),
+        (message("NOTIFY", b"<broken", "x/y"), "NOTIFY"),
+        (message("PUBLISH", b"", "", ("Expires", "0")), "PUBLISH expires 0"),
+        ("SIP/2.0 200 OK\r\nCSeq: 4 BYE\r\n\r\n", "200 OK (BYE)"),
+        ("SIP/2.0 180 Ringing\r\nCSeq: 4 INVITE\r\n\r\n", "180 Ringing"),
+        ("nonsense", "not SIP"),
+        ("", "not SIP"),
+    ],
+)
+def test_labels(text: str, label: str) -> None:
+    assert labels(text)[0] == label
+
+
+def test_lamps() -> None:
+    def shown(*states: str) -> str:
+        side = Participant("sip:a", "sip:a")
+        dialogs = tuple(DialogState(str(number), state, local=side) for number, state in enumerate(states))
+        return lamp(DialogInfo("sip:a@b", dialogs))
+
+    assert [shown("terminated"), shown(), shown("early"), shown("trying", "confirmed"), shown("proceeding")] == [
+        "idle", "idle", "early", "confirmed", "proceeding",
+    ]  # fmt: skip
+
+
+def test_redacted_body_still_shows_its_direction() -> None:
+    call = standing_call()
+    call.scene.up("6001", call.from_phone("INVITE", "6001", body=sdp("sendonly", 2, key="a" * 40)))
+    last = call.scene.records()[-1]
+    assert first_line(last) == "INVITE" and "inline:***" in last["message"]
+    assert labels(last["message"])[0] == "INVITE sdp:sendonly"
