@@ -60,7 +60,7 @@ def _fail(text: str) -> int:
 def commands() -> None:
     """A SIP PBX: Session Manager and Communication Manager in one process."""
     # Standard output belongs to what a command prints; the log goes to standard error.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(logger_factory=lambda *_name: structlog.PrintLogger(sys.stderr))
 
 
 # The settings' own readers check the values, so that a wrong one reads the same from every source.
@@ -151,7 +151,7 @@ def import_users(file: str, **options: str | None) -> int:
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON record a line instead of the ladder.")
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server's HTTP address.")
-@click.option("--call-id", default="", metavar="ID", help="Only the call that has a leg with this Call-ID, all its legs.")
+@click.option("--call-id", default="", metavar="ID", help="Only the call with a leg of this Call-ID, all its legs.")
 @click.option("--user", default="", metavar="USER", help="Only this user's calls and messages.")
 @click.option("--follow", is_flag=True, help="Go on with new messages until interrupted.")
 @click.option("--secrets", is_flag=True, help="Unredacted, if the server runs with --trace-secrets.")

@@ -35,6 +35,9 @@ _METHODS: Final = frozenset(
 )  # fmt: skip
 
 
+_CODES: Final = {status: str(status) for status in range(100, 700)}
+
+
 def known_method(method: str) -> str:
     """A method as a label: an unknown one becomes `other`, so that a peer cannot make series."""
     return method if method in _METHODS else "other"
@@ -51,10 +54,10 @@ class Observer:
 
     def request(self, direction: str, method: str, transport: str) -> None:
         """A request came in (`in`) or went out (`out`) over a transport."""
-        self._requests[direction, known_method(method), transport] += 1
+        self._requests[direction, method if method in _METHODS else "other", transport] += 1
 
     def response(self, direction: str, method: str, status: int) -> None:
-        self._responses[direction, known_method(method), str(status)] += 1
+        self._responses[direction, method if method in _METHODS else "other", _CODES[status]] += 1
 
     def retransmission(self, direction: str, method: str) -> None:
         self._retransmissions[direction, known_method(method)] += 1

@@ -86,7 +86,7 @@ class Server:
             packages, lambda package, aor: self.event_state.state(package, aor), NotifySender(self.layer).send, self.timers,
             self.layer.identifiers.tag, self.observer, settings.watchers,
         )  # fmt: skip
-        self.event_state = EventState(packages, lambda: secrets.token_hex(6), self.timers, self.notifier.changed)
+        self.event_state = EventState(packages, self.layer.identifiers.tag, self.timers, self.notifier.changed)
         limits = ExpiryLimits(
             settings.registration_expires_min, settings.registration_expires_max, settings.registration_expires_default
         )
@@ -148,7 +148,8 @@ class Server:
     def stop(self) -> list[Any]:
         """Stop listening and close the store; calls in progress get no BYE (a restart lets them go on)."""
         self.ready = False
-        waiting = [*self.listeners.close(), self._http.stopListening()]
+        self.listeners.close()
+        waiting = [self._http.stopListening()]
         self.store.close()
         return waiting
 
@@ -156,8 +157,9 @@ class Server:
         listener = UdpListener(self._received, self.recorder, self.observer, listen.advertised)
         try:
             self.listeners.listen_udp(self._reactor, listen.host, listen.port, listener)
-        except CannotListenError as error:
-            raise ConfigError(f"listen: {_cannot_listen(listen.host, listen.port, error)}") from None
+        except OSError as error:
+            where = host_port_text(listen.host, listen.port)
+            raise ConfigError(f"listen: {listen.transport}:{where}: {error.strerror or error}") from None
         if listen.advertised is not None and not listen.advertised[1]:
             listener.advertise((listen.advertised[0], listener.bound[1]))
 

@@ -1,4 +1,4 @@
-"""The command line: what it prints, where, and with which status; the commands run in this process, two as a user would."""
+"""The command line: what it prints, where, and with which status; most run in this process, two as a user runs them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import structlog
 
 from b2bua import __version__
 from b2bua.cli import main
@@ -19,6 +20,12 @@ from b2bua.store.interface import StoreError
 from b2bua.store.opening import open_store
 
 ROOT = Path(__file__).resolve().parent.parent
+UNSUPPORTED = "is not supported; supported: memory:, sqlite:PATH"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
 
 @pytest.fixture(autouse=True)
@@ -27,14 +34,16 @@ def alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("B2BUA_")]:
         monkeypatch.delenv(name)
+    yield
+    structlog.reset_defaults()  # The command configures the log of the whole process.
 
 
 @pytest.fixture
 def call(capsys, monkeypatch):
-    """`call("user", "list", stdin="…")` → (status, standard output, standard error)."""
+    """`call("user", "list", stdin="…")` → (status, standard output, standard error); stdin None is a terminal."""
 
     def run(*arguments, stdin=""):
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(sys, "stdin", Terminal() if stdin is None else io.StringIO(stdin))
         with pytest.raises(SystemExit) as caught:
             main(arguments)
         return caught.value.code, *capsys.readouterr()
@@ -79,8 +88,8 @@ def test_run_with_every_option(call, service):
     Path("lab.toml").write_text('watchers = "self"\ndomain = "file.example.com"')
     status, _, _ = call(
         "run", "--config", "lab.toml", "--domain", "example.com", "--listen", "udp:127.0.0.1:0",
-        "--listen", "udp:127.0.0.2:5070/192.0.2.1", "--http", "127.0.0.1:0", "--users", "users.csv", "--store", "memory:",
-        "--trace", "5", "--trace-secrets", "--challenge-reinvite", "never",
+        "--listen", "udp:127.0.0.2:5070/192.0.2.1", "--http", "127.0.0.1:0", "--users", "users.csv",
+        "--store", "memory:", "--trace", "5", "--trace-secrets", "--challenge-reinvite", "never",
     )  # fmt: skip
     assert status == 0
     assert service.seen == [
@@ -184,8 +193,7 @@ def test_the_store_comes_from_the_same_sources_as_the_servers(call, monkeypatch)
 def test_the_password_is_asked_for_twice_at_a_terminal(call, monkeypatch):
     answers = iter(["secret", "secret"])
     monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt: next(answers))
-    monkeypatch.setattr(io.StringIO, "isatty", lambda self: True)
-    assert call("user", "add", "6001")[0] == 0
+    assert call("user", "add", "6001", stdin=None)[0] == 0
     assert next(answers, None) is None
     assert stored().ha1_md5 == ha1("6001", "lab.internal", "secret")
 
@@ -198,7 +206,7 @@ def test_the_password_is_asked_for_twice_at_a_terminal(call, monkeypatch):
         (["add", "60 01"], "hunter2\n", "user 60 01: '60 01' is not a user name"),
         (["add", "6001", "--store", "memory:"], "hunter2\n", "store: memory: keeps no users; name a sqlite:PATH"),
         (["import", "missing.csv"], "", "missing.csv: No such file or directory"),
-        (["list", "--store", "redis://a:hunter2@h"], "", "store redis://h is not supported; supported: memory:, sqlite:PATH"),
+        (["list", "--store", "redis://a:hunter2@h"], "", f"store redis://h {UNSUPPORTED}"),
     ],
 )  # fmt: skip
 def test_a_refused_user_command_is_one_line_without_the_password(call, arguments, stdin, line):

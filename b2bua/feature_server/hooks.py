@@ -98,12 +98,16 @@ def drive(
 ) -> None:
     """Run a coroutine up to its next `Pause`, and on from there when that ends."""
     try:
-        pause = coroutine.send(None)
+        pause: object = coroutine.send(None)
     except StopIteration as stop:
         finished(stop.value)
         return
     except Exception as error:
         failed(error)
+        return
+    if not isinstance(pause, Pause):
+        coroutine.close()
+        failed(TypeError(f"a hook may await call.sleep and its like, not {type(pause).__name__}"))
         return
     pause.begin(lambda: drive(coroutine, finished, failed))
 

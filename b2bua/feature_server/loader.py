@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,7 +52,10 @@ def _feature_class(name: str, directory: Path | None) -> type[Feature]:
     if importlib.util.find_spec(f"{BUILT_IN}.{name}") is not None:
         return _class_in(importlib.import_module(f"{BUILT_IN}.{name}"), name)
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
-        loaded = entry.load()
+        try:
+            loaded = entry.load()
+        except Exception as error:  # a distribution's own mistakes, told in one line as well
+            raise LoadError(f"feature {name!r}: {entry.value}: {_one_line(error)}") from error
         if isinstance(loaded, type) and issubclass(loaded, Feature):
             return loaded
         raise LoadError(f"feature {name!r}: {entry.value} is no Feature class")
@@ -70,7 +74,7 @@ def _from_file(path: Path, name: str) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a user's file does wrong, it is told in one line
         del sys.modules[module_name]
-        raise LoadError(f"feature {name!r}: {path}: {type(error).__name__}: {error}") from error
+        raise LoadError(f"feature {name!r}: {path}: {_one_line(error)}") from error
     return module
 
 
@@ -87,8 +91,11 @@ def _class_in(module: ModuleType, name: str) -> type[Feature]:
 
 def _make(feature: type[Feature], name: str, environment: Environment) -> Feature:
     try:
-        if feature.__init__ is object.__init__:
-            return feature()
-        return feature(environment)  # type: ignore[call-arg]  # a feature that has an __init__ takes the environment
+        make: Callable[..., Feature] = feature
+        return make(environment) if inspect.signature(feature).parameters else make()
     except Exception as error:
-        raise LoadError(f"feature {name!r}: {type(error).__name__}: {error}") from error
+        raise LoadError(f"feature {name!r}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -37,7 +37,7 @@ class Publications:
         self.environment = environment
         self.event = event
         self.content_type = content_type
-        self._outstanding: dict[str, deque[Publication]] = {}
+        self._outstanding: dict[str, deque[Publication] | None] = {}
 
     def open(self, aor: str, call: str) -> Publication:
         """A publication for this address of record; nothing is sent before its first `update`."""
@@ -45,11 +45,14 @@ class Publications:
 
     def take_turn(self, publication: Publication) -> bool:
         """Whether this one may send now; if not, it is called when the AoR's outstanding PUBLISH is answered."""
-        waiting = self._outstanding.get(publication.aor)
-        if waiting is None:
-            self._outstanding[publication.aor] = deque()
+        aor = publication.aor
+        if aor not in self._outstanding:
+            self._outstanding[aor] = None
             return True
-        if publication not in waiting:
+        waiting = self._outstanding[aor]
+        if waiting is None:
+            self._outstanding[aor] = deque((publication,))
+        elif publication not in waiting:
             waiting.append(publication)
         return False
 
@@ -103,7 +106,9 @@ class Publication:
     def send_in_turn(self) -> None:
         """Send what is due; called when no other PUBLISH for this address of record is outstanding."""
         self._stop_timer()
-        if self._wanted and self._document is not None:
+        if self._dead:
+            self._owner.end_turn(self.aor)
+        elif self._wanted and self._document is not None:
             self._wanted = False
             self._send(self._document, EXPIRES, "state")
         elif self._ending and self._etag:
@@ -157,7 +162,7 @@ class Publication:
         self._owner.environment.observer.published(self._owner.event, status)
         if status < 300:
             self._accepted(response)
-        elif status == 412:
+        elif status == 412 and self._etag:
             # The compositor forgot us: publish the newest state as if for the first time (RFC 3903 §4.1).
             self._etag = ""
             self._wanted = self._sending != "removal"
@@ -179,7 +184,7 @@ class Publication:
             self._dead = True
             return
         self._etag = response.get("SIP-ETag") or ""
-        granted = response.integer("Expires") or EXPIRES
+        granted = _seconds(response, "Expires") or EXPIRES
         if not self._ending:
             # Refreshed by publishing the same state again, well before it would lapse.
             self._timer = self._owner.environment.layer.timers.start(granted * 0.8, self._refresh)
@@ -201,7 +206,7 @@ class Publication:
             self._retries = 0
             return
         self._wanted = self._sending == "state" or self._wanted
-        wait = response.integer("Retry-After") if response is not None else None
+        wait = _seconds(response, "Retry-After") if response is not None else None
         seconds = RETRY_AFTER if wait is None else float(min(max(wait, 1), 60))
         self._stop_timer()
         self._timer = self._owner.environment.layer.timers.start(seconds, self._refresh_or_end)
@@ -214,3 +219,9 @@ class Publication:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _seconds(response: Response, name: str) -> int | None:
+    """A number of seconds in an answer, a comment behind it ignored; None where there is none that can be read."""
+    digits = (response.get(name) or "").partition("(")[0].partition(";")[0].strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None

@@ -163,8 +163,6 @@ class Reinvite:
         """408 and 481 end the dialog and so the call (protocol.md §4): the answer first, then BYE to both."""
         self._finish(status)
         self.origin.respond(status, response)
-        if status == 481:
-            self.far.over()
         self._call.finish("failed", ("Reason", f"SIP;cause={status}"))
 
     # -- glare -------------------------------------------------------------------------------------------------

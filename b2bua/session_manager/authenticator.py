@@ -84,6 +84,7 @@ class Authenticator:
         observer: Observer, is_alias: Callable[[str, int | None], bool], strict_uri: bool = False,
     ) -> None:  # fmt: skip
         self._realm = realm
+        self._quoted_realm = f'realm="{realm}"'
         self._secret_of = secret_of
         self._nonces = nonces
         self._policy = policy
@@ -140,6 +141,8 @@ class Authenticator:
         """Whether a line holds credentials for our realm, or looks like it and cannot be read."""
         if self._realm not in line and "\\" not in line:
             return False
+        if self._quoted_realm in line:
+            return True
         try:
             return parse_parameters(line.partition(":")[2]).get("realm") == self._realm
         except MalformedValue:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import HostPort
 from b2bua.sip.uri import Uri, parse_uri
+
+
+MAX_REMEMBERED: Final = 8192
+"""URIs whose user is remembered; at that many the memory starts anew."""
 
 
 class Domain:
@@ -17,22 +22,20 @@ class Domain:
         self._names = {self.name, *(alias.lower() for alias in aliases)}
         self._addresses: set[HostPort] = set()
         self._hosts: set[str] = set()
-        self._wildcard_ports: set[int] = set()
+        self._users: dict[str, str | None] = {}
 
     def listens_on(self, addresses: Iterable[HostPort]) -> None:
-        """Take listening and advertised addresses in; a wildcard makes every address with that port ours once seen."""
+        """Take listening and advertised addresses in; of a wildcard each address is taken once a peer is seen on it."""
         for host, port in addresses:
-            if host in ("", "0.0.0.0", "::"):
-                self._wildcard_ports.add(port)
-            else:
-                self._addresses.add((host.lower(), port))
-                self._hosts.add(host.lower())
+            if host not in ("", "0.0.0.0", "::"):
+                self.local_address_seen((host.lower(), port))
 
     def local_address_seen(self, address: HostPort) -> None:
         """A wildcard listener talks to some peer from this address: from now on it is an alias."""
         if address not in self._addresses:
             self._addresses.add(address)
             self._hosts.add(address[0])
+            self._users.clear()
 
     def is_alias(self, host: str, port: int | None) -> bool:
         """Whether host and port are the domain: a name of ours with any port, an address with our port or none."""
@@ -54,11 +57,18 @@ class Domain:
         return uri.username
 
     def user_in(self, text: str) -> str | None:
-        """`user_of` for a URI as text; None when it does not parse."""
+        """`user_of` for a URI as text; None when it does not parse. Remembered: the same few come in every message."""
+        known = self._users.get(text, "")
+        if known != "":
+            return known
         try:
-            return self.user_of(parse_uri(text))
+            user = self.user_of(parse_uri(text))
         except MalformedValue:
-            return None
+            user = None
+        if len(self._users) >= MAX_REMEMBERED:
+            self._users.clear()
+        self._users[text] = user
+        return user
 
     def aor(self, user: str) -> str:
         """The canonical address of record of a user."""

@@ -51,6 +51,8 @@ class Registrar:
         self._observer = observer
         self._limits = limits
         self._learned = learned
+        self._unsaved: dict[str, tuple[Binding, ...]] = {}
+        """What the newest REGISTER of a user made, while the store is still writing it: the next one goes on from there."""
 
     def register(self, request: Request, user: str, source: Flow, respond: Callable[[Response], None]) -> None:
         """Handle an authenticated REGISTER of `user`; `respond` is called once, after the store has it (SipError: refused)."""
@@ -64,7 +66,11 @@ class Registrar:
             respond(self._listing(request, bindings))
             return
 
+        self._unsaved[user] = bindings
+
         def saved(error: Exception | None) -> None:
+            if self._unsaved.get(user) is bindings:
+                del self._unsaved[user]
             if error is not None:
                 # Nothing is promised that is not kept: the phone tries again (interfaces.md, no durable answer).
                 self._observer.registered("error")
@@ -83,7 +89,7 @@ class Registrar:
     def _updated(self, request: Request, user: str, source: Flow) -> tuple[Binding, ...]:
         """The user's bindings as they are after this request: all of it or nothing (RFC 3261 §10.3 step 7)."""
         contacts = request.elements("Contact")
-        bindings = list(self._location.bindings(user))
+        bindings = list(self._unsaved.get(user, self._location.bindings(user)))
         if "*" in contacts:
             self._check_star(request, contacts)
             for binding in bindings:

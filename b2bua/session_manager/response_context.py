@@ -71,18 +71,18 @@ class ResponseContext:
         request = self._request
         if request is None:
             return
-        if status == 408 and request.method != "INVITE":
-            # RFC 4320 §4.2: nobody is waiting for a 408 any more; the client's own timer has fired, or will.
-            if not self._branches and self._best is None:
-                self._finish()
-                self._server.end(None)
-                return
         self._failed(response_to(request, status, tag=self._tag()), status)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _failed(self, response: Response, status: int) -> None:
-        if self._final:
+        request = self._request
+        if request is None:
+            return
+        if status == 408 and request.method != "INVITE":
+            # RFC 4320 §4.2: nobody is waiting for a 408 any more; the client's own timer has fired, or will.
+            if not self._branches:
+                self._send_best()
             return
         for name in ("WWW-Authenticate", "Proxy-Authenticate"):
             if name in response.names:
@@ -96,9 +96,12 @@ class ResponseContext:
 
     def _send_best(self) -> None:
         best, request = self._best, self._request
-        if best is None or request is None:
+        if request is None:
             return
         self._finish()
+        if best is None:
+            self._server.end(None)
+            return
         if best.status == 503:
             # Another server's overload says nothing about us (§16.7 step 6).
             self._layer.respond(self._server, response_to(request, 500, tag=self._tag()))

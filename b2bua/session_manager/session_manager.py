@@ -147,10 +147,11 @@ class SessionManager:
         if method == "OPTIONS" and user == "":
             self._answer_options(arrival)
             return
-        owner = self._challenge_passed(arrival, in_dialog=False)
+        owner = self._challenge_passed(arrival, in_dialog=False, proxied=user is None)
         if owner is None:
             return
         self._check_owner(request, owner)
+        self._check_contact(request)
         if user is None:
             raise SipError(403, "No Relay To Other Domains")
         self._serve(arrival, user, owner)
@@ -179,8 +180,10 @@ class SessionManager:
             self._subscribe(arrival, "", watcher)
 
     def _from_phone_in_dialog(self, arrival: Arrival) -> None:
-        if self._challenge_passed(arrival, in_dialog=True) is None:
+        # What goes on from here, a SUBSCRIBE too, is challenged by a proxy: 407.
+        if self._challenge_passed(arrival, in_dialog=True, proxied=True) is None:
             return
+        self._check_contact(arrival.request)
         self._forward_in_dialog(arrival)
 
     def _from_link(self, arrival: Arrival) -> None:
@@ -208,10 +211,10 @@ class SessionManager:
 
     # -- steps -------------------------------------------------------------------------------------------------
 
-    def _challenge_passed(self, arrival: Arrival, in_dialog: bool) -> str | None:
+    def _challenge_passed(self, arrival: Arrival, in_dialog: bool, proxied: bool = False) -> str | None:
         """The authenticated user ("" where none is asked for); None when the request has been answered here."""
         request = arrival.request
-        verdict = self._authenticator.check(request, in_dialog)
+        verdict = self._authenticator.check(request, in_dialog, proxied)
         if isinstance(verdict, Passed):
             return verdict.user
         if isinstance(verdict, Challenge):
@@ -231,6 +234,14 @@ class SessionManager:
             if request.method == "REGISTER":
                 self._observer.registered("forbidden")
             raise SipError(403, "Not Your Address Of Record")
+
+    def _check_contact(self, request: Request) -> None:
+        """A phone whose Contact is a listener of ours would have us call ourselves."""
+        contact = request.contact() if request.method == "INVITE" else None
+        if contact is not None:
+            uri = contact.parsed_uri()
+            if self._domain.is_listener(uri.host, uri.port):
+                raise SipError(403, "Contact Is This Server")
 
     def _register(self, arrival: Arrival, owner: str) -> None:
         require_supported(arrival.request)

@@ -6,10 +6,9 @@ Shape and namespaces follow RFC 4235 §4.4; the elements carry no prefix because
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from xml.etree.ElementTree import Element, ParseError
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape as _escape
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -30,8 +29,7 @@ _LONGEST: Final = 19
 """Digits of the longest version read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Participant:
+class Participant(NamedTuple):
     """`<local>` or `<remote>`: URIs as text; `rendering` is yes, no, or "" where it is not known."""
 
     identity: str = ""
@@ -40,8 +38,7 @@ class Participant:
     display: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DialogState:
+class DialogState(NamedTuple):
     """One `<dialog>`; "" for what a document leaves out."""
 
     id: str
@@ -61,8 +58,7 @@ class DialogState:
         return self.call_id, self.local_tag, self.remote_tag
 
 
-@dataclass(frozen=True, slots=True)
-class DialogInfo:
+class DialogInfo(NamedTuple):
     """A whole document. `version` counts per subscription; a publication's own is 0 upwards and not looked at."""
 
     entity: str
@@ -75,15 +71,22 @@ class DialogInfo:
         dialogs = "".join(map(_dialog, self.dialogs))
         document = (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<dialog-info xmlns="{NAMESPACE}" version="{self.version}" '
-            f'state="{self.state}" entity="{escape(self.entity, _QUOTE)}">\n{dialogs}</dialog-info>\n'
+            f'state="{self.state}" entity="{_text(self.entity)}">\n{dialogs}</dialog-info>\n'
         )
         return _ILLEGAL.sub("\ufffd", document).encode()
+
+
+def _text(value: str) -> str:
+    """A value as it stands in an element or a quoted attribute. Most have nothing to escape."""
+    if "&" in value or "<" in value or ">" in value or '"' in value:
+        return _escape(value, _QUOTE)
+    return value
 
 
 def _dialog(dialog: DialogState) -> str:
     attributes = [("id", dialog.id), ("call-id", dialog.call_id), ("local-tag", dialog.local_tag)]
     attributes += [("remote-tag", dialog.remote_tag), ("direction", dialog.direction)]
-    head = "".join(f' {name}="{escape(value, _QUOTE)}"' for name, value in attributes if value)
+    head = "".join(f' {name}="{_text(value)}"' for name, value in attributes if value)
     event = f' event="{dialog.event}"' if dialog.event else ""
     # RFC 4235 §4.4 leaves the order free, phones do not: <local> stands before <remote>.
     sides = _participant("local", dialog.local) + _participant("remote", dialog.remote)
@@ -93,12 +96,12 @@ def _dialog(dialog: DialogState) -> str:
 def _participant(element: str, side: Participant) -> str:
     if not side.identity and not side.target:
         return ""
-    display = f' display="{escape(side.display, _QUOTE)}"' if side.display else ""
-    identity = f"<identity{display}>{escape(side.identity)}</identity>\n" if side.identity else ""
+    display = f' display="{_text(side.display)}"' if side.display else ""
+    identity = f"<identity{display}>{_text(side.identity)}</identity>\n" if side.identity else ""
     target = ""
     if side.target:
         param = f'<param pname="{RENDERING}" pval="{side.rendering}"/>' if side.rendering else ""
-        uri = escape(side.target, _QUOTE)
+        uri = _text(side.target)
         target = f'<target uri="{uri}">{param}</target>\n' if param else f'<target uri="{uri}"/>\n'
     return f"<{element}>\n{identity}{target}</{element}>\n"
 

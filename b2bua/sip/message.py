@@ -45,10 +45,10 @@ class Message:
 
     def get(self, name: str) -> str | None:
         """The first value of a header, by its canonical name; None when it is not there."""
-        try:
-            line = self.lines[self.names.index(name)]
-        except ValueError:
+        names = self.names
+        if name not in names:
             return None
+        line = self.lines[names.index(name)]
         return line[line.index(":") + 1 :].strip()
 
     def has(self, name: str) -> bool:
@@ -138,6 +138,8 @@ class Message:
         value = self.get(name)
         if value is None:
             return None
+        if len(value) < 10 and value.isascii() and value.isdigit():
+            return int(value)
         digits = value.partition(";")[0].strip()
         if not (digits.isascii() and digits.isdigit() and len(digits) <= 10):
             raise MalformedValue(name)
@@ -226,6 +228,9 @@ class Message:
         values: list[str] = []
         while not values:
             index = self.names.index(name)
+            if "," not in self.lines[index] and self.lines[index][-1] != ":":
+                del self.names[index], self.lines[index]
+                return
             values = [part for part in split_unquoted(self.lines[index].partition(":")[2], ",") if part.strip()]
             if len(values) > 1:
                 self.lines[index] = f"{name}: {','.join(values[1:]).strip()}"
@@ -267,9 +272,18 @@ class Request(Message):
     __slots__ = ("method", "uri")
 
     def __init__(self, method: str, uri: str, names: list[str], lines: list[str], body: bytes = b"") -> None:
-        super().__init__(names, lines, body)
+        # All slots here and not by super(): a call makes some ninety messages.
         self.method = method
         self.uri = uri
+        self.names = names
+        self.lines = lines
+        self.body = body
+        self.content = None
+        self.call = ""
+        self._call_id = ""
+        self._cseq = -1
+        self._cseq_method = ""
+        self._from = self._to = self._via = None
 
     def parsed_uri(self) -> Uri:
         """The Request-URI in parts; MalformedValue if it is none."""
@@ -292,9 +306,17 @@ class Response(Message):
     __slots__ = ("status", "reason")
 
     def __init__(self, status: int, reason: str, names: list[str], lines: list[str], body: bytes = b"") -> None:
-        super().__init__(names, lines, body)
         self.status = status
         self.reason = reason
+        self.names = names
+        self.lines = lines
+        self.body = body
+        self.content = None
+        self.call = ""
+        self._call_id = ""
+        self._cseq = -1
+        self._cseq_method = ""
+        self._from = self._to = self._via = None
 
     def without_top_via(self) -> Response:
         """A new response as a proxy passes it upstream: its own Via, the topmost, taken off (RFC 3261 §16.7 step 3)."""
@@ -325,6 +347,8 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
     lines.append("Content-Length: 0")
     response = Response(status, reason or REASON.get(status, "Unknown"), names, lines)
     response.call = request.call
-    response._call_id = request._call_id
+    response._call_id, response._via = request._call_id, request._via
     response._cseq, response._cseq_method, response._from = request._cseq, request._cseq_method, request._from
+    to = request.to
+    response._to = Address(to.display, to.uri, f"{to.parameters};tag={tag}", tag) if tag and not to.tag else to
     return response

@@ -17,6 +17,8 @@ MAX_HEADERS: Final = 512
 """More lines than any real message has; bounds the work that one datagram can cause."""
 
 _Refuse = Callable[[str, str], MalformedMessage]
+_USUAL: Final = {f"{spelling}:": name for spelling, name in CANONICAL.items()}
+"""With the colon, so that a line which has none is never taken for a header."""
 _BLANKS: Final = " \t"
 _TOKEN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
 
@@ -43,7 +45,7 @@ def parse_message(data: bytes) -> Request | Response:
     start = lines.pop(0)
     if len(lines) > MAX_HEADERS:
         raise MalformedMessage("too many headers")
-    names: list[str] = [CANONICAL.get(line.partition(":")[0], "") for line in lines]
+    names: list[str] = [_USUAL.get(line[: line.find(":") + 1], "") for line in lines]
     flaw = "" if blank else "truncated"
     if "" in names:
         names, lines = _unusual(lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from b2bua.sip.errors import MalformedValue
@@ -39,8 +41,12 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST
 
 
-def parse_streams(body: bytes) -> list[Stream]:
-    """The m= sections in order; MalformedValue (488) when the body is no SDP at all."""
+@lru_cache(maxsize=1024)
+def parse_streams(body: bytes) -> tuple[Stream, ...]:
+    """The m= sections in order; MalformedValue (488) when the body is no SDP at all.
+
+    Cached: an offer is looked at several times on its way, by the toolkit and by the features.
+    """
     lines = _lines(body)
     if not lines[0].startswith("v=0"):
         raise MalformedValue("SDP", 488)
@@ -65,13 +71,13 @@ def parse_streams(body: bytes) -> list[Stream]:
                 streams[-1][3] = address
             else:
                 session_connection = address
-    return [
+    return tuple(
         Stream(media, int(port), direction or session_direction, connection or session_connection)
         for media, port, direction, connection in streams
-    ]
+    )
 
 
-def holds(streams: list[Stream]) -> bool:
+def holds(streams: Sequence[Stream]) -> bool:
     """Whether the sender of these streams wants no media at all: every live stream is send-only, inactive or nowhere."""
     live = [stream for stream in streams if stream.port]
     return bool(live) and not any(stream.receives for stream in live)

@@ -180,7 +180,7 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def _unescaped(text: str) -> bytes:
-    """Escapes resolved, but those of the reserved set: they are not equivalent to the sign itself (RFC 3261 §19.1.4)."""
+    """Escapes resolved, but for the reserved set: those are not equivalent to the sign itself (RFC 3261 §19.1.4)."""
     data = text.encode("utf-8", "surrogateescape")
     return _ESCAPE.sub(_resolve, data) if b"%" in data else data
 

@@ -12,7 +12,9 @@ MAGIC_COOKIE: Final = "z9hG4bK"
 """A branch that begins so identifies its transaction by itself (RFC 3261 §8.1.1.7)."""
 
 # The form nearly every peer sends; anything else takes the slow road below.
-_COMMON: Final = re.compile(r"SIP/2\.0/([A-Za-z]+) ([A-Za-z0-9.-]+)(?::([0-9]{1,4}|[1-5][0-9]{4}))?((?:;[^;\s,\"]+)*)\Z")
+_COMMON: Final = re.compile(
+    r"SIP/2\.0/([A-Za-z]+) ([A-Za-z0-9.-]+)(?::([0-9]{1,4}|[1-5][0-9]{4}))?((?:;[^;\s,\"]+)*)\Z"
+)
 
 # sent-protocol = protocol-name SLASH protocol-version SLASH transport; each a token, blanks legal around the slashes.
 _TOKEN: Final = r"([A-Za-z0-9.!%*_+`'~-]+)"
@@ -53,7 +55,7 @@ class Via(NamedTuple):
         return "rport" in self.parameters and self.parameter("rport") is not None
 
     def with_source(self, host: str, port: int) -> Via:
-        """This Via as a server notes it: `received` where it differs or rport is there, `rport` filled (RFC 3581 §4)."""
+        """This Via as a server notes it: `received` where it differs or rport is there, rport filled (RFC 3581 §4)."""
         rport = self.wants_rport()
         # A `received` that the peer wrote itself goes: it would send our answer to whomever it names.
         if not rport and host == self.host.strip("[]") and self.parameter("received") is None:

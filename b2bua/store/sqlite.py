@@ -7,15 +7,13 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import structlog
-
 from b2bua.store.interface import Done, StoreError
+from b2bua.store.log import warn
 from b2bua.store.records import BadRecord, BindingRecord, User, decode_binding, encode_binding
 from b2bua.store.schema import open_database
 from b2bua.store.writer import Post, Writer
 
 _HA1_MD5 = re.compile(r"[0-9a-f]{32}")
-_log = structlog.get_logger("b2bua.store")
 
 
 class SqliteStore:
@@ -110,7 +108,7 @@ class SqliteStore:
             if isinstance(name, str) and isinstance(ha1, str) and _HA1_MD5.fullmatch(ha1):
                 users[name] = User(name, self._realm, ha1)
             else:
-                _log.warning("bad user record ignored", path=str(self._path), user=name)
+                warn("bad user record ignored", path=str(self._path), user=name)
         return users
 
     def _load_bindings(self, database: sqlite3.Connection) -> list[BindingRecord]:
@@ -130,7 +128,7 @@ class SqliteStore:
                     raise BadRecord(f"the record is of {record.aor!r}")
                 records.append(record)
             except (BadRecord, UnicodeError) as error:
-                _log.warning("bad binding set aside", path=str(self._path), aor=repr(aor), reason=str(error))
+                warn("bad binding set aside", path=str(self._path), aor=repr(aor), reason=str(error))
                 self._set_aside(database, aor, position, str(error))
         return [record for record in records if record.expires_at > now]
 

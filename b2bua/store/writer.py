@@ -10,11 +10,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Final, NamedTuple, TypeVar
 
-import structlog
-
 from b2bua.store.interface import Done, StoreError
+from b2bua.store.log import fail
 
 GROUP_LIMIT: Final = 1000
 """Most jobs in one commit: the cost per row falls no further beyond (8.5 µs), while the wait of the first one grows."""
@@ -26,8 +26,6 @@ Result = TypeVar("Result")
 Job = Callable[[sqlite3.Connection], object]
 Post = Callable[..., object]
 """`call_soon_threadsafe(function, *arguments)`: runs the function later on the caller's thread."""
-
-_log = structlog.get_logger("b2bua.store")
 
 
 class _Work(NamedTuple):
@@ -80,7 +78,7 @@ class Writer:
         self._queue.put(None)
         self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():
-            _log.error("store not closed in time", path=self._name)
+            fail("store not closed in time", path=self._name)
 
     def _run(self) -> None:
         group: list[_Work | None] = []
@@ -101,10 +99,11 @@ class Writer:
                 work.job(database)
             database.execute("COMMIT")
         except Exception as error:  # Whatever it was, this thread must live on and every caller must hear of it.
-            if database.in_transaction:
-                database.execute("ROLLBACK")
+            with suppress(sqlite3.Error):
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
             if any(work.posted for work in works):  # A waiting caller gets the exception itself.
-                _log.error("store write failed", path=self._name, error=str(error), jobs=len(works))
+                fail("store write failed", path=self._name, error=str(error), jobs=len(works))
             return StoreError(f"{self._name}: {error}")
         return None
 
@@ -124,4 +123,4 @@ def _call_all(waiting: Sequence[Done], error: StoreError | None) -> None:
         try:
             done(error)
         except Exception:  # One callback's mistake must not take the answers of the others in the group.
-            _log.exception("store callback failed")
+            fail("store callback failed", exc_info=True)

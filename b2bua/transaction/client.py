@@ -57,8 +57,15 @@ class ClientTransaction:
         if transition is None:
             return
         self.state = transition.state
-        for action in transition.actions:
-            action(self, message)
+        actions = iter(transition.actions)
+        try:
+            for action in actions:
+                action(self, message)
+        except Exception:
+            # A user that raises must not leave a transaction that never ends: the rest is done all the same.
+            for action in actions:
+                action(self, message)
+            raise
 
     # -- actions ------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.sip.parser import parse_message
-from b2bua.sip.via import MAGIC_COOKIE, Via, via_text
+from b2bua.sip.uri import host_text
+from b2bua.sip.via import MAGIC_COOKIE, Via
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.client_non_invite import NonInviteClient
@@ -57,6 +58,7 @@ class TransactionLayer:
         self._server = server
         self._servers: dict[Key, ServerTransaction] = {}
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
+        self._via_starts: dict[tuple[str, str, int], str] = {}
 
     # -- from the transport ------------------------------------------------------------------------------------
 
@@ -210,11 +212,15 @@ class TransactionLayer:
 
     def _put_via(self, request: Request, flow: Flow, branch: str) -> None:
         host, port = flow.local
+        transport = flow.via_transport
+        start = self._via_starts.get((transport, host, port))
+        if start is None:
+            start = self._via_starts[transport, host, port] = f"Via: SIP/2.0/{transport} {host_text(host)}:{port}"
         # rport is asked for on every request of ours: we may be behind NAT ourselves (RFC 3581 §3).
-        value = via_text(flow.via_transport, host, port, branch, rport=not flow.reliable)
-        request.prepend("Via", value)
-        parameters = value.partition(";")[2]
-        request._via = Via(flow.via_transport.lower(), host, port, f";{parameters}", branch)
+        parameters = f";branch={branch}" if flow.reliable else f";branch={branch};rport"
+        request.names.insert(0, "Via")
+        request.lines.insert(0, start + parameters)
+        request._via = Via(transport.lower(), host, port, parameters, branch)
 
     def _send_cancel(self, cancel: Request, flow: Flow) -> None:
         """A CANCEL keeps the INVITE's Via, so it does not go through `send_request`."""

@@ -85,7 +85,7 @@ TABLE: Final[Table] = {
     (State.COMPLETED, Event.ACK): to(State.CONFIRMED, _S.start_timer_i, _S.tell_acknowledged),
     (State.COMPLETED, Event.TIMER_G): to(State.COMPLETED, _S.resend, _S.double_timer_g),
     (State.COMPLETED, Event.TIMER_H): to(State.TERMINATED, _S.tell_acknowledged, _S.end),
-    (State.COMPLETED, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.end),
+    (State.COMPLETED, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.tell_acknowledged, _S.end),
     (State.CONFIRMED, Event.TIMER_I): to(State.TERMINATED, _S.end),
     (State.ACCEPTED, Event.SUCCESS): to(State.ACCEPTED, _S.send),
     (State.ACCEPTED, Event.TIMER_L): to(State.TERMINATED, _S.end),

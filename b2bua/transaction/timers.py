@@ -7,11 +7,11 @@ the reactor's own timers. The clock is handed in, so tests turn the wheel by han
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
 from typing import Final
 
 TICK: Final = 0.05
 """Seconds between two positions of the wheel: a tenth of T1."""
+_PER_SECOND: Final = 1 / TICK
 _SLOTS: Final = 1024  # 51.2 s in one turn: 64·T1 fits; longer timers stay for further turns.
 _MASK: Final = _SLOTS - 1
 
@@ -55,8 +55,10 @@ class Timers:
 
     def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once, `seconds` from now (to the next tick)."""
-        # Never in the slot that is being read or has been: at least one tick ahead.
-        tick = max(ceil((self.now() + seconds) / TICK), self._tick + 1)
+        # The next tick at or after the deadline, and never one that is being read or has been.
+        tick = -int(-(self.now() + seconds) * _PER_SECOND // 1)
+        if tick <= self._tick:
+            tick = self._tick + 1
         timer = Timer(tick, callback)
         self._slots[tick & _MASK].append(timer)
         return timer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from b2bua.sip.flow import Flow, HostPort
-from b2bua.transport.udp import MAX_DATAGRAM, UdpListener
+from b2bua.transport.udp import UdpListener
 
 
 class ListenerSet:
@@ -13,11 +13,10 @@ class ListenerSet:
 
     def __init__(self) -> None:
         self._listeners: dict[str, UdpListener] = {}
-        self._ports: list[Any] = []
 
     def listen_udp(self, reactor: Any, host: str, port: int, listener: UdpListener) -> None:
-        """Bind and start; twisted.internet.error.CannotListenError when the address is taken."""
-        self._ports.append(reactor.listenUDP(port, listener, interface=host, maxPacketSize=MAX_DATAGRAM))
+        """Bind and start; OSError when the address cannot be had."""
+        listener.listen(reactor, host, port)
         self._listeners[listener.name] = listener
 
     def find(self, listener: str, remote: HostPort) -> Flow | None:
@@ -37,6 +36,7 @@ class ListenerSet:
         """`udp:127.0.0.1:5060` a listener, for the ready line."""
         return list(self._listeners)
 
-    def close(self) -> list[Any]:
-        """Stop listening; the Deferreds to wait for."""
-        return [port.stopListening() for port in self._ports]
+    def close(self) -> None:
+        """Stop listening."""
+        for listener in self._listeners.values():
+            listener.close()

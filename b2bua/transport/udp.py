@@ -6,7 +6,8 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.interfaces import IReadDescriptor
+from zope.interface import implementer
 
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort
@@ -16,10 +17,10 @@ MAX_FLOWS: Final = 100_000
 """Flow objects are only a cache: at this many peers it is emptied and fills again with those that still talk."""
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Bytes the kernel may hold while we work: about 4,000 messages."""
-MAX_THROUGHPUT: Final = 32 * 1024
-"""Bytes read in one go before timers get their turn."""
+MAX_BURST: Final = 64
+"""Datagrams read in one go before timers get their turn: some 50 KB."""
 MAX_DATAGRAM: Final = 65_535
-"""Twisted's default of 8192 would cut a large message silently."""
+"""No datagram is longer, so none is cut."""
 
 
 class Recorder(Protocol):
@@ -66,11 +67,15 @@ class UdpFlow:
         return self._listener.flow(remote)
 
 
-class UdpListener(DatagramProtocol):
+@implementer(IReadDescriptor)
+class UdpListener:
     """One bound UDP socket. `receive(data, flow)` hears every datagram that could be SIP.
 
     `advertised` replaces the local address in everything peers are told. Listening on a wildcard address, the one told is
     the address that the kernel would use towards that peer.
+
+    It reads the socket itself and not by Twisted's UDP port: that costs a third less per datagram, and tells of errors
+    that mean nothing to SIP (an ICMP from a phone that is gone).
     """
 
     def __init__(
@@ -85,20 +90,62 @@ class UdpListener(DatagramProtocol):
         self._flows: dict[HostPort, UdpFlow] = {}
         self._locals: dict[str, HostPort] = {}
         self._socket: socket.socket | None = None
+        self._reactor: Any = None
 
-    # -- twisted -----------------------------------------------------------------------------------------------
+    def listen(self, reactor: Any, host: str, port: int) -> None:
+        """Bind and start to read; OSError when the address cannot be had. Port 0 is any free one."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            if family == socket.AF_INET6:
+                # IPv6 only: an IPv4 peer would else show up as ::ffff:… and match no flow of its own listener.
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((host, port))
+        except OSError:
+            sock.close()
+            raise
+        bound = sock.getsockname()
+        self._bound = (bound[0], bound[1])
+        self.name = f"udp:{bound[0]}:{bound[1]}"
+        self._socket = sock
+        self._reactor = reactor
+        reactor.addReader(self)
 
-    def startProtocol(self) -> None:  # noqa: N802 - Twisted's name
-        port: Any = self.transport
-        port.maxThroughput = MAX_THROUGHPUT
-        self._socket = port.socket
-        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        address = port.getHost()
-        self._bound = (address.host, address.port)
-        self.name = f"udp:{address.host}:{address.port}"
+    def close(self) -> None:
+        """Stop reading and give the address back. Idempotent."""
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            self._reactor.removeReader(self)
+            sock.close()
 
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: N802 - Twisted's name
-        remote: HostPort = addr[:2]
+    # -- the reactor's reader ----------------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def logPrefix(self) -> str:  # noqa: N802 - Twisted's name
+        return self.name
+
+    def connectionLost(self, reason: object) -> None:  # noqa: N802 - Twisted's name
+        self.close()
+
+    def doRead(self) -> None:  # noqa: N802 - Twisted's name
+        """Read what waits, up to a burst, so that timers and other sockets get their turn."""
+        for _ in range(MAX_BURST):
+            sock = self._socket
+            if sock is None:
+                return
+            try:
+                datagram, address = sock.recvfrom(MAX_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP error of an earlier send: that datagram is lost, as any may be
+            self.datagram_received(datagram, address[:2])
+
+    def datagram_received(self, datagram: bytes, remote: HostPort) -> None:
+        """One datagram from a peer."""
         flow = self._flows.get(remote) or self.flow(remote)
         if len(datagram) <= 4 and not datagram.strip(b"\r\n\0"):
             # Keep-alives of phones behind NAT: CRLF or zero bytes, answered by nobody over UDP.

@@ -6,6 +6,8 @@ taken back when the far end refuses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from b2bua.feature_server.call import Call
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.leg import Leg, is_sdp
@@ -19,11 +21,20 @@ class Hold(Feature):
 
     def __init__(self, environment: object) -> None:
         self._before: dict[Leg, bool] = {}
-        self._offers: dict[Leg, list[sdp.Stream]] = {}
+        self._offers: dict[Leg, Sequence[sdp.Stream]] = {}
+
+    def call_offered(self, call: Call, invite: Request) -> Request:
+        """The first offer: what the callee's answer is measured by."""
+        streams = _streams(invite)
+        if streams:
+            self._offered(call, call.caller, streams)
+        return invite
 
     def request_received(self, call: Call, leg: Leg, request: Request) -> Request:
         """A re-INVITE's offer, or the answer in the ACK of an offerless one."""
         streams = _streams(request)
+        if request.method == "INVITE":
+            self._forget_offers(leg)
         if request.method == "INVITE" and streams:
             self._before[leg] = leg.holding
             self._offered(call, leg, streams)
@@ -35,7 +46,7 @@ class Hold(Feature):
         """The far party's answer; or its offer, when the re-INVITE had none."""
         streams = _streams(response)
         if streams and response.cseq_method == "INVITE" and 200 <= response.status < 300:
-            if leg.other in self._offers or call.state != "confirmed":
+            if leg.other in self._offers:
                 self._answered(call, leg, streams)
             else:
                 self._offered(call, leg, streams)
@@ -43,8 +54,7 @@ class Hold(Feature):
 
     def exchange_ended(self, call: Call, leg: Leg, status: int) -> None:
         """A refused hold or resume changes nothing: what was shown is taken back."""
-        self._offers.pop(leg, None)
-        self._offers.pop(leg.other, None)
+        self._forget_offers(leg)
         before = self._before.pop(leg, None)
         if before is not None and status >= 300:
             self._set(call, leg, before)
@@ -54,11 +64,15 @@ class Hold(Feature):
             self._before.pop(leg, None)
             self._offers.pop(leg, None)
 
-    def _offered(self, call: Call, leg: Leg, streams: list[sdp.Stream]) -> None:
+    def _forget_offers(self, leg: Leg) -> None:
+        self._offers.pop(leg, None)
+        self._offers.pop(leg.other, None)
+
+    def _offered(self, call: Call, leg: Leg, streams: Sequence[sdp.Stream]) -> None:
         self._offers[leg] = streams
         self._set(call, leg, sdp.holds(streams))
 
-    def _answered(self, call: Call, leg: Leg, streams: list[sdp.Stream]) -> None:
+    def _answered(self, call: Call, leg: Leg, streams: Sequence[sdp.Stream]) -> None:
         """Who answers that it wants media does not hold. Who wants none holds only if the other wanted to talk both ways:
         to a hold some phones answer `inactive`, and to `recvonly` nothing but `sendonly` or `inactive` is legal."""
         if not sdp.holds(streams):
@@ -71,10 +85,10 @@ class Hold(Feature):
         call.changed()
 
 
-def _streams(message: Message) -> list[sdp.Stream]:
+def _streams(message: Message) -> Sequence[sdp.Stream]:
     if not message.body or not is_sdp(message):
-        return []
+        return ()
     try:
         return sdp.parse_streams(message.body)
     except MalformedValue:
-        return []
+        return ()

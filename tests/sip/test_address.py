@@ -77,6 +77,6 @@ def test_an_open_quote_does_not_split():
         split_unquoted('"a,b', ",")
 
 
-@pytest.mark.parametrize("value", ["", "plain", 'a"b', "a\\b", '\\"', 'tail\\'])
+@pytest.mark.parametrize("value", ["", "plain", 'a"b', "a\\b", '\\"', "tail\\"])
 def test_quoting_is_undone(value):
     assert unquote_string(quote_string(value)) == value

@@ -34,14 +34,21 @@ def test_without_qop_as_in_rfc_2069():
     """RFC 2617 §3.2.2.1: H(H(A1):nonce:H(A2))."""
     value = RFC_2617.replace("qop=auth, nc=00000001, ", "")
     secret = digest.ha1("Mufasa", "testrealm@host.com", "Circle Of Life")
-    assert digest.expected_response(secret, "GET", digest.parse_credentials(value)) == "670fd8c2df070c60b045671b8b24ff02"
+    assert (
+        digest.expected_response(secret, "GET", digest.parse_credentials(value)) == "670fd8c2df070c60b045671b8b24ff02"
+    )
 
 
 def test_credentials_in_odd_forms():
     value = 'DIGEST  Username = "a\\"b" ,REALM="r, s",nonce=n,uri="sip:<x>,y",response="ABC",,'
     credentials = digest.parse_credentials(value)
     assert (credentials.username, credentials.realm, credentials.nonce) == ('a"b', "r, s", "n")
-    assert (credentials.uri, credentials.response, credentials.algorithm, credentials.qop) == ("sip:<x>,y", "abc", "MD5", "")
+    assert (credentials.uri, credentials.response, credentials.algorithm, credentials.qop) == (
+        "sip:<x>,y",
+        "abc",
+        "MD5",
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,9 @@ def test_an_answer_is_what_the_server_expects(qop, realm):
     value = digest.answer(challenge, "INVITE", "sip:6002@example.com", "6001", "secret", 2, "c1")
     credentials = digest.parse_credentials(value)
     assert (credentials.realm, credentials.nonce, credentials.opaque) == (challenge.realm, "n1", "o")
-    assert (credentials.qop, credentials.nc, credentials.cnonce) == (("auth", "00000002", "c1") if qop else ("", "", ""))
+    assert (credentials.qop, credentials.nc, credentials.cnonce) == (
+        ("auth", "00000002", "c1") if qop else ("", "", "")
+    )
     secret = digest.ha1("6001", challenge.realm, "secret")
     assert digest.expected_response(secret, "INVITE", credentials) == credentials.response
 

@@ -59,7 +59,8 @@ def test_a_number_that_is_not_there_is_none():
 
 
 @pytest.mark.parametrize(
-    ("value", "number"), [("0 ACK", 0), ("2147483647 ACK", 2**31 - 1), ("0009   ACK", 9), ("1\tACK", 1), ("1 \t ACK", 1)]
+    ("value", "number"),
+    [("0 ACK", 0), ("2147483647 ACK", 2**31 - 1), ("0009   ACK", 9), ("1\tACK", 1), ("1 \t ACK", 1)],
 )
 def test_cseq_within_its_limits(value, number):
     message = made(f"CSeq: {value}")

@@ -8,12 +8,27 @@ from b2bua.sip.names import CANONICAL, SINGLE, canonical_name
 @pytest.mark.parametrize(
     ("wire", "name"),
     [
-        ("v", "Via"), ("f", "From"), ("t", "To"), ("i", "Call-ID"), ("m", "Contact"), ("l", "Content-Length"),
-        ("c", "Content-Type"), ("k", "Supported"), ("s", "Subject"), ("e", "Content-Encoding"), ("o", "Event"),
-        ("u", "Allow-Events"), ("r", "Refer-To"), ("b", "Referred-By"), ("x", "Session-Expires"), ("a", "Accept-Contact"),
-        ("j", "Reject-Contact"), ("d", "Request-Disposition"), ("y", "Identity"),
+        ("v", "Via"),
+        ("f", "From"),
+        ("t", "To"),
+        ("i", "Call-ID"),
+        ("m", "Contact"),
+        ("l", "Content-Length"),
+        ("c", "Content-Type"),
+        ("k", "Supported"),
+        ("s", "Subject"),
+        ("e", "Content-Encoding"),
+        ("o", "Event"),
+        ("u", "Allow-Events"),
+        ("r", "Refer-To"),
+        ("b", "Referred-By"),
+        ("x", "Session-Expires"),
+        ("a", "Accept-Contact"),
+        ("j", "Reject-Contact"),
+        ("d", "Request-Disposition"),
+        ("y", "Identity"),
     ],
-)  # fmt: skip
+)
 def test_a_letter_stands_for_a_name_in_either_case(wire, name):
     assert canonical_name(wire) == CANONICAL[wire] == CANONICAL[wire.upper()] == name
 

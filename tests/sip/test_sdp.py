@@ -36,16 +36,22 @@ def test_without_a_direction_it_is_sendrecv():
 
 
 def test_the_session_level_holds_where_a_stream_says_nothing():
-    data = body("c=IN IP4 192.0.2.10", "a=sendonly", "t=0 0", "m=audio 1 RTP/AVP 0", "m=video 2 RTP/AVP 31", "a=recvonly")
+    data = body(
+        "c=IN IP4 192.0.2.10", "a=sendonly", "t=0 0", "m=audio 1 RTP/AVP 0", "m=video 2 RTP/AVP 31", "a=recvonly"
+    )
     assert directions(data) == ["sendonly", "recvonly"]
 
 
 def test_each_stream_has_its_own_port_address_and_direction():
     data = body(
-        "c=IN IP4 192.0.2.10", "m=audio 49170/2 RTP/AVP 0", "a=inactive", "m=video 0 RTP/AVP 31",
-        "m=text 5 RTP/AVP 98", "c=IN IP6 2001:db8::1/127/3",
-    )  # fmt: skip
-    assert sdp.parse_streams(data) == [
+        "c=IN IP4 192.0.2.10",
+        "m=audio 49170/2 RTP/AVP 0",
+        "a=inactive",
+        "m=video 0 RTP/AVP 31",
+        "m=text 5 RTP/AVP 98",
+        "c=IN IP6 2001:db8::1/127/3",
+    )
+    assert list(sdp.parse_streams(data)) == [
         ("audio", 49170, "inactive", "192.0.2.10"),
         ("video", 0, "sendrecv", "192.0.2.10"),
         ("text", 5, "sendrecv", "2001:db8::1"),
@@ -75,16 +81,25 @@ def test_legacy_hold_is_hold_and_its_direction_stays(connection):
         (("m=audio 1 RTP/AVP 0",), False),
         ((), False),
     ],
-)  # fmt: skip
+)
 def test_whether_all_is_held(lines, held):
     assert sdp.holds(sdp.parse_streams(body(*lines))) is held
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"hello", b"\r\nv=0\r\n", body("m=audio"), body("m=audio x RTP/AVP 0"), body("m=audio 1"),
-     body("m=audio -1 RTP/AVP 0"), body("m=audio ٣ RTP/AVP 0"), body(f"m=audio {'9' * 5000} RTP/AVP 0")],
-)  # fmt: skip
+    [
+        b"",
+        b"hello",
+        b"\r\nv=0\r\n",
+        body("m=audio"),
+        body("m=audio x RTP/AVP 0"),
+        body("m=audio 1"),
+        body("m=audio -1 RTP/AVP 0"),
+        body("m=audio ٣ RTP/AVP 0"),
+        body(f"m=audio {'9' * 5000} RTP/AVP 0"),
+    ],
+)
 def test_what_is_no_description_is_488(data):
     with pytest.raises(MalformedValue) as caught:
         sdp.parse_streams(data)
@@ -101,8 +116,14 @@ def test_the_origin_prints_as_it_was_read():
 
 
 @pytest.mark.parametrize(
-    "data", [b"v=0\r\ns=-\r\n", b"v=0\r\no=a 1 x IN IP4 h\r\n", b"v=0\r\no=a 1 2\r\n", f"v=0\r\no=a 1 {'9' * 5000} IN\r\n".encode()]
-)  # fmt: skip
+    "data",
+    [
+        b"v=0\r\ns=-\r\n",
+        b"v=0\r\no=a 1 x IN IP4 h\r\n",
+        b"v=0\r\no=a 1 2\r\n",
+        f"v=0\r\no=a 1 {'9' * 5000} IN\r\n".encode(),
+    ],
+)
 def test_an_origin_that_is_missing_or_broken_is_488(data):
     with pytest.raises(MalformedValue) as caught:
         sdp.parse_origin(data)
@@ -121,7 +142,10 @@ def test_every_byte_beside_the_origin_stays(before, after):
 
 
 def test_an_origin_cannot_be_replaced_where_there_is_none():
-    for call in (lambda: sdp.without_origin(b"v=0\r\ns=o=\r\n"), lambda: sdp.with_origin(b"", sdp.Origin("-", "1", 1, "x"))):
+    for call in (
+        lambda: sdp.without_origin(b"v=0\r\ns=o=\r\n"),
+        lambda: sdp.with_origin(b"", sdp.Origin("-", "1", 1, "x")),
+    ):
         with pytest.raises(MalformedValue):
             call()
 
@@ -131,7 +155,9 @@ def test_an_origin_cannot_be_replaced_where_there_is_none():
 
 @pytest.mark.parametrize("direction", sdp.DIRECTIONS)
 def test_a_direction_on_every_stream(direction):
-    data = body("a=recvonly", "m=audio 1 RTP/AVP 0", "a=sendonly", "a=rtpmap:0 PCMU/8000", "m=video 0 RTP/AVP 31", end="")
+    data = body(
+        "a=recvonly", "m=audio 1 RTP/AVP 0", "a=sendonly", "a=rtpmap:0 PCMU/8000", "m=video 0 RTP/AVP 31", end=""
+    )
     changed = sdp.with_direction(data, direction)
     assert changed == body(
         "m=audio 1 RTP/AVP 0", "a=rtpmap:0 PCMU/8000", f"a={direction}", "m=video 0 RTP/AVP 31", f"a={direction}"

@@ -19,9 +19,15 @@ from b2bua.sip.via import parse_via, via_text
         ("SIP / 2.0\t/ TCP\ta.example.com : 5061 ; branch  =   b  ", "tcp", "a.example.com", 5061, "b"),
         ("SIP/2.0/UDP a.example.com", "udp", "a.example.com", None, ""),
         ("SIP/2.0/UDP a.example.com;BRANCH=b", "udp", "a.example.com", None, "b"),
-        ("SIP/2.0/UDP a.example.com;mybranch=x;branch=z9hG4bK-.!%66*_+`'~", "udp", "a.example.com", None, "z9hG4bK-.!%66*_+`'~"),
+        (
+            "SIP/2.0/UDP a.example.com;mybranch=x;branch=z9hG4bK-.!%66*_+`'~",
+            "udp",
+            "a.example.com",
+            None,
+            "z9hG4bK-.!%66*_+`'~",
+        ),
     ],
-)  # fmt: skip
+)
 def test_forms(text, transport, host, port, branch):
     via = parse_via(text)
     assert (via.transport, via.host, via.port, via.branch) == (transport, host, port, branch)
@@ -30,10 +36,22 @@ def test_forms(text, transport, host, port, branch):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP/2.0 192.0.2.1", "SIP/2.0/UDP 192.0.2.1:", "SIP/2.0/UDP 192.0.2.1:70000",
-     "SIP/2.0/UDP 192.0.2.15;;", "SIP/2.0/UDP 192.0.2.15;branch=b;", "SIP/2.0/UDP a b;branch=b", "SIP/2.0/UDP 2001:db8::1",
-     "SIP/2.0/UDP ;branch=b", "SIP/2.0/U@P a;branch=b", "SIP/2.0/UDP [::1;branch=b"],
-)  # fmt: skip
+    [
+        "",
+        "SIP/2.0/UDP",
+        "SIP/2.0/UDP ",
+        "SIP/2.0 192.0.2.1",
+        "SIP/2.0/UDP 192.0.2.1:",
+        "SIP/2.0/UDP 192.0.2.1:70000",
+        "SIP/2.0/UDP 192.0.2.15;;",
+        "SIP/2.0/UDP 192.0.2.15;branch=b;",
+        "SIP/2.0/UDP a b;branch=b",
+        "SIP/2.0/UDP 2001:db8::1",
+        "SIP/2.0/UDP ;branch=b",
+        "SIP/2.0/U@P a;branch=b",
+        "SIP/2.0/UDP [::1;branch=b",
+    ],
+)
 def test_what_is_no_via_is_refused(text):
     with pytest.raises(MalformedValue):
         parse_via(text)
@@ -94,5 +112,7 @@ def test_where_a_response_goes(text, address):
 
 
 def test_our_own():
-    assert via_text("udp", "192.0.2.1", 5060, "z9hG4bK1", rport=True) == "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport"
+    assert (
+        via_text("udp", "192.0.2.1", 5060, "z9hG4bK1", rport=True) == "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport"
+    )
     assert via_text("tls", "2001:db8::1", 5061, "z9hG4bK1") == "SIP/2.0/TLS [2001:db8::1]:5061;branch=z9hG4bK1"

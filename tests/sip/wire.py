@@ -34,6 +34,8 @@ def answer(*extra: str, start: str = "SIP/2.0 200 OK", **changed: str | None) ->
 
 
 def _values(changed: dict[str, str | None]) -> list[tuple[str, str]]:
-    values = [(name, changed.pop(name.lower().replace("-", "_").replace("from", "from_"), value)) for name, value in HEADERS]
+    values = [
+        (name, changed.pop(name.lower().replace("-", "_").replace("from", "from_"), value)) for name, value in HEADERS
+    ]
     assert not changed, f"no such header: {changed}"
     return [(name, value) for name, value in values if value is not None]

@@ -4,6 +4,7 @@ import sqlite3
 import stat
 
 import pytest
+import structlog
 
 from b2bua.store.interface import StoreError
 from b2bua.store.records import User
@@ -140,6 +141,17 @@ def test_a_failed_write_is_told_and_the_next_one_works(open_sqlite, reactor, bin
     store.save_bindings("6001", [binding()], heard.append)
     reactor.turn()
     assert heard[1] is None
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(open_sqlite, reactor, binding, tmp_path):
+    def closed(*_name):
+        raise ValueError("I/O operation on closed file.")
+
+    structlog.configure(logger_factory=closed)
+    try:
+        test_a_failed_write_is_told_and_the_next_one_works(open_sqlite, reactor, binding, tmp_path)
+    finally:
+        structlog.reset_defaults()
 
 
 def test_a_callback_that_raises_does_not_stop_the_others(open_sqlite, reactor, binding):

@@ -6,7 +6,6 @@ Every document has the full state, an idle one included: a phone that waits for 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
@@ -26,12 +25,11 @@ _RENDERINGS: Final = frozenset(("yes", "no"))
 def parse(body: bytes) -> DialogInfo:
     """A published document without the values that RFC 4235 §4.4 does not list: ours, made of it, are to be valid."""
     document = parse_dialog_info(body)
-    return replace(document, dialogs=tuple(map(_listed, document.dialogs)))
+    return document._replace(dialogs=tuple(map(_listed, document.dialogs)))
 
 
 def _listed(dialog: DialogState) -> DialogState:
-    return replace(
-        dialog,
+    return dialog._replace(
         direction=dialog.direction if dialog.direction in _DIRECTIONS else "",
         event=dialog.event if dialog.event in _EVENTS else "",
         local=_listed_rendering(dialog.local),
@@ -40,7 +38,7 @@ def _listed(dialog: DialogState) -> DialogState:
 
 
 def _listed_rendering(side: Participant) -> Participant:
-    return side if not side.rendering or side.rendering in _RENDERINGS else replace(side, rendering="")
+    return side if not side.rendering or side.rendering in _RENDERINGS else side._replace(rendering="")
 
 
 def call_of(document: DialogInfo) -> str:
@@ -63,7 +61,7 @@ def compose(aor: str, published: Sequence[Published]) -> DialogInfo:
                 for position, dialog in enumerate(publication.value.dialogs):
                     key = dialog.key if dialog.call_id else (str(publication.number), str(position))
                     if key not in dialogs:
-                        dialogs[key] = replace(dialog, id=f"{publication.number:x}-{dialog.id}")
+                        dialogs[key] = dialog._replace(id=f"{publication.number:x}-{dialog.id}")
     return DialogInfo(entity, _distinct(dialogs) or (IDLE,))
 
 
@@ -78,7 +76,7 @@ def _distinct(dialogs: dict[tuple[str, ...], DialogState]) -> tuple[DialogState,
         name = dialog.id
         while name in found:
             name += "+"
-        found[name] = dialog if name == dialog.id else replace(dialog, id=name)
+        found[name] = dialog if name == dialog.id else dialog._replace(id=name)
     return tuple(found.values())
 
 
@@ -91,7 +89,7 @@ def view(document: DialogInfo, whole: bool) -> DialogInfo:
     """
     if whole or document.dialogs == (IDLE,):
         return document
-    return replace(document, dialogs=tuple(_for_others(document.entity, dialog) for dialog in document.dialogs))
+    return document._replace(dialogs=tuple(_for_others(document.entity, dialog) for dialog in document.dialogs))
 
 
 def _for_others(entity: str, dialog: DialogState) -> DialogState:
@@ -109,7 +107,7 @@ def _for_others(entity: str, dialog: DialogState) -> DialogState:
 
 def encode(document: DialogInfo, version: int) -> bytes:
     """The document as it goes into a NOTIFY."""
-    return replace(document, version=version).encode()
+    return document._replace(version=version).encode()
 
 
 DIALOG: Final = EventPackage(

@@ -1,0 +1,1 @@
+"""Media, an edge: the RTP that the scripted phone sends and counts."""

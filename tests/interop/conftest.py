@@ -1,0 +1,54 @@
+"""One server per test module, and a lab of phones around it; what they logged is shown when a test fails."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interop.lab import Lab
+from tests.interop.server import Server
+
+USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6100)}
+PROGRAMS = ("sipp", "baresip", "xmllint")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs() -> None:
+    """`make system` installs them; without them nothing here may seem to pass."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    assert not missing, f"not installed: {', '.join(missing)} (make system)"
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a memory store; the module's HOST says on which loopback address. Ends by SIGTERM, cleanly."""
+    started = Server(tmp_path_factory.mktemp("server"), request.module.HOST, USERS)
+    try:
+        yield started
+        started.check_healthy()
+        assert started.stop() == 0
+    finally:
+        started.kill()
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> Iterator[Lab]:
+    """Phones for one test, each with a user of its own; whatever still runs at its end is ended."""
+    made = Lab(server, tmp_path)
+    yield made
+    made.close()
+    if getattr(request.node, "failed", False):
+        print(made.story(), file=sys.stderr)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    report: pytest.TestReport = yield  # type: ignore[misc]  # pluggy sends the report in; pytest does not say so
+    if report.when == "call":
+        item.failed = report.failed  # type: ignore[attr-defined]  # a note for the fixture above
+    return report

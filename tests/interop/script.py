@@ -1,0 +1,280 @@
+"""SIPp scenarios as ladders: `Caller().dial("6002").reinvite("sendonly").bye()` is one phone's side of a call.
+
+The messages stand in scenarios/*.xml; here they are put in order, with the CSeqs, branches and o= versions of a phone that
+does it right. A scenario is linear: a message that it does not expect makes SIPp fail the call. The injection file has
+in field0 the phone's user, in field1 its credentials.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Self
+
+from tests.interop.server import DOMAIN
+
+FOLDER: Final = Path(__file__).resolve().parent / "scenarios"
+HOLD_REASON: Final = 'Reason: avaya-action;cause=1;text="Hold"'
+_REASONS: Final = {180: "Ringing", 200: "OK", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",
+                   488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated"}  # fmt: skip
+
+
+def _fragment(name: str) -> str:
+    return (FOLDER / name).read_text()
+
+
+class Script:
+    """One phone's side of one dialog; each verb appends to it and returns it."""
+
+    def __init__(self, local: str, remote: str, uri: str, cseq: int) -> None:
+        self._elements: list[str] = []
+        self._local = local
+        self._remote = remote
+        self._uri = uri
+        self._call_id = "[call_id]"
+        self._cseq = cseq
+        self._branch = 0
+        self._version = 1
+        self._routes = False
+        self._variables: set[str] = set()
+
+    def xml(self) -> str:
+        used = f'  <Reference variables="{",".join(sorted(self._variables))}"/>\n' if self._variables else ""
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="phone">\n{"".join(self._elements)}{used}</scenario>\n'
+
+    # -- out of dialog -----------------------------------------------------------------------------------------
+
+    def register(self, contact: str = "<sip:[field0]@[local_ip]:[local_port]>") -> Self:
+        """RFC 3665 §2.1: REGISTER, 401, REGISTER with credentials, 200."""
+        headers = [f"Contact: {contact}", "Expires: 600"]
+        self._uri = f"sip:{DOMAIN}"
+        self._challenged("REGISTER", 401, headers)
+        return self.receive(200)
+
+    def register_refused(self) -> Self:
+        """REGISTER whose credentials are not accepted: the challenge comes again."""
+        self._uri = f"sip:{DOMAIN}"
+        self._challenged("REGISTER", 401, ["Contact: <sip:[field0]@[local_ip]:[local_port]>"])
+        return self.receive(401)
+
+    def subscribe(self, status: int = 200) -> Self:
+        """Watch the remote party's lamp."""
+        contact = "Contact: <sip:[field0]@[local_ip]:[local_port]>"
+        headers = ["Event: dialog", "Accept: application/dialog-info+xml", "Expires: 600", contact]
+        self._challenged("SUBSCRIBE", 401, headers)
+        return self.receive(status)
+
+    def answer_notifies(self) -> Self:
+        """Answer NOTIFYs until the process is ended."""
+        self._elements.append(_fragment("notified.xml"))
+        return self
+
+    # -- any dialog --------------------------------------------------------------------------------------------
+
+    def pause(self, milliseconds: int) -> Self:
+        self._elements.append(f'  <pause milliseconds="{milliseconds}"/>\n')
+        return self
+
+    def receive(self, message: int | str, body: str = "", **options: str) -> Self:
+        """A message that must come; `body`: a regular expression that its body must match."""
+        kind = "request" if isinstance(message, str) else "response"
+        attributes = "".join(f' {key}="{value}"' for key, value in options.items())
+        actions = ""
+        if body:
+            self._variables.add("body")
+            actions = f'<action><ereg regexp="{body}" search_in="body" check_it="true" assign_to="body"/></action>'
+        self._elements.append(f'  <recv {kind}="{message}"{attributes}>{actions}</recv>\n')
+        return self
+
+    def reinvite(self, direction: str, *headers: str, status: int = 200) -> Self:
+        """A re-INVITE, challenged, with the next o= version; the session stays as it was when `status` is no 200."""
+        self._version += 1
+        sdp = self._sdp(direction)
+        contact = "Contact: <sip:[field0]@[local_ip]:[local_port]>"
+        self._challenged("INVITE", 407, [contact, *headers], sdp)
+        self.receive(100, optional="true")
+        self.receive(status)
+        if status >= 300:
+            return self._ack(self._branch)
+        return self._ack()
+
+    def reinvited(self, direction: str, answer: str = "", status: int = 200) -> Self:
+        """The other side's re-INVITE with this direction, and our answer or refusal."""
+        self.receive("INVITE", body=f"a={direction}")
+        if status != 200:
+            self._respond(status)
+            return self.receive("ACK")
+        self._version += 1
+        self._respond(200, sdp=self._sdp(answer))
+        return self.receive("ACK")
+
+    def bye(self, status: int = 200) -> Self:
+        self._request("BYE", [])
+        return self.receive(status)
+
+    def byed(self) -> Self:
+        self.receive("BYE")
+        return self._respond(200)
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    def _challenged(self, method: str, status: int, headers: list[str], sdp: str = "") -> None:
+        """A request without credentials, its challenge, and the same with credentials on CSeq + 1."""
+        self._request(method, headers, sdp)
+        self.receive(100, optional="true")
+        self.receive(status, auth="true")
+        if method == "INVITE":
+            self._ack(self._branch)
+        self._request(method, [*headers, "[field1]"], sdp)
+
+    def _request(self, method: str, headers: list[str], sdp: str = "", branch: int = 0, cseq: int = 0) -> None:
+        if not branch:
+            self._branch += 1
+        if method not in ("ACK", "CANCEL"):
+            self._cseq += 1
+        lines = ["[routes]"] if self._routes else []
+        lines += headers
+        lines += ["Content-Type: application/sdp", "Content-Length: [len]"] if sdp else ["Content-Length: 0"]
+        self._elements.append(
+            _fragment("request.xml").format(
+                retrans="" if method == "ACK" else ' retrans="500"',
+                method=method,
+                uri=self._uri,
+                branch=branch or self._branch,
+                local=self._local,
+                remote=self._remote,
+                call_id=self._call_id,
+                cseq=cseq or self._cseq,
+                headers="\n      ".join(lines),
+                body=sdp,
+            )
+        )
+
+    def _ack(self, branch: int = 0) -> Self:
+        """The ACK of a 2xx; or with a branch that of a failure, a part of the INVITE's transaction."""
+        self._request("ACK", [], branch=branch)
+        return self
+
+    def _respond(self, status: int, sdp: str = "", tag: str = "") -> Self:
+        lines = ["Contact: <sip:phone@[local_ip]:[local_port]>"] if 101 <= status < 300 else []
+        lines += ["Content-Type: application/sdp", "Content-Length: [len]"] if sdp else ["Content-Length: 0"]
+        self._elements.append(
+            _fragment("response.xml").format(
+                retrans=' retrans="500"' if sdp else "",
+                status=status,
+                reason=_REASONS[status],
+                tag=tag,
+                headers="\n      ".join(lines),
+                body=sdp,
+            )
+        )
+        return self
+
+    def _sdp(self, direction: str, media: int = 40000) -> str:
+        text = _fragment("session.sdp").format(version=self._version, direction=direction, media=media)
+        return text.rstrip("\n").replace("\n", "\n      ")
+
+    def _noting(self, message: int | str, *notes: tuple[str, str, str], **options: str) -> None:
+        """Receive, and keep header values: (variable, header, regular expression)."""
+        actions = "".join(
+            f'<ereg regexp="{pattern}" search_in="hdr" header="{header}:"'
+            f' occurrence="{2 if variable == "via2" else 1}" check_it="true" assign_to="{variable}"/>'
+            for variable, header, pattern in notes
+        )
+        self._variables.update(variable for variable, _, _ in notes)
+        kind = "request" if isinstance(message, str) else "response"
+        attributes = "".join(f' {key}="{value}"' for key, value in options.items())
+        self._elements.append(f'  <recv {kind}="{message}" rrs="true"{attributes}><action>{actions}</action></recv>\n')
+
+
+_ADDRESS: Final = "[^ ].*"
+_URI: Final = "sips?:[^;]*[^&gt;]*"
+
+
+class Caller(Script):
+    """The phone that dials; also whoever registers or subscribes."""
+
+    def __init__(self, to: str = "[field0]", domain: str = DOMAIN) -> None:
+        me = f"<sip:[field0]@{DOMAIN}>;tag=[pid]a[call_number]"
+        self._callee = f"<sip:{to}@{domain}>"
+        super().__init__(me, self._callee, f"sip:{to}@{domain}", 0)
+
+    def invite(self, *headers: str, credentials: bool = True, direction: str = "sendrecv") -> Self:
+        """The INVITE up to the request with credentials; its answers are the caller's to `receive`."""
+        contact = "Contact: <sip:[field0]@[local_ip]:[local_port]>"
+        sdp = self._sdp(direction)
+        self._request("INVITE", [contact, *headers], sdp)
+        self.receive(100, optional="true")
+        self.receive(407, auth="true")
+        self._remote = f"{self._callee}[peer_tag_param]"
+        self._ack(self._branch)
+        self._remote = self._callee
+        if credentials:
+            self._request("INVITE", [contact, *headers, "[field1]"], sdp)
+            self.receive(100, optional="true")
+        return self
+
+    def dial(self, *headers: str) -> Self:
+        """A whole call set-up; 180 or not."""
+        self.invite(*headers)
+        self.receive(180, optional="true")
+        return self.connected()
+
+    def connected(self) -> Self:
+        """The 200, and our ACK."""
+        self._noting(200, ("uri", "Contact", _URI), ("peer", "To", _ADDRESS))
+        self._uri, self._remote, self._routes = "[$uri]", "[$peer]", True
+        self._ack()
+        return self
+
+    def refused(self, status: int) -> Self:
+        """A final failure to the INVITE."""
+        self.receive(180, optional="true")
+        self.receive(status)
+        self._remote = f"{self._callee}[peer_tag_param]"
+        self._ack(self._branch)
+        return self
+
+    def cancel(self) -> Self:
+        """CANCEL while it rings: 200 to it, 487 to the INVITE (RFC 3261 §9.1)."""
+        self._request("CANCEL", [], branch=self._branch)
+        self.receive(200)
+        self.receive(487)
+        self._remote = f"{self._callee}[peer_tag_param]"
+        self._ack(self._branch)
+        return self
+
+
+class Callee(Script):
+    """The phone that is called."""
+
+    def __init__(self) -> None:
+        super().__init__("[$me];tag=[pid]b[call_number]", "[$peer]", "[$uri]", 100)
+        self._tag = ";tag=[pid]b[call_number]"
+
+    def ring(self, cancelled: bool = False) -> Self:
+        """The INVITE, and 180; `cancelled`: it will be, so keep what its 487 needs."""
+        notes = [("uri", "Contact", _URI), ("peer", "From", _ADDRESS), ("me", "To", _ADDRESS)]
+        if cancelled:
+            notes += [("cseq", "CSeq", _ADDRESS), ("via1", "Via", _ADDRESS), ("via2", "Via", _ADDRESS)]
+        self._noting("INVITE", *notes)
+        self._routes = True
+        self._respond(180, tag=self._tag)
+        return self
+
+    def accept(self) -> Self:
+        self._respond(200, sdp=self._sdp("sendrecv", 42000), tag=self._tag)
+        self.receive("ACK")
+        return self
+
+    def refuse(self, status: int) -> Self:
+        self._respond(status, tag=self._tag)
+        self.receive("ACK")
+        return self
+
+    def cancelled(self) -> Self:
+        """CANCEL: 200 to it, 487 to the INVITE with that one's two Vias (ours of both roles) and CSeq."""
+        self.receive("CANCEL")
+        self._respond(200, tag=self._tag)
+        self._elements.append(_fragment("terminated.xml").format(tag=self._tag))
+        self.receive("ACK")
+        return self

@@ -1,0 +1,191 @@
+"""The server under test: `b2bua run` as a process of its own, seen only through its sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.interop.wire import Message
+
+DOMAIN: Final = "example.com"
+START_SECONDS: Final = 10.0
+STOP_SECONDS: Final = 5.0
+HTTP_SECONDS: Final = 5.0
+
+Record = dict[str, Any]
+
+
+class NotReached(AssertionError):
+    """What a test waited for did not come in time."""
+
+
+def wait_until(what: str, reached: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Poll until `reached` or fail; the only kind of waiting in these tests."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > deadline:
+            raise NotReached(f"{what}: not within {seconds:g} s")
+        time.sleep(0.02)
+
+
+def free_port(host: str, kind: socket.SocketKind = socket.SOCK_DGRAM, span: int = 1) -> int:
+    """A port that was free a moment ago, and the `span` - 1 behind it."""
+    for _ in range(50):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            probe.bind((host, 0))
+            port = int(probe.getsockname()[1])
+        if port + span < 65536 and all(_is_free(host, port + offset, kind) for offset in range(span)):
+            return port
+    raise NotReached(f"no {span} free ports in a row on {host}")
+
+
+def _is_free(host: str, port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def environment() -> dict[str, str]:
+    """What a server process inherits: nothing that would set it up."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("B2BUA_")}
+    root = str(Path(__file__).resolve().parents[2])
+    inherited["PYTHONPATH"] = os.pathsep.join(filter(None, (root, inherited.get("PYTHONPATH", ""))))
+    return inherited
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "b2bua", *arguments]
+
+
+class Server:
+    """One server process. `users`: name → password, written to a file for `--users`; None = none given."""
+
+    def __init__(
+        self,
+        directory: Path,
+        host: str,
+        users: dict[str, str] | None,
+        store: str = "memory:",
+        options: Sequence[str] = (),
+        port: int = 0,
+    ) -> None:
+        self.directory = directory
+        self.host = host
+        self.port = port or free_port(host)
+        self.http_port = free_port(host, socket.SOCK_STREAM)
+        self.users = users or {}
+        self._next_user = iter(self.users)
+        self.log = directory / "server.log"
+        argv = command("run", "--domain", DOMAIN, "--listen", f"udp:{host}:{self.port}")
+        argv += ["--http", f"{host}:{self.http_port}", *options]
+        if store:
+            argv += ["--store", store]
+        if users is not None:
+            path = directory / "users"
+            path.write_text("".join(f"{name},{password}\n" for name, password in users.items()))
+            path.chmod(0o600)
+            argv += ["--users", str(path)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                argv, cwd=directory, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            wait_until("server ready", self._ready, START_SECONDS)
+        except BaseException:
+            self.kill()
+            print(self.log_text(), file=sys.stderr)
+            raise
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def next_user(self) -> str:
+        """A user that nobody has taken yet, so that tests of one module keep out of each other's way."""
+        return next(self._next_user)
+
+    def _ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise NotReached(f"the server ended with {self.process.returncode}")
+        try:
+            self.get("/readyz")
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status. NotReached when it takes more than five seconds."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise NotReached(f"the server still runs {STOP_SECONDS:g} s after SIGTERM") from None
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(STOP_SECONDS)
+
+    # -- what it says ------------------------------------------------------------------------------------------
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://{self.host}:{self.http_port}{path}", timeout=HTTP_SECONDS) as answer:
+            return str(answer.read().decode("utf-8"))
+
+    def trace(self, query: str = "") -> list[Record]:
+        """The records of `/api/trace`, oldest first; `query` is as in an URL (`call-id=…`, `user=…`)."""
+        return [json.loads(line) for line in self.get(f"/api/trace?{query}").splitlines()]
+
+    def hops(self, query: str = "") -> list[Hop]:
+        return [Hop(record) for record in self.trace(query)]
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a family's samples with these labels; 0 when there is none."""
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        total = 0.0
+        for line in self.get("/metrics").splitlines():
+            series, _, value = line.rpartition(" ")
+            if series.partition("{")[0] == name and all(label in series for label in wanted):
+                total += float(value)
+        return total
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def check_healthy(self) -> None:
+        """No mistake of ours so far: neither counted nor logged."""
+        assert self.metric("b2bua_internal_errors_total") == 0
+        log = self.log_text()
+        assert "internal error" not in log and "Traceback" not in log, log
+
+
+class Hop:
+    """One record of the trace with its message read."""
+
+    def __init__(self, record: Record) -> None:
+        self.source = str(record["source"])
+        self.destination = str(record["destination"])
+        self.call = record["call"]
+        self.retransmission = bool(record["retransmission"])
+        self.step = int(record.get("step", 0))
+        self.message = Message.read(str(record["message"]))
+
+    @property
+    def way(self) -> tuple[str, str]:
+        return self.source, self.destination
+
+    def __repr__(self) -> str:
+        return f"{self.source} → {self.destination}: {self.message.start}" + (f" [{self.step}]" if self.step else "")

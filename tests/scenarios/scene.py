@@ -1,0 +1,159 @@
+"""A scene: the network, the server, phones; and the parts of a ladder that many scenarios begin or end with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from b2bua.sip.message import Message
+from tests.scenarios.script_call import ScriptCall, register_text
+from tests.scenarios.script_phone import ScriptPhone
+from tests.scenarios.server_under_test import Options, ServerUnderTest
+from tests.scenarios.virtual_network import Rule, VirtualNetwork, perfect
+
+USERS = ("6001", "6002", "6003", "6004")
+LONGEST = 75.0
+"""Seconds after which every transaction of a call is gone: 64·T1 twice (a time-out, then Timer J or D), and T4 and some."""
+
+
+class Scene:
+    """One scenario. `quiet` at its end finds messages that nobody expected, and leaks."""
+
+    def __init__(self, options: Options | None = None, rule: Rule = perfect) -> None:
+        self.network = VirtualNetwork(rule)
+        self.server = ServerUnderTest(self.network, options or Options(), USERS)
+        self.phones: list[ScriptPhone] = []
+        self.expected_errors = 0
+        """How many mistakes of ours (or of a plugin) the scenario provokes."""
+
+    def phone(self, user: str, *, device: int = 0, registered: bool = True) -> ScriptPhone:
+        """A phone of this user; `device` tells several apart."""
+        address = (f"192.0.2.{int(user) - 6000 + 10 * device + 10}", 5060)
+        phone = ScriptPhone(self.network, user, address, f"{user}{'abc'[device - 1]}" if device else "")
+        self.phones.append(phone)
+        if registered:
+            register(phone)
+        return phone
+
+    def advance(self, seconds: float) -> None:
+        self.network.advance(seconds)
+
+    def now(self) -> float:
+        return self.network.clock.now()
+
+    def linked(self, source: str, destination: str, method: str) -> list[Message]:
+        """Messages on the link in process, by method of the request or CSeq: `linked("CM", "SM", "PUBLISH")`."""
+        return [
+            step.message
+            for step in self.network.ladder
+            if (step.source, step.destination) == (source, destination)
+            and step.message is not None
+            and step.message.cseq_method == method
+        ]
+
+    def count(self, counter: str, *labels: str) -> int:
+        return self.server.observer.counts[counter][labels]
+
+    def quiet(self) -> None:
+        """Nothing that nobody expected has come or comes, and nothing is left behind."""
+        for phone in self.phones:
+            phone.hears_nothing()
+        self.advance(LONGEST)
+        for phone in self.phones:
+            phone.hears_nothing()
+        leaks = self.server.leaks()
+        assert not leaks, f"left behind: {leaks}\n\n{self.network.text()}"
+        errors = self.server.errors
+        assert len(errors) == self.expected_errors, f"mistakes caught by the server: {errors!r}\n\n{self.network.text()}"
+
+
+MakeScene = Callable[..., Scene]
+
+
+def register(phone: ScriptPhone) -> Message:
+    phone >> register_text(phone, 1)
+    challenge = phone << "401 REGISTER"
+    phone >> register_text(phone, 2, phone.credentials(challenge, "REGISTER", "sip:example.com"))
+    return phone << "200 REGISTER"
+
+
+def invite(caller: ScriptPhone, callee: ScriptPhone, body: str | None = None, *lines: str) -> tuple[ScriptCall, ScriptCall, Message]:
+    """The INVITE up to the callee, challenged on the way: the caller's call, the callee's, and the INVITE there."""
+    a = ScriptCall(caller, callee.aor)
+    caller >> a.invite(a.sdp() if body is None else body, *lines)
+    challenge = caller << "407 INVITE"
+    caller >> a.ack(challenge)
+    caller >> a.with_credentials(challenge)
+    arrived = callee << "INVITE"
+    return a, ScriptCall.of(callee, arrived), arrived
+
+
+def talk(caller: ScriptPhone, callee: ScriptPhone) -> tuple[ScriptCall, ScriptCall]:
+    """A call that stands: both sides of it."""
+    a, b, arrived = invite(caller, callee)
+    callee >> b.answer(arrived, 180)
+    caller << "180 INVITE"
+    callee >> b.answer(arrived, 200, b.sdp())
+    answer = caller << "200 INVITE a=sendrecv"
+    a.learn(answer)
+    caller >> a.ack(answer)
+    callee << "ACK"
+    return a, b
+
+
+def send_offer(call: ScriptCall, body: str, *lines: str) -> None:
+    """A re-INVITE that SM challenges (steps 1 to 3), with this body."""
+    phone = call.phone
+    phone >> call.invite(body, *lines)
+    challenge = phone << "407 INVITE"
+    phone >> call.ack(challenge)
+    phone >> call.with_credentials(challenge)
+
+
+def reinvite(call: ScriptCall, far: ScriptCall, direction: str, answer: str, back: str = "", *lines: str) -> None:
+    """A whole re-INVITE: offered `direction`, the far phone answers `answer` and the phone gets `back` (or the same)."""
+    send_offer(call, call.sdp(direction), *lines)
+    arrived = far.phone << f"INVITE a={direction}"
+    far.phone >> far.answer(arrived, 200, far.sdp(answer))
+    far.phone << "ACK"
+    final = call.phone << f"200 INVITE a={back or answer}"
+    call.phone >> call.ack(final)
+
+
+def hold(call: ScriptCall, far: ScriptCall) -> None:
+    reinvite(call, far, "sendonly", "recvonly")
+
+
+def resume(call: ScriptCall, far: ScriptCall) -> None:
+    reinvite(call, far, "sendrecv", "sendrecv")
+
+
+def hang_up(call: ScriptCall, far: ScriptCall) -> None:
+    """BYE from the one, to the other."""
+    call.phone >> call.request("BYE")
+    call.phone << "200 BYE"
+    bye = far.phone << "BYE"
+    far.phone >> far.answer(bye, 200)
+
+
+def is_gone(call: ScriptCall) -> None:
+    """The server's BYE to this side, answered."""
+    bye = call.phone << "BYE"
+    call.phone >> call.answer(bye, 200)
+
+
+def subscribe_text(watcher: ScriptPhone, aor: str, *lines: str, expires: int = 3600, dialog: ScriptCall | None = None) -> str:
+    """A SUBSCRIBE to `dialog` state; within `dialog` a refresh."""
+    call = dialog or ScriptCall(watcher, aor)
+    return call.request("SUBSCRIBE", "", "Event: dialog", "Accept: application/dialog-info+xml", f"Expires: {expires}", *lines)
+
+
+def watch(watcher: ScriptPhone, watched: ScriptPhone, expires: int = 3600) -> ScriptCall:
+    """A subscription that stands, its first document taken."""
+    call = ScriptCall(watcher, watched.aor)
+    watcher >> subscribe_text(watcher, watched.aor, expires=expires, dialog=call)
+    challenge = watcher << "401 SUBSCRIBE"
+    authorization = watcher.credentials(challenge, "SUBSCRIBE", watched.aor)
+    watcher >> subscribe_text(watcher, watched.aor, authorization, expires=expires, dialog=call)
+    answer = watcher << "200 SUBSCRIBE"
+    call.learn(answer)
+    return call

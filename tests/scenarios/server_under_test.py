@@ -1,0 +1,180 @@
+"""The whole server on a virtual network: Session Manager, the link in process, Communication Manager.
+
+Put together from the same parts as b2bua/service.py; keys, identifiers and random numbers are fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from b2bua import PRODUCT
+from b2bua.feature_server.b2bua import B2bua
+from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.loader import load_features, load_server
+from b2bua.observer import Observer
+from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.challenge_policy import ChallengePolicy, Reinvite
+from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.event_packages import by_name
+from b2bua.session_manager.event_packages.dialog_event import DIALOG
+from b2bua.session_manager.event_packages.package import allow_events
+from b2bua.session_manager.event_state import EventState
+from b2bua.session_manager.links import FeatureLink, Links
+from b2bua.session_manager.location import Location
+from b2bua.session_manager.nonces import Nonces
+from b2bua.session_manager.notifier import Notifier
+from b2bua.session_manager.registrar import ExpiryLimits, Registrar
+from b2bua.session_manager.session_manager import NotifySender, Parts, SessionManager
+from b2bua.session_manager.tokens import Tokens
+from b2bua.sip.digest import ha1
+from b2bua.sip.flow import HostPort
+from b2bua.sip.identifiers import Identifiers
+from b2bua.sip.message import Message, Request
+from b2bua.store.memory import MemoryStore
+from b2bua.store.records import User
+from b2bua.trace.recorder import Recorder
+from b2bua.transaction.layer import TransactionLayer
+from b2bua.transaction.timers import Timers
+from b2bua.transport.memory import Turns, memory_link
+from tests.scenarios.virtual_network import SERVER, VirtualNetwork, VirtualSocket
+
+DOMAIN: Final = "example.com"
+FEATURES: Final = ("hold", "lamps")
+
+
+def password(user: str) -> str:
+    return f"secret-{user}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What scenarios vary."""
+
+    reinvite: Reinvite = "always"
+    challenge: Mapping[str, str] = field(default_factory=dict)
+    strict_digest_uri: bool = False
+    nonce_lifetime: float = 300
+    features: Sequence[str] = FEATURES
+    feature_directory: Path | None = None
+    uniform: Callable[[float, float], float] | None = None
+    """In place of a seeded random number."""
+    trace: int = 0
+
+
+class ServerUnderTest:
+    """One running server at SERVER; a `Host` of the network."""
+
+    name = "SM"
+
+    def __init__(self, network: VirtualNetwork, options: Options, users: Sequence[str]) -> None:
+        self.network = network
+        self.errors: list[BaseException] = []
+        """Mistakes that the server caught: a scenario that expects none finds this empty."""
+        clock = network.clock
+        self.observer = Observer()
+        self.timers = Timers(clock.now, self.errors.append)
+        self.recorder = Recorder(options.trace, clock.wall)
+        self.turns = Turns(lambda: None)
+        self.store = MemoryStore(clock.wall)
+        self.store.put_users([User(user, DOMAIN, ha1(user, DOMAIN, password(user))) for user in users])
+        self.socket = VirtualSocket(network, SERVER, self.recorder)
+        self.layer = TransactionLayer(self.timers, Identifiers("5e551on"), self.observer, PRODUCT)
+        self._session_manager(options)
+        self.b2bua = self._communication_manager(options)
+        network.attach(self, SERVER)
+        network.each_tick.append(self._tick)
+
+    def _session_manager(self, options: Options) -> None:
+        clock, layer, observer = self.network.clock, self.layer, self.observer
+        domain = Domain(DOMAIN)
+        domain.listens_on([SERVER])
+        self.location = Location(self.timers, clock.wall)
+        self.links = Links()
+        packages = by_name(DIALOG)
+        entity_tags = count(1)
+        self.notifier = Notifier(
+            packages, lambda package, aor: self.event_state.state(package, aor), NotifySender(layer).send, self.timers,
+            layer.identifiers.tag, observer,
+        )  # fmt: skip
+        self.event_state = EventState(packages, lambda: f"etag{next(entity_tags)}", self.timers, self.notifier.changed)
+        registrar = Registrar(
+            domain, self.location, lambda user, bindings, done: done(None), clock.wall, observer, ExpiryLimits(),
+            lambda user, flow, contact: self.recorder.learn(user, flow.remote),
+        )  # fmt: skip
+        self.nonces = Nonces(b"n" * 32, clock.wall, options.nonce_lifetime)
+        policy = ChallengePolicy(options.reinvite, options.challenge)
+        authenticator = Authenticator(
+            DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri
+        )
+        self.session_manager = SessionManager(
+            Parts(
+                layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
+                self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.socket, observer, self._failed,
+            )
+        )  # fmt: skip
+
+    def _communication_manager(self, options: Options) -> B2bua:
+        addresses = ((f"sm.{DOMAIN}", 5060), (f"fs.{DOMAIN}", 5060))
+        down, up = memory_link("communication_manager", addresses, self.turns, self._linked)
+        layer = TransactionLayer(self.timers, Identifiers("c0mman"), self.observer, PRODUCT)
+        down.connect(up, self.layer.message_received)
+        up.connect(down, layer.message_received)
+        uniform = options.uniform or Random(6001).uniform
+        environment = Environment("cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed)
+        features = load_features(options.features, options.feature_directory, environment)
+        server = load_server("communication_manager", environment, features)
+        self.links.add(FeatureLink("cm", down))
+        self.feature_layer = layer
+        assert isinstance(server, B2bua)
+        return server
+
+    # -- what drives it ----------------------------------------------------------------------------------------
+
+    def datagram(self, data: bytes, source: HostPort) -> None:
+        flow = self.socket.flow(source)
+        self.recorder.received(flow, data)
+        self.turns.driving = True
+        self.layer.datagram_received(data, flow)
+        self.turns.run()
+
+    def _tick(self) -> None:
+        self.turns.driving = True
+        self.timers.advance()
+        self.turns.run()
+
+    def _linked(self, source: str, destination: str, message: Message) -> None:
+        self.recorder.linked(source, destination, message)
+        kept = message.copy() if isinstance(message, Request) else message
+        self.network.note(source, destination, kept)
+
+    def _secret_of(self, user: str) -> str | None:
+        record = self.store.user(user)
+        return None if record is None else record.ha1_md5
+
+    def _failed(self, error: BaseException, message: Message | None) -> None:
+        self.errors.append(error)
+
+    # -- what must be gone at the end --------------------------------------------------------------------------
+
+    def leaks(self) -> dict[str, int]:
+        """What stands that a call leaves behind: all empty 64 s after the last call."""
+        servers, clients = self.layer.transactions()
+        feature_servers, feature_clients = self.feature_layer.transactions()
+        found = {
+            "server transactions of SM": servers,
+            "client transactions of SM": clients,
+            "server transactions of CM": feature_servers,
+            "client transactions of CM": feature_clients,
+            "legs": len(self.b2bua._legs),
+            "calls": len(self.b2bua._open),
+            "publications": self.event_state.count(),
+        }
+        for feature in self.b2bua.hooks.features:
+            kept = sum(len(value) for value in vars(feature).values() if isinstance(value, dict))
+            found[f"calls kept by {type(feature).__name__}"] = kept
+        return {what: number for what, number in found.items() if number}

@@ -1,0 +1,227 @@
+"""A network in memory with a clock that tests turn: datagrams between addresses, in order, and the ladder of all of them.
+
+Nothing here is random and nothing waits: what a rule drops, doubles or delays is decided by a seed or by counting, so a
+scenario that failed once fails every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from random import Random
+from typing import Final, NamedTuple, Protocol
+
+from b2bua.sip.errors import MalformedMessage
+from b2bua.sip.flow import HostPort
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.parser import parse_message
+from b2bua.trace.recorder import Recorder
+from b2bua.transaction.timers import TICK
+
+WALL: Final = 1_700_000_000.0
+"""Unix seconds at which every scenario begins."""
+SERVER: Final[HostPort] = ("192.0.2.1", 5060)
+
+
+class Clock:
+    """Seconds since the scenario began, in whole ticks of the wheel."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+
+    def now(self) -> float:
+        # A hair above the tick, so that dividing by TICK never rounds to the one before.
+        return self.ticks * TICK + 1e-6
+
+    def wall(self) -> float:
+        return WALL + self.now()
+
+
+class Step(NamedTuple):
+    """One line of the ladder."""
+
+    time: float
+    source: str
+    destination: str
+    message: Message | None
+    note: str = ""
+    """`lost` for a datagram that a rule dropped, `again` for one that it doubled."""
+
+    def __str__(self) -> str:
+        return f"{self.time:7.2f}  {self.source:>5} → {self.destination:<5} {_summary(self.message)} {self.note}".rstrip()
+
+
+class Rule(Protocol):
+    """What becomes of one datagram: the delays in seconds after which a copy arrives; none when it is lost."""
+
+    def __call__(self, index: int, data: bytes) -> tuple[float, ...]: ...
+
+
+def perfect(index: int, data: bytes) -> tuple[float, ...]:
+    """Every datagram arrives once and at once."""
+    return (0.0,)
+
+
+def late(seconds: float) -> Rule:
+    """Every datagram travels for so long."""
+    return lambda index, data: (seconds,)
+
+
+def losing(*indexes: int) -> Rule:
+    """The datagrams with these numbers, counted from 0, are lost."""
+    return lambda index, data: () if index in indexes else (0.0,)
+
+
+def unruly(seed: int, lost: float = 0.0, doubled: float = 0.0, jitter: float = 0.0) -> Rule:
+    """Loses and doubles with these probabilities, and delays each copy by up to `jitter` seconds, so that some overtake."""
+    random = Random(seed)
+
+    def rule(index: int, data: bytes) -> tuple[float, ...]:
+        if random.random() < lost:
+            return ()
+        copies = 2 if random.random() < doubled else 1
+        return tuple(random.uniform(0, jitter) for _ in range(copies))
+
+    return rule
+
+
+class Host(Protocol):
+    """Whoever has an address on the network."""
+
+    name: str
+
+    def datagram(self, data: bytes, source: HostPort) -> None: ...
+
+
+class VirtualNetwork:
+    """Carries datagrams from address to address and writes down each. `rule` may be changed while a scenario runs."""
+
+    def __init__(self, rule: Rule = perfect) -> None:
+        self.clock = Clock()
+        self.rule = rule
+        self.sent = 0
+        self.ladder: list[Step] = []
+        self.each_tick: list[Callable[[], None]] = []
+        """Called at every tick: timer wheels."""
+        self._hosts: dict[HostPort, Host] = {}
+        self._travelling: list[tuple[float, int, HostPort, HostPort, bytes]] = []
+        self._number = 0
+
+    def attach(self, host: Host, address: HostPort) -> None:
+        self._hosts[address] = host
+
+    def name(self, address: HostPort) -> str:
+        host = self._hosts.get(address)
+        return host.name if host is not None else f"{address[0]}:{address[1]}"
+
+    def send(self, data: bytes, source: HostPort, destination: HostPort) -> None:
+        """Take one datagram; it is delivered by `run`, never inside this call."""
+        delays = self.rule(self.sent, data)
+        self.sent += 1
+        note = "lost" if not delays else "again" if len(delays) > 1 else ""
+        self.note(self.name(source), self.name(destination), _parsed(data), note)
+        for delay in delays:
+            self._number += 1
+            heappush(self._travelling, (self.clock.now() + delay, self._number, source, destination, data))
+
+    def note(self, source: str, destination: str, message: Message | None, note: str = "") -> None:
+        """Write down what passes; messages on a link in process do not come through `send`."""
+        self.ladder.append(Step(self.clock.now(), source, destination, message, note))
+
+    def run(self) -> None:
+        """Deliver all that has arrived by now, and what that causes."""
+        while self._travelling and self._travelling[0][0] <= self.clock.now():
+            _, _, source, destination, data = heappop(self._travelling)
+            host = self._hosts.get(destination)
+            if host is not None:
+                host.datagram(data, source)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, tick by tick."""
+        self.run()
+        for _ in range(round(seconds / TICK)):
+            self.clock.ticks += 1
+            self.run()
+            for tick in self.each_tick:
+                tick()
+            self.run()
+
+    def text(self) -> str:
+        """The whole ladder, one message a line."""
+        return "\n".join(str(step) for step in self.ladder)
+
+
+class VirtualUdp:
+    """A flow over the network: `b2bua.sip.flow.Flow`. Made by its `VirtualSocket` alone."""
+
+    transport = "udp"
+    via_transport = "UDP"
+    reliable = False
+
+    def __init__(self, socket: VirtualSocket, remote: HostPort) -> None:
+        self._socket = socket
+        self.local = socket.address
+        self.remote = remote
+        self.listener = f"udp:{socket.address[0]}:{socket.address[1]}"
+
+    def send(self, message: Message) -> bytes:
+        data = message.encode()
+        if self._socket.recorder is not None:
+            self._socket.recorder.sent(self, message, data)
+        self._socket.network.send(data, self.local, self.remote)
+        return data
+
+    def resend(self, data: bytes) -> None:
+        if self._socket.recorder is not None:
+            self._socket.recorder.resent(self, data)
+        self._socket.network.send(data, self.local, self.remote)
+
+    def towards(self, remote: HostPort) -> VirtualUdp:
+        return self._socket.flow(remote)
+
+
+class VirtualSocket:
+    """One bound address with its flows, one object a peer."""
+
+    def __init__(self, network: VirtualNetwork, address: HostPort, recorder: Recorder | None = None) -> None:
+        self.network = network
+        self.address = address
+        self.recorder = recorder
+        self._flows: dict[HostPort, VirtualUdp] = {}
+
+    def flow(self, remote: HostPort) -> VirtualUdp:
+        found = self._flows.get(remote)
+        if found is None:
+            found = self._flows[remote] = VirtualUdp(self, remote)
+        return found
+
+    def find(self, listener: str, remote: HostPort) -> VirtualUdp | None:
+        """`b2bua.sip.flow.Flows`."""
+        return self.flow(remote) if listener == f"udp:{self.address[0]}:{self.address[1]}" else None
+
+
+def _parsed(data: bytes) -> Message | None:
+    try:
+        return parse_message(data)
+    except MalformedMessage:
+        return None
+
+
+def _summary(message: Message | None) -> str:
+    if message is None:
+        return "(no SIP)"
+    if isinstance(message, Request):
+        text = f"{message.method} {message.uri} ({message.cseq})"
+    else:
+        assert isinstance(message, Response)
+        text = f"{message.status} {message.reason} ({message.cseq} {message.cseq_method})"
+    return " ".join([text, *_marks(message)])
+
+
+def _marks(message: Message) -> list[str]:
+    """What tells one message of a ladder from another like it: direction, tags, credentials."""
+    lines = message.body.decode("utf-8", "replace").split()
+    marks = [line for line in lines if line in ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")]
+    marks += [line.partition("/>")[0] for line in lines if line.startswith("pval=")]
+    marks += ["+credentials" for name in ("Authorization", "Proxy-Authorization") if message.has(name)]
+    return [*marks, f"[{message.call_id[:12]}]"]

@@ -1,0 +1,187 @@
+"""Checks a machine against a figure written by hand: every pair of state and event, over UDP and over a connection.
+
+A row says what must be seen, in words and in order. A pair without a row must change and show nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from b2bua.sip.message import Response
+from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.machine import Event, State, Table, Transition, to
+from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import Timer
+from tests.transaction.neighbours import ClientRecorder, FakeFlow, reply, request
+
+Pair = tuple[State, Event]
+Machine = ClientTransaction | ServerTransaction
+UDP = "udp"
+TCP = "tcp"
+CANCELLED = "cancelled before the first answer"
+
+STATUS = {Event.PROVISIONAL: 180, Event.SUCCESS: 200, Event.FAILURE: 486}
+
+
+class Row(NamedTuple):
+    """What is seen in one pair: `then` is the next state, `seen` the words between bars."""
+
+    then: State
+    seen: str
+
+
+class RecordedTimer(Timer):
+    """Says when it is stopped while it runs."""
+
+    def __init__(self, seconds: float, callback: Callable[[], None], log: Callable[[str], None]) -> None:
+        super().__init__(0, callback)
+        self.seconds = seconds
+        self.name = callback.__name__
+        self.log = log
+
+    def cancel(self) -> None:
+        if self.running:
+            self.log(f"stop {self.name[-1].upper()}")
+        super().cancel()
+
+
+class RecordingTimers:
+    """Starts timers that only the test fires."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self.log = log
+        self.started: list[RecordedTimer] = []
+
+    def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        timer = RecordedTimer(seconds, callback, self.log)
+        self.started.append(timer)
+        self.log(f"start {timer.name[-1].upper()} {seconds:g}")
+        return timer
+
+
+class Scene:
+    """One transaction in one state; `seen` is what happened since it got there."""
+
+    def __init__(self, figure: Figure, variant: str, road: Iterable[Event]) -> None:
+        self.seen: list[str] = []
+        log = self.seen.append
+        self.flow = FakeFlow(variant == TCP, log=log)
+        self.timers = RecordingTimers(log)
+        via = f"SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1;rport={self.flow.remote[1]}"
+        self.request = request(figure.method, via=via)
+        probe = type("Probe", (figure.kind,), {"table": figure.table})
+        self.machine: Machine
+        machine: Any
+        if issubclass(figure.kind, ClientTransaction):
+            more = (lambda cancel, flow: flow.send(cancel),) if figure.method == "INVITE" else ()
+            machine = probe(
+                self.request, self.flow, ClientRecorder(log), self.timers, lambda _: log("ended"),
+                lambda method: log(f"count {method}"), *more,
+            )  # fmt: skip
+            machine.start()
+            if variant == CANCELLED:
+                machine.cancel()
+        else:
+            machine = probe(
+                self.request, self.flow, ("z9hG4bK1", figure.method), self.timers, lambda _: log("ended"),
+                lambda method: log(f"count {method}"),
+            )  # fmt: skip
+            machine.acknowledged = lambda: log("told")
+        self.machine = machine
+        for event in road:
+            self.happen(event)
+        self.seen.clear()
+
+    def happen(self, event: Event) -> None:
+        """A message, or a timer: the running one of that name, or one that comes late."""
+        had_request = self.machine.request is not None
+        if event.startswith("timer"):
+            name = f"_timer_{event[-1].lower()}"
+            running = [timer for timer in self.timers.started if timer.name == name and timer.running]
+            if running and running[-1].callback is not None:
+                callback, running[-1].callback = running[-1].callback, None
+                callback()
+            else:
+                self.machine.fire(event)
+        else:
+            self.machine.fire(event, self._message(event))
+        if had_request and self.machine.request is None:
+            self.seen.append("forgot")
+
+    def _message(self, event: Event) -> Any:
+        status = STATUS.get(event)
+        if status is not None:
+            response: Response = reply(self.request, status)
+            return response
+        return self.request if event in (Event.REQUEST, Event.ACK) else None
+
+
+class Figure(NamedTuple):
+    """A machine, and the figure it must be: rows by variant."""
+
+    kind: type[Any]
+    method: str
+    table: Table
+    states: tuple[State, ...]
+    events: tuple[Event, ...]
+    ignored: frozenset[Pair]
+    roads: dict[State, tuple[Event, ...]]
+    rows: dict[str, dict[Pair, Row]]
+
+    def pairs(self) -> list[Pair]:
+        return [(state, event) for state in self.states for event in self.events]
+
+    def unlisted(self) -> list[Pair]:
+        """Pairs that stand neither or in both of table and ignored, or that no state and event of the figure make."""
+        pairs = self.pairs()
+        known = [*self.table, *self.ignored]
+        return [pair for pair in pairs if (pair in self.table) == (pair in self.ignored)] + [
+            pair for pair in known if pair not in pairs
+        ]
+
+    def wrong(self, table: Table) -> list[tuple[str, State, Event, Row, Row]]:
+        """Every pair in which a machine with this table does something else than the figure: wanted, seen."""
+        return list(self._differences(table))
+
+    def differs(self, table: Table) -> bool:
+        return next(self._differences(table), None) is not None
+
+    def _differences(self, table: Table) -> Iterator[tuple[str, State, Event, Row, Row]]:
+        for variant, rows in self.rows.items():
+            for state, event in self.pairs():
+                if variant == CANCELLED and (state, event) not in rows:
+                    continue
+                scene = Scene(self, variant, self.roads[state])
+                if scene.machine.state is not state:
+                    continue  # over a connection the timers of 0 s are over at once: see `reached`
+                scene.machine.table = table
+                scene.happen(event)
+                wanted = rows.get((state, event), Row(state, ""))
+                seen = Row(scene.machine.state, " | ".join(scene.seen))
+                if seen != wanted:
+                    yield variant, state, event, wanted, seen
+
+    def reached(self, variant: str) -> set[State]:
+        """The states that a machine can stand in."""
+        return {state for state in self.states if Scene(self, variant, self.roads[state]).machine.state is state}
+
+    def mutants(self) -> Iterator[tuple[str, Table]]:
+        """The table with one thing wrong: an arrow removed, redirected, short of one action, or one too many."""
+        for pair, transition in self.table.items():
+            rest = {key: value for key, value in self.table.items() if key != pair}
+            yield f"{pair} removed", rest
+            for state in self.states:
+                if state is not transition.state:
+                    yield f"{pair} redirected to {state}", {**rest, pair: Transition(state, transition.actions)}
+            for action in transition.actions:
+                actions = tuple(other for other in transition.actions if other is not action)
+                yield f"{pair} without {action.__name__}", {**rest, pair: to(transition.state, *actions)}
+        for pair in self.ignored:
+            for state in self.states:
+                if state is not pair[0]:
+                    yield f"{pair} not ignored, to {state}", {**self.table, pair: to(state)}
+
+    def survivors(self) -> list[str]:
+        """The mutants that the checker takes for the figure."""
+        return [name for name, table in self.mutants() if not self.differs(table)]

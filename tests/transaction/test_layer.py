@@ -1,0 +1,411 @@
+"""Matching (RFC 3261 §17.1.3, §17.2.3), ACK, CANCEL, and what becomes of messages that nobody can use."""
+
+from __future__ import annotations
+
+import pytest
+
+import b2bua.transaction.layer as layer_module
+from b2bua.sip.errors import SipError
+from b2bua.sip.message import Request, response_to
+from b2bua.transaction.layer import transaction_key
+from b2bua.transaction.machine import State
+from b2bua.transaction.server import ServerTransaction
+from tests.transaction.neighbours import ClientRecorder, Element, FakeFlow, reply, request, unsent
+
+
+@pytest.fixture
+def element() -> Element:
+    return Element()
+
+
+# -- which transaction a request belongs to -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (request("INVITE"), True),
+        # The branch says it all.
+        (request("INVITE", cseq=9, call_id="other", from_tag="x", uri="sip:x@example.com"), True),
+        (request("INVITE", branch="z9hG4bK2"), False),
+        (request("INVITE", sent_by="192.0.2.11:5060"), False),
+        (request("INVITE", sent_by="192.0.2.10:5070"), False),
+        (request("INVITE", sent_by="192.0.2.10"), False),
+        (request("OPTIONS"), False),
+        (request("CANCEL"), False),
+        (request("ACK"), True),
+    ],
+)
+def test_matching_by_branch_sent_by_and_method(other: Request, same: bool) -> None:
+    assert (transaction_key(other) == transaction_key(request("INVITE"))) is same
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({}, True),
+        ({"to_tag": "t"}, True),  # an ACK has one where its INVITE had none
+        ({"cseq": 2}, False),
+        ({"call_id": "c2"}, False),
+        ({"from_tag": "other"}, False),
+        ({"uri": "sip:6003@example.com"}, False),
+        ({"via": "SIP/2.0/UDP 192.0.2.11:5060"}, False),
+        ({"via": "SIP/2.0/UDP 192.0.2.10:5060;branch=2"}, False),
+    ],
+)
+@pytest.mark.parametrize("branch", ["", ";branch=1", ";branch=z9hG4bK"])
+def test_matching_without_a_cookie(changed: dict[str, object], same: bool, branch: str) -> None:
+    old = f"SIP/2.0/UDP 192.0.2.10:5060{branch}"
+    other = request("INVITE", **{"via": old, **changed})  # type: ignore[arg-type]  # names and types are those of `request`
+    assert (transaction_key(other) == transaction_key(request("INVITE", via=old))) is same
+
+
+def test_a_phone_of_rfc_2543(element: Element) -> None:
+    via = "SIP/2.0/UDP 192.0.2.10:5060"
+    invite = request("INVITE", via=via)
+    element.receive(invite)
+    element.receive(request("INVITE", via=via))
+    assert len(element.core.requests) == 1
+    element.layer.respond(element.transaction(), reply(invite, 486))
+    element.receive(request("ACK", via=via, to_tag="t"))
+    assert element.transaction().state is State.CONFIRMED
+    assert element.core.acks == []
+
+
+def test_a_phone_of_rfc_2543_cancels(element: Element) -> None:
+    via = "SIP/2.0/UDP 192.0.2.10:5060"
+    element.receive(request("INVITE", via=via))
+    element.receive(request("CANCEL", via=via))
+    assert element.flow.statuses() == [200] and len(element.core.cancels) == 1
+
+
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS", "BYE", "FOO"])
+def test_a_retransmission_is_absorbed(element: Element, method: str) -> None:
+    for _ in range(3):
+        element.receive(request(method))
+    assert len(element.core.requests) == 1
+    assert element.count("retransmissions", "in", "other" if method == "FOO" else method) == 2
+    assert element.layer.transactions() == (1, 0)
+
+
+def test_a_response_finds_its_request_by_branch_and_method(element: Element) -> None:
+    user = ClientRecorder()
+    element.layer.send_request(unsent("OPTIONS"), element.flow, user)
+    sent = element.flow.last_request()
+    other = reply(sent, 200)
+    other.replace("CSeq", "1 BYE")
+    element.receive(other)
+    stranger = reply(request("OPTIONS"), 200)
+    element.receive(stranger)
+    assert element.core.stray == [other, stranger] and user.statuses == []
+    element.receive(reply(sent, 200))
+    assert user.statuses == [200]
+
+
+# -- ACK ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_ack_without_an_invite_goes_to_the_user(element: Element) -> None:
+    ack = request("ACK")
+    element.receive(ack)
+    assert element.core.acks == [ack] and element.flow.sent == []
+    assert element.layer.transactions() == (0, 0)
+
+
+def test_an_ack_before_the_answer_is_dropped(element: Element) -> None:
+    element.receive(request("INVITE"))
+    element.receive(request("ACK"))
+    assert element.core.acks == []
+    assert element.transaction().state is State.PROCEEDING
+
+
+def test_our_ack_of_a_2xx_is_no_transaction(element: Element) -> None:
+    element.layer.send_ack(unsent("ACK"), element.flow)
+    assert element.flow.last_request().top_via.branch.startswith("z9hG4bK")
+    assert element.layer.transactions() == (0, 0)
+    assert element.count("requests", "out", "ACK", "udp") == 1
+
+
+# -- CANCEL (§9.2) ------------------------------------------------------------------------------------------------
+
+
+def test_cancel_is_answered_and_told(element: Element) -> None:
+    invite = request("INVITE")
+    element.receive(invite)
+    cancel = request("CANCEL")
+    element.receive(cancel)
+    assert element.flow.statuses() == [200]
+    assert element.flow.last_response().cseq_method == "CANCEL"
+    [(transaction, told)] = element.core.cancels
+    assert transaction is element.transaction() and told is cancel
+    element.layer.respond(transaction, reply(invite, 487))
+    assert element.flow.statuses() == [200, 487]
+
+
+def test_a_repeated_cancel_is_told_once(element: Element) -> None:
+    element.receive(request("INVITE"))
+    element.receive(request("CANCEL"))
+    element.receive(request("CANCEL"))
+    assert len(element.core.cancels) == 1
+    assert len(element.flow.resent) == 1
+
+
+def test_cancel_of_nothing_is_481(element: Element) -> None:
+    element.receive(request("OPTIONS"))
+    element.receive(request("CANCEL"))
+    assert element.flow.statuses() == [481]
+    assert element.core.cancels == []
+    assert element.flow.last_response().to.tag
+
+
+@pytest.mark.parametrize("status", [200, 486])
+def test_cancel_after_the_final_response_changes_nothing(element: Element, status: int) -> None:
+    invite = request("INVITE")
+    element.receive(invite)
+    element.layer.respond(element.transaction(), reply(invite, status))
+    element.receive(request("CANCEL"))
+    assert element.flow.statuses() == [status, 200]
+    assert element.core.cancels == []
+
+
+# -- what a peer sent wrong ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "kind"),
+    [
+        (("CSeq: 1 OPTIONS", "CSeq: x OPTIONS"), 400, "header value"),
+        (("CSeq: 1 OPTIONS", "CSeq: 1 INVITE"), 400, "header value"),
+        (("Call-ID: c1\r\n", ""), 400, "missing header"),
+        ((" SIP/2.0\r\n", " SIP/3.0\r\n"), 505, "version"),
+        (("Call-ID: c1", "Call-ID: c1\r\nCall-ID: c2"), 400, "repeated header"),
+    ],
+)
+def test_a_malformed_request_is_answered(element: Element, change: tuple[str, str], status: int, kind: str) -> None:
+    data = request("OPTIONS").encode().decode().replace(*change, 1)
+    element.layer.datagram_received(data.encode(), element.flow)
+    assert element.flow.statuses() == [status]
+    response = element.flow.last_response()
+    assert response.get("Via") == "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1"
+    assert response.to.tag
+    assert element.count("parse_errors", kind) == 1
+    assert element.count("requests", "in", "OPTIONS", "udp") == 1
+    assert element.layer.transactions() == (0, 0) and element.core.requests == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello",
+        b"",
+        b"\x80\x00\x01\x02" * 10,
+        request("ACK").encode().replace(b"CSeq: 1", b"CSeq: x"),
+        request("OPTIONS").encode().replace(b"SIP/2.0/UDP", b"nonsense"),
+        reply(request("OPTIONS"), 200).encode().replace(b"CSeq: 1", b"CSeq: x"),
+    ],
+)
+def test_what_cannot_be_answered_is_dropped_and_counted(element: Element, data: bytes) -> None:
+    element.layer.datagram_received(data, element.flow)
+    assert element.flow.sent == [] and element.core.requests == [] and element.core.errors == []
+    assert element.count("messages_dropped", "malformed") == 1
+    assert sum(element.observer.counts["parse_errors"].values()) == 1
+
+
+def test_a_malformed_request_is_answered_where_it_came_from(element: Element) -> None:
+    data = request("OPTIONS", sent_by="192.0.2.99;rport").encode().replace(b"CSeq: 1", b"CSeq: x")
+    element.layer.datagram_received(data, element.flow)
+    assert element.flow.statuses() == [400]
+    assert element.flow.last_response().top_via.parameter("received") == "192.0.2.10"
+
+
+def test_a_sip_error_of_the_user_is_the_answer(element: Element) -> None:
+    def refuse(transaction: ServerTransaction, _: Request) -> None:
+        raise SipError(423, "Too Brief", ("Min-Expires", "60"))
+
+    element.core.on_request = refuse
+    element.receive(request("REGISTER"))
+    response = element.flow.last_response()
+    assert (response.status, response.reason, response.get("Min-Expires")) == (423, "Too Brief", "60")
+    assert response.to.tag
+    assert element.core.errors == []
+
+
+# -- what we did wrong --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+def test_a_mistake_of_ours_is_500_and_counted(element: Element, method: str) -> None:
+    def fail(transaction: ServerTransaction, _: Request) -> None:
+        raise RuntimeError("mistake")
+
+    element.core.on_request = fail
+    element.receive(request(method))
+    assert element.flow.statuses() == [500]
+    assert element.count("internal_errors", "transaction user") == 1
+    assert [str(error) for error in element.core.errors] == ["mistake"]
+    element.core.on_request = lambda *_: None
+    element.receive(request(method, branch="z9hG4bK2"))
+    assert len(element.core.requests) == 2  # the server goes on
+
+
+def test_a_mistake_after_the_answer_sends_no_second_one(element: Element) -> None:
+    def fail(transaction: ServerTransaction, received: Request) -> None:
+        element.layer.respond(transaction, reply(received, 200))
+        raise RuntimeError("mistake")
+
+    element.core.on_request = fail
+    element.receive(request("OPTIONS"))
+    assert element.flow.statuses() == [200]
+    assert element.count("internal_errors", "transaction user") == 1
+
+
+def test_a_mistake_with_an_ack_is_counted(element: Element) -> None:
+    def fail(_: Request) -> None:
+        raise RuntimeError("mistake")
+
+    element.core.on_ack = fail
+    element.receive(request("ACK"))
+    assert element.flow.sent == []
+    assert element.count("internal_errors", "transaction user") == 1
+
+
+# -- where responses go (RFC 3261 §18.2, RFC 3581) ----------------------------------------------------------------
+
+
+def answered(element: Element, received: Request, flow: FakeFlow) -> FakeFlow:
+    """The flow that the answer left on."""
+    element.receive(received, flow)
+    element.layer.respond(element.transaction(), response_to(element.core.requests[-1][1], 200))
+    return next(found for found in (flow, *flow.others.values()) if found.sent)
+
+
+def test_the_same_address_leaves_the_via_alone(element: Element) -> None:
+    flow = answered(element, request("OPTIONS"), element.flow)
+    assert flow is element.flow
+    assert flow.last_response().get("Via") == "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1"
+
+
+def test_rport_is_filled_and_used(element: Element) -> None:
+    source = FakeFlow(remote=("203.0.113.7", 40000))
+    flow = answered(element, request("OPTIONS", sent_by="192.0.2.10:5060;rport"), source)
+    assert flow is source
+    assert flow.last_response().get("Via") == (
+        "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1;rport=40000;received=203.0.113.7"
+    )
+
+
+def test_rport_brings_received_even_where_the_host_is_right(element: Element) -> None:
+    flow = answered(element, request("OPTIONS", sent_by="192.0.2.10:5060;rport"), element.flow)
+    via = flow.last_response().top_via
+    assert (via.parameter("rport"), via.parameter("received")) == ("5060", "192.0.2.10")
+
+
+def test_without_rport_the_answer_goes_to_the_port_of_sent_by(element: Element) -> None:
+    source = FakeFlow(remote=("203.0.113.7", 40000))
+    flow = answered(element, request("OPTIONS", sent_by="192.0.2.10:5080"), source)
+    assert flow.remote == ("203.0.113.7", 5080)
+    assert flow.last_response().top_via.parameter("received") == "203.0.113.7"
+
+
+def test_without_a_port_in_sent_by_it_is_5060(element: Element) -> None:
+    source = FakeFlow(remote=("192.0.2.10", 40000))
+    flow = answered(element, request("OPTIONS", sent_by="192.0.2.10"), source)
+    assert flow.remote == ("192.0.2.10", 5060)
+    assert flow.last_response().get("Via") == "SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK1"
+
+
+def test_a_received_that_the_peer_wrote_is_not_believed(element: Element) -> None:
+    forged = request("OPTIONS", via="SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1;received=198.51.100.1")
+    assert answered(element, forged, element.flow) is element.flow
+
+
+def test_a_connection_is_answered_on_itself(element: Element) -> None:
+    source = FakeFlow(reliable=True, remote=("203.0.113.7", 40000))
+    flow = answered(element, request("OPTIONS", sent_by="192.0.2.10:5080", transport="TCP"), source)
+    assert flow is source
+
+
+def test_only_the_top_via_is_noted(element: Element) -> None:
+    source = FakeFlow(remote=("203.0.113.7", 40000))
+    via = "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1;rport, SIP/2.0/UDP 192.0.2.11;branch=z9hG4bK0;rport"
+    element.receive(request("OPTIONS", via=via), source)
+    [(_, received)] = element.core.requests
+    assert [value.strip() for value in received.elements("Via")] == [
+        "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1;rport=40000;received=203.0.113.7",
+        "SIP/2.0/UDP 192.0.2.11;branch=z9hG4bK0;rport",
+    ]
+
+
+# -- what we send -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("reliable", "via"), [(False, "UDP"), (True, "TCP")])
+def test_our_via_stands_on_top(reliable: bool, via: str) -> None:
+    element = Element(reliable)
+    element.layer.send_request(request("OPTIONS"), element.flow, ClientRecorder())
+    sent = element.flow.last_request()
+    assert len(sent.get_all("Via")) == 2
+    top = sent.top_via
+    assert (top.transport, top.host, top.port) == (via.lower(), "192.0.2.1", 5060)
+    assert (top.parameter("rport") is not None) is not reliable
+    written = sent.get("Via") or ""
+    assert written == f"SIP/2.0/{via} 192.0.2.1:5060;branch={top.branch}{'' if reliable else ';rport'}"
+
+
+def test_branches_do_not_repeat(element: Element) -> None:
+    for _ in range(5):
+        element.layer.send_request(unsent("OPTIONS"), element.flow, ClientRecorder())
+    assert len({sent.top_via.branch for sent in element.flow.requests("OPTIONS")}) == 5
+
+
+def test_the_product_token_stands_in_our_own_responses_only() -> None:
+    element = Element(server="b2bua/1")
+    for number, forwarded in enumerate((False, True)):
+        options = request("OPTIONS", branch=f"z9hG4bK{number}")
+        element.receive(options)
+        send = element.layer.forward_response if forwarded else element.layer.respond
+        send(element.transaction(), reply(options, 200))
+        assert element.flow.last_response().get("Server") == (None if forwarded else "b2bua/1")
+
+
+# -- flows and floods ---------------------------------------------------------------------------------------------
+
+
+def test_a_failed_flow_ends_what_runs_on_it(element: Element) -> None:
+    broken, whole = FakeFlow(reliable=True), FakeFlow(reliable=True)
+    users = [ClientRecorder(), ClientRecorder()]
+    for method in ("INVITE", "OPTIONS"):
+        element.layer.send_request(unsent(method), broken, users[0])
+    element.layer.send_request(unsent("OPTIONS"), whole, users[1])
+    element.receive(request("INVITE", transport="TCP"), broken)
+    refused = request("INVITE", branch="z9hG4bK2", transport="TCP")
+    element.receive(refused, broken)
+    given_up: list[int] = []
+    element.transaction().acknowledged = lambda: given_up.append(1)
+    element.layer.respond(element.transaction(), reply(refused, 486))
+    element.receive(request("INVITE", branch="z9hG4bK3", transport="TCP"), whole)
+    assert element.layer.transactions() == (3, 3)
+    element.layer.flow_failed(broken)
+    assert users[0].failures == [503, 503] and users[1].failures == []
+    assert given_up == [1]
+    assert element.layer.transactions() == (1, 1)
+
+
+def test_beyond_the_bound_new_requests_are_dropped(element: Element, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layer_module, "MAX_TRANSACTIONS", 1)
+    element.receive(request("OPTIONS"))
+    element.receive(request("OPTIONS", branch="z9hG4bK2"))
+    assert len(element.core.requests) == 1
+    assert element.count("messages_dropped", "too many transactions") == 1
+
+
+def test_what_is_counted(element: Element) -> None:
+    options = request("OPTIONS")
+    element.receive(options)
+    element.layer.respond(element.transaction(), reply(options, 200))
+    element.layer.send_request(unsent("BYE"), element.flow, ClientRecorder())
+    element.receive(reply(element.flow.last_request(), 481))
+    assert element.count("requests", "in", "OPTIONS", "udp") == 1
+    assert element.count("responses", "out", "OPTIONS", "200") == 1
+    assert element.count("requests", "out", "BYE", "udp") == 1
+    assert element.count("responses", "in", "BYE", "481") == 1

@@ -1,0 +1,170 @@
+"""RFC 3261 §17.2.1 figure 7 with RFC 6026 §7.1, row by row."""
+
+from __future__ import annotations
+
+from b2bua.transaction.machine import Event
+from b2bua.transaction.server_invite import EVENTS, IGNORED, STATES, TABLE, InviteServer
+from tests.transaction.figure import TCP, UDP, Figure, Row
+from tests.transaction.neighbours import Element, reply, request
+
+PROCEEDING, COMPLETED, CONFIRMED, ACCEPTED, TERMINATED = STATES
+
+COMMON = {
+    (PROCEEDING, Event.PROVISIONAL): Row(PROCEEDING, "send 180"),
+    (PROCEEDING, Event.SUCCESS): Row(ACCEPTED, "send 200 | start L 32 | forgot"),
+    (PROCEEDING, Event.TRANSPORT_ERROR): Row(TERMINATED, "ended | forgot"),
+    (ACCEPTED, Event.SUCCESS): Row(ACCEPTED, "send 200"),
+    (ACCEPTED, Event.TIMER_L): Row(TERMINATED, "ended"),
+}
+
+FIGURE = Figure(
+    InviteServer,
+    "INVITE",
+    TABLE,
+    STATES,
+    EVENTS,
+    IGNORED,
+    {
+        PROCEEDING: (Event.PROVISIONAL,),
+        COMPLETED: (Event.FAILURE,),
+        CONFIRMED: (Event.FAILURE, Event.ACK),
+        ACCEPTED: (Event.SUCCESS,),
+        TERMINATED: (Event.TRANSPORT_ERROR,),
+    },
+    {
+        UDP: COMMON | {
+            (PROCEEDING, Event.REQUEST): Row(PROCEEDING, "count INVITE | resend 180"),
+            (PROCEEDING, Event.FAILURE): Row(COMPLETED, "send 486 | start G 0.5 | start H 32 | forgot"),
+            (COMPLETED, Event.REQUEST): Row(COMPLETED, "count INVITE | resend 486"),
+            (COMPLETED, Event.ACK): Row(CONFIRMED, "stop G | stop H | start I 5 | told"),
+            (COMPLETED, Event.TIMER_G): Row(COMPLETED, "count INVITE | resend 486 | start G 1"),
+            (COMPLETED, Event.TIMER_H): Row(TERMINATED, "told | stop G | ended"),
+            (COMPLETED, Event.TRANSPORT_ERROR): Row(TERMINATED, "told | stop G | stop H | ended"),
+            (CONFIRMED, Event.TIMER_I): Row(TERMINATED, "ended"),
+        },
+        TCP: COMMON | {
+            (PROCEEDING, Event.REQUEST): Row(PROCEEDING, "count INVITE | resend 180"),
+            (PROCEEDING, Event.FAILURE): Row(COMPLETED, "send 486 | start H 32 | forgot"),
+            (COMPLETED, Event.REQUEST): Row(COMPLETED, "count INVITE | resend 486"),
+            # I is 0 s: over with the ACK.
+            (COMPLETED, Event.ACK): Row(TERMINATED, "stop H | ended | told"),
+            # No timer G runs on a connection; one that came all the same would be the row's.
+            (COMPLETED, Event.TIMER_G): Row(COMPLETED, "count INVITE | resend 486 | start G 0"),
+            (COMPLETED, Event.TIMER_H): Row(TERMINATED, "told | ended"),
+            (COMPLETED, Event.TRANSPORT_ERROR): Row(TERMINATED, "told | stop H | ended"),
+        },
+    },
+)  # fmt: skip
+
+
+def test_every_pair_stands_once() -> None:
+    assert FIGURE.unlisted() == []
+
+
+def test_every_transition() -> None:
+    assert FIGURE.wrong(TABLE) == []
+    assert FIGURE.reached(UDP) == set(STATES)
+    assert FIGURE.reached(TCP) == set(STATES) - {CONFIRMED}
+
+
+def test_no_mutant_survives() -> None:
+    assert FIGURE.survivors() == []
+
+
+# -- the clock ----------------------------------------------------------------------------------------------------
+
+
+class Called(Element):
+    """An INVITE came in."""
+
+    def __init__(self, reliable: bool = False) -> None:
+        super().__init__(reliable)
+        self.invite = request("INVITE")
+        self.receive(self.invite)
+
+    def answer(self, status: int) -> None:
+        self.layer.respond(self.transaction(), reply(self.invite, status))
+
+    def ack(self, branch: str = "z9hG4bK1") -> None:
+        self.receive(request("ACK", branch=branch, to_tag="t"))
+
+    def watch(self, seconds: float) -> list[float]:
+        """When something is sent again, in seconds from now."""
+        found, seen, start = [], len(self.flow.resent), self.clock.now()
+        for _ in range(round(seconds / 0.05)):
+            self.clock.pass_time(0.05)
+            found += [round(self.clock.now() - start, 2)] * (len(self.flow.resent) - seen)
+            seen = len(self.flow.resent)
+        return found
+
+
+def test_timer_g_doubles_up_to_t2_until_timer_h() -> None:
+    called = Called()
+    called.answer(486)
+    sent = called.flow.last.encode()
+    given_up: list[int] = []
+    called.transaction().acknowledged = lambda: given_up.append(1)
+    assert called.watch(40) == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
+    assert set(called.flow.resent) == {sent}
+    assert given_up == [1]
+    assert called.layer.transactions() == (0, 0) and not called.clock.timers.running()
+
+
+def test_timer_h_is_32_seconds_on_a_connection_too() -> None:
+    called = Called(reliable=True)
+    called.answer(486)
+    assert called.watch(31.9) == []
+    assert called.layer.transactions() == (1, 0)
+    called.clock.pass_time(0.2)
+    assert called.layer.transactions() == (0, 0)
+
+
+def test_the_ack_ends_the_repetitions_and_timer_i_absorbs_it_for_t4() -> None:
+    called = Called()
+    called.answer(486)
+    called.ack()
+    called.ack()
+    assert called.watch(4.9) == []
+    called.ack()
+    assert called.layer.transactions() == (1, 0)
+    assert called.core.acks == []  # the ACK of a failure is no business of the user's
+    called.clock.pass_time(0.15)
+    assert called.layer.transactions() == (0, 0)
+
+
+def test_timer_i_is_0_on_a_connection() -> None:
+    called = Called(reliable=True)
+    called.answer(486)
+    called.ack()
+    assert called.layer.transactions() == (0, 0) and not called.clock.timers.running()
+
+
+def test_timer_l_absorbs_the_invite_for_32_seconds_and_lets_each_2xx_out() -> None:
+    called = Called()
+    called.answer(200)
+    called.answer(200)
+    called.receive(called.invite)
+    assert called.flow.statuses() == [200, 200] and called.flow.resent == []
+    called.clock.pass_time(31.9)
+    called.receive(called.invite)
+    assert len(called.core.requests) == 1
+    called.clock.pass_time(0.15)
+    assert called.layer.transactions() == (0, 0)
+
+
+def test_the_ack_of_a_2xx_goes_to_the_user() -> None:
+    called = Called()
+    called.answer(200)
+    called.ack(branch="z9hG4bKother")
+    called.ack()  # RFC 6026 §7.1: even with the INVITE's own branch
+    assert len(called.core.acks) == 2
+
+
+def test_what_comes_too_late_is_dropped() -> None:
+    called = Called()
+    called.answer(486)
+    called.answer(200)
+    called.answer(180)
+    called.answer(603)
+    assert called.flow.statuses() == [486]
+    assert called.transaction().answered
