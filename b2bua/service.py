@@ -129,7 +129,6 @@ class Server:
 
     def start(self) -> None:
         """Open the listeners, load users and bindings; ConfigError, StoreError or OSError when that cannot be."""
-        self._load_users()
         for listen in self.settings.listen:
             self._listen(listen)
         self.domain.listens_on(self.listeners.addresses())
@@ -141,6 +140,7 @@ class Server:
             self._http = self._reactor.listenTCP(port, site, interface=host)
         except CannotListenError as error:
             raise ConfigError(f"http: {_cannot_listen(host, port, error)}") from None
+        self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
         self._turn_wheel()
         self._poll_store()
         self.ready = True

@@ -42,7 +42,8 @@ class InviteUsage:
     """INVITEs in one dialog, in both directions. `dialog` is set by the owner as soon as there is one."""
 
     __slots__ = ("dialog", "client", "server", "owes_ack", "_layer", "_flow", "_owner", "_ack", "_acked_cseq", "_accepted", "_accepted_cseq",
-                 "_repeat", "_give_up", "_interval", "_ended", "_client_cseq")  # fmt: skip
+                 "_repeat", "_give_up", "_interval", "_ended", "_client_cseq",
+                 "_ended_forks")  # fmt: skip
 
     def __init__(self, layer: TransactionLayer, flow: Flow, owner: InviteOwner) -> None:
         self.dialog: Dialog | None = None
@@ -64,6 +65,7 @@ class InviteUsage:
         self._give_up: Timer | None = None
         self._interval = T1
         self._ended = False
+        self._ended_forks: set[str] = set()
 
     # -- as client ---------------------------------------------------------------------------------------------
 
@@ -127,7 +129,12 @@ class InviteUsage:
         fork = Dialog(dialog.call_id, dialog.local, dialog.local_tag, dialog.remote, dialog.remote_target, dialog.contact)
         fork.local_cseq = dialog.local_cseq
         fork.establish(response)
-        for method, cseq in (("ACK", response.cseq), ("BYE", 0)):
+        # Each of its repeated 2xx is acknowledged again; one BYE is enough, its transaction repeats it.
+        requests = [("ACK", response.cseq)]
+        if response.to.tag not in self._ended_forks:
+            self._ended_forks.add(response.to.tag)
+            requests.append(("BYE", 0))
+        for method, cseq in requests:
             request = fork.make_request(method, cseq)
             request.append("Max-Forwards", "70")
             request.append("Content-Length", "0")

@@ -85,6 +85,10 @@ class OfferAnswer:
         """Whether to send media now: agreed, wanted at an address, and we do not hold (we have no music to play)."""
         return self.direction in ("sendrecv", "sendonly") and self.remote is not None and not self.holding
 
+    def end(self) -> None:
+        """The call is over: nothing flows any more."""
+        self.direction, self.remote = "inactive", None
+
     # -- our offer ---------------------------------------------------------------------------------------------
 
     def offer(self) -> bytes:

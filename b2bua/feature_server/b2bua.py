@@ -87,13 +87,13 @@ class B2bua:
         leg.dialog.check(request)
         if leg.ended and request.method != "BYE":
             raise SipError(481)
+        if request.method != "BYE":  # a BYE always wins
+            _require_supported(request)
         transaction.attached = leg
         leg.call.request_received(leg, transaction, request)
 
     def _new_call(self, transaction: ServerTransaction, invite: Request) -> None:
-        unknown = sorted(invite.tokens("Require") - SUPPORTED)
-        if unknown:
-            raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
+        _require_supported(invite)
         if invite.integer("Max-Forwards") == 0:
             raise SipError(483)
         if (invite.call_id, invite.from_.tag, invite.cseq) in self._open:
@@ -106,3 +106,10 @@ class B2bua:
         self._open[call.identity] = call
         self.environment.layer.respond(transaction, response_to(invite, 100))
         call.start(invite)
+
+
+def _require_supported(request: Request) -> None:
+    """420 for an extension that a leg would not keep its word on (RFC 3261 §8.2.2.3)."""
+    unknown = sorted(request.tokens("Require") - SUPPORTED)
+    if unknown:
+        raise SipError(420, "", ("Unsupported", ", ".join(unknown)))

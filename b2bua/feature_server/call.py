@@ -14,7 +14,7 @@ from b2bua.feature_server.relay import relay
 from b2bua.feature_server.setup import Setup
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import SipError
-from b2bua.sip.message import Request, Response
+from b2bua.sip.message import Request, Response, response_to
 from b2bua.sip.uri import parse_uri
 from b2bua.transaction.server import ServerTransaction
 
@@ -151,7 +151,7 @@ class Call:
         pending = self.exchange
         if isinstance(pending, Reinvite) and pending.waits_to_retry and leg is pending.far:
             # Both sides collided and the far side came back first: its own goes (protocol.md §4).
-            leg.usage.invite_received(transaction, self._seconds())
+            self._take(leg, transaction, request)
             self.environment.observer.glare("yielded")
             pending.give_way(lambda: self._begin(leg, request))
             return
@@ -160,12 +160,17 @@ class Call:
             self.environment.observer.glare("refused")
             raise SipError(491)
         try:
-            leg.usage.invite_received(transaction, self._seconds())
+            self._take(leg, transaction, request)
         except SipError as error:
             if error.status == 491:
                 self.environment.observer.glare("refused")
             raise
         self._begin(leg, request)
+
+    def _take(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+        """Accept a re-INVITE for work. Its 100 says so at once: without one nobody may CANCEL it (RFC 3261 §9.1)."""
+        leg.usage.invite_received(transaction, self._seconds())
+        self.environment.layer.respond(transaction, response_to(request, 100))
 
     def _begin(self, leg: Leg, request: Request) -> None:
         if self.state == ENDED:

@@ -36,9 +36,8 @@ def carry_body(source: Message, target: Message, body: bytes) -> None:
     """Give `target` this body with the body headers of `source`, and the Content-Length that every message has."""
     if body:
         for name in _OF_BODY:
-            value = source.get(name)
-            if value is not None:
-                target.append(name, value)
+            if name in source.names:
+                target.append(name, source.get(name) or "")
     target.body = body
     target.append("Content-Length", str(len(body)))
 

@@ -88,6 +88,8 @@ class Leg:
                 self.over()
             return
         self.ended = True
+        if self.usage.owes_ack:
+            self.usage.acknowledge()  # its answer will never come, and every 2xx is acknowledged (RFC 3261 §13.2.2.4)
         self.usage.end()
         bye = self.dialog.make_request("BYE")
         bye.append("Max-Forwards", "70")
@@ -153,7 +155,8 @@ class Leg:
             response.append("Allow", ALLOW)
         if source is not None:
             carry(source, response)
-            carry_challenges(source, response, self.environment.domain)
+            if status in (401, 407):
+                carry_challenges(source, response, self.environment.domain)
             carry_body(source, response, body)
         else:
             response.append("Content-Length", "0")

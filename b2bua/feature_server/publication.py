@@ -7,10 +7,10 @@ entity tag. A PUBLISH that fails never fails a call: it is counted, and tried ag
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Protocol
+from typing import Final
 
 from b2bua.feature_server.contract import Environment
-from b2bua.sip.message import Request, Response
+from b2bua.sip.message import Document, Request, Response
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.timers import Timer
 
@@ -22,12 +22,6 @@ MAX_RETRIES: Final = 5
 """Tries in a row before a publication is left alone until its next change."""
 FINAL_FAILURES: Final = frozenset((403, 404, 405, 410, 415, 416, 420, 489, 501, 604))
 """The compositor will not have it: no user of the domain, no such event. Trying again cannot help."""
-
-
-class Document(Protocol):
-    """A state document: a value that the compositor in this process may read as it is, and its text for all others."""
-
-    def encode(self) -> bytes: ...
 
 
 class Publications:
@@ -125,17 +119,15 @@ class Publication:
         self._cseq += 1
         names += ("CSeq", "Expires")
         lines += (f"CSeq: {self._cseq} PUBLISH", f"Expires: {expires}")
-        body = b"" if document is None else document.encode()
         if self._etag:
             names.append("SIP-If-Match")
             lines.append(f"SIP-If-Match: {self._etag}")
-        if body:
-            names.append("Content-Type")
-            lines.append(f"Content-Type: {owner.content_type}")
-        names.append("Content-Length")
-        lines.append(f"Content-Length: {len(body)}")
-        request = Request("PUBLISH", self.aor, names, lines, body)
-        request.content = document
+        request = Request("PUBLISH", self.aor, names, lines)
+        if document is None:
+            request.append("Content-Length", "0")
+        else:
+            request.append("Content-Type", owner.content_type)
+            request.defer_body(document)
         request.call = self._call
         self._sending = what
         environment.layer.send_request(request, environment.link, self)

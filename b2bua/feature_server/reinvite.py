@@ -136,9 +136,9 @@ class Reinvite:
                 self._wait_to_retry()
                 return
             self._call.environment.observer.glare("gave_up")
-        if self._cancelled and response is None:
-            status = 487  # no final response within 64·T1 of the CANCEL: told 487, and ended as 408 does
-            self._end_call(status, None)
+        if self._cancelled and status == 408:
+            # No final response within 64·T1 of the CANCEL, noticed here or by Session Manager: told 487, ended as by 408.
+            self._end_call(487, None)
         elif status in (408, 481):
             self._end_call(status, response)
         elif response is None:

@@ -54,7 +54,9 @@ class _Passing:
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         """RFC 4320 §4.2: a time-out is not told, nobody waits for it any more."""
-        if status != 408:
+        if status == 408:
+            self._transaction.end(None)
+        else:
             self._leg.answer(self._transaction, self._request, 500)
 
     def failed(self, error: BaseException) -> None:

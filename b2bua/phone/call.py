@@ -17,7 +17,7 @@ from b2bua.phone.credentials import Attempt
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response, response_to
 from b2bua.transaction.server import ServerTransaction
-from b2bua.transaction.timers import Timer
+from b2bua.transaction.timers import TICK, Timer
 
 OWN_CALL_ID: Final = (2.1, 4.0)
 OTHER_CALL_ID: Final = (0.0, 2.0)
@@ -61,7 +61,7 @@ class Call:
         self.told = False
         """Whether we hold by the last completed exchange that we offered."""
         self.status = 0
-        """The final status that ended or refused something last; 0 while all is well, 200 for a BYE."""
+        """The final status of what was refused last, or that ended the call (200: a BYE); 0 while all is well."""
         self._user = user
         self._ours = state is CallState.DIALLING
         self._usage = InviteUsage(agent.layer, agent.flow, self)
@@ -205,6 +205,7 @@ class Call:
             self.dialog.establish(response)
         answered = self._complete(response)
         self._refresh = self._glared = False
+        self.status = 0
         if unwanted or not answered:
             self._change(CallState.ENDING)
             self._bye()  # acknowledged above, now ended (RFC 3261 §13.2.2.4)
@@ -253,12 +254,12 @@ class Call:
         if status in ENDING:
             self._change(CallState.ENDING)
             self._user.media_changed(self)
-            self._bye()
+            self._bye(status)
             return
         if status == 491 and not self._glared:
             self._glared = True
             low, high = OWN_CALL_ID if self._ours else OTHER_CALL_ID
-            wait = round(self.agent.uniform(low, high), 2)  # in steps of 10 ms
+            wait = round(self.agent.uniform(low, high - TICK), 2)  # in steps of 10 ms; the wheel adds up to a tick
             self._glare = self.agent.timers.start(wait, self._again)
             return
         self._refresh = self._glared = False
@@ -291,7 +292,7 @@ class Call:
             self.status = 408
             self._change(CallState.ENDING)
             self._user.media_changed(self)
-            self._bye()
+            self._bye(408)
 
     # -- requests of the peer ----------------------------------------------------------------------------------
 
@@ -321,8 +322,8 @@ class Call:
             self._end(487)
 
     def _reinvited(self, transaction: ServerTransaction, request: Request) -> None:
-        if self.state is not CallState.ESTABLISHED:
-            raise SipError(481 if self.state in (CallState.ENDING, CallState.ENDED) else 500)
+        if self.state in (CallState.ENDING, CallState.ENDED):
+            raise SipError(481)
         if self._answer_awaited:
             raise SipError(491)  # our offer in the last 200 is still open (RFC 3261 §14.2)
         self._usage.invite_received(transaction, int(self.agent.uniform(0, 10)))
@@ -346,10 +347,11 @@ class Call:
 
     # -- ends --------------------------------------------------------------------------------------------------
 
-    def _bye(self) -> None:
+    def _bye(self, status: int = 0) -> None:
+        """Send BYE; its answer, whichever it is, ends the call with `status`, or with its own where none is given."""
         self._usage.end()
         bye = self.agent.in_dialog(self.dialog, "BYE")
-        self.agent.send(bye, self._next_cseq, lambda status, _: self._end(self.status or status))
+        self.agent.send(bye, self._next_cseq, lambda answered, _: self._end(status or answered))
 
     def _bye_received(self) -> None:
         """BYE always wins: an INVITE of the peer's that is open gets 487 (RFC 3261 §15.1.2)."""
@@ -366,7 +368,7 @@ class Call:
             self._glare.cancel()
             self._glare = None
         self._usage.end()
-        self.session.direction = "inactive"
+        self.session.end()
         self._change(CallState.ENDED)
         self._user.media_changed(self)
 

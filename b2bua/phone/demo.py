@@ -6,6 +6,8 @@ the counts from the phones' RTP ports. Exit status 0 only when all of it is as i
 
 from __future__ import annotations
 
+import io
+import os
 import secrets
 import sys
 import tempfile
@@ -144,9 +146,8 @@ class Demo:
     async def _register(self) -> None:
         for phone in self._phones.values():
             phone.phone.registration.register()
-        await self._until(
-            lambda: all(phone.phone.registration.registered for phone in self._phones.values()), "a 200 to every REGISTER"
-        )
+        registrations = [phone.phone.registration for phone in self._phones.values()]
+        await self._until(lambda: all(one.registered for one in registrations), "a 200 to every REGISTER")
 
     async def _talk(self, what: str) -> None:
         """Media in both directions for a second, counted."""
@@ -176,11 +177,11 @@ class Demo:
         )
 
     async def _lamps(self, word: str, times: int) -> None:
-        def shown() -> bool:
+        def all_show_it() -> bool:
             seen = [self._since_idle(name) for name in self._phones]
             return all(words[-1:] == [word] and words.count(word) >= times for words in seen)
 
-        await self._until(shown, f"the lamp of {CALLER} {word} for every watcher")
+        await self._until(all_show_it, f"the lamp of {CALLER} {word} for every watcher")
 
     # -- waiting and counting ----------------------------------------------------------------------------------
 
@@ -213,20 +214,15 @@ class Demo:
     def _steps(self) -> list[str]:
         recorder = self._server.recorder
         records = [record for record in Reader(recorder).read(recorder.entries()) if record and record.get("step")]
-        first: dict[int, int] = {}
-        for index, record in enumerate(records):
-            first.setdefault(record["step"], index)
-        self.missing += [f"step {step}" for step in range(1, 10) if step not in first]
-        pairs = [*pairwise(ORDER), (5, 7)]
-        both = [(a, b) for a, b in pairs if a in first and b in first]
-        self.missing += [f"step {a} before step {b}" for a, b in both if first[a] > first[b]]
+        self.missing += step_flaws([record["step"] for record in records])
         start = float(records[0]["time"]) if records else 0.0
-        return [_step_line(step, [one for one in records if one["step"] == step], start) for step in sorted(first)]
+        steps = sorted({record["step"] for record in records})
+        return [step_line(step, [one for one in records if one["step"] == step], start) for step in steps]
 
     def _seen(self, name: str) -> list[str]:
         """What the caller's lamp showed a watcher, repetitions folded."""
         documents = self._phones[name].seen.get(f"sip:{CALLER}@{self._server.settings.domain}", [])
-        words = [_shown(document) for document in documents]
+        words = [shown(document) for document in documents]
         return [word for index, word in enumerate(words) if index == 0 or words[index - 1] != word]
 
     def _since_idle(self, name: str) -> list[str]:
@@ -261,11 +257,21 @@ class Demo:
         return lines
 
 
+def step_flaws(steps: Sequence[int]) -> list[str]:
+    """What is missing in the steps of one hold, given in the order in which they were seen; a step may come twice."""
+    first: dict[int, int] = {}
+    for index, step in enumerate(steps):
+        first.setdefault(step, index)
+    missing = [f"step {step}" for step in range(1, 10) if step not in first]
+    both = [(a, b) for a, b in (*pairwise(ORDER), (5, 7)) if a in first and b in first]
+    return missing + [f"step {a} before step {b}" for a, b in both if first[a] > first[b]]
+
+
 def _between(start: tuple[int, int], end: tuple[int, int]) -> Counts:
     return Counts(end[0] - start[0], end[1] - start[1])
 
 
-def _shown(document: DialogInfo) -> str:
+def shown(document: DialogInfo) -> str:
     """A document in one word: held while its own user holds, else the state of its dialog."""
     live = [dialog for dialog in document.dialogs if dialog.state != "terminated"]
     if not live:
@@ -273,7 +279,7 @@ def _shown(document: DialogInfo) -> str:
     return "held" if live[0].local.rendering == "no" else live[0].state
 
 
-def _step_line(step: int, records: Sequence[Record], start: float) -> str:
+def step_line(step: int, records: Sequence[Record], start: float) -> str:
     """`1  6001 → SM   INVITE sdp:sendonly`; several messages of one step share its line."""
     source = records[0]["source"]
     destinations = ", ".join(dict.fromkeys(str(record["destination"]) for record in records))
@@ -284,6 +290,20 @@ def _step_line(step: int, records: Sequence[Record], start: float) -> str:
 
 def main() -> int:
     """Play, print, and say by the exit status whether all was seen."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no arrows shows question marks
+    try:
+        status = _demonstrate()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (`head`) has enough. What Python flushes at its end must not fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _demonstrate() -> int:
     from twisted.internet import reactor as installed
 
     reactor: Any = installed

@@ -94,7 +94,7 @@ class EventState:
         condition = request.get("SIP-If-Match")
         publication = None if condition is None else self._matching(condition, resource, link)
         seconds = package.granted(request)
-        has_body = request.content is not None or bool(request.body)
+        has_body = request.content is not None or bool(request.body)  # in this order: content spares writing the bytes
         if publication is not None and seconds == 0:
             self._remove(publication, request.call)
             return self._accepted(self._entity_tags(), 0)

@@ -170,10 +170,9 @@ def _number(text: str | None) -> int:
 
 def without_expires(value: str) -> str:
     """A Contact value byte for byte as sent, less its expires parameter; an addr-spec gains its angle brackets."""
-    head, bracket, tail = value.rpartition(">")
-    if not bracket:
-        head, _, tail = value.partition(";")
-        head, tail = f"<{head.strip()}", f";{tail}" if tail else ""
-        bracket = ">"
-    kept = [part for part in split_unquoted(tail, ";") if part.partition("=")[0].strip().lower() != "expires"]
-    return f"{head}{bracket}{';'.join(kept)}".strip()
+    # Quoted parameters may hold brackets: +sip.instance="<urn:uuid:…>".
+    head, *parameters = split_unquoted(value, ";")
+    if not head.rstrip().endswith(">"):
+        head = f"<{head.strip()}>"
+    kept = [part for part in parameters if part.partition("=")[0].strip().lower() != "expires"]
+    return ";".join([head, *kept]).strip()

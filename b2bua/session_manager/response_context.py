@@ -19,9 +19,13 @@ _PREFERRED: Final = frozenset((401, 407, 415, 420, 484))
 class ResponseContext:
     """Collects the responses of all branches and passes the right ones upstream through the server transaction."""
 
-    __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timer_c", "_cancelled", "_tag", "_final")
+    __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timer_c", "_cancelled", "_tag", "_final",
+                 "_status_of_silence")  # fmt: skip
 
-    def __init__(self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str]) -> None:
+    def __init__(
+        self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str],
+        status_of_silence: int = 408,
+    ) -> None:  # fmt: skip
         self._layer = layer
         self._server = server
         self._request: Request | None = request
@@ -32,6 +36,9 @@ class ResponseContext:
         self._cancelled = False
         self._tag = tag
         self._final = False
+        self._status_of_silence = status_of_silence
+        """The answer to a cancelled INVITE whose branches never came to an end: 487 to who cancelled it, 408 to a feature
+        server, which must know that the far end may be gone."""
         server.attached = self
 
     def add(self, branch: ClientTransaction) -> None:
@@ -71,6 +78,8 @@ class ResponseContext:
         request = self._request
         if request is None:
             return
+        if status == 408 and self._cancelled:
+            status = self._status_of_silence
         self._failed(response_to(request, status, tag=self._tag()), status)
 
     # -- inside ------------------------------------------------------------------------------------------------

@@ -6,22 +6,23 @@ from typing import Final
 
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+from b2bua.sip.uri import parse_uri
 
 SUPPORTED: Final = frozenset(("path",))
 """Option tags that Session Manager understands where it is the server itself (registrar, notifier, compositor)."""
 
 
-def screen(request: Request) -> None:
-    """Scheme (416), Max-Forwards (483), Proxy-Require (420); SipError says which."""
-    if request.uri[:4].lower() != "sip:" and request.uri[:5].lower() != "sips:":
+def screen(request: Request) -> int | None:
+    """Scheme (416), Max-Forwards (483), Proxy-Require (420); SipError says which. Gives Max-Forwards, if it is there."""
+    if parse_uri(request.uri).scheme not in ("sip", "sips"):
         raise SipError(416)
-    request.parsed_uri()
     hops = request.integer("Max-Forwards")
     if hops == 0 and request.method not in ("ACK", "OPTIONS", "REGISTER"):
         # RFC 3261 §16.3 step 3; an OPTIONS or REGISTER for ourselves needs no further hop.
         raise SipError(483)
     if "Proxy-Require" in request.names:
         raise SipError(420, "", ("Unsupported", ", ".join(request.elements("Proxy-Require"))))
+    return hops
 
 
 def require_supported(request: Request) -> None:

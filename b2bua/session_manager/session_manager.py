@@ -51,6 +51,8 @@ class Arrival(NamedTuple):
     link: FeatureLink | None
     """The feature server it came from; None for a phone."""
     routes: OwnRoutes
+    hops: int | None
+    """Max-Forwards as it came."""
 
 
 class Parts(NamedTuple):
@@ -92,11 +94,13 @@ class SessionManager:
 
     def request_received(self, transaction: ServerTransaction, request: Request) -> None:
         """RFC 3261 §16.3 to §16.6; refusals leave as SipError."""
-        screen(request)
-        self._domain.local_address_seen(transaction.source.local)
+        hops = screen(request)
+        source = transaction.source
+        link = self._links.of(source)
         routes = read_own_routes(request, self._domain, self._tokens)
-        arrival = Arrival(transaction, request, transaction.source, self._links.of(transaction.source), routes)
-        if arrival.link is None:
+        arrival = Arrival(transaction, request, source, link, routes, hops)
+        if link is None:
+            self._domain.local_address_seen(source.local)
             self._from_phone(arrival)
         else:
             self._from_link(arrival)
@@ -104,9 +108,9 @@ class SessionManager:
     def ack_received(self, ack: Request, flow: Flow) -> None:
         """The ACK of a 2xx goes where its Routes prove; any other is dropped, it has no answer."""
         try:
-            screen(ack)
+            hops = screen(ack)
             routes = read_own_routes(ack, self._domain, self._tokens)
-            arrival = Arrival(None, ack, flow, self._links.of(flow), routes)
+            arrival = Arrival(None, ack, flow, self._links.of(flow), routes, hops)
             if routes.first is None:
                 raise SipError(481)
             target = self._target_in_dialog(arrival)
@@ -399,7 +403,7 @@ class SessionManager:
         if request.method == "INVITE":
             self._respond(arrival, response_to(request, 100))
         assert arrival.transaction is not None
-        return ResponseContext(self._layer, arrival.transaction, request, self._tag)
+        return ResponseContext(self._layer, arrival.transaction, request, self._tag, 487 if arrival.link is None else 408)
 
     def _forwarded(self, arrival: Arrival, uri: str) -> Request:
         """The copy that goes on (RFC 3261 §16.6 steps 1 to 3): our Routes off, a hop less, no credentials of our realm."""
@@ -408,7 +412,7 @@ class SessionManager:
         copy.uri = uri
         for _ in range(arrival.routes.count):
             copy.remove_first("Route")
-        hops = request.integer("Max-Forwards")
+        hops = arrival.hops
         copy.replace("Max-Forwards", str(MAX_FORWARDS if hops is None else hops - 1))
         if arrival.link is None:
             self._authenticator.strip(copy)

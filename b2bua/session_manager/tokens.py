@@ -19,6 +19,9 @@ _MAC: Final = 9
 CALLER: Final = "o"
 CALLEE: Final = "t"
 
+MAX_REMEMBERED: Final = 4096
+"""Opened tokens that are remembered; at that many the memory starts anew."""
+
 
 class FlowToken(NamedTuple):
     """What a flow token says once its signature is right."""
@@ -38,6 +41,7 @@ class Tokens:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._opened: dict[tuple[str, str], FlowToken] = {}
 
     def flow(self, flow: Flow, call_id: str, direction: str, through_nat: bool, link: str) -> str:
         """The user part of a Record-Route URI towards the phone on this flow."""
@@ -45,12 +49,21 @@ class Tokens:
         return self._sign(f"{direction}{'n' if through_nat else 'd'}{flow.listener}>{host}>{port}>{link}", call_id)
 
     def read_flow(self, token: str, call_id: str) -> FlowToken | None:
-        """The token's content, or None when it was not made by us for this Call-ID."""
+        """The token's content, or None when it was not made by us for this Call-ID.
+
+        What opened is remembered for a while: a call brings the same token a dozen times.
+        """
+        known = self._opened.get((token, call_id))
+        if known is not None:
+            return known
         text = self._open(token, call_id)
         if text is None or text[:1] not in (CALLER, CALLEE):
             return None
         listener, host, port, link = text[2:].split(">")
-        return FlowToken(text[0], text[1] == "n", listener, (host, int(port)), link)
+        if len(self._opened) >= MAX_REMEMBERED:
+            self._opened.clear()
+        known = self._opened[token, call_id] = FlowToken(text[0], text[1] == "n", listener, (host, int(port)), link)
+        return known
 
     def position(self, position: int) -> str:
         """The user part of the Route URI that brings a request back from an application."""

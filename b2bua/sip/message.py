@@ -7,7 +7,7 @@ after that nobody does.
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import Final, Protocol, Self, runtime_checkable
 
 from b2bua.sip.address import Address, parse_address, split_unquoted
 from b2bua.sip.errors import MalformedValue
@@ -21,15 +21,22 @@ _TYPED: Final = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
 """What a message keeps a typed value of, and what a response copies from its request."""
 
 
+@runtime_checkable
+class Document(Protocol):
+    """A typed body: a value that knows its text."""
+
+    def encode(self) -> bytes: ...
+
+
 class Message:
     """What requests and responses share. Values of headers are str; bytes that are no UTF-8 travel as surrogates."""
 
-    __slots__ = ("names", "lines", "body", "content", "call", "_call_id", "_cseq", "_cseq_method", "_from", "_to", "_via")
+    __slots__ = ("names", "lines", "_body", "content", "call", "_call_id", "_cseq", "_cseq_method", "_from", "_to", "_via")
 
     def __init__(self, names: list[str], lines: list[str], body: bytes = b"") -> None:
         self.names = names
         self.lines = lines
-        self.body = body
+        self._body: bytes | None = body
         self.content: object = None
         """The body as a typed value where its maker had one: spares the reader a parse on a link in process."""
         self.call = ""
@@ -40,6 +47,31 @@ class Message:
         self._from: Address | None = None
         self._to: Address | None = None
         self._via: Via | None = None
+
+    @property
+    def body(self) -> bytes:
+        body = self._body
+        return self._write_body() if body is None else body
+
+    @body.setter
+    def body(self, body: bytes) -> None:
+        self._body = body
+
+    def defer_body(self, content: Document) -> None:
+        """Give a message in the making a typed body that is written only if somebody wants its bytes.
+
+        On a link in process nobody does, unless the trace is read: a call publishes a dozen documents.
+        """
+        self.content = content
+        self._body = None
+
+    def _write_body(self) -> bytes:
+        content = self.content
+        assert isinstance(content, Document)
+        body = self._body = content.encode()
+        self.names.append("Content-Length")
+        self.lines.append(f"Content-Length: {len(body)}")
+        return body
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -259,8 +291,9 @@ class Message:
 
     def encode(self) -> bytes:
         """The message as it stands on the wire."""
+        body = self.body  # first: a deferred one brings its Content-Length
         head = "\r\n".join((self.start_line(), *self.lines, "", ""))
-        return head.encode("utf-8", "surrogateescape") + self.body
+        return head.encode("utf-8", "surrogateescape") + body
 
     def __str__(self) -> str:
         return self.encode().decode("utf-8", "replace")
@@ -277,7 +310,7 @@ class Request(Message):
         self.uri = uri
         self.names = names
         self.lines = lines
-        self.body = body
+        self._body = body
         self.content = None
         self.call = ""
         self._call_id = ""
@@ -310,7 +343,7 @@ class Response(Message):
         self.reason = reason
         self.names = names
         self.lines = lines
-        self.body = body
+        self._body = body
         self.content = None
         self.call = ""
         self._call_id = ""
@@ -336,19 +369,36 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
 
     `tag` goes into To where the request's To has none; a 100 takes none.
     """
-    names, lines = [], []
-    for name, line in zip(request.names, request.lines, strict=True):
-        if name in _TYPED or (status == 100 and name == "Timestamp"):  # RFC 3261 §8.2.6.1
-            if name == "To" and tag and not request.to.tag:
-                line = f"{line.rstrip()};tag={tag}"
-            names.append(name)
-            lines.append(line)
+    names, lines = _copied(request, tag)
+    if status == 100 and "Timestamp" in request.names:  # RFC 3261 §8.2.6.1
+        names.append("Timestamp")
+        lines.append(request.lines[request.names.index("Timestamp")])
     names.append("Content-Length")
     lines.append("Content-Length: 0")
     response = Response(status, reason or REASON.get(status, "Unknown"), names, lines)
     response.call = request.call
     response._call_id, response._via = request._call_id, request._via
     response._cseq, response._cseq_method, response._from = request._cseq, request._cseq_method, request._from
-    to = request.to
-    response._to = Address(to.display, to.uri, f"{to.parameters};tag={tag}", tag) if tag and not to.tag else to
+    to = request._to
+    if to is not None:
+        response._to = Address(to.display, to.uri, f"{to.parameters};tag={tag}", tag) if tag and not to.tag else to
     return response
+
+
+def _copied(request: Request, tag: str) -> tuple[list[str], list[str]]:
+    """The lines that a response takes over; also of a request that lacks some, to tell its sender so."""
+    asked, found = request.names, request.lines
+    names: list[str] = []
+    lines: list[str] = []
+    start = -1
+    for _ in range(asked.count("Via")):
+        start = asked.index("Via", start + 1)
+        names.append("Via")
+        lines.append(found[start])
+    for name in ("From", "To", "Call-ID", "CSeq"):
+        if name in asked:
+            names.append(name)
+            lines.append(found[asked.index(name)])
+            if name == "To" and tag and not request.to.tag:
+                lines[-1] = f"{lines[-1].rstrip()};tag={tag}"
+    return names, lines

@@ -22,6 +22,9 @@ Entry = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes, str]
 """Time, direction (IN, OUT, LINK), transport, the peer's address (on the link: source and destination), bytes, and the
 trace id of the call when the message came with one."""
 
+Unwritten = tuple[float, str, str, tuple[str, int] | tuple[str, str], Message, str]
+"""An entry of the link in process: the message itself, which nobody changes any more, to be written when read."""
+
 Listener = Callable[[Entry], None]
 
 MAX_LEGS: Final = 65_536
@@ -59,6 +62,11 @@ class Legs:
         return self._first.get(call, call)
 
 
+def _written(entry: Entry | Unwritten) -> Entry:
+    time, direction, transport, peer, message, call = entry
+    return time, direction, transport, peer, message if isinstance(message, bytes) else message.encode(), call
+
+
 class Recorder:
     """Keeps the last `size` messages; 0 keeps none. `wall` is the clock: Unix seconds with a fraction."""
 
@@ -70,7 +78,7 @@ class Recorder:
         self.directory = Directory()
         self._wall = wall
         self._ways: dict[str, tuple[str, str]] = {}
-        self._ring: deque[Entry] = deque(maxlen=size)
+        self._ring: deque[Entry | Unwritten] = deque(maxlen=size)
         self._listeners: tuple[Listener, ...] = ()
 
     # -- what is written ----------------------------------------------------------------------------------------
@@ -94,14 +102,20 @@ class Recorder:
         """A message passes the in-process link between the roles `SM` and `CM`."""
         if self.size:
             # One shared tuple per way: a fresh one would keep the collector busy with the entry.
-            way = self._ways.setdefault(source + destination, (source, destination))
-            self._keep((self._wall(), LINK, "memory", way, message.encode(), message.call))
+            way = self._ways.get(source + destination) or self._ways.setdefault(source + destination, (source, destination))
+            entry = (self._wall(), LINK, "memory", way, message, message.call)
+            self._ring.append(entry)
+            if self._listeners:
+                self._tell(_written(entry))
 
     def _keep(self, entry: Entry) -> None:
         self._ring.append(entry)
         if self._listeners:
-            for listener in self._listeners:
-                listener(entry)
+            self._tell(entry)
+
+    def _tell(self, entry: Entry) -> None:
+        for listener in self._listeners:
+            listener(entry)
 
     # -- what readers need to know besides ----------------------------------------------------------------------
 
@@ -122,7 +136,7 @@ class Recorder:
 
     def entries(self) -> list[Entry]:
         """What the ring holds now, oldest first; the entries are shared and never change."""
-        return list(self._ring)
+        return [_written(entry) for entry in self._ring]
 
     def add_listener(self, listener: Listener) -> None:
         """Call `listener` with every entry from now on. It must return at once and bound what it keeps."""

@@ -78,10 +78,12 @@ class ClientTransaction:
             self.user.response_received(self, response)
 
     def stop_timers(self, _: object) -> None:
-        for timer in (self._retransmit, self._timeout):
-            if timer is not None:
-                timer.cancel()
-        self._retransmit = self._timeout = None
+        if self._retransmit is not None:
+            self._retransmit.cancel()
+            self._retransmit = None
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
 
     def forget_request(self, _: object) -> None:
         """After a final response nothing is kept but the bytes to repeat: objects kept 32 s long cost a quarter of the CPU."""

@@ -95,10 +95,12 @@ class ServerTransaction:
             told()
 
     def end(self, _: object) -> None:
-        for timer in (self._retransmit, self._timeout):
-            if timer is not None:
-                timer.cancel()
-        self._retransmit = self._timeout = None
+        if self._retransmit is not None:
+            self._retransmit.cancel()
+            self._retransmit = None
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
         ended, self._end = self._end, None
         if ended is not None:
             ended(self)

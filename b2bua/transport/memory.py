@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from b2bua.sip.flow import Flow, HostPort
-from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.message import Message
 
-Receive = Callable[[Request | Response, Flow], None]
+Receive = Callable[[Any, Flow], None]
+"""Takes a Request or Response, and the flow that leads back."""
+Record = Callable[[str, str, Message], None]
+"""Source, destination, message."""
 
 
 class Turns:
@@ -23,10 +27,10 @@ class Turns:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._waiting: deque[tuple[Receive, Request | Response, Flow]] = deque()
+        self._waiting: deque[tuple[Receive, Message, Flow]] = deque()
         self.driving = False
 
-    def post(self, receive: Receive, message: Request | Response, flow: Flow) -> None:
+    def post(self, receive: Receive, message: Message, flow: Flow) -> None:
         self._waiting.append((receive, message, flow))
         if not self.driving:
             self.driving = True
@@ -36,10 +40,15 @@ class Turns:
         """Deliver until nothing waits."""
         self.driving = True
         waiting = self._waiting
-        while waiting:
-            receive, message, flow = waiting.popleft()
-            receive(message, flow)
-        self.driving = False
+        try:
+            while waiting:
+                receive, message, flow = waiting.popleft()
+                receive(message, flow)
+        finally:
+            # A delivery that raises must not stop the link: what still waits is driven anew.
+            self.driving = bool(waiting)
+            if waiting:
+                self._wake()
 
 
 class MemoryFlow:
@@ -49,7 +58,10 @@ class MemoryFlow:
     via_transport = "TCP"
     reliable = True
 
-    def __init__(self, name: str, local: HostPort, remote: HostPort, turns: Turns, record: Callable[[Message], None]) -> None:
+    def __init__(
+        self, name: str, way: tuple[str, str], local: HostPort, remote: HostPort, turns: Turns, record: Record
+    ) -> None:
+        self._way = way
         self.listener = f"memory:{name}"
         self.local = local
         self.remote = remote
@@ -60,10 +72,9 @@ class MemoryFlow:
 
     def send(self, message: Message) -> bytes:
         """Post the message to the other side; there are no bytes to repeat, a reliable flow needs none."""
-        self._record(message)
+        self._record(*self._way, message)
         peer = self._peer
         assert peer is not None and peer._receive is not None, "memory_link connects both ends before anything is sent"
-        assert isinstance(message, Request | Response)
         self._turns.post(peer._receive, message, peer)
         return b""
 
@@ -80,7 +91,7 @@ class MemoryFlow:
 
 
 def memory_link(
-    name: str, addresses: tuple[HostPort, HostPort], turns: Turns, record: Callable[[str, str, Message], None]
+    name: str, addresses: tuple[HostPort, HostPort], turns: Turns, record: Record
 ) -> tuple[MemoryFlow, MemoryFlow]:
     """The two ends of a link: Session Manager's flow to the feature server, and the feature server's to Session Manager.
 
@@ -88,6 +99,6 @@ def memory_link(
     Each end still wants `connect`.
     """
     ours, theirs = addresses
-    down = MemoryFlow(name, ours, theirs, turns, lambda message: record("SM", "CM", message))
-    up = MemoryFlow(name, theirs, ours, turns, lambda message: record("CM", "SM", message))
+    down = MemoryFlow(name, ("SM", "CM"), ours, theirs, turns, record)
+    up = MemoryFlow(name, ("CM", "SM"), theirs, ours, turns, record)
     return down, up

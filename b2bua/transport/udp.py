@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Message
+
+_log: Final = Logger()
 
 MAX_FLOWS: Final = 100_000
 """Flow objects are only a cache: at this many peers it is emptied and fills again with those that still talk."""
@@ -142,7 +145,12 @@ class UdpListener:
                 return
             except OSError:
                 continue  # an ICMP error of an earlier send: that datagram is lost, as any may be
-            self.datagram_received(datagram, address[:2])
+            try:
+                self.datagram_received(datagram, address[:2])
+            except Exception:
+                # Whatever a reader raises, Twisted takes it out of the reactor: one datagram would make us deaf.
+                self._observer.internal_error("listener")
+                _log.failure("a datagram could not be handled")
 
     def datagram_received(self, datagram: bytes, remote: HostPort) -> None:
         """One datagram from a peer."""

@@ -139,9 +139,8 @@ def test_the_ack_ends_the_repetitions() -> None:
     callee = Callee()
     callee.accept()
     callee.clock.pass_time(2)
-    assert callee.usage.unacknowledged
     assert callee.ack()
-    assert callee.told == ["acknowledged 3"] and not callee.usage.unacknowledged
+    assert callee.told == ["acknowledged 3"]
     assert callee.watch(60) == [] and callee.told == []
 
 
@@ -161,6 +160,14 @@ def test_the_end_of_the_dialog_ends_the_repetitions() -> None:
     callee.accept()
     callee.usage.end()
     assert callee.watch(60) == [] and callee.told == []
+
+
+def test_unacknowledged_until_the_ack() -> None:
+    callee = Callee()
+    callee.accept()
+    before = callee.usage.unacknowledged
+    callee.ack()
+    assert (before, callee.usage.unacknowledged) == (True, False)
 
 
 def test_one_final_response() -> None:
@@ -187,7 +194,6 @@ def test_a_second_invite_before_the_first_is_answered() -> None:
     callee.reinvite(4, "z9hG4bK2")
     response = callee.flow.last_response()
     assert (response.status, response.get("Retry-After")) == (500, "7")
-    callee.accept = lambda status=200: None  # type: ignore[method-assign]  # the first one is still answered by hand
     callee.usage.respond(response_to(callee.core.requests[0][1], 200, tag="t"))
     assert callee.flow.last_response().status == 200
 
@@ -273,6 +279,9 @@ def test_each_repeated_2xx_is_acknowledged_again() -> None:
 def test_a_2xx_repeated_before_we_know_the_ack_waits() -> None:
     caller = Caller()
     caller.answer(200)
+    dialog = caller.usage.dialog
+    assert dialog is not None
+    dialog.establish(reply(caller.invite, 200))
     caller.answer(200)
     assert caller.told == ["accepted 200"] and caller.flow.requests("ACK") == []
 

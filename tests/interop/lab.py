@@ -53,5 +53,6 @@ class Lab:
             run.stop()
 
     def story(self) -> str:
-        """What every phone saw, and the end of the server's log."""
-        return "\n".join([run.said() for run in self._runs] + [self.server.log_text()[-4000:]])
+        """What every phone saw, and the end of the server's log without our own questions."""
+        log = [line for line in self.server.log_text().splitlines() if "http request" not in line]
+        return "\n".join([run.said() for run in self._runs] + log[-40:])

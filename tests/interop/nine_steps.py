@@ -55,38 +55,40 @@ class Round:
 
 
 def rounds(hops: Sequence[Hop], holder: str, far: str) -> list[Round]:
-    """The holds of this holder in the records of one call, each up to the next one's beginning."""
-    starts = [index for index, hop in enumerate(hops) if hop.step == 1 and hop.source == holder]
+    """The holds of this holder in the records of one call, each up to the next one's beginning, whoever begins it."""
+    starts = [index for index, hop in enumerate(hops) if hop.step == 1]
     ends = [*starts[1:], len(hops)]
-    return [Round(hops[:start], hops[start:end], holder, far) for start, end in zip(starts, ends, strict=True)]
+    spans = [(start, end) for start, end in zip(starts, ends, strict=True) if hops[start].source == holder]
+    return [Round(hops[:start], hops[start:end], holder, far) for start, end in spans]
 
 
-def nine_steps(hops: Sequence[Hop], holder: str, far: str, subscribers: Sequence[str], number: int = 0) -> Round:
+def nine_steps(hops: Sequence[Hop], holder: str, far: str, subscribers: Sequence[str] | None, number: int = 0) -> Round:
     """Check one hold of a call, the first one by default; AssertionError says which row does not hold.
 
-    `holder`, `far` and `subscribers` are called as the trace calls them: a registered phone by its user, another by address.
+    `holder`, `far` and `subscribers` are called as the trace calls them: a registered phone by its user, another by its
+    address. Without `subscribers` step 7 is left out: a NOTIFY may come later and folded (RFC 4235 §3.10).
     """
     found = rounds(hops, holder, far)[number]
-    _order(found)
+    _order(found, (1, 2, 3, 4, 5, 6, 8, 9))
     _asked(found)
     _challenged(found)
     _admitted(found)
     _forwarded(found)
     _published(found)
     _carried_over(found)
-    _notified(found, subscribers)
+    if subscribers is not None:
+        _order(found, (5, 7))
+        _notified(found, subscribers)
     _delivered(found)
     _answered(found)
     return found
 
 
-def _order(found: Round) -> None:
-    """1 < 2 < 3 < 4 < 5 < 6 < 8 < 9 and 5 < 7."""
-    first = {number: found.step(number)[:1] for number in range(1, 10)}
-    assert all(first.values()), f"steps missing: {[number for number, at in first.items() if not at]} of {found.hops}"
-    line = [first[number][0] for number in (1, 2, 3, 4, 5, 6, 8, 9)]
-    assert line == sorted(line), f"out of order: {[hop for hop in found.hops if hop.step]}"
-    assert first[5] < first[7]
+def _order(found: Round, numbers: Sequence[int]) -> None:
+    first = [found.step(number)[:1] for number in numbers]
+    missing = [number for number, index in zip(numbers, first, strict=True) if not index]
+    assert not missing, f"steps {missing} are missing in {found.hops}"
+    assert first == sorted(first), f"out of order: {[hop for hop in found.hops if hop.step]}"
 
 
 def _asked(found: Round) -> None:

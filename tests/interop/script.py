@@ -1,8 +1,8 @@
 """SIPp scenarios as ladders: `Caller().dial("6002").reinvite("sendonly").bye()` is one phone's side of a call.
 
-The messages stand in scenarios/*.xml; here they are put in order, with the CSeqs, branches and o= versions of a phone that
-does it right. A scenario is linear: a message that it does not expect makes SIPp fail the call. The injection file has
-in field0 the phone's user, in field1 its credentials.
+The messages stand in scenarios/*.xml; here they are put in order, with the CSeqs, branches and o= versions of a phone
+that does it right. A scenario is linear: a message that it does not expect makes SIPp fail the call. The injection file
+has in field0 the phone's user, in field1 its credentials.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Script:
 
     def xml(self) -> str:
         used = f'  <Reference variables="{",".join(sorted(self._variables))}"/>\n' if self._variables else ""
-        return f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="phone">\n{"".join(self._elements)}{used}</scenario>\n'
+        elements = "".join(self._elements)
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="phone">\n{elements}{used}</scenario>\n'
 
     # -- out of dialog -----------------------------------------------------------------------------------------
 
@@ -88,7 +89,14 @@ class Script:
     def reinvite(self, direction: str, *headers: str, status: int = 200) -> Self:
         """A re-INVITE, challenged, with the next o= version; the session stays as it was when `status` is no 200."""
         self._version += 1
-        sdp = self._sdp(direction)
+        return self._reinvite(self._sdp(direction), status, *headers)
+
+    def reinvite_without_media(self, status: int) -> Self:
+        """A re-INVITE whose description has lost its m= line; refused, so the o= version is free again."""
+        sdp = self._sdp("sendonly").partition("m=")[0].rstrip()
+        return self._reinvite(sdp, status)
+
+    def _reinvite(self, sdp: str, status: int, *headers: str) -> Self:
         contact = "Contact: <sip:[field0]@[local_ip]:[local_port]>"
         self._challenged("INVITE", 407, [contact, *headers], sdp)
         self.receive(100, optional="true")

@@ -130,7 +130,9 @@ class Sipp:
         told = errors.read_text(errors="replace") if errors.exists() else ""
         screen = (self.directory / "screen.log").read_text(errors="replace")
         told = re.sub(r'(response|nonce)="[^"]*"', r'\1="…"', told or ("" if self.messages() else screen[-1500:]))
-        ladder = [f"{'<-' if came else '->'} {message.start}  {message.get('CSeq')}" for came, message in self.messages()]
+        ladder = [
+            f"{'<-' if came else '->'} {message.start}  {message.get('CSeq')}" for came, message in self.messages()
+        ]
         return f"{self.directory.name}:\n" + "\n".join(ladder[-40:]) + f"\n{told[-3000:]}"
 
 

@@ -90,7 +90,7 @@ def test_a_dialog_that_is_gone_ends_both_legs(lab: Lab) -> None:
 
 def test_the_held_side_hangs_up(lab: Lab) -> None:
     a, b = lab.phones(2)
-    near, far = lab.call(
+    near, _ = lab.call(
         a, Caller(b.user).dial().reinvite("sendonly").byed(),
         b, Callee().ring().accept().reinvited("sendonly", "recvonly").bye(),
     )  # fmt: skip

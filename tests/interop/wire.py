@@ -36,7 +36,7 @@ class Message:
 
     @property
     def method(self) -> str:
-        """"" for a response."""
+        """ "" for a response."""
         return "" if self.status else self.start.partition(" ")[0]
 
     @property

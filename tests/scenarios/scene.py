@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from b2bua.sip.message import Message
+from b2bua.transaction.timers import TICK
 from tests.scenarios.script_call import ScriptCall, register_text
 from tests.scenarios.script_phone import ScriptPhone
 from tests.scenarios.server_under_test import Options, ServerUnderTest
@@ -36,6 +37,15 @@ class Scene:
 
     def advance(self, seconds: float) -> None:
         self.network.advance(seconds)
+
+    def wait(self, phone: ScriptPhone, seconds: float) -> float:
+        """Let time pass until something comes to this phone, `seconds` at most; how long it took."""
+        start = self.now()
+        while not phone.inbox:
+            if self.now() - start > seconds:
+                phone.fail(f"waited {seconds} s, nothing came")
+            self.advance(TICK)
+        return self.now() - start
 
     def now(self) -> float:
         return self.network.clock.now()
@@ -109,6 +119,12 @@ def send_offer(call: ScriptCall, body: str, *lines: str) -> None:
     phone >> call.with_credentials(challenge)
 
 
+def pending_hold(call: ScriptCall, far: ScriptCall) -> Message:
+    """A hold up to the far phone (steps 1 to 8), which has not answered: the re-INVITE there."""
+    send_offer(call, call.sdp("sendonly"))
+    return far.phone << "INVITE a=sendonly"
+
+
 def reinvite(call: ScriptCall, far: ScriptCall, direction: str, answer: str, back: str = "", *lines: str) -> None:
     """A whole re-INVITE: offered `direction`, the far phone answers `answer` and the phone gets `back` (or the same)."""
     send_offer(call, call.sdp(direction), *lines)
@@ -139,6 +155,22 @@ def is_gone(call: ScriptCall) -> None:
     """The server's BYE to this side, answered."""
     bye = call.phone << "BYE"
     call.phone >> call.answer(bye, 200)
+
+
+def renderings(phone: ScriptPhone) -> tuple[str, str]:
+    """Local and remote rendering of the first dialog in the newest document."""
+    dialog = phone.lamp.dialogs[0]
+    return dialog.local.rendering, dialog.remote.rendering
+
+
+def watched_call(scene: Scene) -> tuple[ScriptCall, ScriptCall]:
+    """A call between two phones that each watch their own user, old enough for the next NOTIFY not to wait."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    watch(alice, alice)
+    watch(bob, bob)
+    calls = talk(alice, bob)
+    scene.advance(3)
+    return calls
 
 
 def subscribe_text(watcher: ScriptPhone, aor: str, *lines: str, expires: int = 3600, dialog: ScriptCall | None = None) -> str:

@@ -3,8 +3,8 @@
     alice >> call.invite(body)              the server receives this
     bob << "INVITE a=sendonly"              the server has sent this to bob, and it is the next message there
 
-What else comes fails the test, with the whole ladder. Only two things happen by themselves: NOTIFYs are answered and kept in
-`notified`, and a 100 is passed over unless it is asked for.
+What else comes fails the test, with the whole ladder. Three things happen by themselves: NOTIFYs are answered and kept in
+`notified`, retransmissions (the same bytes again) are only noted, and a 100 is passed over unless it is asked for.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ class ScriptPhone:
         """Every NOTIFY once, oldest first."""
         self.notify_status: int | None = 200
         """How NOTIFYs are answered; None: not at all."""
+        self.repeated: list[tuple[float, Message]] = []
+        """Retransmissions, with the seconds at which they came."""
+        self._seen: set[bytes] = set()
         self._branches = 0
         network.attach(self, address)
 
@@ -47,7 +50,10 @@ class ScriptPhone:
         message = parse_message(data)
         if isinstance(message, Request) and message.method == "NOTIFY":
             self._notify(message)
+        elif data in self._seen:
+            self.repeated.append((self.network.clock.now(), message))
         else:
+            self._seen.add(data)
             self.inbox.append(message)
 
     def __rshift__(self, text: str) -> None:
@@ -76,11 +82,6 @@ class ScriptPhone:
         self._pass_over_100()
         if self.inbox:
             self.fail(f"wanted nothing, but there came:\n{self.inbox[0]}")
-
-    def forget(self, *expected: str) -> None:
-        """Drop what waits here, as long as it is one of these: retransmissions that a scenario provoked."""
-        while self.inbox and any(not _difference(self.inbox[0], each.split()) for each in expected):
-            self.inbox.popleft()
 
     def fail(self, why: str) -> None:
         raise AssertionError(f"{self.name} {why}\n\n{self.network.text()}")

@@ -19,42 +19,17 @@ from tests.scenarios.scene import (
     hold,
     invite,
     reinvite,
+    renderings,
     resume,
     send_offer,
     talk,
     watch,
+    watched_call,
 )
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
 
 AVAYA_REASON = 'Reason: avaya-action;cause=1;text="Hold"'
-
-
-def renderings(phone: ScriptPhone) -> tuple[str, str]:
-    """Local and remote rendering of the first dialog in the newest document."""
-    dialog = phone.lamp.dialogs[0]
-    return dialog.local.rendering, dialog.remote.rendering
-
-
-def lit(scene: Scene, holder: ScriptCall, held: ScriptCall, reason: str = "") -> None:
-    """A hold, its lamp seen to go on with the holder's own phone and the other's, and off again on resume."""
-    reinvite(holder, held, "sendonly", "recvonly", "", *([reason] if reason else []))
-    scene.advance(1.1)
-    assert renderings(holder.phone) == ("no", "")
-    assert renderings(held.phone) == ("", "no")
-    resume(holder, held)
-    scene.advance(1.1)
-    assert renderings(holder.phone) == renderings(held.phone) == ("yes", "yes")
-
-
-def watched_call(scene: Scene) -> tuple[ScriptCall, ScriptCall]:
-    """A call between two phones that each watch their own user, a second old so that the next NOTIFY does not wait."""
-    alice, bob = scene.phone("6001"), scene.phone("6002")
-    watch(alice, alice)
-    watch(bob, bob)
-    calls = talk(alice, bob)
-    scene.advance(3)
-    return calls
 
 
 def one(messages: list[Message]) -> Message:
@@ -86,7 +61,7 @@ def test_nine_steps(scene: Scene, reason: str, holder_is_caller: bool) -> None:
 
     # 4: SM → CM
     to_cm = one([message for message in scene.linked("SM", "CM", "INVITE") if isinstance(message, Request)])
-    assert to_cm.get("Via", ) != "" and (to_cm.get("Via") or "").startswith("SIP/2.0/TCP sm.example.com:5060")
+    assert (to_cm.get("Via") or "").startswith("SIP/2.0/TCP sm.example.com:5060")
     assert len(to_cm.elements("Via")) == 2
     assert not to_cm.has("Proxy-Authorization")
     assert to_cm.get("Max-Forwards") == "69"

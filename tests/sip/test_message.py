@@ -153,17 +153,17 @@ def test_a_body_brings_and_takes_its_headers():
 
 
 def test_a_response_copies_what_names_the_transaction():
-    """RFC 3261 §8.2.6.2, in the order of the request, compact and odd spellings included."""
+    """RFC 3261 §8.2.6.2, compact and odd spellings included; the Vias stand first and in order."""
     request = parsed("v: SIP/2.0/UDP 192.0.2.99;branch=z9hG4bKb", "Timestamp: 54", "Require: x")
     response = response_to(request, 480, tag="t1")
     assert response.encode() == (
         b"SIP/2.0 480 Temporarily Unavailable\r\n"
         b"Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKa1;rport\r\n"
+        b"v: SIP/2.0/UDP 192.0.2.99;branch=z9hG4bKb\r\n"
         b'From: "6001" <sip:6001@example.com>;tag=f1\r\n'
         b"To: <sip:6002@example.com>;tag=t1\r\n"
         b"Call-ID: c1@192.0.2.10\r\n"
         b"CSeq: 1 INVITE\r\n"
-        b"v: SIP/2.0/UDP 192.0.2.99;branch=z9hG4bKb\r\n"
         b"Content-Length: 0\r\n\r\n"
     )
     assert response.to.tag == "t1"

@@ -1,0 +1,184 @@
+"""baresip as a phone: one folder and one process each, driven through its ctrl_tcp module.
+
+Frames are netstrings of JSON. It authenticates a re-INVITE in advance with the call's old nonce, and takes a 407 for a
+failure unless that says `stale=true`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import wave
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from tests.interop.server import free_port, wait_until
+
+MODULES: Final = "/usr/lib/baresip/modules"
+SPEECH_SECONDS: Final = 30
+_CONFIG: Final = """\
+sip_listen {host}:{port}
+net_interface {host}
+audio_source aufile,{folder}/speech.wav
+audio_player aufile,{folder}/heard.wav
+ausrc_srate 8000
+auplay_srate 8000
+rtp_ports {rtp}-{rtp_end}
+call_hold_other_calls no
+module_path {modules}
+module g711.so
+module aufile.so
+module srtp.so
+module_tmp uuid.so
+module_tmp account.so
+module_app contact.so
+module_app debug_cmd.so
+module_app menu.so
+module_app presence.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen {host}:{control}
+"""
+_ACCOUNT: Final = (
+    "<sip:{user}@{server};transport=udp>;auth_user={user};auth_pass={password};regint=120;"
+    "answermode=manual;audio_codecs=pcmu\n"
+)
+
+Event = dict[str, Any]
+
+
+class Baresip:
+    """A running phone; its owner closes it. `events` are those heard so far, oldest first."""
+
+    def __init__(self, folder: Path, server: str, user: str, password: str, host: str) -> None:
+        self.folder = folder
+        self.user = user
+        self.server = server
+        self.events: list[Event] = []
+        self._answers: dict[str, Event] = {}
+        self._tokens = count(1)
+        self._buffer = b""
+        folder.mkdir()
+        control = free_port(host, socket.SOCK_STREAM)
+        self.port = free_port(host, span=2)  # it takes the next one for TLS
+        rtp = free_port(host, span=20)
+        (folder / "config").write_text(
+            _CONFIG.format(
+                host=host, port=self.port, folder=folder, rtp=rtp, rtp_end=rtp + 19, modules=MODULES, control=control
+            )
+        )
+        accounts = folder / "accounts"
+        accounts.touch(mode=0o600)
+        accounts.write_text(_ACCOUNT.format(user=user, server=server, password=password))
+        _write_speech(folder / "speech.wav")
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                ["baresip", "-f", str(folder)], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            self._socket = self._connect(host, control)
+        except BaseException:
+            self._end()
+            raise
+
+    def _connect(self, host: str, port: int) -> socket.socket:
+        opened: list[socket.socket] = []
+
+        def try_once() -> bool:
+            assert self.process.poll() is None, f"baresip ended\n{self.said()}"
+            try:
+                opened.append(socket.create_connection((host, port), timeout=1))
+            except OSError:
+                return False
+            return True
+
+        wait_until("baresip's control port", try_once)
+        opened[0].settimeout(0.02)
+        return opened[0]
+
+    # -- verbs -------------------------------------------------------------------------------------------------
+
+    def command(self, verb: str, parameters: str = "") -> str:
+        """Run a command of its menu; its answer's text. AssertionError when it says no."""
+        token = f"t{next(self._tokens)}"
+        frame = json.dumps({"command": verb, "params": parameters, "token": token}).encode()
+        self._socket.sendall(b"%d:%s," % (len(frame), frame))
+        self._wait(f"answer to {verb}", lambda: token in self._answers)
+        answer = self._answers.pop(token)
+        assert answer.get("ok"), f"{self.user}: {verb}: {answer}"
+        return str(answer.get("data") or "")
+
+    def registered(self) -> None:
+        """Wait for its own word; the event may have come before anyone listened."""
+        wait_until(f"{self.user} registered", lambda: "OK" in self.command("reginfo"))
+
+    def dial(self, user: str) -> None:
+        self.command("dial", f"sip:{user}@{self.server}")
+
+    def expect(self, kind: str) -> Event:
+        """Wait for an event of this type, and forget it and all before it."""
+        self._wait(kind, lambda: any(event.get("type") == kind for event in self.events))
+        index = next(index for index, event in enumerate(self.events) if event.get("type") == kind)
+        event = self.events[index]
+        del self.events[: index + 1]
+        return event
+
+    def hears(self) -> bool:
+        """Whether RTP of the other has come in: it says so once per stream."""
+        return "incoming rtp for 'audio' established" in (self.folder / "log").read_text(errors="replace")
+
+    def close(self) -> None:
+        self._socket.close()
+        self._end()
+
+    def _end(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(3)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(3)
+
+    def said(self) -> str:
+        text = (self.folder / "log").read_text(errors="replace")
+        return f"{self.folder.name}:\n" + re.sub(r"auth_pass=[^;\s]*", "auth_pass=…", text)[-4000:]
+
+    # -- frames ------------------------------------------------------------------------------------------------
+
+    def _wait(self, what: str, reached: Callable[[], bool]) -> None:
+        def read_on() -> bool:
+            self._read()
+            return reached()
+
+        wait_until(f"baresip {self.user}: {what}", read_on)
+
+    def _read(self) -> None:
+        try:
+            data = self._socket.recv(65536)
+        except TimeoutError:
+            return
+        assert data, f"baresip closed its control port\n{self.said()}"
+        self._buffer += data
+        while found := re.match(rb"(\d+):", self._buffer):
+            start, length = found.end(), int(found[1])
+            if len(self._buffer) < start + length + 1:
+                return
+            frame = json.loads(self._buffer[start : start + length])
+            self._buffer = self._buffer[start + length + 1 :]
+            if frame.get("event"):
+                self.events.append(frame)
+            else:
+                self._answers[str(frame.get("token"))] = frame
+
+
+def _write_speech(path: Path) -> None:
+    """8 kHz mono: a square wave, so that there is something to hear."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes((b"\x00\x10" * 10 + b"\x00\xf0" * 10) * (8000 * SPEECH_SECONDS // 20))

@@ -1,0 +1,94 @@
+"""What a token proves, and that nobody else can make one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from b2bua.session_manager.tokens import CALLEE, CALLER, FlowToken, Tokens
+from b2bua.sip.flow import HostPort
+from b2bua.sip.uri import parse_uri
+from tests.transaction.neighbours import FakeFlow
+
+TOKENS = Tokens(b"k" * 32)
+
+
+def token(
+    call_id: str = "c1", direction: str = CALLER, nat: bool = False, link: str = "cm",
+    remote: HostPort = ("192.0.2.10", 5062),
+) -> str:  # fmt: skip
+    return TOKENS.flow(FakeFlow(remote=remote), call_id, direction, nat, link)
+
+
+@pytest.mark.parametrize("direction", [CALLER, CALLEE])
+@pytest.mark.parametrize("nat", [False, True])
+@pytest.mark.parametrize("link", ["", "cm"])
+@pytest.mark.parametrize("remote", [("192.0.2.10", 5062), ("2001:db8::10", 40000)])
+def test_round_trip(direction: str, nat: bool, link: str, remote: HostPort) -> None:
+    made = token(direction=direction, nat=nat, link=link, remote=remote)
+    assert TOKENS.read_flow(made, "c1") == FlowToken(direction, nat, "udp:192.0.2.1:5060", remote, link)
+
+
+def test_it_is_the_user_part_of_a_uri() -> None:
+    made = token(remote=("2001:db8::10", 40000), call_id="x@[::1]")
+    assert parse_uri(f"sip:{made}@192.0.2.1:5060;lr").user == made
+    assert not set(made) & set("@:;?&=+$,/% ")
+
+
+@pytest.mark.parametrize("call_id", ["c2", "", "c1 ", "C1", "c1\0", "sequence"])
+def test_another_call_id_opens_nothing(call_id: str) -> None:
+    assert TOKENS.read_flow(token(), call_id) is None
+
+
+def test_another_key_opens_nothing() -> None:
+    assert Tokens(b"x" * 32).read_flow(token(), "c1") is None
+
+
+def test_a_changed_sign_anywhere_opens_nothing() -> None:
+    made = token()
+    for index, sign in enumerate(made):
+        changed = made[:index] + ("A" if sign != "A" else "B") + made[index + 1 :]
+        assert TOKENS.read_flow(changed, "c1") is None, index
+
+
+@pytest.mark.parametrize("text", ["", ".", "a.b", "a", "....", "\udcff.x", "ü.ü", "=.="])
+def test_what_is_no_token(text: str) -> None:
+    assert TOKENS.read_flow(text, "c1") is None
+    assert TOKENS.read_position(text) is None
+
+
+def test_a_token_cut_or_lengthened_opens_nothing() -> None:
+    made = token()
+    for text in (made[1:], made[:-1], made + "A", "A" + made, made + "=", made.replace(".", "=.")):
+        assert TOKENS.read_flow(text, "c1") is None
+
+
+def test_what_was_opened_once_opens_for_its_call_alone() -> None:
+    made = token()
+    for _ in range(2):
+        assert TOKENS.read_flow(made, "c1") is not None
+        assert TOKENS.read_flow(made, "c2") is None
+
+
+@pytest.mark.parametrize("position", [0, 1, 17])
+def test_a_position(position: int) -> None:
+    assert TOKENS.read_position(TOKENS.position(position)) == position
+
+
+def test_one_kind_is_not_taken_for_the_other() -> None:
+    assert TOKENS.read_flow(TOKENS.position(1), "sequence") is None
+    assert TOKENS.read_position(token(call_id="sequence")) is None
+
+
+def test_the_call_id_may_hold_any_bytes() -> None:
+    assert TOKENS.read_flow(token(call_id="\udcff@x"), "\udcff@x") is not None
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.text(max_size=80), st.text(max_size=20))
+def test_nothing_that_a_peer_writes_raises(text: str, call_id: str) -> None:
+    assert TOKENS.read_flow(text, call_id) is None
+    assert TOKENS.read_position(text) is None
+
+
