@@ -1,7 +1,10 @@
 # One door for everything; each target does first what it needs. On a fresh Debian or Ubuntu: make, python3 (3.11 or newer), python3-venv.
 
 SHELL := /bin/bash
-PYTHON ?= python3
+# The distribution's interpreter first: it is built with profile-guided optimisation, one built by hand mostly is not and
+# then costs a quarter more CPU a call. It counts only where it is new enough and can make a virtual environment.
+PYTHON ?= $(shell for python in /usr/bin/python3 python3; do $$python -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+  2>/dev/null && echo $$python && exit; done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio

@@ -10,8 +10,10 @@ from b2bua.sip.uri import parse_uri
 class Dialog:
     """One side's view of a dialog. An early dialog whose peer has not answered yet has an empty `remote_tag`."""
 
-    __slots__ = ("call_id", "local_tag", "remote_tag", "local", "remote", "local_cseq", "remote_cseq", "route_set", "remote_target",
-                 "contact", "_lines", "_names")  # fmt: skip
+    __slots__ = (
+        "call_id", "local_tag", "remote_tag", "local", "remote", "local_cseq", "remote_cseq", "route_set",
+        "remote_target", "contact", "_lines", "_names",
+    )  # fmt: skip
 
     def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_target: str, contact: str) -> None:
         self.call_id = call_id
@@ -48,7 +50,8 @@ class Dialog:
     def as_client(cls, request: Request) -> Dialog:
         """The dialog that this request of ours asks for; `establish` fills in what the response says (§12.1.2)."""
         contact = request.get("Contact") or ""
-        dialog = cls(request.call_id, _untagged(request, "From"), request.from_.tag, request.get("To") or "", request.uri, contact)
+        remote = request.get("To") or ""
+        dialog = cls(request.call_id, _untagged(request, "From"), request.from_.tag, remote, request.uri, contact)
         dialog.local_cseq = request.cseq
         dialog.route_set = request.elements("Route")
         return dialog
@@ -129,4 +132,5 @@ def _untagged(message: Message, name: str) -> str:
     value = message.get(name) or ""
     if not address.tag:
         return value
-    return value.replace(f";tag={address.tag}", "").rstrip() if f";tag={address.tag}" in value else f"{address.display}<{address.uri}>"
+    tag = f";tag={address.tag}"
+    return value.replace(tag, "").rstrip() if tag in value else f"{address.display}<{address.uri}>"

@@ -41,9 +41,11 @@ class InviteOwner(Protocol):
 class InviteUsage:
     """INVITEs in one dialog, in both directions. `dialog` is set by the owner as soon as there is one."""
 
-    __slots__ = ("dialog", "client", "server", "owes_ack", "_layer", "_flow", "_owner", "_ack", "_acked_cseq", "_accepted", "_accepted_cseq",
-                 "_repeat", "_give_up", "_interval", "_ended", "_client_cseq",
-                 "_ended_forks")  # fmt: skip
+    __slots__ = (
+        "dialog", "client", "server", "owes_ack", "_layer", "_flow", "_owner", "_ack", "_acked_cseq",
+        "_accepted", "_accepted_cseq", "_repeat", "_give_up", "_interval", "_ended", "_client_cseq",
+        "_ended_forks",
+    )  # fmt: skip
 
     def __init__(self, layer: TransactionLayer, flow: Flow, owner: InviteOwner) -> None:
         self.dialog: Dialog | None = None

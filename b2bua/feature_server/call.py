@@ -230,10 +230,17 @@ class Call:
 
     def run_hooks(
         self, name: str, leg: Leg, message: Request | Response, then: Callable[[Request | Response], None],
-        failed: Callable[[BaseException], None],
+        failed: Callable[[BaseException], None], wanted: Callable[[], bool] | None = None,
     ) -> None:  # fmt: skip
-        """Pass a message of `leg` through the features; `then` gets it unless one of them kept it."""
-        self.hooks.run(name, (self, leg), message, then, failed)
+        """Pass a message of `leg` through the features; `then` gets it unless one of them kept it.
+
+        `wanted`: whether it still matters after a feature let it wait; by default as long as the call stands.
+        """
+        self.hooks.run(name, (self, leg), message, then, failed, wanted or self.stands)
+
+    def stands(self) -> bool:
+        """Whether the call has not ended."""
+        return self.state != ENDED
 
 
 def _address_of_session_manager(invite: Request) -> tuple[str, int]:

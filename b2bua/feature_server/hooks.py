@@ -12,6 +12,11 @@ from b2bua.feature_server.feature import Feature
 from b2bua.sip.errors import SipError
 
 
+def always() -> bool:
+    """A message that matters whatever happens meanwhile: a request that is to be answered."""
+    return True
+
+
 class Pause:
     """Something to wait for: `start` is given the function that ends the wait."""
 
@@ -31,7 +36,11 @@ class Hooks:
     def __init__(self, features: Sequence[Feature]) -> None:
         self.features = tuple(features)
         self._overridden = {
-            name: tuple(getattr(feature, name) for feature in features if getattr(type(feature), name) is not getattr(Feature, name))
+            name: tuple(
+                getattr(feature, name)
+                for feature in features
+                if getattr(type(feature), name) is not getattr(Feature, name)
+            )
             for name in (
                 "call_offered", "request_received", "response_received", "exchange_ended", "call_changed", "call_ended",
             )
@@ -52,16 +61,18 @@ class Hooks:
         message: Any,
         then: Callable[[Any], None],
         failed: Callable[[BaseException], None],
+        wanted: Callable[[], bool] = always,
     ) -> None:
         """Pass `message` through a hook of every feature in order; `then` gets the result, unless one returned None.
 
-        `failed` hears of the first exception; nothing more happens to this message then.
+        `failed` hears of the first exception; nothing more happens to this message then. After a hook that waited
+        `wanted` says whether anybody still waits for the message: the features behind it hear of it only then.
         """
         hooks = self._overridden[name]
         if not hooks:
             then(message)
             return
-        self._from(hooks, 0, arguments, message, then, failed)
+        self._from(hooks, 0, arguments, message, then, failed, wanted)
 
     def _from(
         self,
@@ -71,6 +82,7 @@ class Hooks:
         message: Any,
         then: Callable[[Any], None],
         failed: Callable[[BaseException], None],
+        wanted: Callable[[], bool],
     ) -> None:
         while index < len(hooks):
             try:
@@ -84,8 +96,8 @@ class Hooks:
             if hasattr(result, "__await__"):
 
                 def resumed(value: Any, index: int = index) -> None:
-                    if value is not None:
-                        self._from(hooks, index, arguments, value, then, failed)
+                    if value is not None and wanted():
+                        self._from(hooks, index, arguments, value, then, failed, wanted)
 
                 drive(result, resumed, failed)
                 return

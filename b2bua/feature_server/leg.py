@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
@@ -57,6 +58,9 @@ class Leg:
         if transaction is None or transaction.request is None:
             return
         self.usage.respond(self._response(transaction.request, status, source, body, reason))
+        if status >= 300 and not self.answered:
+            # Whoever said no to the call, a feature too, it is over; a tick later, for who ends it in good order.
+            self.environment.layer.timers.start(0, partial(self.call.finish, "rejected"))
 
     def answer(self, transaction: ServerTransaction, request: Request, status: int, source: Message | None = None) -> None:
         """Answer a request that is no INVITE."""

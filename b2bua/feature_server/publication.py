@@ -62,8 +62,10 @@ class Publications:
 class Publication:
     """One party's state for one call."""
 
-    __slots__ = ("aor", "_owner", "_call", "_constant", "_cseq", "_etag", "_document", "_wanted", "_ending", "_dead", "_retries", "_timer",
-                 "_sending")  # fmt: skip
+    __slots__ = (
+        "aor", "_owner", "_call", "_constant", "_cseq", "_etag", "_document", "_wanted", "_ending", "_dead",
+        "_retries", "_timer", "_sending",
+    )  # fmt: skip
 
     def __init__(self, owner: Publications, aor: str, call: str) -> None:
         self.aor = aor
@@ -183,7 +185,7 @@ class Publication:
 
     def _next(self) -> None:
         self._owner.end_turn(self.aor)
-        if self._timer is None or self._wanted and self._retries == 0 or self._ending and self._retries == 0:
+        if self._timer is None or (self._retries == 0 and (self._wanted or self._ending)):
             self._go()
 
     def _refresh(self) -> None:

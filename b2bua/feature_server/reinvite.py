@@ -45,6 +45,8 @@ class Reinvite:
         self._retry: Timer | None = None
         self._retried = False
         self._cancelled = False
+        self._sent = False
+        """Whether the far party has been asked: a feature may let the request wait before."""
         self.kind = _kind(origin, request) if self._offered else "media"
 
     @property
@@ -65,7 +67,7 @@ class Reinvite:
         if self._offered and origin.descriptions.is_refresh(request.body):
             self._answer_refresh()
             return
-        self._call.run_hooks("request_received", origin, request, self._forward, self._failed)
+        self._call.run_hooks("request_received", origin, request, self._forward, self._failed, self._under_way)
 
     def _answer_refresh(self) -> None:
         """The peer repeats what it agreed to: a session refresh, answered with what we said last (RFC 3264 §8)."""
@@ -80,6 +82,7 @@ class Reinvite:
         if self._call.exchange is not self:
             return
         self._forwarded = request
+        self._sent = True
         self._body = self.far.render(request)
         self.far.offer(request, self._body)
 
@@ -137,7 +140,7 @@ class Reinvite:
                 return
             self._call.environment.observer.glare("gave_up")
         if self._cancelled and status == 408:
-            # No final response within 64·T1 of the CANCEL, noticed here or by Session Manager: told 487, ended as by 408.
+            # No final response within 64·T1 of the CANCEL, noticed here or by Session Manager: the end, as by 408.
             self._end_call(487, None)
         elif status in (408, 481):
             self._end_call(status, response)
@@ -196,7 +199,7 @@ class Reinvite:
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         """CANCEL of the re-INVITE: passed on, and the far party's final answer decides (RFC 6141 §3.8)."""
         self._cancelled = True
-        if self._retry is not None:
+        if self._retry is not None or not self._sent:
             self._stop_retry()
             self._refuse(487, None)
         else:
@@ -209,6 +212,9 @@ class Reinvite:
         self._call.hooks.tell("exchange_ended", self._call.hook_failed, self._call, self.origin, 487)
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _under_way(self) -> bool:
+        return self._call.exchange is self
 
     def _stop_retry(self) -> None:
         if self._retry is not None:

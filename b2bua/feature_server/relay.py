@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from b2bua.feature_server.hooks import status_of
+from b2bua.feature_server.hooks import always, status_of
 from b2bua.feature_server.leg import ALLOW
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response, response_to
@@ -26,7 +26,7 @@ def relay(call: Call, leg: Leg, transaction: ServerTransaction, request: Request
     if not leg.other.answered or leg.other.ended:
         raise SipError(481)
     passing = _Passing(call, leg, transaction, request)
-    call.run_hooks("request_received", leg, request, passing.forward, passing.failed)
+    call.run_hooks("request_received", leg, request, passing.forward, passing.failed, always)
 
 
 class _Passing:
@@ -42,11 +42,14 @@ class _Passing:
 
     def forward(self, request: Request | Response) -> None:
         assert isinstance(request, Request)
+        if self._leg.other.ended:  # while a feature let it wait
+            self._leg.answer(self._transaction, self._request, 481)
+            return
         self._leg.other.request(request, self)
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         if response.status >= 200:
-            self._call.run_hooks("response_received", self._leg.other, response, self._pass_back, self.failed)
+            self._call.run_hooks("response_received", self._leg.other, response, self._pass_back, self.failed, always)
 
     def _pass_back(self, response: Response | Request) -> None:
         assert isinstance(response, Response)

@@ -27,7 +27,7 @@ class Setup:
     def start(self) -> None:
         call = self._call
         call.enter("trying")
-        call.hooks.run("call_offered", (call,), self._invite, self._forward, self._failed)
+        call.hooks.run("call_offered", (call,), self._invite, self._forward, self._failed, call.stands)
 
     def _forward(self, invite: Request) -> None:
         """Send the callee its own INVITE: other Call-ID, tags, CSeq, o= line; what is end to end goes along."""

@@ -9,7 +9,6 @@ from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import HostPort
 from b2bua.sip.uri import Uri, parse_uri
 
-
 MAX_REMEMBERED: Final = 8192
 """URIs whose user is remembered; at that many the memory starts anew."""
 

@@ -52,7 +52,7 @@ class Registrar:
         self._limits = limits
         self._learned = learned
         self._unsaved: dict[str, tuple[Binding, ...]] = {}
-        """What the newest REGISTER of a user made, while the store is still writing it: the next one goes on from there."""
+        """What the newest REGISTER of a user made, while the store still writes it: the next one goes on from there."""
 
     def register(self, request: Request, user: str, source: Flow, respond: Callable[[Response], None]) -> None:
         """Handle an authenticated REGISTER of `user`; `respond` is called once, after the store has it (SipError: refused)."""

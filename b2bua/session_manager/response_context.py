@@ -19,8 +19,8 @@ _PREFERRED: Final = frozenset((401, 407, 415, 420, 484))
 class ResponseContext:
     """Collects the responses of all branches and passes the right ones upstream through the server transaction."""
 
-    __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timer_c", "_cancelled", "_tag", "_final",
-                 "_status_of_silence")  # fmt: skip
+    __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timer_c", "_cancelled", "_tag",
+                 "_final", "_status_of_silence")  # fmt: skip
 
     def __init__(
         self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str],
@@ -37,8 +37,8 @@ class ResponseContext:
         self._tag = tag
         self._final = False
         self._status_of_silence = status_of_silence
-        """The answer to a cancelled INVITE whose branches never came to an end: 487 to who cancelled it, 408 to a feature
-        server, which must know that the far end may be gone."""
+        """The answer to a cancelled INVITE whose branches never came to an end: 487 to who cancelled it, 408 to a
+        feature server, which must know that the far end may be gone."""
         server.attached = self
 
     def add(self, branch: ClientTransaction) -> None:

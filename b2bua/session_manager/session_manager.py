@@ -258,7 +258,9 @@ class SessionManager:
 
     def _publish(self, arrival: Arrival, user: str) -> None:
         require_supported(arrival.request)
-        self._known(user)
+        if arrival.link is None or not arrival.request.has("SIP-If-Match"):
+            # What a feature server keeps here it may change and take back, when the user is gone too.
+            self._known(user)
         link = arrival.link.name if arrival.link is not None else ""
         answer = self._parts.event_state.publish(arrival.request, self._domain.aor(user), link)
         self._answer(arrival, answer.status, *answer.headers, reason=answer.reason)
@@ -403,7 +405,8 @@ class SessionManager:
         if request.method == "INVITE":
             self._respond(arrival, response_to(request, 100))
         assert arrival.transaction is not None
-        return ResponseContext(self._layer, arrival.transaction, request, self._tag, 487 if arrival.link is None else 408)
+        status_of_silence = 487 if arrival.link is None else 408
+        return ResponseContext(self._layer, arrival.transaction, request, self._tag, status_of_silence)
 
     def _forwarded(self, arrival: Arrival, uri: str) -> Request:
         """The copy that goes on (RFC 3261 §16.6 steps 1 to 3): our Routes off, a hop less, no credentials of our realm."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-_NAMES: Final = (
-    "Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authentication-Info Authorization "
-    "Call-ID Call-Info Contact Content-Disposition Content-Encoding Content-ID Content-Language Content-Length Content-Type "
-    "CSeq Date Diversion Error-Info Event Expires Feature-Caps Flow-Timer From Geolocation Join History-Info Identity "
-    "In-Reply-To Max-Breadth Max-Forwards MIME-Version Min-Expires Min-SE Organization P-Access-Network-Info "
-    "P-Asserted-Identity P-Called-Party-ID P-Charging-Vector P-Preferred-Identity Path Priority Privacy Proxy-Authenticate "
-    "Proxy-Authorization Proxy-Require RAck Reason Record-Route Recv-Info Refer-Sub Refer-To Referred-By Reject-Contact "
-    "Remote-Party-ID Replaces Reply-To Request-Disposition Require Resource-Priority Retry-After Route RSeq Server "
-    "Service-Route Session-Expires Session-ID SIP-ETag SIP-If-Match Subject Subscription-State Supported Suppress-If-Match "
-    "Target-Dialog Timestamp To Unsupported User-Agent User-to-User Via Warning WWW-Authenticate X-Asterisk-HangupCause"
-).split()
+_NAMES: Final = [
+    "Accept", "Accept-Contact", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow", "Allow-Events",
+    "Authentication-Info", "Authorization", "Call-ID", "Call-Info", "Contact", "Content-Disposition",
+    "Content-Encoding", "Content-ID", "Content-Language", "Content-Length", "Content-Type", "CSeq", "Date", "Diversion",
+    "Error-Info", "Event", "Expires", "Feature-Caps", "Flow-Timer", "From", "Geolocation", "Join", "History-Info",
+    "Identity", "In-Reply-To", "Max-Breadth", "Max-Forwards", "MIME-Version", "Min-Expires", "Min-SE", "Organization",
+    "P-Access-Network-Info", "P-Asserted-Identity", "P-Called-Party-ID", "P-Charging-Vector", "P-Preferred-Identity",
+    "Path", "Priority", "Privacy", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Require", "RAck", "Reason",
+    "Record-Route", "Recv-Info", "Refer-Sub", "Refer-To", "Referred-By", "Reject-Contact", "Remote-Party-ID",
+    "Replaces", "Reply-To", "Request-Disposition", "Require", "Resource-Priority", "Retry-After", "Route", "RSeq",
+    "Server", "Service-Route", "Session-Expires", "Session-ID", "SIP-ETag", "SIP-If-Match", "Subject",
+    "Subscription-State", "Supported", "Suppress-If-Match", "Target-Dialog", "Timestamp", "To", "Unsupported",
+    "User-Agent", "User-to-User", "Via", "Warning", "WWW-Authenticate", "X-Asterisk-HangupCause",
+]  # fmt: skip
 
 # RFC 3261 §20 and the registrations since: one letter stands for a name.
 _COMPACT: Final = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
@@ -23,10 +23,12 @@ class ClientUser(Protocol):
 class ClientTransaction:
     """One request sent, up to its final response and the retransmissions after it."""
 
-    __slots__ = ("request", "flow", "user", "state", "branch", "_data", "_timers", "_interval", "_retransmit", "_timeout", "_end",
-                 "_retransmitted")  # fmt: skip
+    __slots__ = (
+        "request", "flow", "user", "state", "branch", "_data", "_timers", "_interval", "_retransmit",
+        "_timeout", "_end", "_retransmitted",
+    )  # fmt: skip
 
-    table: Table = {}
+    table: ClassVar[Table] = {}
 
     def __init__(
         self,

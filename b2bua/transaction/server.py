@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
@@ -16,10 +17,12 @@ Key = tuple[str, ...]
 class ServerTransaction:
     """One request received, up to its final response and the retransmissions after it."""
 
-    __slots__ = ("request", "source", "acknowledged", "flow", "key", "state", "attached", "_data", "_timers", "_interval", "_retransmit", "_timeout", "_end",
-                 "_retransmitted")  # fmt: skip
+    __slots__ = (
+        "request", "source", "acknowledged", "flow", "key", "state", "attached", "_data", "_timers",
+        "_interval", "_retransmit", "_timeout", "_end", "_retransmitted",
+    )  # fmt: skip
 
-    table: Table = {}
+    table: ClassVar[Table] = {}
 
     def __init__(
         self,

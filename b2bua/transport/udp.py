@@ -127,13 +127,13 @@ class UdpListener:
     def fileno(self) -> int:
         return -1 if self._socket is None else self._socket.fileno()
 
-    def logPrefix(self) -> str:  # noqa: N802 - Twisted's name
+    def logPrefix(self) -> str:
         return self.name
 
-    def connectionLost(self, reason: object) -> None:  # noqa: N802 - Twisted's name
+    def connectionLost(self, reason: object) -> None:
         self.close()
 
-    def doRead(self) -> None:  # noqa: N802 - Twisted's name
+    def doRead(self) -> None:
         """Read what waits, up to a burst, so that timers and other sockets get their turn."""
         for _ in range(MAX_BURST):
             sock = self._socket

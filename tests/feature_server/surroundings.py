@@ -29,8 +29,11 @@ class Surroundings(Element):
         self.receive(response)
 
 
-def description(direction: str = "", version: int = 1, address: str = "192.0.2.10", port: int = 4000, *more: str) -> bytes:
+def description(
+    direction: str = "", version: int = 1, address: str = "192.0.2.10", port: int = 4000, *more: str
+) -> bytes:
     """A session description with one audio stream; "" leaves the direction line out."""
-    lines = ["v=0", f"o=phone 7 {version} IN IP4 {address}", "s=-", f"c=IN IP4 {address}", "t=0 0", f"m=audio {port} RTP/AVP 0"]
+    lines = ["v=0", f"o=phone 7 {version} IN IP4 {address}", "s=-", f"c=IN IP4 {address}", "t=0 0"]
+    lines.append(f"m=audio {port} RTP/AVP 0")
     lines += [f"a={direction}"] if direction else []
     return "\r\n".join([*lines, *more, ""]).encode()

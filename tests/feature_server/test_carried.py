@@ -33,9 +33,9 @@ def test_end_to_end(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Via", "From", "To", "Call-ID", "CSeq", "Contact", "Route", "Record-Route", "Max-Forwards", "Content-Length", "Content-Type",
-     "Supported", "Require", "Proxy-Require", "Allow", "Session-Expires", "RSeq", "Replaces", "Server", "User-Agent",
-     "Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate"],
+    ["Via", "From", "To", "Call-ID", "CSeq", "Contact", "Route", "Record-Route", "Max-Forwards", "Content-Length",
+     "Content-Type", "Supported", "Require", "Proxy-Require", "Allow", "Session-Expires", "RSeq", "Replaces", "Server",
+     "User-Agent", "Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate"],
 )  # fmt: skip
 def test_of_one_leg(name: str) -> None:
     target = empty()

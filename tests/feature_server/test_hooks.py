@@ -64,7 +64,10 @@ class Run:
     def __init__(self, *features: Feature, name: str = "request_received") -> None:
         self.results: list[Any] = []
         self.errors: list[BaseException] = []
-        Hooks(features).run(name, ("call", "leg"), "m", self.results.append, self.errors.append)
+        self.wanted = True
+        Hooks(features).run(
+            name, ("call", "leg"), "m", self.results.append, self.errors.append, lambda: self.wanted
+        )
 
 
 def test_in_order() -> None:
@@ -131,6 +134,20 @@ def test_a_coroutine_that_keeps_the_message() -> None:
     run = Run(Keeping(), Adds("a"))
     switch.go_on()
     assert run.results == [] and run.errors == []
+
+
+def test_after_a_wait_nobody_may_want_the_message_any_more() -> None:
+    switch, seen = Switch(), []
+
+    class Sees(Feature):
+        def request_received(self, call: Any, leg: Any, request: Any) -> Any:
+            seen.append(request)
+            return request
+
+    run = Run(Waits("a", switch), Sees())
+    run.wanted = False
+    switch.go_on()
+    assert seen == [] and run.results == [] and run.errors == []
 
 
 @pytest.mark.parametrize("after", [False, True])

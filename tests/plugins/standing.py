@@ -39,7 +39,10 @@ class StandingCall:
         self._legs = {}
         for role, user, host in ((CALLER, "6001", "192.0.2.10"), (CALLEE, "6002", "192.0.2.20")):
             party = f"sip:{user}@example.com"
-            dialog = Dialog(f"leg-{user}", "<sip:us@example.com>", f"ours-{user}", f"<{party}>", f"sip:{user}@{host}", "<sip:us@192.0.2.1>")
+            dialog = Dialog(
+                f"leg-{user}", "<sip:us@example.com>", f"ours-{user}", f"<{party}>", f"sip:{user}@{host}",
+                "<sip:us@192.0.2.1>",
+            )  # fmt: skip
             dialog.remote_tag = f"theirs-{user}"
             self._legs[role] = StandingLeg(self, role, party, dialog)
 

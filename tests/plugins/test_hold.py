@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.sip.message import Message
 from plugins.communication_manager.hold import Hold
 from tests.feature_server.surroundings import description
 from tests.plugins.standing import StandingCall, StandingLeg, answer_with, as_call, as_leg, with_body
@@ -146,7 +145,9 @@ def test_an_offerless_reinvite(world: World, offer: str, answer: str, holds: tup
 # -- the first INVITE ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("answer", "holds"), [("sendrecv", False), ("recvonly", False), ("sendonly", True), ("inactive", True)])
+@pytest.mark.parametrize(
+    ("answer", "holds"), [("sendrecv", False), ("recvonly", False), ("sendonly", True), ("inactive", True)]
+)
 def test_the_first_answer(world: World, answer: str, holds: bool) -> None:
     world.call.state = "early"
     world.hold.call_offered(as_call(world.call), with_body("INVITE", description("sendrecv")))
@@ -159,7 +160,12 @@ def test_the_first_answer(world: World, answer: str, holds: bool) -> None:
 
 @pytest.mark.parametrize(
     ("body", "content_type"),
-    [(b"", ""), (b"hello", "application/sdp"), (description("sendonly"), "text/plain"), (b"v=0\r\nm=audio\r\n", "application/sdp")],
+    [
+        (b"", ""),
+        (b"hello", "application/sdp"),
+        (description("sendonly"), "text/plain"),
+        (b"v=0\r\nm=audio\r\n", "application/sdp"),
+    ],
 )
 def test_what_is_no_offer(world: World, body: bytes, content_type: str) -> None:
     world.offer(world.a, body, content_type)
@@ -174,8 +180,9 @@ def test_only_a_2xx_answers(world: World, status: int) -> None:
 
 
 def test_other_requests_say_nothing(world: World) -> None:
-    message: Message = world.hold.request_received(as_call(world.call), as_leg(world.a), with_body("INFO", description("sendonly")))
-    assert message is not None and world.call.changes == []
+    info = with_body("INFO", description("sendonly"))
+    assert world.hold.request_received(as_call(world.call), as_leg(world.a), info) is info
+    assert world.call.changes == []
 
 
 def test_nothing_is_kept_after_the_call(world: World) -> None:

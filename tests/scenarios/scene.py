@@ -13,7 +13,11 @@ from tests.scenarios.virtual_network import Rule, VirtualNetwork, perfect
 
 USERS = ("6001", "6002", "6003", "6004")
 LONGEST = 75.0
-"""Seconds after which every transaction of a call is gone: 64·T1 twice (a time-out, then Timer J or D), and T4 and some."""
+"""Seconds after which every transaction of a call is gone: 64·T1 twice (a time-out, then Timer J or D), T4 and some."""
+
+
+TIMEOUT = 32.5
+"""Seconds within which a transaction that nobody answers is over: 64·T1 and a few ticks."""
 
 
 class Scene:
@@ -86,7 +90,9 @@ def register(phone: ScriptPhone) -> Message:
     return phone << "200 REGISTER"
 
 
-def invite(caller: ScriptPhone, callee: ScriptPhone, body: str | None = None, *lines: str) -> tuple[ScriptCall, ScriptCall, Message]:
+def invite(
+    caller: ScriptPhone, callee: ScriptPhone, body: str | None = None, *lines: str
+) -> tuple[ScriptCall, ScriptCall, Message]:
     """The INVITE up to the callee, challenged on the way: the caller's call, the callee's, and the INVITE there."""
     a = ScriptCall(caller, callee.aor)
     caller >> a.invite(a.sdp() if body is None else body, *lines)
@@ -126,7 +132,7 @@ def pending_hold(call: ScriptCall, far: ScriptCall) -> Message:
 
 
 def reinvite(call: ScriptCall, far: ScriptCall, direction: str, answer: str, back: str = "", *lines: str) -> None:
-    """A whole re-INVITE: offered `direction`, the far phone answers `answer` and the phone gets `back` (or the same)."""
+    """A whole re-INVITE: offered `direction`, the far phone answers `answer`, the phone gets `back` (or the same)."""
     send_offer(call, call.sdp(direction), *lines)
     arrived = far.phone << f"INVITE a={direction}"
     far.phone >> far.answer(arrived, 200, far.sdp(answer))
@@ -189,3 +195,40 @@ def watch(watcher: ScriptPhone, watched: ScriptPhone, expires: int = 3600) -> Sc
     answer = watcher << "200 SUBSCRIBE"
     call.learn(answer)
     return call
+
+
+def called(caller: ScriptPhone, uri: str, *lines: str, body: str | None = None) -> ScriptCall:
+    """An INVITE with credentials; what comes of it is the test's to see."""
+    a = ScriptCall(caller, uri)
+    caller >> a.invite(a.sdp() if body is None else body, *lines)
+    challenge = caller << "407 INVITE"
+    caller >> a.ack(challenge)
+    caller >> a.with_credentials(challenge)
+    return a
+
+
+def answered(a: ScriptCall, b: ScriptCall, arrived: Message) -> None:
+    """200 from the callee, to the caller, and both ACKs."""
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    answer = a.phone << "200 INVITE a=sendrecv"
+    a.learn(answer)
+    a.phone >> a.ack(answer)
+    b.phone << "ACK"
+
+
+def lamps_are_back(scene: Scene, *calls: ScriptCall) -> None:
+    scene.advance(1.1)
+    for call in calls:
+        assert renderings(call.phone) == ("yes", "yes"), scene.network.text()
+
+
+def idle(scene: Scene, *calls: ScriptCall) -> None:
+    """The lamps show no dialog any more."""
+    scene.advance(2.2)
+    for call in calls:
+        assert [(dialog.id, dialog.state) for dialog in call.phone.lamp.dialogs] == [("idle", "terminated")]
+
+
+def as_it_was(call: ScriptCall) -> None:
+    """The phone takes its refused offer back: the next is made from what stood before."""
+    call.version, call._direction = 1, "sendrecv"

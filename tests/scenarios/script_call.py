@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from b2bua.sip.message import Message, Request, Response
-from tests.scenarios.server_under_test import DOMAIN
 from tests.scenarios.script_phone import ScriptPhone, response, text
+from tests.scenarios.server_under_test import DOMAIN
 
 
 class ScriptCall:
@@ -42,9 +42,9 @@ class ScriptCall:
 
     # -- descriptions ------------------------------------------------------------------------------------------
 
-    def sdp(self, direction: str = "sendrecv", *, again: bool = False) -> str:
-        """The phone's own description, its version one up when the direction changed (RFC 3264 §8), or `again` as it was."""
-        if direction != self._direction and not again:
+    def sdp(self, direction: str = "sendrecv") -> str:
+        """The phone's own description, its version one up when the direction changed (RFC 3264 §8)."""
+        if direction != self._direction:
             self._direction = direction
             self.version += 1
         lines = [
@@ -61,7 +61,11 @@ class ScriptCall:
             self.cseq += 1
             cseq = self.cseq
         remote_tag = f";tag={self.remote_tag}" if self.remote_tag else ""
-        head = [f"{method} {target or self.target} SIP/2.0", self.phone.via(branch or self.phone.branch()), "Max-Forwards: 70"]
+        head = [
+            f"{method} {target or self.target} SIP/2.0",
+            self.phone.via(branch or self.phone.branch()),
+            "Max-Forwards: 70",
+        ]
         head += [f"Route: {route}" for route in self.routes]
         head += [f"From: {self.local};tag={self.tag}", f"To: {self.remote}{remote_tag}", f"Call-ID: {self.call_id}"]
         head += [f"CSeq: {cseq} {method}", f"Contact: {self.phone.contact}", *lines]
@@ -76,10 +80,10 @@ class ScriptCall:
         """A re-INVITE with the phone's description in this direction."""
         return self.invite(self.sdp(direction), *lines)
 
-    def with_credentials(self, challenge: Message, **fields: str) -> str:
+    def with_credentials(self, challenge: Message, user: str = "", secret: str = "") -> str:
         """The last INVITE again: CSeq one up, new branch, credentials (RFC 3261 §22.2)."""
         method, uri = self._sent.split(None, 2)[:2]
-        authorization = self.phone.credentials(challenge, method, uri, **fields)
+        authorization = self.phone.credentials(challenge, method, uri, user, secret)
         kept = [line for line in self._sent.partition("\r\n\r\n")[0].split("\r\n")[1:] if not line.startswith(_OWN)]
         self._sent = self.request(method, self._sent.partition("\r\n\r\n")[2], *kept, authorization, target=uri)
         return self._sent
@@ -129,8 +133,8 @@ class ScriptCall:
 
 
 _OWN = (
-    "Via:", "Max-Forwards:", "Route:", "From:", "To:", "Call-ID:", "CSeq:", "Contact:", "Content-", "Proxy-Authorization:",
-    "Authorization:",
+    "Via:", "Max-Forwards:", "Route:", "From:", "To:", "Call-ID:", "CSeq:", "Contact:", "Content-",
+    "Proxy-Authorization:", "Authorization:",
 )  # fmt: skip
 
 

@@ -3,8 +3,8 @@
     alice >> call.invite(body)              the server receives this
     bob << "INVITE a=sendonly"              the server has sent this to bob, and it is the next message there
 
-What else comes fails the test, with the whole ladder. Three things happen by themselves: NOTIFYs are answered and kept in
-`notified`, retransmissions (the same bytes again) are only noted, and a 100 is passed over unless it is asked for.
+What else comes fails the test, with the whole ladder. Three things happen by themselves: NOTIFYs are answered and
+kept in `notified`, retransmissions (the same bytes again) are only noted, and a 100 is passed over unless asked for.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
 from b2bua.transport.memory import Turns, memory_link
+from plugins.communication_manager.lamps import Lamps
 from tests.scenarios.virtual_network import SERVER, VirtualNetwork, VirtualSocket
 
 DOMAIN: Final = "example.com"
@@ -114,7 +115,8 @@ class ServerUnderTest:
         self.session_manager = SessionManager(
             Parts(
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
-                self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.socket, observer, self._failed,
+                self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.socket, observer,
+                self._failed,
             )
         )  # fmt: skip
 
@@ -174,7 +176,12 @@ class ServerUnderTest:
             "calls": len(self.b2bua._open),
             "publications": self.event_state.count(),
         }
+        # Registrations and subscriptions have a timer each; nothing else runs when all is quiet.
+        lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values())
+        found["timers"] = max(self.timers.running() - lasting, 0)
         for feature in self.b2bua.hooks.features:
             kept = sum(len(value) for value in vars(feature).values() if isinstance(value, dict))
+            if isinstance(feature, Lamps):
+                kept += len(feature._publications._outstanding)
             found[f"calls kept by {type(feature).__name__}"] = kept
         return {what: number for what, number in found.items() if number}

@@ -1,4 +1,4 @@
-"""A network in memory with a clock that tests turn: datagrams between addresses, in order, and the ladder of all of them.
+"""A network in memory with a clock that tests turn: datagrams between addresses, in order, and their ladder.
 
 Nothing here is random and nothing waits: what a rule drops, doubles or delays is decided by a seed or by counting, so a
 scenario that failed once fails every time.
@@ -73,7 +73,7 @@ def losing(*indexes: int) -> Rule:
 
 
 def unruly(seed: int, lost: float = 0.0, doubled: float = 0.0, jitter: float = 0.0) -> Rule:
-    """Loses and doubles with these probabilities, and delays each copy by up to `jitter` seconds, so that some overtake."""
+    """Loses and doubles with these probabilities, delays each copy by up to `jitter` seconds, so that some overtake."""
     random = Random(seed)
 
     def rule(index: int, data: bytes) -> tuple[float, ...]:
