@@ -101,11 +101,15 @@ class Setup:
         call = self._call
         if leg is not call.caller or self._offered:
             return
-        callee = call.callee
+        call.run_hooks("request_received", leg, ack, self._pass_ack, self._failed)
+
+    def _pass_ack(self, ack: Request | Response) -> None:
+        call = self._call
+        caller, callee = call.caller, call.callee
         body = callee.render(ack)
         if ack.body:
             callee.descriptions.completed(self._theirs, body)
-            leg.descriptions.completed(ack.body, self._ours)
+            caller.descriptions.completed(ack.body, self._ours)
         callee.usage.acknowledge(body, ack.get("Content-Type") or "")
         call.exchange = None
 

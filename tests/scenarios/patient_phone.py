@@ -9,7 +9,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
 from b2bua.observer import Observer
 from b2bua.sip import digest
-from b2bua.sip.dialog_info import parse_dialog_info
+from b2bua.sip.dialog_info import DialogInfo, parse_dialog_info
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
@@ -41,6 +41,7 @@ class PatientPhone:
         """What has been reached: registered, watching, talking, `sent sendonly`, `heard sendonly`, over."""
         self.lamps: list[str] = []
         """Local rendering of the first dialog, document by document."""
+        self.documents: list[DialogInfo] = []
         self.errors: list[BaseException] = []
         self._offered = ""
         self._version = 1
@@ -157,6 +158,7 @@ class PatientPhone:
         if document.version < self._seen.setdefault("version", -1):
             raise SipError(500)
         self._seen["version"] = document.version
+        self.documents.append(document)
         self.lamps.append(document.dialogs[0].local.rendering)
 
     def ack_received(self, ack: Request, flow: Flow) -> None:

@@ -108,6 +108,19 @@ def test_offerless_invite_with_the_answer_in_the_ack(scene: Scene) -> None:
     hang_up(a, b)
 
 
+def test_offerless_invite_answered_on_hold_in_the_ack(scene: Scene) -> None:
+    """Who wants no media in the very first answer holds, also when that answer stands in the ACK."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob, "")
+    bob >> b.answer(arrived, 200, b.sdp())
+    offer = alice << "200 INVITE a=sendrecv"
+    a.learn(offer)
+    alice >> a.ack(offer, a.sdp("sendonly"))
+    bob << "ACK a=sendonly"
+    assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 0, "held": 1}
+    hang_up(a, b)
+
+
 def test_offerless_invite_whose_ack_never_comes(scene: Scene) -> None:
     """After 64·T1 ACK and BYE to both."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
