@@ -64,5 +64,5 @@ check: setup
 	$(BIN)/mypy --strict b2bua plugins
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-bench: setup
+bench: system setup
 	$(BIN)/python tests/load/bench.py table

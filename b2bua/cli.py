@@ -60,7 +60,12 @@ def _fail(text: str) -> int:
 def commands() -> None:
     """A SIP PBX: Session Manager and Communication Manager in one process."""
     # Standard output belongs to what a command prints; the log goes to standard error.
-    structlog.configure(logger_factory=lambda *_name: structlog.PrintLogger(sys.stderr))
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"),
+                    # Plain: where rich is installed the default shows local variables, passwords among them.
+                    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
+        logger_factory=lambda *_name: structlog.PrintLogger(sys.stderr),
+    )  # fmt: skip
 
 
 # The settings' own readers check the values, so that a wrong one reads the same from every source.

@@ -286,7 +286,8 @@ def run(settings: Settings) -> int:
     reactor: Any = installed
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"),
-                    structlog.dev.ConsoleRenderer(colors=False)],
+                    # Plain: where rich is installed the default shows local variables, credentials among them.
+                    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),  # debug: every HTTP request
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )  # fmt: skip
@@ -296,12 +297,12 @@ def run(settings: Settings) -> int:
     except LoadError as error:
         raise ConfigError(str(error)) from None
     _tune_collector()
+    for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
+        signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, server))
     listeners = " ".join(server.listeners.describe())
     host, port = settings.http
     print(f"b2bua {__version__} ready: {listeners} http://{host_port_text(host, port)} domain {settings.domain}", file=sys.stderr)
     sys.stderr.flush()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, server))
     reactor.run(installSignalHandlers=False)
     return 0
 

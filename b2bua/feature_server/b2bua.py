@@ -89,6 +89,8 @@ class B2bua:
             raise SipError(481)
         if request.method != "BYE":  # a BYE always wins
             _require_supported(request)
+            if request.method != "OPTIONS" and request.integer("Max-Forwards") == 0:
+                raise SipError(483)  # it would go on (RFC 7332)
         transaction.attached = leg
         leg.call.request_received(leg, transaction, request)
 

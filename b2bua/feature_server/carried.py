@@ -43,15 +43,32 @@ def carry_body(source: Message, target: Message, body: bytes) -> None:
 
 
 def carry_challenges(source: Message, target: Message, realm: str) -> bool:
-    """Copy challenges of other realms; a challenge of ours never crosses (interfaces.md). Whether any was copied."""
-    copied = False
-    for name in ("WWW-Authenticate", "Proxy-Authenticate"):
-        for value in source.get_all(name):
+    """Copy challenges of other realms; a challenge of ours never crosses. Whether any was copied."""
+    found = foreign_challenges(source, realm)
+    for name, value in found:
+        target.append(name, value)
+    return bool(found)
+
+
+def foreign_challenges(source: Message, realm: str) -> list[tuple[str, str]]:
+    """The challenges of other realms, as (name, value)."""
+    return _of_other_realms(source, ("WWW-Authenticate", "Proxy-Authenticate"), realm)
+
+
+def carry_credentials(source: Message, target: Message, realm: str) -> None:
+    """Copy what answers a challenge of another realm; credentials for ours never cross."""
+    for name, value in _of_other_realms(source, ("Authorization", "Proxy-Authorization"), realm):
+        target.append(name, value)
+
+
+def _of_other_realms(source: Message, names: tuple[str, str], realm: str) -> list[tuple[str, str]]:
+    """What cannot be read, or names no realm, might be of ours: it stays here."""
+    found = []
+    for name in names:
+        for value in source.get_all(name) if name in source.names else ():
             try:
-                if parse_parameters(value).get("realm", "") == realm:
-                    continue
+                if parse_parameters(value).get("realm", realm) != realm:
+                    found.append((name, value))
             except MalformedValue:
                 continue
-            target.append(name, value)
-            copied = True
-    return copied
+    return found

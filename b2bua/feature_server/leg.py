@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
-from b2bua.feature_server.carried import carry, carry_body, carry_challenges
+from b2bua.feature_server.carried import carry, carry_body, carry_challenges, carry_credentials
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.session_description import SessionDescriptions
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
+from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.sip.uri import host_text
 from b2bua.transaction.client import ClientTransaction, ClientUser
@@ -128,22 +130,29 @@ class Leg:
 
     # -- building ----------------------------------------------------------------------------------------------
 
-    def render(self, source: Message) -> bytes:
-        """The body of a message from the other leg as this leg sends it."""
-        if not source.body or not is_sdp(source):
-            return source.body
-        return self.descriptions.render(source.body)
+    def render(self, source: Message, offer: bytes = b"") -> bytes:
+        """The body of a message from the other leg as this leg sends it; where it answers this party's `offer`, as a
+        legal answer: some phones answer `sendrecv` whatever is offered, and on this leg it is we who answer."""
+        body = source.body
+        if not body or not is_sdp(source):
+            return body
+        if offer:
+            with suppress(MalformedValue):  # what is no SDP goes on as it is: the party will say so
+                body = sdp.legal_answer(offer, body)
+        return self.descriptions.render(body)
 
     def finish_invite(self, request: Request, source: Request, body: bytes) -> None:
         """Complete the first INVITE of this leg."""
         self._finish(request, source, body, source)
 
     def _finish(self, request: Request, source: Message, body: bytes, hops: Request) -> None:
-        request.append("Max-Forwards", str(max((hops.integer("Max-Forwards") or 70) - 1, 0)))
+        left = hops.integer("Max-Forwards")
+        request.append("Max-Forwards", str(max(left - 1, 0) if left is not None else 70))
         if request.method == "INVITE":
             request.append("Contact", self.dialog.contact)
             request.append("Allow", ALLOW)
         carry(source, request)
+        carry_credentials(source, request, self.environment.domain)
         carry_body(source, request, body)
         request.call = self.call.id
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import CALLEE, is_sdp
 from b2bua.sip import sdp
@@ -86,6 +87,10 @@ class Reinvite:
         self._body = self.far.render(request)
         self.far.offer(request, self._body)
 
+    def _offer(self) -> bytes:
+        """What the far party's description answers; b"" where that is an offer itself."""
+        return self._request.body if self._offered else b""
+
     # -- back --------------------------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response) -> None:
@@ -93,7 +98,7 @@ class Reinvite:
 
     def _pass_progress(self, response: Response | Request) -> None:
         if isinstance(response, Response):
-            self.origin.respond(response.status, response, self.origin.render(response))
+            self.origin.respond(response.status, response, self.origin.render(response, self._offer()))
 
     def accepted(self, leg: Leg, response: Response) -> None:
         leg.dialog.refresh_target(response)
@@ -106,7 +111,7 @@ class Reinvite:
         if self._call.exchange is not self:
             return
         origin, far = self.origin, self.far
-        body = origin.render(response)
+        body = origin.render(response, self._offer())
         # RFC 6141 §4.1: the target is refreshed by the 2xx, not by the request.
         origin.dialog.refresh_target(self._request)
         if self._offered:
@@ -126,7 +131,7 @@ class Reinvite:
 
     def _pass_ack(self, ack: Request | Response) -> None:
         origin, far = self.origin, self.far
-        body = far.render(ack)
+        body = far.render(ack, self._answer_theirs)
         if ack.body:
             far.descriptions.completed(self._answer_theirs, body)
             origin.descriptions.completed(ack.body, self._answer_ours)
@@ -151,8 +156,9 @@ class Reinvite:
 
     def _pass_refusal(self, response: Response | Request) -> None:
         assert isinstance(response, Response)
-        # A challenge of ours never crosses; a far party's own cannot be answered by this one.
-        status = 403 if response.status in (401, 407) else response.status
+        status = response.status
+        if status in (401, 407) and not foreign_challenges(response, self._call.environment.domain):
+            status = 403  # only our own realm's challenge was in it: it never crosses
         self._refuse(status, response)
 
     def _refuse(self, status: int, response: Response | None, reason: str = "", *headers: tuple[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import always, status_of
 from b2bua.feature_server.leg import ALLOW
 from b2bua.sip.errors import SipError
@@ -53,7 +54,10 @@ class _Passing:
 
     def _pass_back(self, response: Response | Request) -> None:
         assert isinstance(response, Response)
-        self._leg.answer(self._transaction, self._request, response.status, response)
+        status = response.status
+        if status in (401, 407) and not foreign_challenges(response, self._call.environment.domain):
+            status = 403  # only our own realm's challenge was in it: it never crosses
+        self._leg.answer(self._transaction, self._request, status, response)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         """RFC 4320 §4.2: a time-out is not told, nobody waits for it any more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
 from b2bua.sip.message import Request, Response
@@ -48,6 +49,10 @@ class Setup:
             self._theirs = source.body
         return rendered
 
+    def _offer(self) -> bytes:
+        """What the callee's description answers; b"" where that is an offer itself."""
+        return self._invite.body if self._offered else b""
+
     # -- the callee's answers ----------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response) -> None:
@@ -64,7 +69,7 @@ class Setup:
         if call.exchange is not self:
             return
         caller = call.caller
-        body = caller.render(response)
+        body = caller.render(response, self._offer())
         call.enter("early")
         caller.respond(response.status, response, body)
 
@@ -84,7 +89,7 @@ class Setup:
         if call.exchange is not self or caller.usage.server is None:
             return
         offer_to_callee, offer_of_caller = self._ours, self._theirs
-        body = caller.render(response)
+        body = caller.render(response, self._offer())
         caller.answered = True
         if self._offered and is_sdp(response):
             caller.descriptions.completed(offer_of_caller, body)
@@ -106,7 +111,7 @@ class Setup:
     def _pass_ack(self, ack: Request | Response) -> None:
         call = self._call
         caller, callee = call.caller, call.callee
-        body = callee.render(ack)
+        body = callee.render(ack, self._theirs)
         if ack.body:
             callee.descriptions.completed(self._theirs, body)
             caller.descriptions.completed(ack.body, self._ours)
@@ -124,14 +129,9 @@ class Setup:
     def _pass_refusal(self, response: Response | Request) -> None:
         assert isinstance(response, Response)
         status = response.status
-        if status in (401, 407) and not self._foreign_challenge(response):
+        if status in (401, 407) and not foreign_challenges(response, self._call.environment.domain):
             status = 403  # only our own realm's challenge was in it: it never crosses
         self._refuse(status, response)
-
-    def _foreign_challenge(self, response: Response) -> bool:
-        realm = f'realm="{self._call.environment.domain}"'
-        challenges = response.get_all("WWW-Authenticate") + response.get_all("Proxy-Authenticate")
-        return any(realm not in challenge for challenge in challenges)
 
     def _refuse(self, status: int, response: Response | None) -> None:
         call = self._call

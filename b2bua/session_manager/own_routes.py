@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.tokens import FlowToken, Tokens
 from b2bua.sip.address import parse_address
+from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+
+MAX_OWN: Final = 16
+"""Routes of ours on one request: a dialog has two, a spiral some more. Taking them off costs time for each."""
 
 
 @dataclass(slots=True)
@@ -30,7 +35,7 @@ NONE = OwnRoutes()
 
 
 def read_own_routes(request: Request, domain: Domain, tokens: Tokens) -> OwnRoutes:
-    """Read the top Routes as far as they are ours; MalformedValue when one of them is no address."""
+    """Read the top Routes as far as they are ours; MalformedValue when one is no address, SipError 400 for too many."""
     if "Route" not in request.names:
         return NONE
     own = OwnRoutes()
@@ -39,6 +44,8 @@ def read_own_routes(request: Request, domain: Domain, tokens: Tokens) -> OwnRout
         if not domain.is_alias(uri.host, uri.port):
             break
         own.count += 1
+        if own.count > MAX_OWN:
+            raise SipError(400, "Too Many Routes")
         if not uri.user:
             continue
         token = tokens.read_flow(uri.user, request.call_id)

@@ -95,6 +95,8 @@ class Registrar:
             for binding in bindings:
                 _check_order(binding, request)
             return ()
+        if len(contacts) > 2 * MAX_CONTACTS:  # all of the old ones to remove, and as many new ones
+            raise SipError(403, "Too Many Contacts")
         for value in contacts:
             bindings = self._with_contact(request, user, source, value, bindings)
         if len(bindings) > MAX_CONTACTS:

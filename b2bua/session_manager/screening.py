@@ -17,8 +17,9 @@ def screen(request: Request) -> int | None:
     if parse_uri(request.uri).scheme not in ("sip", "sips"):
         raise SipError(416)
     hops = request.integer("Max-Forwards")
-    if hops == 0 and request.method not in ("ACK", "OPTIONS", "REGISTER"):
-        # RFC 3261 §16.3 step 3; an OPTIONS or REGISTER for ourselves needs no further hop.
+    if hops == 0 and request.method not in ("OPTIONS", "REGISTER"):
+        # RFC 3261 §16.3 step 3; an OPTIONS or REGISTER for ourselves needs no further hop, and an ACK is
+        # dropped, it has no answer.
         raise SipError(483)
     if "Proxy-Require" in request.names:
         raise SipError(420, "", ("Unsupported", ", ".join(request.elements("Proxy-Require"))))

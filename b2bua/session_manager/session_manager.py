@@ -33,6 +33,8 @@ from b2bua.transaction.server import ServerTransaction
 
 ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, INFO, REFER"
 MAX_FORWARDS: Final = 70
+_NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
+"""Methods whose Contact becomes the target of what we or others send later."""
 
 
 class Users(Protocol):
@@ -181,6 +183,7 @@ class SessionManager:
         """A SUBSCRIBE with a To tag: the notifier knows whether that is a subscription of ours (else 481)."""
         watcher = self._challenge_passed(arrival, in_dialog=True)
         if watcher is not None:
+            self._check_contact(arrival.request)
             self._subscribe(arrival, "", watcher)
 
     def _from_phone_in_dialog(self, arrival: Arrival) -> None:
@@ -241,7 +244,7 @@ class SessionManager:
 
     def _check_contact(self, request: Request) -> None:
         """A phone whose Contact is a listener of ours would have us call ourselves."""
-        contact = request.contact() if request.method == "INVITE" else None
+        contact = request.contact() if request.method in _NAMING_TARGET else None
         if contact is not None:
             uri = contact.parsed_uri()
             if self._domain.is_listener(uri.host, uri.port):
@@ -298,6 +301,7 @@ class SessionManager:
 
     def _answer_options(self, arrival: Arrival) -> None:
         """OPTIONS to the server itself (RFC 3261 §11.2)."""
+        require_supported(arrival.request)
         self._answer(
             arrival, 200, ("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path"), self._parts.allow_events
         )
@@ -376,6 +380,9 @@ class SessionManager:
         if arrival.link is not None:
             return self._flow_of(first, arrival.request)
         if second is not None:
+            # One token twice, or behind one that leads to a link, would have us send wherever the Request-URI says.
+            if first.link or first.direction == second.direction:
+                raise SipError(403, "Routes Of Different Dialogs")
             return self._flow_of(second, arrival.request)
         uri = arrival.request.parsed_uri()
         if self._domain.is_alias(uri.host, uri.port):
@@ -402,6 +409,8 @@ class SessionManager:
     def _start_proxying(self, arrival: Arrival) -> ResponseContext:
         """Response context of a request that goes on; an INVITE gets its 100 at once (RFC 3261 §16.2)."""
         request = arrival.request
+        if arrival.hops == 0:
+            raise SipError(483)  # an OPTIONS that is not for ourselves
         if request.method == "INVITE":
             self._respond(arrival, response_to(request, 100))
         assert arrival.transaction is not None
@@ -417,14 +426,16 @@ class SessionManager:
             copy.remove_first("Route")
         hops = arrival.hops
         copy.replace("Max-Forwards", str(MAX_FORWARDS if hops is None else hops - 1))
+        self._authenticator.strip(copy)
         if arrival.link is None:
-            self._authenticator.strip(copy)
+            # What a phone asserts of itself is worth nothing (RFC 3325 §5).
+            for name in ("P-Asserted-Identity", "P-Preferred-Identity"):
+                if name in copy.names:
+                    copy.remove(name)
         return copy
 
     def _assert_identity(self, request: Request, owner: str) -> None:
-        """Tell the applications whom we authenticated; what a phone asserts of itself is worth nothing (RFC 3325 §5)."""
-        request.remove("P-Asserted-Identity")
-        request.remove("P-Preferred-Identity")
+        """Tell the applications whom we authenticated (RFC 3325 §5)."""
         if owner:
             request.append("P-Asserted-Identity", f"<{self._domain.aor(owner)}>")
 

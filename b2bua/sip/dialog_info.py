@@ -90,7 +90,7 @@ def _dialog(dialog: DialogState) -> str:
     event = f' event="{dialog.event}"' if dialog.event else ""
     # RFC 4235 §4.4 leaves the order free, phones do not: <local> stands before <remote>.
     sides = _participant("local", dialog.local) + _participant("remote", dialog.remote)
-    return f"<dialog{head}>\n<state{event}>{dialog.state}</state>\n{sides}</dialog>\n"
+    return f"<dialog{head}><state{event}>{dialog.state}</state>{sides}</dialog>\n"
 
 
 def _participant(element: str, side: Participant) -> str:
@@ -103,7 +103,7 @@ def _participant(element: str, side: Participant) -> str:
         param = f'<param pname="{RENDERING}" pval="{side.rendering}"/>' if side.rendering else ""
         uri = _text(side.target)
         target = f'<target uri="{uri}">{param}</target>\n' if param else f'<target uri="{uri}"/>\n'
-    return f"<{element}>\n{identity}{target}</{element}>\n"
+    return f"\n<{element}>\n{identity}{target}</{element}>"
 
 
 def parse_dialog_info(body: bytes) -> DialogInfo:

@@ -7,6 +7,7 @@ after that nobody does.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, Protocol, Self, runtime_checkable
 
 from b2bua.sip.address import Address, parse_address, split_unquoted
@@ -16,6 +17,9 @@ from b2bua.sip.uri import Uri, parse_uri
 from b2bua.sip.via import Via, parse_via
 
 VERSION: Final = "SIP/2.0"
+
+_CACHED_LENGTH: Final = 256
+"""Longer lines are parsed each time, as in uri.py: a stranger's must not fill the memory through the caches."""
 
 _TYPED: Final = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
 """What a message keeps a typed value of, and what a response copies from its request."""
@@ -77,10 +81,10 @@ class Message:
 
     def get(self, name: str) -> str | None:
         """The first value of a header, by its canonical name; None when it is not there."""
-        names = self.names
-        if name not in names:
+        try:
+            line = self.lines[self.names.index(name)]
+        except ValueError:
             return None
-        line = self.lines[names.index(name)]
         return line[line.index(":") + 1 :].strip()
 
     def has(self, name: str) -> bool:
@@ -128,29 +132,23 @@ class Message:
         return self._cseq_method
 
     def _read_cseq(self) -> None:
-        self._set_cseq(self.get("CSeq") or "")
-
-    def _set_cseq(self, value: str) -> None:
-        if "\t" in value:
-            value = value.replace("\t", " ")
-        number, _, method = value.partition(" ")
-        method = method.strip()
-        # RFC 3261 §8.1.1.5: the sequence number is less than 2**31.
-        if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) < 2**31) or not method:
-            raise MalformedValue("CSeq")
-        self._cseq, self._cseq_method = int(number), method
+        self._cseq, self._cseq_method = _cseq_in(self._line("CSeq"))
 
     @property
     def from_(self) -> Address:
         if self._from is None:
-            self._from = parse_address(self.get("From") or "")
+            self._from = _address_in(self._line("From"))
         return self._from
 
     @property
     def to(self) -> Address:
         if self._to is None:
-            self._to = parse_address(self.get("To") or "")
+            self._to = _address_in(self._line("To"))
         return self._to
+
+    def _line(self, name: str) -> str:
+        """The first line of a header, `:` when it is not there."""
+        return self.lines[self.names.index(name)] if name in self.names else ":"
 
     @property
     def top_via(self) -> Via:
@@ -167,26 +165,32 @@ class Message:
 
     def integer(self, name: str) -> int | None:
         """A header that is one number of seconds or hops (RFC 3261 delta-seconds); None when it is not there."""
-        value = self.get(name)
-        if value is None:
+        try:
+            line = self.lines[self.names.index(name)]
+        except ValueError:
             return None
-        if len(value) < 10 and value.isascii() and value.isdigit():
-            return int(value)
-        digits = value.partition(";")[0].strip()
-        if not (digits.isascii() and digits.isdigit() and len(digits) <= 10):
+        number = _read_integer(line) if len(line) <= _CACHED_LENGTH else _read_integer.__wrapped__(line)
+        if number is None:
             raise MalformedValue(name)
-        return min(int(digits), 2**32 - 1)
+        return number
 
     def read_mandatory(self, table: dict[str, str]) -> None:
         """Fill the values that every message is asked for, from canonical name → first line; MalformedValue if one is bad."""
-        value = table["Via"].partition(":")[2].strip()
+        line = table["Via"]
+        value = line[line.index(":") + 1 :].strip()
         self._via = parse_via(split_unquoted(value, ",")[0] if "," in value else value)
-        self._from = parse_address(table["From"].partition(":")[2].strip())
-        self._to = parse_address(table["To"].partition(":")[2].strip())
-        self._call_id = table["Call-ID"].partition(":")[2].strip()
-        self._set_cseq(table["CSeq"].partition(":")[2].strip())
-        if not self._call_id or " " in self._call_id:
+        self._from = _address_in(table["From"])
+        self._to = _address_in(table["To"])
+        line = table["Call-ID"]
+        self._call_id = call_id = line[line.index(":") + 1 :].strip()
+        self._cseq, self._cseq_method = _cseq_in(table["CSeq"])
+        if not call_id or " " in call_id:
             raise MalformedValue("Call-ID")
+
+    def remember(self, call_id: str, cseq: int, method: str, from_: Address | None = None, to: Address | None = None) -> None:
+        """Take from the maker of a message the typed values of the lines that it wrote: nobody need parse them."""
+        self._call_id, self._cseq, self._cseq_method = call_id, cseq, method
+        self._from, self._to = from_, to
 
     def read_leniently(self) -> None:
         """Put empty values where To or CSeq cannot be read, so that a refusal can be made of a broken message."""
@@ -324,7 +328,10 @@ class Request(Message):
 
     def copy(self) -> Request:
         """A new request with the same lines: what a proxy edits and sends on."""
-        return self._share(Request(self.method, self.uri, self.names[:], self.lines[:], self.body))
+        body = self._body
+        return self._share(
+            Request(self.method, self.uri, self.names[:], self.lines[:], self._write_body() if body is None else body)
+        )
 
     def start_line(self) -> str:
         return f"{self.method} {self.uri} {VERSION}"
@@ -353,7 +360,10 @@ class Response(Message):
 
     def without_top_via(self) -> Response:
         """A new response as a proxy passes it upstream: its own Via, the topmost, taken off (RFC 3261 §16.7 step 3)."""
-        response = self._share(Response(self.status, self.reason, self.names[:], self.lines[:], self.body))
+        names, lines = self.names, self.lines
+        if names[0] == "Via" and "," not in lines[0]:
+            return self._share(Response(self.status, self.reason, names[1:], lines[1:], self.body))
+        response = self._share(Response(self.status, self.reason, names[:], lines[:], self.body))
         response.remove_first("Via")
         return response
 
@@ -369,36 +379,81 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
 
     `tag` goes into To where the request's To has none; a 100 takes none.
     """
-    names, lines = _copied(request, tag)
-    if status == 100 and "Timestamp" in request.names:  # RFC 3261 §8.2.6.1
+    asked, found = request.names, request.lines
+    names = ["Via"] * asked.count("Via")
+    if asked[: len(names)] == names:
+        lines = found[: len(names)]
+    else:
+        lines = [line for name, line in zip(asked, found, strict=True) if name == "Via"]
+    index = asked.index
+    try:
+        lines += (found[index("From")], found[index("To")], found[index("Call-ID")], found[index("CSeq")])
+        names += _COPIED
+    except ValueError:
+        _copy_present(request, names, lines)
+    to = request._to
+    if tag and "To" in names:
+        to = request.to
+        if not to.tag:
+            place = names.index("To")
+            lines[place] = f"{lines[place].rstrip()};tag={tag}"
+            to = Address(to.display, to.uri, f"{to.parameters};tag={tag}", tag)
+    if status == 100 and "Timestamp" in asked:  # RFC 3261 §8.2.6.1
         names.append("Timestamp")
-        lines.append(request.lines[request.names.index("Timestamp")])
+        lines.append(found[index("Timestamp")])
     names.append("Content-Length")
     lines.append("Content-Length: 0")
     response = Response(status, reason or REASON.get(status, "Unknown"), names, lines)
     response.call = request.call
     response._call_id, response._via = request._call_id, request._via
-    response._cseq, response._cseq_method, response._from = request._cseq, request._cseq_method, request._from
-    to = request._to
-    if to is not None:
-        response._to = Address(to.display, to.uri, f"{to.parameters};tag={tag}", tag) if tag and not to.tag else to
+    response._cseq, response._cseq_method = request._cseq, request._cseq_method
+    response._from, response._to = request._from, to
     return response
 
 
-def _copied(request: Request, tag: str) -> tuple[list[str], list[str]]:
-    """The lines that a response takes over; also of a request that lacks some, to tell its sender so."""
-    asked, found = request.names, request.lines
-    names: list[str] = []
-    lines: list[str] = []
-    start = -1
-    for _ in range(asked.count("Via")):
-        start = asked.index("Via", start + 1)
-        names.append("Via")
-        lines.append(found[start])
-    for name in ("From", "To", "Call-ID", "CSeq"):
-        if name in asked:
+_COPIED: Final = ("From", "To", "Call-ID", "CSeq")
+
+
+def _copy_present(request: Request, names: list[str], lines: list[str]) -> None:
+    """What is there of the lines that a response takes over from a request that lacks some, to tell its sender so."""
+    for name in _COPIED:
+        if name in request.names:
             names.append(name)
-            lines.append(found[asked.index(name)])
-            if name == "To" and tag and not request.to.tag:
-                lines[-1] = f"{lines[-1].rstrip()};tag={tag}"
-    return names, lines
+            lines.append(request.lines[request.names.index(name)])
+
+
+@lru_cache(maxsize=8192)
+def _read_address(line: str) -> Address:
+    return parse_address(line[line.index(":") + 1 :].strip())
+
+
+def _address_in(line: str) -> Address:
+    """The value of a From or To line. Cached by the line: the same few come back in every message of a dialog."""
+    return _read_address(line) if len(line) <= _CACHED_LENGTH else _read_address.__wrapped__(line)
+
+
+@lru_cache(maxsize=1024)
+def _read_integer(line: str) -> int | None:
+    """The number of seconds or hops in a line; None when it is none."""
+    digits = line[line.index(":") + 1 :].partition(";")[0].strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10):
+        return None
+    return min(int(digits), 2**32 - 1)
+
+
+@lru_cache(maxsize=1024)
+def _read_cseq(line: str) -> tuple[int, str]:
+    value = line[line.index(":") + 1 :].strip()
+    if "\t" in value:
+        value = value.replace("\t", " ")
+    number, _, method = value.partition(" ")
+    method = method.strip()
+    # RFC 3261 §8.1.1.5: the sequence number is less than 2**31.
+    if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) < 2**31) or not method:
+        raise MalformedValue("CSeq")
+    return int(number), method
+
+
+def _cseq_in(line: str) -> tuple[int, str]:
+    """Number and method of a CSeq line, cached by the line: most are low numbers."""
+    return _read_cseq(line) if len(line) <= _CACHED_LENGTH else _read_cseq.__wrapped__(line)

@@ -6,7 +6,6 @@ the colon and rare names are handled only where the look-up misses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from b2bua.sip.errors import MalformedMessage, MalformedValue
@@ -16,7 +15,6 @@ from b2bua.sip.names import CANONICAL, SINGLE, canonical_name
 MAX_HEADERS: Final = 512
 """More lines than any real message has; bounds the work that one datagram can cause."""
 
-_Refuse = Callable[[str, str], MalformedMessage]
 _USUAL: Final = {f"{spelling}:": name for spelling, name in CANONICAL.items()}
 """With the colon, so that a line which has none is never taken for a header."""
 _BLANKS: Final = " \t"
@@ -45,7 +43,8 @@ def parse_message(data: bytes) -> Request | Response:
     start = lines.pop(0)
     if len(lines) > MAX_HEADERS:
         raise MalformedMessage("too many headers")
-    names: list[str] = [_USUAL.get(line[: line.find(":") + 1], "") for line in lines]
+    usual = _USUAL.get
+    names = [usual(line[: line.find(":") + 1], "") for line in lines]
     flaw = "" if blank else "truncated"
     if "" in names:
         names, lines = _unusual(lines)
@@ -117,42 +116,47 @@ def answerable(request: Request) -> Request | None:
 
 
 def _check(message: Request | Response, flaw: str) -> None:
-    names = message.names
-    request = message if isinstance(message, Request) else None
-
-    def refuse(kind: str, reason: str) -> MalformedMessage:
-        return MalformedMessage(kind, 400, reason, answerable(request) if request else None)
-
-    # Backwards, so that the first line of each name is the one that stays.
-    table = dict(zip(reversed(names), reversed(message.lines), strict=True))
+    names, lines = message.names, message.lines
+    table = dict(zip(names, lines, strict=True))
     if len(table) != len(names):
-        for name in SINGLE:
-            if name in table and names.count(name) > 1:
-                raise refuse("repeated header", f"Repeated {name}")
+        single = list(filter(_is_single, names))
+        if len(set(single)) != len(single):
+            name = next(name for name in single if single.count(name) > 1)
+            raise _refusal(message, "repeated header", f"Repeated {name}")
+        if "Via" in table:  # of the rest only Via is read here, and of several the topmost
+            table["Via"] = lines[names.index("Via")]
     if flaw:
-        raise refuse(flaw, "Message Truncated" if flaw == "truncated" else "Bad Header Line")
+        raise _refusal(message, flaw, "Message Truncated" if flaw == "truncated" else "Bad Header Line")
     try:
         message.read_mandatory(table)
         method = message.cseq_method
-        if method != request.method if request is not None else not _TOKEN.issuperset(method):
+        if method != message.method if isinstance(message, Request) else not _TOKEN.issuperset(method):
             raise MalformedValue("CSeq method")
     except KeyError as error:
-        raise refuse("missing header", f"Missing {error.args[0]}") from None
+        raise _refusal(message, "missing header", f"Missing {error.args[0]}") from None
     except MalformedValue as error:
-        raise refuse("header value", error.reason) from error
-    _measure_body(message, table.get("Content-Length"), refuse)
+        raise _refusal(message, "header value", error.reason) from error
+    _measure_body(message, table.get("Content-Length"))
 
 
-def _measure_body(message: Request | Response, line: str | None, refuse: _Refuse) -> None:
+_is_single: Final = SINGLE.__contains__
+
+
+def _refusal(message: Request | Response, kind: str, reason: str) -> MalformedMessage:
+    return MalformedMessage(kind, 400, reason, answerable(message) if isinstance(message, Request) else None)
+
+
+def _measure_body(message: Request | Response, line: str | None) -> None:
     """Make Content-Length true: added where it is missing, the body cut to it where that is longer (RFC 3261 §18.3)."""
+    body = message.body
     if line is None:
-        message.append("Content-Length", str(len(message.body)))
+        message.append("Content-Length", str(len(body)))
         return
-    value = line.partition(":")[2].strip()
+    value = line[line.index(":") + 1 :].strip()
     if not (value.isascii() and value.isdigit() and len(value) <= 9):
-        raise refuse("content length", "Bad Content-Length")
+        raise _refusal(message, "content length", "Bad Content-Length")
     length = int(value)
-    if length > len(message.body):
-        raise refuse("truncated", "Message Shorter Than Its Content-Length")
-    if length < len(message.body):
-        message.body = message.body[:length]
+    if length > len(body):
+        raise _refusal(message, "truncated", "Message Shorter Than Its Content-Length")
+    if length < len(body):
+        message.body = body[:length]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -127,6 +128,42 @@ def _origin_span(body: bytes) -> tuple[int, int]:
     if end < 0:
         return start, len(body)
     return start, end - 1 if body[end - 1 : end] == b"\r" else end
+
+
+_BELOW: Final = {
+    "sendonly": {"sendrecv": "recvonly", "sendonly": "inactive"},
+    "recvonly": {"sendrecv": "sendonly", "recvonly": "inactive"},
+    "inactive": {"sendrecv": "inactive", "sendonly": "inactive", "recvonly": "inactive"},
+}
+"""Direction offered → direction that may not answer it → what both sides allow (RFC 3264 §6.1)."""
+
+_MEDIA: Final = re.compile(rb"(?m)^m=(\S+)[ \t]+\S+[ \t]+([^\r\n]*)")
+_SECTION: Final = re.compile(rb"(?m)^(?=m=)")
+_DIRECTION: Final = re.compile(rb"(?m)^(a=[ \t]*)(?:sendrecv|sendonly|recvonly|inactive)(?=[ \t]*\r?$)")
+
+
+def legal_answer(offer: bytes, answer: bytes) -> bytes:
+    """The answer as RFC 3264 §6 allows it to this offer; a legal one, and every byte that breaks no rule, as it was.
+
+    A direction that the offer excludes is brought down to what both sides allow (`sendonly` answered `sendrecv`:
+    `recvonly`); an m= line that the answer lacks stands there as refused. MalformedValue when either is no SDP.
+    """
+    asked, given = parse_streams(offer), parse_streams(answer)
+    better = {
+        index: _BELOW[one.direction][other.direction]
+        for index, (one, other) in enumerate(zip(asked, given, strict=False))
+        if other.port and other.direction in _BELOW.get(one.direction, ())
+    }
+    if not better and len(given) >= len(asked):
+        return answer
+    end = b"\r\n" if b"\r\n" in answer else b"\n"
+    sections = [part if part.endswith(b"\n") else part + end for part in _SECTION.split(answer)]
+    for index, direction in better.items():
+        line = direction.encode()
+        section, found = _DIRECTION.subn(rb"\g<1>" + line, sections[index + 1])
+        sections[index + 1] = section if found else section + b"a=" + line + end
+    refused = _MEDIA.findall(offer)[len(given) :]
+    return b"".join([*sections, *(b"m=" + media + b" 0 " + rest.rstrip() + end for media, rest in refused)])
 
 
 def with_direction(body: bytes, direction: str) -> bytes:

@@ -58,7 +58,7 @@ class Via(NamedTuple):
         """This Via as a server notes it: `received` where it differs or rport is there, rport filled (RFC 3581 §4)."""
         rport = self.wants_rport()
         # A `received` that the peer wrote itself goes: it would send our answer to whomever it names.
-        if not rport and host == self.host.strip("[]") and self.parameter("received") is None:
+        if not rport and host == self.host.strip("[]") and "received" not in self.parameters.lower():
             return self
         kept = []
         for part in self.parameters.split(";")[1:]:

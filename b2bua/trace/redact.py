@@ -13,6 +13,8 @@ _VALUE: Final = r'"(?:[^"\\\r\n]|\\.)*"?|[^\s,;>&"]+'
 _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     # RFC 7616 §3.4, §3.5: with the response (or rspauth) and the nonce a password can be guessed off line.
     (re.compile(rf"(?i)\b((?:response|rspauth|{_NAMES})\s*=\s*)({_VALUE})"), rf'\1"{HIDDEN}"'),
+    # The same in JSON, YAML and plain text
+    (re.compile(rf"(?i)\b((?:{_NAMES})\"?\s*:\s*)({_VALUE})"), rf'\1"{HIDDEN}"'),
     # RFC 7617, RFC 8898: here the credentials are the password.
     (re.compile(r"(?im)^((?:proxy-)?authorization\s*:\s*(?:basic|bearer))\s+[^\r\n]+"), rf"\1 {HIDDEN}"),
     # RFC 3261 §19.1.1: sip:user:password@host; the lengths are bounded so that no message makes this slow

@@ -24,11 +24,12 @@ class ClientTransaction:
     """One request sent, up to its final response and the retransmissions after it."""
 
     __slots__ = (
-        "request", "flow", "user", "state", "branch", "_data", "_timers", "_interval", "_retransmit",
+        "request", "method", "flow", "user", "state", "branch", "_data", "_timers", "_interval", "_retransmit",
         "_timeout", "_end", "_retransmitted",
     )  # fmt: skip
 
     table: ClassVar[Table] = {}
+    initial: ClassVar[State] = State.TRYING
 
     def __init__(
         self,
@@ -41,10 +42,11 @@ class ClientTransaction:
     ) -> None:
         self.request: Request | None = request
         """The request as sent; dropped with the final response, what must be repeated is kept as bytes."""
+        self.method = request.method
         self.flow = flow
         self.user: ClientUser | None = user
         self.branch = request.top_via.branch
-        self.state = State.TRYING
+        self.state = self.initial
         self._data = b""
         self._timers = timers
         self._interval = 0.0
@@ -58,15 +60,14 @@ class ClientTransaction:
         transition = self.table.get((self.state, event))
         if transition is None:
             return
-        self.state = transition.state
-        actions = iter(transition.actions)
+        self.state, actions = transition
         try:
             for action in actions:
                 action(self, message)
         except Exception:
             # A user that raises must not leave a transaction that never ends: the rest is done all the same.
-            for action in actions:
-                action(self, message)
+            for later in actions[actions.index(action) + 1 :]:
+                later(self, message)
             raise
 
     # -- actions ------------------------------------------------------------------------------------------------
@@ -100,15 +101,12 @@ class ClientTransaction:
             self.user.transaction_failed(self, 503)
 
     def end(self, _: object) -> None:
-        self.stop_timers(None)
+        if self._retransmit is not None or self._timeout is not None:
+            self.stop_timers(None)
         ended, self._end = self._end, None
         if ended is not None:
             ended(self)
         self.user = self.request = None
-
-    @property
-    def method(self) -> str:
-        raise NotImplementedError
 
     def start(self) -> None:
         raise NotImplementedError

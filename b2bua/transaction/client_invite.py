@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
@@ -18,6 +18,8 @@ class InviteClient(ClientTransaction):
 
     __slots__ = ("_acked_to", "_cancel", "_send_cancel")
 
+    initial: ClassVar[State] = State.CALLING
+
     def __init__(
         self,
         request: Request,
@@ -29,14 +31,9 @@ class InviteClient(ClientTransaction):
         send_cancel: Callable[[Request, Flow], None],
     ) -> None:
         super().__init__(request, flow, user, timers, ended, retransmitted)
-        self.state = State.CALLING
         self._acked_to = ""
         self._cancel: tuple[tuple[str, str], ...] | None = None
         self._send_cancel = send_cancel
-
-    @property
-    def method(self) -> str:
-        return "INVITE"
 
     def start(self) -> None:
         """Send the request; timers A (not on a reliable transport) and B run from now."""
@@ -53,7 +50,7 @@ class InviteClient(ClientTransaction):
 
         `headers` (Reason) are put into it. Without a final response within 64·T1 of the CANCEL the user is told 408.
         """
-        if self._cancel is not None or self.state not in (State.CALLING, State.PROCEEDING):
+        if self._cancel is not None or self.state not in _UNANSWERED:
             return
         self._cancel = headers
         if self.state is State.PROCEEDING:
@@ -108,6 +105,8 @@ class InviteClient(ClientTransaction):
     def _timer_m(self) -> None:
         self.fire(Event.TIMER_M)
 
+
+_UNANSWERED: Final = (State.CALLING, State.PROCEEDING)
 
 _C = InviteClient
 _on_success: Final = to(State.ACCEPTED, _C.stop_timers, _C.start_timer_m, _C.forget_request, _C.pass_up)

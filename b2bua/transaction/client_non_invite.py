@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
-from b2bua.sip.flow import Flow
-from b2bua.sip.message import Request
-from b2bua.transaction.client import ClientTransaction, ClientUser
+from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.machine import Event, State, Table, to
-from b2bua.transaction.timers import T1, T2, T4, TIMEOUT, Timers
+from b2bua.transaction.timers import T1, T2, T4, TIMEOUT
 
 
 class NonInviteClient(ClientTransaction):
     """Sends any request but INVITE and ACK."""
 
-    __slots__ = ("_method",)
-
-    def __init__(
-        self,
-        request: Request,
-        flow: Flow,
-        user: ClientUser,
-        timers: Timers,
-        ended: Callable[[ClientTransaction], None],
-        retransmitted: Callable[[str], None],
-    ) -> None:
-        super().__init__(request, flow, user, timers, ended, retransmitted)
-        self._method = request.method
-
-    @property
-    def method(self) -> str:
-        return self._method
+    __slots__ = ()
 
     def start(self) -> None:
         """Send the request; timers E (not on a reliable transport) and F run from now."""
@@ -62,7 +43,7 @@ class NonInviteClient(ClientTransaction):
     def start_timer_k(self, _: object) -> None:
         self._data = b""
         if self.flow.reliable:
-            self.fire(Event.TIMER_K)  # K is 0 s on reliable transports
+            self.fire(_TIMER_K)  # K is 0 s on reliable transports
         else:
             self._timers.start(T4, self._timer_k)
 
@@ -71,6 +52,7 @@ class NonInviteClient(ClientTransaction):
 
 
 _C = NonInviteClient
+_TIMER_K: Final = Event.TIMER_K
 _on_final: Final = to(State.COMPLETED, _C.stop_timers, _C.forget_request, _C.pass_up, _C.start_timer_k)
 
 TABLE: Final[Table] = {

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from b2bua.observer import Observer
 from b2bua.sip.errors import MalformedMessage, SipError
-from b2bua.sip.flow import Flow
+from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.sip.parser import parse_message
@@ -18,7 +18,7 @@ from b2bua.sip.via import MAGIC_COOKIE, Via
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.client_non_invite import NonInviteClient
-from b2bua.transaction.machine import Event, State
+from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Event, State
 from b2bua.transaction.server import Key, ServerTransaction, answer_flow
 from b2bua.transaction.server_invite import InviteServer
 from b2bua.transaction.server_non_invite import NonInviteServer
@@ -26,6 +26,10 @@ from b2bua.transaction.timers import Timers
 
 MAX_TRANSACTIONS: Final = 500_000
 """Bounds memory under a flood: about 64 s of 7,800 requests a second; beyond it new requests are dropped and counted."""
+
+
+_PROCEEDING: Final = State.PROCEEDING
+_FAILED: Final = (State.COMPLETED, State.CONFIRMED)
 
 
 class TransactionUser(Protocol):
@@ -55,10 +59,10 @@ class TransactionLayer:
         self.identifiers = identifiers
         self.user: TransactionUser | None = None
         self._observer = observer
-        self._server = server
+        self._server_line = f"Server: {server}" if server else ""
         self._servers: dict[Key, ServerTransaction] = {}
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
-        self._via_starts: dict[tuple[str, str, int], str] = {}
+        self._via_starts: dict[tuple[str, HostPort], str] = {}
 
     # -- from the transport ------------------------------------------------------------------------------------
 
@@ -78,7 +82,6 @@ class TransactionLayer:
                 self._observer.request("in", message.method, flow.transport)
                 self._request(message, flow)
             else:
-                self._observer.response("in", message.cseq_method, message.status)
                 self._response(message, flow)
         except Exception as error:
             self._failed(error, message, flow)
@@ -97,25 +100,26 @@ class TransactionLayer:
     def _request(self, request: Request, flow: Flow) -> None:
         if not flow.reliable:
             note_source(request, flow)
+        method = request.method
         key = transaction_key(request)
         transaction = self._servers.get(key)
-        if request.method == "ACK":
-            if transaction is not None and transaction.state in (State.COMPLETED, State.CONFIRMED):
+        if method == "ACK":
+            if transaction is not None and transaction.state in _FAILED:
                 transaction.fire(Event.ACK, request)
-            elif transaction is None or transaction.state is not State.PROCEEDING:
+            elif transaction is None or transaction.state is not _PROCEEDING:
                 self._user().ack_received(request, flow)
             return
         if transaction is not None:
-            self._observer.retransmission("in", request.method)
+            self._observer.retransmission("in", method)
             transaction.fire(Event.REQUEST, request)
             return
         if len(self._servers) >= MAX_TRANSACTIONS:
             self._observer.message_dropped("too many transactions")
             return
-        kind = InviteServer if request.method == "INVITE" else NonInviteServer
+        kind = InviteServer if method == "INVITE" else NonInviteServer
         transaction = kind(request, flow, key, self.timers, self._server_ended, self._resent_response)
         self._servers[key] = transaction
-        if request.method == "CANCEL":
+        if method == "CANCEL":
             self._cancel(transaction, request)
             return
         try:
@@ -134,29 +138,29 @@ class TransactionLayer:
             self._user().cancel_received(invite, cancel)
 
     def _response(self, response: Response, flow: Flow) -> None:
-        transaction = self._clients.get((response.top_via.branch, response.cseq_method))
+        method, status = response.cseq_method, response.status
+        self._observer.response("in", method, status)
+        transaction = self._clients.get((response.top_via.branch, method))
         if transaction is None:
             self._user().response_unmatched(response, flow)
             return
-        status = response.status
-        event = Event.PROVISIONAL if status < 200 else Event.SUCCESS if status < 300 else Event.FAILURE
-        transaction.fire(event, response)
+        transaction.fire(PROVISIONAL if status < 200 else SUCCESS if status < 300 else FAILURE, response)
 
     # -- to the transport --------------------------------------------------------------------------------------
 
     def send_request(self, request: Request, flow: Flow, user: ClientUser) -> ClientTransaction:
         """Put our Via on top and send; `user` hears the responses. The request is not to be edited afterwards."""
-        branch = self.identifiers.branch()
+        branch, method = self.identifiers.branch(), request.method
         self._put_via(request, flow, branch)
         transaction: ClientTransaction
-        if request.method == "INVITE":
+        if method == "INVITE":
             transaction = InviteClient(
                 request, flow, user, self.timers, self._client_ended, self._resent_request, self._send_cancel
             )
         else:
             transaction = NonInviteClient(request, flow, user, self.timers, self._client_ended, self._resent_request)
-        self._clients[branch, request.method] = transaction
-        self._observer.request("out", request.method, flow.transport)
+        self._clients[branch, method] = transaction
+        self._observer.request("out", method, flow.transport)
         transaction.start()
         return transaction
 
@@ -168,8 +172,9 @@ class TransactionLayer:
 
     def respond(self, transaction: ServerTransaction, response: Response) -> None:
         """Send a response through its transaction."""
-        if self._server and "Server" not in response.names:
-            response.append("Server", self._server)
+        if "Server" not in response.names and self._server_line:
+            response.names.append("Server")
+            response.lines.append(self._server_line)
         self._observer.response("out", response.cseq_method, response.status)
         transaction.respond(response)
 
@@ -180,8 +185,9 @@ class TransactionLayer:
 
     def send_response(self, response: Response, flow: Flow) -> None:
         """Send a response that has no transaction: to a message too malformed to keep state for."""
-        if self._server:
-            response.append("Server", self._server)
+        if self._server_line:
+            response.names.append("Server")
+            response.lines.append(self._server_line)
         self._observer.response("out", response.cseq_method, response.status)
         flow.send(response)
 
@@ -211,16 +217,16 @@ class TransactionLayer:
         return user
 
     def _put_via(self, request: Request, flow: Flow, branch: str) -> None:
-        host, port = flow.local
-        transport = flow.via_transport
-        start = self._via_starts.get((transport, host, port))
+        local, transport = flow.local, flow.via_transport
+        start = self._via_starts.get((transport, local))
         if start is None:
-            start = self._via_starts[transport, host, port] = f"Via: SIP/2.0/{transport} {host_text(host)}:{port}"
+            host, port = local
+            start = self._via_starts[transport, local] = f"Via: SIP/2.0/{transport} {host_text(host)}:{port}"
         # rport is asked for on every request of ours: we may be behind NAT ourselves (RFC 3581 §3).
         parameters = f";branch={branch}" if flow.reliable else f";branch={branch};rport"
         request.names.insert(0, "Via")
         request.lines.insert(0, start + parameters)
-        request._via = Via(transport.lower(), host, port, parameters, branch)
+        request._via = Via(transport.lower(), *local, parameters, branch)
 
     def _send_cancel(self, cancel: Request, flow: Flow) -> None:
         """A CANCEL keeps the INVITE's Via, so it does not go through `send_request`."""
@@ -269,10 +275,12 @@ def transaction_key(request: Request) -> Key:
 
     The method is the last element; ACK counts as INVITE.
     """
-    via = request.top_via
-    method = "INVITE" if request.method == "ACK" else request.method
-    if via.branch.startswith(MAGIC_COOKIE) and len(via.branch) > len(MAGIC_COOKIE):
-        return via.branch, via.host, str(via.port), method
+    via, method = request.top_via, request.method
+    branch = via.branch
+    if method == "ACK":
+        method = "INVITE"
+    if branch.startswith(MAGIC_COOKIE) and branch != MAGIC_COOKIE:
+        return branch, via.host, via.port, method
     # RFC 2543 peers: the old rule. The To tag is left out: an ACK has one where its INVITE had none.
     return request.uri, request.from_.tag, request.call_id, str(request.cseq), f"{via.sent_by};{via.branch}", method
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 
 class State(StrEnum):
@@ -46,6 +46,12 @@ Action = Callable[[Any, Any], None]
 """Called with the transaction and the message of the event (None for timers)."""
 
 
+# Looked up once: an attribute of an enumeration costs as much as a call.
+PROVISIONAL: Final = Event.PROVISIONAL
+SUCCESS: Final = Event.SUCCESS
+FAILURE: Final = Event.FAILURE
+
+
 class Transition(NamedTuple):
     """One arrow of a figure: where it leads, and what is done on the way, in order."""
 
@@ -59,9 +65,3 @@ Table = dict[tuple[State, Event], Transition]
 def to(state: State, *actions: Action) -> Transition:
     return Transition(state, actions)
 
-
-def response_event(status: int) -> Event:
-    """The event that a response of this status is."""
-    if status < 200:
-        return Event.PROVISIONAL
-    return Event.SUCCESS if status < 300 else Event.FAILURE

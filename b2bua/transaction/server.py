@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from ipaddress import ip_address, ip_network
+from typing import ClassVar, Final
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
-from b2bua.transaction.machine import Event, State, Table, response_event
+from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Event, State, Table
 from b2bua.transaction.timers import Timer, Timers
 
-Key = tuple[str, ...]
+_PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
+
+_UNANSWERED: Final = (State.TRYING, State.PROCEEDING)
+
+Key = tuple[object, ...]
 """What the retransmissions of one request have in common (RFC 3261 §17.2.3)."""
 
 
@@ -18,11 +23,12 @@ class ServerTransaction:
     """One request received, up to its final response and the retransmissions after it."""
 
     __slots__ = (
-        "request", "source", "acknowledged", "flow", "key", "state", "attached", "_data", "_timers",
+        "request", "method", "source", "acknowledged", "flow", "key", "state", "attached", "_data", "_timers",
         "_interval", "_retransmit", "_timeout", "_end", "_retransmitted",
     )  # fmt: skip
 
     table: ClassVar[Table] = {}
+    initial: ClassVar[State] = State.TRYING
 
     def __init__(
         self,
@@ -35,12 +41,13 @@ class ServerTransaction:
     ) -> None:
         self.request: Request | None = request
         """The request; dropped with the final response."""
+        self.method = request.method
         self.source = flow
         """The flow it came in on: who asks."""
-        self.flow = answer_flow(request, flow)
+        self.flow = flow if flow.reliable else answer_flow(request, flow)
         """The flow that responses leave on."""
         self.key = key
-        self.state = State.TRYING
+        self.state = self.initial
         self.attached: object = None
         """Whatever its user works on for this transaction (a proxy's response context, a leg); dropped at the end."""
         self.acknowledged: Callable[[], None] | None = None
@@ -55,27 +62,27 @@ class ServerTransaction:
 
     def respond(self, response: Response) -> None:
         """Send a response through the machine; one that its state no longer allows is dropped."""
-        self.fire(response_event(response.status), response)
+        status = response.status
+        self.fire(PROVISIONAL if status < 200 else SUCCESS if status < 300 else FAILURE, response)
 
     @property
     def answered(self) -> bool:
         """Whether a final response has gone out."""
-        return self.state not in (State.TRYING, State.PROCEEDING)
+        return self.state not in _UNANSWERED
 
     def fire(self, event: Event, message: Request | Response | None = None) -> None:
         """Run one event through the table; a pair that is not in it is ignored (the tests list those)."""
         transition = self.table.get((self.state, event))
         if transition is None:
             return
-        self.state = transition.state
-        actions = iter(transition.actions)
+        self.state, actions = transition
         try:
             for action in actions:
                 action(self, message)
         except Exception:
             # A user that raises must not leave a transaction that never ends: the rest is done all the same.
-            for action in actions:
-                action(self, message)
+            for later in actions[actions.index(action) + 1 :]:
+                later(self, message)
             raise
 
     # -- actions ------------------------------------------------------------------------------------------------
@@ -111,9 +118,14 @@ class ServerTransaction:
         self.attached = None
         self._data = b""
 
-    @property
-    def method(self) -> str:
-        raise NotImplementedError
+
+def _is_private(host: str) -> bool:
+    """Whether a host is an address that no other network routes to (RFC 1918, RFC 6598, RFC 4193)."""
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return any(address in network for network in _PRIVATE if network.version == address.version)
 
 
 def answer_flow(request: Request, source: Flow) -> Flow:
@@ -122,6 +134,9 @@ def answer_flow(request: Request, source: Flow) -> Flow:
         return source
     via = request.top_via
     if via.port == source.remote[1] and "maddr" not in via.parameters:
+        return source
+    if not via.wants_rport() and via.host.strip("[]") != source.remote[0] and _is_private(via.host):
+        # Behind NAT a phone that forgot rport is reached where it wrote from or not at all (RFC 3581 §1).
         return source
     address = via.response_address()
     return source if address == source.remote else source.towards(address)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
-from b2bua.sip.flow import Flow
-from b2bua.sip.message import Request
 from b2bua.transaction.machine import Event, State, Table, to
-from b2bua.transaction.server import Key, ServerTransaction
-from b2bua.transaction.timers import T1, T2, T4, TIMEOUT, Timers
+from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import T1, T2, T4, TIMEOUT
 
 
 class InviteServer(ServerTransaction):
@@ -17,21 +14,7 @@ class InviteServer(ServerTransaction):
 
     __slots__ = ()
 
-    def __init__(
-        self,
-        request: Request,
-        flow: Flow,
-        key: Key,
-        timers: Timers,
-        ended: Callable[[ServerTransaction], None],
-        retransmitted: Callable[[str], None],
-    ) -> None:
-        super().__init__(request, flow, key, timers, ended, retransmitted)
-        self.state = State.PROCEEDING
-
-    @property
-    def method(self) -> str:
-        return "INVITE"
+    initial: ClassVar[State] = State.PROCEEDING
 
     # -- actions ------------------------------------------------------------------------------------------------
 

@@ -14,15 +14,11 @@ class NonInviteServer(ServerTransaction):
 
     __slots__ = ()
 
-    @property
-    def method(self) -> str:
-        return self.key[-1]
-
     # -- actions ------------------------------------------------------------------------------------------------
 
     def start_timer_j(self, _: object) -> None:
         if self.flow.reliable:
-            self.fire(Event.TIMER_J)  # J is 0 s on reliable transports
+            self.fire(_TIMER_J)  # J is 0 s on reliable transports
         else:
             self._timers.start(TIMEOUT, self._timer_j)
 
@@ -31,6 +27,7 @@ class NonInviteServer(ServerTransaction):
 
 
 _S = NonInviteServer
+_TIMER_J: Final = Event.TIMER_J
 _final: Final = to(State.COMPLETED, _S.send, _S.forget_request, _S.start_timer_j)
 
 TABLE: Final[Table] = {

@@ -7,6 +7,7 @@ the reactor's own timers. The clock is handed in, so tests turn the wheel by han
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import Final
 
 TICK: Final = 0.05
@@ -56,7 +57,7 @@ class Timers:
     def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once, `seconds` from now (to the next tick)."""
         # The next tick at or after the deadline, and never one that is being read or has been.
-        tick = -int(-(self.now() + seconds) * _PER_SECOND // 1)
+        tick = ceil((self.now() + seconds) * _PER_SECOND)
         if tick <= self._tick:
             tick = self._tick + 1
         timer = Timer(tick, callback)

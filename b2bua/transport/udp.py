@@ -70,6 +70,21 @@ class UdpFlow:
         return self._listener.flow(remote)
 
 
+class _NoFlow(UdpFlow):
+    """The way to a host that is no address. Nothing is sent: to look a name up would stop everybody else meanwhile, and
+    any stranger can write one into a Via (`maddr`)."""
+
+    __slots__ = ()
+
+    def send(self, message: Message) -> bytes:
+        data = message.encode()
+        self.resend(data)
+        return data
+
+    def resend(self, data: bytes) -> None:
+        self._listener.drop("unreachable")
+
+
 @implementer(IReadDescriptor)
 class UdpListener:
     """One bound UDP socket. `receive(data, flow)` hears every datagram that could be SIP.
@@ -185,8 +200,16 @@ class UdpListener:
             if len(self._flows) >= MAX_FLOWS:
                 self._flows.clear()
                 self._locals.clear()
-            flow = self._flows[remote] = UdpFlow(self, self._local_towards(remote), remote)
+            if _is_address(remote[0]):
+                flow = UdpFlow(self, self._local_towards(remote), remote)
+            else:
+                flow = _NoFlow(self, self._advertised or self._bound, remote)
+            self._flows[remote] = flow
         return flow
+
+    def drop(self, reason: str) -> None:
+        """Count a message that is not sent."""
+        self._observer.message_dropped(reason)
 
     def write(self, data: bytes, remote: HostPort) -> None:
         """Send a datagram. UDP may lose it: what the kernel refuses is counted, and SIP's timers do the rest."""
@@ -210,6 +233,15 @@ class UdpListener:
         if known is None:
             known = self._locals[remote[0]] = (_kernel_address(host, remote), port)
         return known
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is an IP address; anything else the kernel's resolver would look up."""
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _kernel_address(wildcard: str, remote: HostPort) -> str:

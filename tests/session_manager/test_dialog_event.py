@@ -36,7 +36,7 @@ def test_nothing_published_is_one_terminated_dialog() -> None:
     document = compose(AOR, [])
     assert document == DialogInfo(AOR, (IDLE,))
     text = encode(document, 3).decode()
-    assert '<dialog id="idle">\n<state>terminated</state>\n</dialog>' in text
+    assert '<dialog id="idle"><state>terminated</state></dialog>' in text
     assert 'version="3" state="full" entity="sip:6001@example.com"' in text
 
 

@@ -168,3 +168,53 @@ def test_a_direction_on_every_stream(direction):
 
 def test_bytes_that_are_no_utf_8_stay():
     assert b"s=caf\xe9" in sdp.with_direction(body(*AUDIO).replace(b"s=-", b"s=caf\xe9"), "inactive")
+
+
+START = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+
+
+def described(*streams: str, session: str = "") -> bytes:
+    """One audio stream per element: its a= line, "" for none."""
+    text = START + session
+    for direction in streams:
+        text += "m=audio 4000 RTP/AVP 0\r\n" + (f"a={direction}\r\n" if direction else "") + "a=ptime:20\r\n"
+    return text.encode()
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered", "legal"),
+    [
+        ("sendrecv", "sendrecv", "sendrecv"), ("sendrecv", "sendonly", "sendonly"), ("sendrecv", "inactive", "inactive"),
+        ("sendonly", "sendrecv", "recvonly"), ("sendonly", "sendonly", "inactive"), ("sendonly", "recvonly", "recvonly"),
+        ("sendonly", "inactive", "inactive"), ("recvonly", "sendrecv", "sendonly"), ("recvonly", "recvonly", "inactive"),
+        ("recvonly", "sendonly", "sendonly"), ("inactive", "sendrecv", "inactive"), ("inactive", "sendonly", "inactive"),
+    ],
+)  # fmt: skip
+def test_legal_answer(offered: str, answered: str, legal: str) -> None:
+    assert sdp.legal_answer(described(offered), described(answered)) == described(legal)
+
+
+def test_legal_answer_per_stream_and_a_refused_one_as_it_is() -> None:
+    offer = described("sendonly", "sendrecv", "sendonly")
+    answer = described("sendrecv", "sendrecv", "sendrecv")
+    assert sdp.legal_answer(offer, answer) == described("recvonly", "sendrecv", "recvonly")
+    refused = answer.replace(b"m=audio 4000", b"m=audio 0", 1)
+    assert sdp.legal_answer(offer, refused) == refused[: refused.rindex(b"m=")] + described("recvonly")[len(START) :]
+
+
+@pytest.mark.parametrize("session", ["", "a=sendrecv\r\n"])
+def test_legal_answer_without_a_line_of_its_own_gets_one_at_the_end_of_the_stream(session: str) -> None:
+    answer = described("", session=session)
+    legal = sdp.legal_answer(described("sendonly"), answer)
+    assert legal == answer + b"a=recvonly\r\n"
+
+
+def test_legal_answer_keeps_line_ends_and_a_last_line_without_one() -> None:
+    answer = described("sendrecv").replace(b"a=ptime:20\r\n", b"").replace(b"\r\n", b"\n").rstrip(b"\n")
+    assert sdp.legal_answer(described("sendonly"), answer).endswith(b"RTP/AVP 0\na=recvonly\n")
+
+
+def test_legal_answer_has_every_m_line() -> None:
+    offer = described("sendrecv") + b"m=video 6000 RTP/AVP 96 97\r\na=rtpmap:96 VP8/90000\r\n"
+    answer = described("sendrecv")
+    assert sdp.legal_answer(offer, answer) == answer + b"m=video 0 RTP/AVP 96 97\r\n"

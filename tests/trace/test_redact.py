@@ -21,6 +21,8 @@ from b2bua.trace.redact import redact
         ("a=key-mgmt:mikey AQAF", "a=key-mgmt:mikey ***"),
         ("REFER sip:6001:pass@example.com SIP/2.0", "REFER sip:6001:***@example.com SIP/2.0"),
         ("x;password=open;y", 'x;password="***";y'),
+        ('{"user": "6001", "password": "open", "x": 1}', '{"user": "6001", "password": "***", "x": 1}'),
+        ("Password: open", 'Password: "***"'),
         ("<agent><password>1234</password></agent>", "<agent><password>***</password></agent>"),
     ],
 )  # fmt: skip

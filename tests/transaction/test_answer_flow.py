@@ -75,3 +75,14 @@ def test_only_the_top_via_is_noted(element: Element) -> None:
         "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1;rport=40000;received=203.0.113.7",
         "SIP/2.0/UDP 192.0.2.11;branch=z9hG4bK0;rport",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sent_by", "port"), [("192.168.1.9:5062", 40000), ("10.0.0.9", 40000), ("[fd00::9]:5062", 40000), ("192.0.2.10:5062", 5062)]
+)
+def test_without_rport_behind_nat_the_answer_goes_where_the_request_came_from(
+    element: Element, sent_by: str, port: int
+) -> None:
+    source = FakeFlow(remote=("203.0.113.7", 40000))
+    flow = answered(element, request("OPTIONS", sent_by=sent_by), source)
+    assert flow.remote == ("203.0.113.7", port)

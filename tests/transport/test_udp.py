@@ -349,3 +349,12 @@ def test_close_stops_every_listener(bound: Bound, kernel: FakeKernel) -> None:
     bound.set.close()
     assert bound.reactor.readers == [] and all(made.closed for made in kernel.sockets)
     bound.listener.connectionLost(None)
+
+
+def test_a_name_is_never_looked_up(bind: Bind) -> None:
+    """Any stranger can write one into a Via (`maddr`), and the resolver would stop everybody else."""
+    bound = bind(("192.0.2.1", 5060))
+    flow = bound.listener.flow(("victim.example.com", 5060))
+    flow.resend(b"x")
+    assert flow.local == ("192.0.2.1", 5060)
+    assert bound.observer.counts["messages_dropped"] == {("unreachable",): 1}

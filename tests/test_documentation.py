@@ -1,0 +1,291 @@
+"""The documents say what is: settings, commands, targets, policy, counters, links; and the example of a feature acts."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from b2bua.cli import commands
+from b2bua.config import CHALLENGEABLE, CONFIG_VARIABLE, ENVIRONMENT_PREFIX, FIELDS, Settings, load_settings
+from b2bua.feature_server.loader import load_features
+from b2bua.observer import NAMES
+from b2bua.session_manager.challenge_policy import NEVER, ChallengePolicy
+from tests.feature_server.surroundings import Surroundings
+from tests.scenarios.scene import Scene, called, hang_up, invite
+from tests.scenarios.server_under_test import Options
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ("README.md", "b2bua/README.md", "plugins/README.md", "deploy/README.md", "CHANGELOG.md")
+WITH_COMMANDS = (*DOCUMENTS, "deploy/b2bua.toml")
+WITH_VARIABLES = (*WITH_COMMANDS, "deploy/Dockerfile", "docker-compose.yml")
+LONGEST_LINE = 110
+EXAMPLE_LINES = 30
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def section(name: str, title: str) -> str:
+    """What stands under a heading, up to the next one of its level."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text_of(name), re.DOTALL | re.MULTILINE)
+    assert found, f"{name} has no section {title}"
+    return found[1]
+
+
+def rows(text: str, first: str) -> list[list[str]]:
+    """The cells of the table whose head begins with `first`, without the head."""
+    lines = text.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    found = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def bare(cell: str) -> str:
+    return cell.strip("`")
+
+
+def prose(text: str) -> Iterator[tuple[int, str]]:
+    """Lines outside code, tables and headings, with their numbers."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("```"):
+            fenced = not fenced
+        elif not (fenced or line.startswith(("|", "    ", "#"))):
+            yield number, line
+
+
+# ---- the settings
+
+
+def configuration() -> dict[str, list[str]]:
+    return {bare(row[0]): row for row in rows(section("README.md", "Configuration"), "TOML key")}
+
+
+def test_every_setting_is_in_the_reference_and_nothing_else() -> None:
+    assert sorted(configuration()) == sorted(FIELDS)
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_a_setting_has_its_default_variable_and_option(key: str, tmp_path: Path) -> None:
+    _, variable, option, default, meaning = configuration()[key]
+    assert bare(variable) == ENVIRONMENT_PREFIX + key.upper()
+    named = "--" + key.replace("_", "-")
+    assert bare(option) == (named if named in options(commands.commands["run"]) else "–")
+    assert meaning.endswith((".", "`."))
+    if default == "not set":
+        assert getattr(Settings(), key) is None
+        return
+    file = tmp_path / "settings.toml"
+    file.write_text(f"{key} = {bare(default)}\n")
+    assert key in tomllib.loads(file.read_text())
+    assert getattr(load_settings(file, {}, {}), key) == getattr(Settings(), key)
+
+
+@pytest.mark.parametrize("name", WITH_VARIABLES)
+def test_variables_exist(name: str) -> None:
+    known = {ENVIRONMENT_PREFIX + key.upper() for key in FIELDS} | {CONFIG_VARIABLE, "B2BUA_ADVERTISED"}
+    assert set(re.findall(r"\bB2BUA_[A-Z_]*[A-Z]\b", text_of(name))) <= known
+
+
+# ---- the commands
+
+
+def options(command: click.Command) -> set[str]:
+    return {one for parameter in command.params if isinstance(parameter, click.Option) for one in parameter.opts}
+
+
+def leaves() -> dict[str, click.Command]:
+    """`run`, `user add`, … → command."""
+    found = {}
+    for name, command in commands.commands.items():
+        if isinstance(command, click.Group):
+            found |= {f"{name} {below}": one for below, one in command.commands.items()}
+        else:
+            found[name] = command
+    return found
+
+
+def calls_of_b2bua(text: str) -> Iterator[list[str]]:
+    """The words after `b2bua` wherever a command is written: in a code span, an indented line, a fenced block."""
+    code = re.findall(r"`([^`\n]+)`", text) + [line for line in text.splitlines() if line.startswith("    ")]
+    for piece in code:
+        command = re.search(r"(?:^|[\s/=])b2bua((?: +[^\s#`]+)+)", piece.partition(" #")[0])
+        if command:
+            yield command[1].split()
+
+
+def wrong_call(words: list[str]) -> str:
+    """What is wrong with the words of one command, "" when nothing is."""
+    known = leaves()
+    if words[0].startswith("-"):
+        return "" if words[0] in ("--version", "--help") else f"no option {words[0]}"
+    if words[0] == "user" and len(words) > 1:
+        unknown = [verb for verb in words[1].split("|") if f"user {verb}" not in known]
+        if unknown:
+            return f"no command user {unknown[0]}"
+        name = f"user {words[1].split('|')[0]}"
+    elif words[0] == "user":
+        return ""
+    else:
+        name = words[0]
+    if name not in known:
+        return f"no command {name}"
+    strange = {word.partition("=")[0] for word in words if word.startswith("--")} - options(known[name])
+    return f"{name} has no {sorted(strange)}" if strange else ""
+
+
+@pytest.mark.parametrize("name", WITH_COMMANDS)
+def test_commands_exist(name: str) -> None:
+    assert [wrong for words in calls_of_b2bua(text_of(name)) if (wrong := wrong_call(words))] == []
+
+
+def test_a_wrong_command_would_be_seen() -> None:
+    text = "`b2bua user rename X`\n    .venv/bin/b2bua trace --colour  # x\n`b2bua run --listen udp:[::]:0`\n"
+    found = [wrong_call(words) for words in calls_of_b2bua(text)]
+    assert found == ["no command user rename", "", "trace has no ['--colour']"]
+
+
+def test_every_command_and_its_options_are_in_the_reference() -> None:
+    text = section("README.md", "Commands")
+    named = {bare(row[0]) for row in rows(text, "Command")}
+    assert {" ".join(word for word in name.split()[1:] if not word.isupper()) for name in named} == set(leaves())
+    for command in leaves().values():
+        missing = [option for option in options(command) - {"-h", "--help"} if f"`{option}" not in text]
+        assert missing == []
+    trace = {bare(row[0]).split()[0] for row in rows(text, "Option of `b2bua trace`")}
+    assert trace == options(commands.commands["trace"]) - {"-h", "--help"}
+
+
+def test_make_targets_exist_and_are_named() -> None:
+    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
+    phony = re.search(r"^\.PHONY: (.*)$", text_of("Makefile"), re.MULTILINE)
+    assert phony and set(phony[1].split()) == targets
+    named: dict[str, set[str]] = {}
+    for document in DOCUMENTS:
+        text = text_of(document)
+        spans = re.findall(r"`make ([a-z ]+?)(?: ARGS=[^`]*)?`", text) + re.findall(r"^    make ([a-z]+)", text, re.MULTILINE)
+        named[document] = {word for words in spans for word in words.split()}
+        assert named[document] <= targets, document
+    assert named["README.md"] == targets - {"help"}
+
+
+# ---- the challenges
+
+
+def test_the_policy_is_the_table() -> None:
+    policy = ChallengePolicy()
+    methods = CHALLENGEABLE | NEVER
+    status = {"none": 0, "401": 401, "407": 407}
+    table = {row[0]: [status[cell] for cell in row[1:]] for row in rows(section("README.md", "Challenges"), "Method")}
+    assert table == {method: [policy.status(method, in_dialog) for in_dialog in (False, True)] for method in methods}
+
+
+# ---- the counters
+
+
+def test_every_metric_is_named() -> None:
+    text = section("README.md", "HTTP")
+    listed = re.search(r"^Counters, all `b2bua_…_total`:(.*?)\. Gauges:(.*?)\.$", text, re.DOTALL | re.MULTILINE)
+    assert listed
+    assert re.findall(r"`(\w+)`", listed[1]) == [*NAMES, "trace_dropped"]
+    source = text_of("b2bua/http/metrics.py")
+    gauges = re.findall(r'GaugeMetricFamily\(\s*"b2bua_(\w+)"', source) + re.findall(r'_by_label\("(\w+)"', source)
+    assert len(gauges) > 5 and set(re.findall(r"`b2bua_(\w+)`", listed[2])) == set(gauges)
+
+
+# ---- links and names
+
+
+def links(name: str) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", text_of(name))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name: str) -> None:
+    for link in links(name):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = ((ROOT / name).parent / path).resolve()
+        assert target.exists() and target.is_relative_to(ROOT), f"{name}: {link}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, f"{name}: {link}"
+
+
+def test_what_is_said_to_be_somewhere_is_there() -> None:
+    house = rows(section("b2bua/README.md", "Where is …"), "What")
+    assert len(house) > 10
+    for _, files, names in house:
+        text = "".join(text_of(f"b2bua/{path}") for path in re.findall(r"\]\(([^)]+)\)", files))
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"^\s*(?:def|class) {name}\b|^{name}\b", text, re.MULTILINE), f"{name} in {files}"
+
+
+def test_names_in_the_house_rules_exist() -> None:
+    how = section("b2bua/README.md", "How to add …")
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "b2bua").rglob("*.py"))
+    for name in re.findall(r"`([A-Z_]\w+|_\w+|packages = .*?)`", how):
+        assert name in sources, name
+
+
+def test_every_room_is_in_the_house() -> None:
+    table = rows(text_of("b2bua/README.md"), "Room")
+    named = {word for row in table for word in re.findall(r"\[([a-z_]+)\]", row[0])}
+    assert named == {path.parent.name for path in (ROOT / "b2bua").glob("*/__init__.py")}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_lines_are_short(name: str) -> None:
+    assert [number for number, line in prose(text_of(name)) if len(line) > LONGEST_LINE] == []
+
+
+# ---- the example of a feature
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """A directory with the example of plugins/README.md, under the name that stands above it."""
+    found = re.search(r"^`(\w+)\.py`:.*?^```python\n(.*?)^```$", text_of("plugins/README.md"), re.DOTALL | re.MULTILINE)
+    assert found and found[1] == "call_screening"
+    assert len(found[2].splitlines()) <= EXAMPLE_LINES
+    (tmp_path / f"{found[1]}.py").write_text(found[2], encoding="utf-8")
+    return tmp_path
+
+
+def test_the_example_loads(example: Path) -> None:
+    [feature] = load_features(["call_screening"], example, Surroundings().environment)
+    assert type(feature).__name__ == "CallScreening"
+
+
+def test_the_example_acts_in_calls(example: Path) -> None:
+    scene = Scene(Options(features=("call_screening", "hold", "lamps"), feature_directory=example))
+    alice, bob, carol = (scene.phone(user) for user in ("6001", "6002", "6003"))
+    refused = called(carol, bob.aor)
+    carol >> refused.ack(carol << "603 INVITE")
+    bob.hears_nothing()
+    a, b, arrived = invite(alice, bob)
+    assert arrived.get("Subject") == "screened by example.com"
+    bob >> b.answer(arrived, 200, b.sdp())
+    answer = alice << "200 INVITE"
+    a.learn(answer)
+    alice >> a.ack(answer)
+    bob << "ACK"
+    hang_up(a, b)
+    scene.quiet()
+
+
+def test_the_hooks_are_those_of_a_feature() -> None:
+    listed = {row[0].strip("`").partition("(")[0] for row in rows(section("plugins/README.md", "Hooks"), "Hook")}
+    defined = re.findall(r"^    def (\w+)\(", text_of("b2bua/feature_server/feature.py"), re.MULTILINE)
+    assert listed == set(defined)
