@@ -192,6 +192,11 @@ class Call:
         reasons = tuple(("Reason", value) for value in request.get_all("Reason"))
         self.finish("answered" if leg.answered else "cancelled", *reasons, spare=leg)
 
+    def reinvite_answered(self, leg: Leg, status: int) -> None:
+        """A final response to the re-INVITE of `leg` left: when a feature sent it, nothing is under way any more."""
+        if isinstance(self.exchange, Reinvite) and leg is self.exchange.origin:
+            self.exchange.answered_by_feature(status)
+
     def _seconds(self) -> int:
         return int(self.environment.uniform(0, 10))
 

@@ -54,13 +54,20 @@ class Leg:
 
     # -- verbs -------------------------------------------------------------------------------------------------
 
-    def respond(self, status: int, source: Message | None = None, body: bytes = b"", reason: str = "") -> None:
-        """Answer this party's open INVITE; end-to-end headers and the body's come from `source`."""
+    def respond(
+        self, status: int, source: Message | None = None, body: bytes = b"", reason: str = "", *headers: tuple[str, str]
+    ) -> None:
+        """Answer this party's open INVITE; end-to-end headers and the body's come from `source`, `headers` are added."""
         transaction = self.usage.server
         if transaction is None or transaction.request is None:
             return
-        self.usage.respond(self._response(transaction.request, status, source, body, reason))
-        if status >= 300 and not self.answered:
+        response = self._response(transaction.request, status, source, body, reason)
+        for name, value in headers:
+            response.append(name, value)
+        self.usage.respond(response)
+        if status >= 200 and self.answered:
+            self.call.reinvite_answered(self, status)
+        elif status >= 300:
             # Whoever said no to the call, a feature too, it is over; a tick later, for who ends it in good order.
             self.environment.layer.timers.start(0, partial(self.call.finish, "rejected"))
 
@@ -168,6 +175,9 @@ class Leg:
             response.append("Allow", ALLOW)
         if source is not None:
             carry(source, response)
+            if 300 <= status < 400:
+                for value in source.get_all("Contact"):  # where the party is to be found instead (RFC 3261 §21.3)
+                    response.append("Contact", value)
             if status in (401, 407):
                 carry_challenges(source, response, self.environment.domain)
             carry_body(source, response, body)

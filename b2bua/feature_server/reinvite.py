@@ -87,6 +87,11 @@ class Reinvite:
         self._body = self.far.render(request)
         self.far.offer(request, self._body)
 
+    def answered_by_feature(self, status: int) -> None:
+        """A feature answered the party itself and keeps the re-INVITE from the far one."""
+        if not self._sent:
+            self._finish(status)
+
     def _offer(self) -> bytes:
         """What the far party's description answers; b"" where that is an offer itself."""
         return self._request.body if self._offered else b""
@@ -166,7 +171,7 @@ class Reinvite:
         if self._call.exchange is not self:
             return
         self._finish(status)
-        self.origin.respond(status, response, response.body if response is not None else b"", reason)
+        self.origin.respond(status, response, response.body if response is not None else b"", reason, *headers)
 
     def _end_call(self, status: int, response: Response | None) -> None:
         """408 and 481 end the dialog and so the call (protocol.md §4): the answer first, then BYE to both."""

@@ -83,6 +83,20 @@ class Clumsy(Feature):
         raise RuntimeError("never mind")
 '''
 
+NO_SUBJECT = '''
+"""Answers a re-INVITE with a Subject itself."""
+
+from b2bua.feature_server.feature import Feature
+
+
+class NoSubject(Feature):
+    def request_received(self, call, leg, request):
+        if request.has("Subject"):
+            leg.respond(488)
+            return None
+        return request
+'''
+
 SLEEPY = '''
 """Thinks for two seconds about every call and every re-INVITE."""
 
@@ -198,6 +212,21 @@ def test_feature_that_raises_in_a_reinvite_fails_that_and_not_the_call(with_plug
     resume(a, b)
     hang_up(a, b)
     scene.expected_errors = scene.count("internal_errors", "feature")
+
+
+def test_feature_that_answers_a_reinvite_itself_leaves_the_way_free_for_the_next(with_plugin: MakePluginScene) -> None:
+    scene = with_plugin(no_subject=NO_SUBJECT)
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b = talk(alice, bob)
+    send_offer(a, a.sdp("sendonly"), "Subject: Call on hold")
+    alice >> a.ack(alice << "488 INVITE")
+    bob.hears_nothing()
+    arrived = pending_hold(a, b)
+    bob >> b.answer(arrived, 200, b.sdp("recvonly"))
+    bob << "ACK"
+    alice >> a.ack(alice << "200 INVITE a=recvonly")
+    resume(a, b)
+    hang_up(a, b)
 
 
 def test_async_feature_makes_the_call_wait_and_not_the_server(with_plugin: MakePluginScene) -> None:
