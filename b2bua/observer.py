@@ -94,7 +94,7 @@ class Observer:
 
     def published(self, event: str, status: int) -> None:
         """A PUBLISH of a feature server was answered."""
-        self.counts["publish"][event, str(status)] += 1
+        self.counts["publish"][event, _CODES[status]] += 1
 
     def notified(self, event: str, status: int) -> None:
         """A NOTIFY ended with this status; 408 also for no answer at all."""

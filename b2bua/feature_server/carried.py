@@ -26,6 +26,8 @@ _OF_BODY: Final = ("Content-Type", "Content-Disposition", "Content-Encoding", "C
 
 def carry(source: Message, target: Message) -> None:
     """Append to `target` every end-to-end header of `source`: Reason, Subject, P-Asserted-Identity, what we never heard of."""
+    if _OF_ONE_LEG.issuperset(source.names):
+        return
     for name, line in zip(source.names, source.lines, strict=True):
         if name not in _OF_ONE_LEG:
             target.names.append(name)

@@ -19,7 +19,7 @@ PassedResponse = Response | None | Awaitable[Response | None]
 class Feature:
     """Override what you need. A hook may be `async def`: the call waits for it, the server does not.
 
-    Messages are not to be edited in place: `request.copy()` first. A hook that raises fails its call with 500; it is
+    Messages are not to be edited in place: `message.copy()` first. A hook that raises fails its call with 500; it is
     counted and logged, and the server goes on.
     """
 

@@ -206,7 +206,9 @@ class _ByeSent:
 def is_sdp(message: Message) -> bool:
     """Whether a message's body is one session description."""
     content_type = message.get("Content-Type")
-    return content_type is not None and content_type.partition(";")[0].strip().lower() == sdp.CONTENT_TYPE
+    if content_type is None or content_type == sdp.CONTENT_TYPE:
+        return content_type is not None
+    return content_type.partition(";")[0].strip().lower() == sdp.CONTENT_TYPE
 
 
 def contact_of(environment: Environment, host: str, port: int) -> str:

@@ -10,6 +10,7 @@ from collections import deque
 from typing import Final
 
 from b2bua.feature_server.contract import Environment
+from b2bua.sip.address import Address
 from b2bua.sip.message import Document, Request, Response
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.timers import Timer
@@ -71,7 +72,7 @@ class Publication:
         self.aor = aor
         self._owner = owner
         self._call = call
-        self._constant: tuple[list[str], list[str]] | None = None
+        self._constant: tuple[list[str], list[str], str, Address] | None = None
         self._cseq = 0
         self._etag = ""
         self._document: Document | None = None
@@ -117,7 +118,8 @@ class Publication:
         owner, environment = self._owner, self._owner.environment
         if self._constant is None:
             self._constant = self._constant_lines()
-        names, lines = self._constant[0][:], self._constant[1][:]
+        constant_names, constant_lines, call_id, to = self._constant
+        names, lines = constant_names[:], constant_lines[:]
         self._cseq += 1
         names += ("CSeq", "Expires")
         lines += (f"CSeq: {self._cseq} PUBLISH", f"Expires: {expires}")
@@ -125,6 +127,7 @@ class Publication:
             names.append("SIP-If-Match")
             lines.append(f"SIP-If-Match: {self._etag}")
         request = Request("PUBLISH", self.aor, names, lines)
+        request.remember(call_id, self._cseq, "PUBLISH", None, to)
         if document is None:
             request.append("Content-Length", "0")
         else:
@@ -134,18 +137,20 @@ class Publication:
         self._sending = what
         environment.layer.send_request(request, environment.link, self)
 
-    def _constant_lines(self) -> tuple[list[str], list[str]]:
+    def _constant_lines(self) -> tuple[list[str], list[str], str, Address]:
         """What every PUBLISH of this publication says; From is the feature server itself, it publishes for the user."""
         owner, environment = self._owner, self._owner.environment
         identifiers = environment.layer.identifiers
+        call_id = identifiers.call_id()
         values = (
             ("Max-Forwards", "70"),
             ("From", f"<sip:{environment.name}@{environment.domain}>;tag={identifiers.tag()}"),
             ("To", f"<{self.aor}>"),
-            ("Call-ID", identifiers.call_id()),
+            ("Call-ID", call_id),
             ("Event", owner.event),
         )
-        return [name for name, _ in values], [f"{name}: {value}" for name, value in values]
+        lines = [f"{name}: {value}" for name, value in values]
+        return [name for name, _ in values], lines, call_id, Address("", self.aor)
 
     # -- answers -----------------------------------------------------------------------------------------------
 
@@ -217,5 +222,6 @@ class Publication:
 
 def _seconds(response: Response, name: str) -> int | None:
     """A number of seconds in an answer, a comment behind it ignored; None where there is none that can be read."""
-    digits = (response.get(name) or "").partition("(")[0].partition(";")[0].strip()
+    value = response.get(name) or ""
+    digits = value if value.isalnum() else value.partition("(")[0].partition(";")[0].strip()
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None

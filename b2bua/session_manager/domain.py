@@ -38,6 +38,8 @@ class Domain:
 
     def is_alias(self, host: str, port: int | None) -> bool:
         """Whether host and port are the domain: a name of ours with any port, an address with our port or none."""
+        if (host, port) in self._addresses:  # as most peers write it
+            return True
         host = host.strip("[]").lower()
         if host in self._names:
             return True

@@ -7,19 +7,17 @@ after that nobody does.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Protocol, Self, runtime_checkable
 
 from b2bua.sip.address import Address, parse_address, split_unquoted
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.reason import REASON
-from b2bua.sip.uri import Uri, parse_uri
+from b2bua.sip.uri import CACHED_LENGTH, Uri, parse_uri
 from b2bua.sip.via import Via, parse_via
 
 VERSION: Final = "SIP/2.0"
-
-_CACHED_LENGTH: Final = 256
-"""Longer lines are parsed each time, as in uri.py: a stranger's must not fill the memory through the caches."""
 
 _TYPED: Final = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
 """What a message keeps a typed value of, and what a response copies from its request."""
@@ -92,11 +90,14 @@ class Message:
 
     def get_all(self, name: str) -> list[str]:
         """The values of each line with this name, in order, not split at commas."""
-        return [
-            line[line.index(":") + 1 :].strip()
-            for known, line in zip(self.names, self.lines, strict=True)
-            if known == name
-        ]
+        names, lines = self.names, self.lines
+        found: list[str] = []
+        start = -1
+        for _ in range(names.count(name)):
+            start = names.index(name, start + 1)
+            line = lines[start]
+            found.append(line[line.index(":") + 1 :].strip())
+        return found
 
     def elements(self, name: str) -> list[str]:
         """All values of a comma-separated header, in order, over all its lines (RFC 3261 §7.3.1)."""
@@ -160,6 +161,9 @@ class Message:
 
     def contact(self) -> Address | None:
         """The first Contact, or None."""
+        line = self._line("Contact")
+        if "," not in line and line[-1] not in ": \t":
+            return _address_in(line)
         values = self.elements("Contact")
         return parse_address(values[0]) if values else None
 
@@ -169,7 +173,7 @@ class Message:
             line = self.lines[self.names.index(name)]
         except ValueError:
             return None
-        number = _read_integer(line) if len(line) <= _CACHED_LENGTH else _read_integer.__wrapped__(line)
+        number = _read_integer(line) if len(line) <= CACHED_LENGTH else _read_integer.__wrapped__(line)
         if number is None:
             raise MalformedValue(name)
         return number
@@ -227,6 +231,12 @@ class Message:
     def append(self, name: str, value: str) -> None:
         self.names.append(name)
         self.lines.append(f"{name}: {value}")
+
+    def extend(self, headers: Iterable[tuple[str, str]]) -> None:
+        """Append each of these."""
+        for name, value in headers:
+            self.names.append(name)
+            self.lines.append(f"{name}: {value}")
 
     def insert_before(self, name: str, value: str) -> None:
         """Put a value above the first one of its name (Route, Record-Route), or at the end when it is the first."""
@@ -328,10 +338,8 @@ class Request(Message):
 
     def copy(self) -> Request:
         """A new request with the same lines: what a proxy edits and sends on."""
-        body = self._body
-        return self._share(
-            Request(self.method, self.uri, self.names[:], self.lines[:], self._write_body() if body is None else body)
-        )
+        body = self.body  # first: a deferred one brings its Content-Length
+        return self._share(Request(self.method, self.uri, self.names[:], self.lines[:], body))
 
     def start_line(self) -> str:
         return f"{self.method} {self.uri} {VERSION}"
@@ -358,12 +366,17 @@ class Response(Message):
         self._cseq_method = ""
         self._from = self._to = self._via = None
 
+    def copy(self) -> Response:
+        """A new response with the same lines: what a feature edits and passes on."""
+        body = self.body  # first, as in a request's copy
+        return self._share(Response(self.status, self.reason, self.names[:], self.lines[:], body))
+
     def without_top_via(self) -> Response:
         """A new response as a proxy passes it upstream: its own Via, the topmost, taken off (RFC 3261 §16.7 step 3)."""
-        names, lines = self.names, self.lines
+        body, names, lines = self.body, self.names, self.lines
         if names[0] == "Via" and "," not in lines[0]:
-            return self._share(Response(self.status, self.reason, names[1:], lines[1:], self.body))
-        response = self._share(Response(self.status, self.reason, names[:], lines[:], self.body))
+            return self._share(Response(self.status, self.reason, names[1:], lines[1:], body))
+        response = self._share(Response(self.status, self.reason, names[:], lines[:], body))
         response.remove_first("Via")
         return response
 
@@ -388,16 +401,15 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
     index = asked.index
     try:
         lines += (found[index("From")], found[index("To")], found[index("Call-ID")], found[index("CSeq")])
+        place = len(names) + 1  # of To
         names += _COPIED
     except ValueError:
         _copy_present(request, names, lines)
+        place = names.index("To") if "To" in names else -1
     to = request._to
-    if tag and "To" in names:
-        to = request.to
-        if not to.tag:
-            place = names.index("To")
-            lines[place] = f"{lines[place].rstrip()};tag={tag}"
-            to = Address(to.display, to.uri, f"{to.parameters};tag={tag}", tag)
+    if tag and place >= 0 and not request.to.tag:
+        lines[place] = f"{lines[place].rstrip()};tag={tag}"
+        to = None  # read anew by whoever asks: hardly anybody does
     if status == 100 and "Timestamp" in asked:  # RFC 3261 §8.2.6.1
         names.append("Timestamp")
         lines.append(found[index("Timestamp")])
@@ -428,8 +440,8 @@ def _read_address(line: str) -> Address:
 
 
 def _address_in(line: str) -> Address:
-    """The value of a From or To line. Cached by the line: the same few come back in every message of a dialog."""
-    return _read_address(line) if len(line) <= _CACHED_LENGTH else _read_address.__wrapped__(line)
+    """The one value of a From, To or Contact line. Cached by the line: the same few come back in every message of a dialog."""
+    return _read_address(line) if len(line) <= CACHED_LENGTH else _read_address.__wrapped__(line)
 
 
 @lru_cache(maxsize=1024)
@@ -456,4 +468,4 @@ def _read_cseq(line: str) -> tuple[int, str]:
 
 def _cseq_in(line: str) -> tuple[int, str]:
     """Number and method of a CSeq line, cached by the line: most are low numbers."""
-    return _read_cseq(line) if len(line) <= _CACHED_LENGTH else _read_cseq.__wrapped__(line)
+    return _read_cseq(line) if len(line) <= CACHED_LENGTH else _read_cseq.__wrapped__(line)

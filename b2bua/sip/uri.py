@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from b2bua.sip.errors import MalformedValue
 
-_CACHED_LENGTH: Final = 256
+CACHED_LENGTH: Final = 256
 """Longer URIs are parsed each time: 8,192 of 64 KB each would let a stranger fill the memory through the cache."""
 DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
 
@@ -100,7 +100,7 @@ def parse_uri(text: str) -> Uri:
 
     Cached: the same few thousand URIs come back in every message, and a `Uri` never changes.
     """
-    return _parse_cached(text) if len(text) <= _CACHED_LENGTH else _parse(text)
+    return _parse_cached(text) if len(text) <= CACHED_LENGTH else _parse(text)
 
 
 def _parse(text: str) -> Uri:

@@ -77,7 +77,6 @@ class Recorder:
         self.legs = Legs()
         self.directory = Directory()
         self._wall = wall
-        self._ways: dict[str, tuple[str, str]] = {}
         self._ring: deque[Entry | Unwritten] = deque(maxlen=size)
         self._listeners: tuple[Listener, ...] = ()
 
@@ -101,9 +100,7 @@ class Recorder:
     def linked(self, source: str, destination: str, message: Message) -> None:
         """A message passes the in-process link between the roles `SM` and `CM`."""
         if self.size:
-            # One shared tuple per way: a fresh one would keep the collector busy with the entry.
-            way = self._ways.get(source + destination) or self._ways.setdefault(source + destination, (source, destination))
-            entry = (self._wall(), LINK, "memory", way, message, message.call)
+            entry = (self._wall(), LINK, "memory", (source, destination), message, message.call)
             self._ring.append(entry)
             if self._listeners:
                 self._tell(_written(entry))

@@ -72,7 +72,8 @@ class MemoryFlow:
 
     def send(self, message: Message) -> bytes:
         """Post the message to the other side; there are no bytes to repeat, a reliable flow needs none."""
-        self._record(*self._way, message)
+        source, destination = self._way
+        self._record(source, destination, message)
         peer = self._peer
         assert peer is not None and peer._receive is not None, "memory_link connects both ends before anything is sent"
         self._turns.post(peer._receive, message, peer)

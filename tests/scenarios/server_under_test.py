@@ -28,8 +28,9 @@ from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notifier import Notifier
+from b2bua.session_manager.notify_sender import NotifySender
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
-from b2bua.session_manager.session_manager import NotifySender, Parts, SessionManager
+from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.sip.digest import ha1
 from b2bua.sip.flow import HostPort

@@ -59,7 +59,9 @@ class Label(Feature):
     def response_received(self, call, leg, response):
         if response.status == 180:
             return None
-        return response
+        changed = response.copy()
+        changed.append("Subject", "seen")
+        return changed
 '''
 
 CLUMSY = '''
@@ -165,6 +167,7 @@ def test_feature_that_changes_messages_and_keeps_one(with_plugin: MakePluginScen
     alice.hears_nothing()
     bob >> b.answer(arrived, 200, b.sdp())
     answer = alice << "200 INVITE"
+    assert answer.get("Subject") == "seen"
     a.learn(answer)
     alice >> a.ack(answer)
     bob << "ACK"

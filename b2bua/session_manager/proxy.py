@@ -1,0 +1,197 @@
+"""The stateful proxy (RFC 3261 §16): where a request goes on to, and what it looks like when it does."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from b2bua.session_manager.arrival import Arrival
+from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.links import Links
+from b2bua.session_manager.location import Binding, Location, behind_nat, is_address
+from b2bua.session_manager.response_context import ResponseContext
+from b2bua.session_manager.tokens import CALLEE, CALLER, FlowToken, Tokens
+from b2bua.sip.errors import SipError
+from b2bua.sip.flow import Flow, Flows
+from b2bua.sip.message import Request, response_to
+from b2bua.sip.uri import host_text, parse_uri
+from b2bua.transaction.layer import TransactionLayer
+
+MAX_FORWARDS: Final = 70
+
+
+class Users(Protocol):
+    """Who has an account: what Session Manager asks the store."""
+
+    def user(self, name: str) -> object | None: ...
+
+
+class Proxy:
+    """Passes requests on: to an application of the sequence, to a user's contacts, or along a dialog's route."""
+
+    def __init__(
+        self,
+        layer: TransactionLayer,
+        domain: Domain,
+        tokens: Tokens,
+        links: Links,
+        users: Users,
+        location: Location,
+        flows: Flows,
+        authenticator: Authenticator,
+    ) -> None:
+        self._layer = layer
+        self._domain = domain
+        self._tokens = tokens
+        self._links = links
+        self._users = users
+        self._location = location
+        self._flows = flows
+        self._authenticator = authenticator
+        self._tag = layer.identifiers.tag
+
+    # -- where to -----------------------------------------------------------------------------------------------
+
+    def to_application(self, arrival: Arrival, user: str, owner: str, position: int) -> None:
+        """Hand the request to the application at this position; its Route brings it back behind that position."""
+        link = self._links.sequence[position]
+        request = arrival.request
+        context = self._start_proxying(arrival)
+        forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
+        host, port = arrival.source.local
+        back = self._tokens.position(position + 1)
+        forwarded.insert_before("Route", f"<sip:{back}@{host_text(host)}:{port};lr>")
+        forwarded.insert_before("Route", f"<sip:{host_text(host)}:{port};lr;fs={link.name}>")
+        if arrival.link is None:
+            self._assert_identity(forwarded, owner)
+            contact = request.contact()
+            via = request.top_via
+            nat = contact is None or behind_nat(contact, via.host, via.port, arrival.source.remote)
+            token = self._tokens.flow(arrival.source, request.call_id, CALLER, nat, link.name)
+            self._record_route(forwarded, arrival.source, token)
+        context.add(self._layer.send_request(forwarded, link.flow, context))
+
+    def to_location(self, arrival: Arrival, user: str) -> None:
+        """Past the last application: to every contact of the user (RFC 3261 §16.5), 404 or 480 where there is none."""
+        if not user or self._users.user(user) is None:
+            raise SipError(404)
+        targets = []
+        for binding in self._location.bindings(user):
+            flow = binding.flow(self._flows)
+            if flow is not None:
+                targets.append((binding, flow))
+        if not targets:
+            raise SipError(480)
+        context = self._start_proxying(arrival)
+        for binding, flow in targets:
+            context.add(self._layer.send_request(self._to_contact(arrival, binding, flow), flow, context))
+
+    def _to_contact(self, arrival: Arrival, binding: Binding, flow: Flow) -> Request:
+        request = arrival.request
+        forwarded = self._forwarded(arrival, binding.uri)
+        for route in reversed(binding.path):
+            forwarded.insert_before("Route", route)
+        if request.method == "INVITE":
+            if arrival.link is None:
+                # Both sides are phones: a Record-Route for each, the one of the caller's side first (RFC 5658).
+                token = self._tokens.flow(arrival.source, request.call_id, CALLER, False, "")
+                self._record_route(forwarded, arrival.source, token)
+            name = arrival.link.name if arrival.link is not None else ""
+            self._record_route(forwarded, flow, self._tokens.flow(flow, request.call_id, CALLEE, binding.nat, name))
+        return forwarded
+
+    def forward_in_dialog(self, arrival: Arrival) -> None:
+        """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
+        request = arrival.request
+        flow = self._target_in_dialog(arrival)
+        context = self._start_proxying(arrival)
+        forwarded = self._forwarded(arrival, request.uri)
+        if request.method == "INVITE":
+            # No effect on the route set, but a recovering or strict peer wants it (RFC 3261 §16.6 step 4).
+            for text in reversed(arrival.routes.texts):
+                self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text)
+        context.add(self._layer.send_request(forwarded, flow, context))
+
+    def _target_in_dialog(self, arrival: Arrival) -> Flow:
+        """Where a request in dialog goes: the phone's flow when a link sends, else the link that the Request-URI names,
+        else the other phone's flow."""
+        first, second = arrival.routes.first, arrival.routes.second
+        assert first is not None
+        if arrival.link is not None:
+            return self._flow_of(first, arrival.request)
+        if second is not None:
+            # One token twice, or behind one that leads to a link, would have us send wherever the Request-URI says.
+            if first.link or first.direction == second.direction:
+                raise SipError(403, "Routes Of Different Dialogs")
+            return self._flow_of(second, arrival.request)
+        uri = arrival.request.parsed_uri()
+        if self._domain.is_alias(uri.host, uri.port):
+            # The token says it too: some phones lose the parameters of the Request-URI.
+            link = self._links.named(uri.parameter("fs") or first.link)
+            if link is not None:
+                return link.flow
+        raise SipError(404)
+
+    def _flow_of(self, token: FlowToken, request: Request) -> Flow:
+        remote = token.remote
+        if not token.through_nat:
+            # A phone in the open may have moved its Contact by a re-INVITE (target refresh): the Request-URI has it.
+            uri = request.parsed_uri()
+            if is_address(uri.bare_host):
+                remote = (uri.bare_host, uri.port or 5060)
+        flow = self._flows.find(token.listener, remote)
+        if flow is None:
+            raise SipError(430)
+        return flow
+
+    def forward_ack(self, arrival: Arrival) -> None:
+        """The ACK of a 2xx goes where its Routes prove; SipError when they prove nothing."""
+        if arrival.routes.first is None:
+            raise SipError(481)
+        target = self._target_in_dialog(arrival)
+        self._layer.send_ack(self._forwarded(arrival, arrival.request.uri), target)
+
+    # -- building ----------------------------------------------------------------------------------------------
+
+    def _start_proxying(self, arrival: Arrival) -> ResponseContext:
+        """Response context of a request that goes on; an INVITE gets its 100 at once (RFC 3261 §16.2)."""
+        request = arrival.request
+        assert arrival.transaction is not None, "an ACK has no responses"
+        if arrival.hops == 0:
+            raise SipError(483)  # an OPTIONS that is not for ourselves
+        if request.method == "INVITE":
+            self._layer.respond(arrival.transaction, response_to(request, 100))
+        status_of_silence = 487 if arrival.link is None else 408
+        return ResponseContext(self._layer, arrival.transaction, request, self._tag, status_of_silence)
+
+    def _forwarded(self, arrival: Arrival, uri: str) -> Request:
+        """The copy that goes on (RFC 3261 §16.6 steps 1 to 3): our Routes off, a hop less, no credentials of our realm."""
+        request = arrival.request
+        copy = request.copy()
+        copy.uri = uri
+        for _ in range(arrival.routes.count):
+            copy.remove_first("Route")
+        hops = arrival.hops
+        copy.replace("Max-Forwards", str(MAX_FORWARDS if hops is None else hops - 1))
+        self._authenticator.strip(copy)
+        if arrival.link is None:
+            # What a phone asserts of itself is worth nothing (RFC 3325 §5).
+            for name in ("P-Asserted-Identity", "P-Preferred-Identity"):
+                if name in copy.names:
+                    copy.remove(name)
+        return copy
+
+    def _assert_identity(self, request: Request, owner: str) -> None:
+        """Tell the applications whom we authenticated (RFC 3325 §5)."""
+        if owner:
+            request.append("P-Asserted-Identity", f"<{self._domain.aor(owner)}>")
+
+    def _record_route(self, request: Request, flow: Flow, token: str) -> None:
+        host, port = flow.local
+        request.insert_before("Record-Route", f"<sip:{token}@{host_text(host)}:{port};lr>")
+
+    def _canonical(self, uri: str, user: str) -> str:
+        """The address of record in place of an alias of it: what the applications and the documents speak of."""
+        if not user or uri.endswith(f"@{self._domain.name}"):
+            return uri
+        return f"sip:{parse_uri(uri).user}@{self._domain.name}"
