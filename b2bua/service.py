@@ -222,14 +222,16 @@ class Server:
         self._failed(error, None)
 
     def _learned(self, user: str, source: Flow, uri: str) -> None:
-        self.recorder.learn(user, source.remote)
-        contact = parse_uri(uri)
-        self.recorder.learn(user, (contact.bare_host, contact.port or 5060))
+        for binding in self.location.bindings(user):
+            self._learn(binding)
 
     def _learn(self, binding: Binding) -> None:
-        self.recorder.learn(binding.aor, binding.source)
+        """Tell the trace where this phone is reached; a REGISTER may come from somebody else on its behalf."""
         contact = parse_uri(binding.uri)
-        self.recorder.learn(binding.aor, (contact.bare_host, contact.port or 5060))
+        if not binding.nat:
+            self.recorder.learn(binding.aor, (contact.bare_host, contact.port or 5060))
+        if binding.nat or contact.bare_host == binding.source[0]:
+            self.recorder.learn(binding.aor, binding.source)
 
 
 class _Live:

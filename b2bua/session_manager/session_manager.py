@@ -151,6 +151,9 @@ class SessionManager:
         elif method == "SUBSCRIBE":
             self._known(user)
             self._subscribe(arrival, user, owner)
+        elif not user:
+            # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).
+            raise SipError(405, "", ("Allow", ALLOW))
         elif method == "INVITE" and self._links.sequence:
             self._proxy.to_application(arrival, user, owner, 0)
         else:
