@@ -59,9 +59,8 @@ class Call:
         """What a merged request has in common with the first (RFC 3261 §8.2.2.2)."""
         self._b2bua = b2bua
         self._shown: tuple[str, bool, bool] = ("", False, False)
-        host, port = _address_of_session_manager(invite)
-        self.caller = self._caller_leg(transaction, invite, host, port)
-        self.callee = self._callee_leg(invite, host, port)
+        self.caller = self._caller_leg(transaction, invite, *_address_towards_caller(invite))
+        self.callee = self._callee_leg(invite, *_address_towards_callee(invite))
 
     def _caller_leg(self, transaction: ServerTransaction, invite: Request, host: str, port: int) -> Leg:
         environment = self.environment
@@ -248,7 +247,16 @@ class Call:
         return self.state != ENDED
 
 
-def _address_of_session_manager(invite: Request) -> tuple[str, int]:
+def _address_towards_callee(invite: Request) -> tuple[str, int]:
+    """Session Manager's address as the callee knows it: that of the Route by which the call goes back to it."""
+    routes = invite.elements("Route")
+    if len(routes) < 2:
+        return _address_towards_caller(invite)
+    uri = parse_address(routes[1]).parsed_uri()
+    return uri.bare_host, uri.port or 5060
+
+
+def _address_towards_caller(invite: Request) -> tuple[str, int]:
     """Session Manager's address as the caller knows it: the host of its topmost Record-Route, else of its Route."""
     for name in ("Record-Route", "Route"):
         values = invite.elements(name)

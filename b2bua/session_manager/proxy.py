@@ -12,7 +12,7 @@ from b2bua.session_manager.location import Binding, Location, behind_nat, is_add
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.tokens import CALLEE, CALLER, FlowToken, Tokens
 from b2bua.sip.errors import SipError
-from b2bua.sip.flow import Flow, Flows
+from b2bua.sip.flow import Flow, Flows, HostPort
 from b2bua.sip.message import Request, response_to
 from b2bua.sip.uri import host_text, parse_uri
 from b2bua.transaction.layer import TransactionLayer
@@ -60,7 +60,8 @@ class Proxy:
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
         host, port = arrival.source.local
         back = self._tokens.position(position + 1)
-        forwarded.insert_before("Route", f"<sip:{back}@{host_text(host)}:{port};lr>")
+        back_host, back_port = self._address_towards(user) or (host, port)
+        forwarded.insert_before("Route", f"<sip:{back}@{host_text(back_host)}:{back_port};lr>")
         forwarded.insert_before("Route", f"<sip:{host_text(host)}:{port};lr;fs={link.name}>")
         if arrival.link is None:
             self._assert_identity(forwarded, owner)
@@ -70,6 +71,15 @@ class Proxy:
             token = self._tokens.flow(arrival.source, request.call_id, CALLER, nat, link.name)
             self._record_route(forwarded, arrival.source, token)
         context.add(self._layer.send_request(forwarded, link.flow, context))
+
+    def _address_towards(self, user: str) -> HostPort | None:
+        """Our address as a phone of the callee knows it: an application puts it into its Contact on that leg."""
+        for binding in self._location.bindings(user):
+            flow = binding.flow(self._flows)
+            if flow is not None:
+                self._domain.local_address_seen(flow.local)
+                return flow.local
+        return None
 
     def to_location(self, arrival: Arrival, user: str) -> None:
         """Past the last application: to every contact of the user (RFC 3261 §16.5), 404 or 480 where there is none."""

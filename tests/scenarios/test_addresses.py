@@ -1,0 +1,34 @@
+"""Several addresses of the server: each phone is told the one that it is reached from."""
+
+from __future__ import annotations
+
+from tests.scenarios.scene import Scene, hang_up, hold, invite, resume
+
+
+def test_contact_on_each_leg_names_the_address_that_its_phone_knows(scene: Scene) -> None:
+    """interfaces.md: CM's Contact has Session Manager's address towards that peer."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    manager = scene.server.session_manager
+    told = manager._proxy._address_towards("6002")
+    assert told is not None and told == manager._parts.location.bindings("6002")[0].flow(manager._parts.flows).local
+    other = ("192.0.2.77", 5060)
+    manager._domain.local_address_seen(other)
+    manager._proxy._address_towards = lambda user: other if user == "6002" else None
+    a, b, arrived = invite(alice, bob)
+    contact = arrived.contact().parsed_uri()
+    assert (contact.host, contact.port) == other
+    assert b"IN IP4 192.0.2.77" in arrived.body.split(b"\r\n")[1]
+    bob >> b.answer(arrived, 200, b.sdp())
+    answer = alice << "200 INVITE"
+    contact = answer.contact().parsed_uri()
+    assert (contact.host, contact.port) == told
+    a.learn(answer)
+    alice >> a.ack(answer)
+    bob << "ACK"
+    hold(b, a)  # the callee's own requests find back by that address
+    resume(b, a)
+    hang_up(b, a)
+
+
+def test_phone_that_is_not_registered_is_told_the_callers_address(scene: Scene) -> None:
+    assert scene.server.session_manager._proxy._address_towards("6009") is None
