@@ -43,7 +43,7 @@ from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
 from b2bua.sip.uri import parse_uri
 from b2bua.store.first_start import make_initial_users
-from b2bua.store.interface import Store, StoreError
+from b2bua.store.interface import Store
 from b2bua.store.opening import open_store
 from b2bua.store.records import BindingRecord
 from b2bua.store.users_file import read_users
@@ -148,7 +148,7 @@ class Server:
         self.ready = True
 
     def stop(self) -> list[Any]:
-        """Stop listening and close the store; calls in progress get no BYE (a restart lets them go on)."""
+        """Stop listening and close the store; calls in progress get no BYE: the phones' media goes on."""
         self.ready = False
         self.listeners.close()
         waiting = [self._http.stopListening()]
@@ -323,6 +323,3 @@ def _tune_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
-
-
-__all__ = ["Server", "StoreError", "run"]

@@ -184,10 +184,7 @@ class Call:
         leg.answer(transaction, request, 200)
         if leg.usage.server is not None:
             leg.respond(487)
-        if not leg.ended:
-            leg.over()
-        else:
-            leg.over()  # crossing BYEs: ours is still open, its answer changes nothing
+        leg.over()  # where BYEs crossed, ours is still open: its answer changes nothing
         reasons = tuple(("Reason", value) for value in request.get_all("Reason"))
         self.finish("answered" if leg.answered else "cancelled", *reasons, spare=leg)
 

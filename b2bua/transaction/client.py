@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
-from b2bua.transaction.machine import Event, State, Table
+from b2bua.transaction.machine import Machine
 from b2bua.transaction.timers import Timer, Timers
 
 
@@ -20,16 +20,13 @@ class ClientUser(Protocol):
         """No final response: 408 for a time-out, 503 for a transport error (RFC 3261 §8.1.3.1)."""
 
 
-class ClientTransaction:
+class ClientTransaction(Machine):
     """One request sent, up to its final response and the retransmissions after it."""
 
     __slots__ = (
-        "request", "method", "flow", "user", "state", "branch", "_data", "_timers", "_interval", "_retransmit",
+        "request", "method", "flow", "user", "branch", "_data", "_timers", "_interval", "_retransmit",
         "_timeout", "_end", "_retransmitted",
     )  # fmt: skip
-
-    table: ClassVar[Table] = {}
-    initial: ClassVar[State] = State.TRYING
 
     def __init__(
         self,
@@ -54,21 +51,6 @@ class ClientTransaction:
         self._timeout: Timer | None = None
         self._end: Callable[[ClientTransaction], None] | None = ended
         self._retransmitted = retransmitted
-
-    def fire(self, event: Event, message: Response | None = None) -> None:
-        """Run one event through the table; a pair that is not in it is ignored (the tests list those)."""
-        transition = self.table.get((self.state, event))
-        if transition is None:
-            return
-        self.state, actions = transition
-        try:
-            for action in actions:
-                action(self, message)
-        except Exception:
-            # A user that raises must not leave a transaction that never ends: the rest is done all the same.
-            for later in actions[actions.index(action) + 1 :]:
-                later(self, message)
-            raise
 
     # -- actions ------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
+
+from b2bua.sip.message import Message
 
 
 class State(StrEnum):
@@ -60,6 +62,31 @@ class Transition(NamedTuple):
 
 
 Table = dict[tuple[State, Event], Transition]
+
+
+class Machine:
+    """A transaction as one of the figures: its state, and the table that says what an event does in it."""
+
+    __slots__ = ("state",)
+
+    table: ClassVar[Table] = {}
+    initial: ClassVar[State] = State.TRYING
+    state: State
+
+    def fire(self, event: Event, message: Message | None = None) -> None:
+        """Run one event through the table; a pair that is not in it is ignored (the tests list those)."""
+        transition = self.table.get((self.state, event))
+        if transition is None:
+            return
+        self.state, actions = transition
+        try:
+            for action in actions:
+                action(self, message)
+        except Exception:
+            # A user that raises must not leave a transaction that never ends: the rest is done all the same.
+            for later in actions[actions.index(action) + 1 :]:
+                later(self, message)
+            raise
 
 
 def to(state: State, *actions: Action) -> Transition:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
-from typing import ClassVar, Final
+from typing import Final
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
-from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Event, State, Table
+from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Machine, State
 from b2bua.transaction.timers import Timer, Timers
 
 _PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
@@ -19,16 +19,13 @@ Key = tuple[object, ...]
 """What the retransmissions of one request have in common (RFC 3261 §17.2.3)."""
 
 
-class ServerTransaction:
+class ServerTransaction(Machine):
     """One request received, up to its final response and the retransmissions after it."""
 
     __slots__ = (
-        "request", "method", "source", "acknowledged", "flow", "key", "state", "attached", "_data", "_timers",
+        "request", "method", "source", "acknowledged", "flow", "key",  "attached", "_data", "_timers",
         "_interval", "_retransmit", "_timeout", "_end", "_retransmitted",
     )  # fmt: skip
-
-    table: ClassVar[Table] = {}
-    initial: ClassVar[State] = State.TRYING
 
     def __init__(
         self,
@@ -69,21 +66,6 @@ class ServerTransaction:
     def answered(self) -> bool:
         """Whether a final response has gone out."""
         return self.state not in _UNANSWERED
-
-    def fire(self, event: Event, message: Request | Response | None = None) -> None:
-        """Run one event through the table; a pair that is not in it is ignored (the tests list those)."""
-        transition = self.table.get((self.state, event))
-        if transition is None:
-            return
-        self.state, actions = transition
-        try:
-            for action in actions:
-                action(self, message)
-        except Exception:
-            # A user that raises must not leave a transaction that never ends: the rest is done all the same.
-            for later in actions[actions.index(action) + 1 :]:
-                later(self, message)
-            raise
 
     # -- actions ------------------------------------------------------------------------------------------------
 
