@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from b2bua.sip.flow import Flow
@@ -20,42 +19,44 @@ class ClientUser(Protocol):
         """No final response: 408 for a time-out, 503 for a transport error (RFC 3261 §8.1.3.1)."""
 
 
+class ClientOwner(Protocol):
+    """Who keeps the transaction: the layer."""
+
+    timers: Timers
+
+    def client_ended(self, transaction: ClientTransaction) -> None:
+        """It is over: called once."""
+
+    def retransmitted(self, method: str) -> None:
+        """The transaction sent something again."""
+
+    def send_cancel(self, cancel: Request, flow: Flow) -> None:
+        """Send the CANCEL of an INVITE, which has the INVITE's Via."""
+
+
 class ClientTransaction(Machine):
     """One request sent, up to its final response and the retransmissions after it."""
 
-    __slots__ = (
-        "request", "method", "flow", "user", "branch", "_data", "_timers", "_interval", "_retransmit",
-        "_timeout", "_end", "_retransmitted",
-    )  # fmt: skip
+    __slots__ = ("request", "method", "flow", "user", "branch", "_owner", "_data", "_interval", "_retransmit", "_timeout")
 
-    def __init__(
-        self,
-        request: Request,
-        flow: Flow,
-        user: ClientUser,
-        timers: Timers,
-        ended: Callable[[ClientTransaction], None],
-        retransmitted: Callable[[str], None],
-    ) -> None:
+    def __init__(self, request: Request, flow: Flow, user: ClientUser, owner: ClientOwner, branch: str) -> None:
         self.request: Request | None = request
         """The request as sent; dropped with the final response, what must be repeated is kept as bytes."""
         self.method = request.method
         self.flow = flow
         self.user: ClientUser | None = user
-        self.branch = request.top_via.branch
+        self.branch = branch
         self.state = self.initial
+        self._owner = owner
         self._data = b""
-        self._timers = timers
-        self._interval = 0.0
         self._retransmit: Timer | None = None
         self._timeout: Timer | None = None
-        self._end: Callable[[ClientTransaction], None] | None = ended
-        self._retransmitted = retransmitted
+        self._interval = 0.0
 
     # -- actions ------------------------------------------------------------------------------------------------
 
     def resend(self, _: object) -> None:
-        self._retransmitted(self.method)
+        self._owner.retransmitted(self.method)
         self.flow.resend(self._data)
 
     def pass_up(self, response: Response) -> None:
@@ -85,9 +86,7 @@ class ClientTransaction(Machine):
     def end(self, _: object) -> None:
         if self._retransmit is not None or self._timeout is not None:
             self.stop_timers(None)
-        ended, self._end = self._end, None
-        if ended is not None:
-            ended(self)
+        self._owner.client_ended(self)
         self.user = self.request = None
 
     def start(self) -> None:

@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar, Final
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
-from b2bua.transaction.client import ClientTransaction, ClientUser
+from b2bua.transaction.client import ClientOwner, ClientTransaction, ClientUser
 from b2bua.transaction.machine import Event, State, Table, to
 from b2bua.transaction.requests import ack_for_failure, cancel_for
-from b2bua.transaction.timers import T1, TIMEOUT, Timers
+from b2bua.transaction.timers import T1, TIMEOUT
 
 
 class InviteClient(ClientTransaction):
     """Sends an INVITE, acknowledges its failure responses itself, passes every 2xx up (each needs the user's own ACK)."""
 
-    __slots__ = ("_acked_to", "_cancel", "_send_cancel")
+    __slots__ = ("_acked_to", "_cancel")
 
     initial: ClassVar[State] = State.CALLING
 
-    def __init__(
-        self,
-        request: Request,
-        flow: Flow,
-        user: ClientUser,
-        timers: Timers,
-        ended: Callable[[ClientTransaction], None],
-        retransmitted: Callable[[str], None],
-        send_cancel: Callable[[Request, Flow], None],
-    ) -> None:
-        super().__init__(request, flow, user, timers, ended, retransmitted)
+    def __init__(self, request: Request, flow: Flow, user: ClientUser, owner: ClientOwner, branch: str) -> None:
+        super().__init__(request, flow, user, owner, branch)
         self._acked_to = ""
         self._cancel: tuple[tuple[str, str], ...] | None = None
-        self._send_cancel = send_cancel
 
     def start(self) -> None:
         """Send the request; timers A (not on a reliable transport) and B run from now."""
-        request = self.request
+        request, flow, timers = self.request, self.flow, self._owner.timers
         assert request is not None
-        self._data = self.flow.send(request)
-        if not self.flow.reliable:
+        self._data = flow.send(request)
+        if not flow.reliable:
             self._interval = T1
-            self._retransmit = self._timers.start(T1, self._timer_a)
-        self._timeout = self._timers.start(TIMEOUT, self._timer_b)
+            self._retransmit = timers.start(T1, self._timer_a)
+        self._timeout = timers.start(TIMEOUT, self._timer_b)
 
     def cancel(self, *headers: tuple[str, str]) -> None:
         """Ask the far end to give up: a CANCEL leaves once a 1xx came, at once if it did (RFC 3261 §9.1).
@@ -59,8 +48,8 @@ class InviteClient(ClientTransaction):
     def _cancel_now(self) -> None:
         if self._cancel is None or self.request is None:
             return
-        self._send_cancel(cancel_for(self.request, self._cancel), self.flow)
-        self._timeout = self._timers.start(TIMEOUT, self._timer_b)
+        self._owner.send_cancel(cancel_for(self.request, self._cancel), self.flow)
+        self._timeout = self._owner.timers.start(TIMEOUT, self._timer_b)
 
     def _timer_a(self) -> None:
         self.fire(Event.TIMER_A)
@@ -72,7 +61,7 @@ class InviteClient(ClientTransaction):
 
     def double_timer_a(self, _: object) -> None:
         self._interval *= 2
-        self._retransmit = self._timers.start(self._interval, self._timer_a)
+        self._retransmit = self._owner.timers.start(self._interval, self._timer_a)
 
     def cancel_if_wanted(self, _: object) -> None:
         if self._cancel is not None:
@@ -86,21 +75,21 @@ class InviteClient(ClientTransaction):
 
     def acknowledge_again(self, _: object) -> None:
         if self._data:
-            self._retransmitted("ACK")
+            self._owner.retransmitted("ACK")
             self.flow.resend(self._data)
 
     def start_timer_d(self, _: object) -> None:
         if self.flow.reliable:
             self.fire(Event.TIMER_D)  # D is 0 s on reliable transports
         else:
-            self._timers.start(TIMEOUT, self._timer_d)
+            self._owner.timers.start(TIMEOUT, self._timer_d)
 
     def _timer_d(self) -> None:
         self.fire(Event.TIMER_D)
 
     def start_timer_m(self, _: object) -> None:
         self._data = b""
-        self._timers.start(TIMEOUT, self._timer_m)
+        self._owner.timers.start(TIMEOUT, self._timer_m)
 
     def _timer_m(self) -> None:
         self.fire(Event.TIMER_M)

@@ -16,13 +16,13 @@ class NonInviteClient(ClientTransaction):
 
     def start(self) -> None:
         """Send the request; timers E (not on a reliable transport) and F run from now."""
-        request = self.request
+        request, flow, timers = self.request, self.flow, self._owner.timers
         assert request is not None
-        self._timeout = self._timers.start(TIMEOUT, self._timer_f)
-        if not self.flow.reliable:
+        self._timeout = timers.start(TIMEOUT, self._timer_f)
+        if not flow.reliable:
             self._interval = T1
-            self._retransmit = self._timers.start(T1, self._timer_e)
-        self._data = self.flow.send(request)
+            self._retransmit = timers.start(T1, self._timer_e)
+        self._data = flow.send(request)
 
     def _timer_e(self) -> None:
         self.fire(Event.TIMER_E)
@@ -34,18 +34,18 @@ class NonInviteClient(ClientTransaction):
 
     def double_timer_e(self, _: object) -> None:
         self._interval = min(self._interval * 2, T2)
-        self._retransmit = self._timers.start(self._interval, self._timer_e)
+        self._retransmit = self._owner.timers.start(self._interval, self._timer_e)
 
     def restart_timer_e_at_t2(self, _: object) -> None:
         self._interval = T2
-        self._retransmit = self._timers.start(T2, self._timer_e)
+        self._retransmit = self._owner.timers.start(T2, self._timer_e)
 
     def start_timer_k(self, _: object) -> None:
         self._data = b""
         if self.flow.reliable:
             self.fire(_TIMER_K)  # K is 0 s on reliable transports
         else:
-            self._timers.start(T4, self._timer_k)
+            self._owner.timers.start(T4, self._timer_k)
 
     def _timer_k(self) -> None:
         self.fire(Event.TIMER_K)

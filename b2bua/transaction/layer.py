@@ -117,7 +117,7 @@ class TransactionLayer:
             self._observer.message_dropped("too many transactions")
             return
         kind = InviteServer if method == "INVITE" else NonInviteServer
-        transaction = kind(request, flow, key, self.timers, self._server_ended, self._resent_response)
+        transaction = kind(request, flow, key, self)
         self._servers[key] = transaction
         if method == "CANCEL":
             self._cancel(transaction, request)
@@ -152,14 +152,8 @@ class TransactionLayer:
         """Put our Via on top and send; `user` hears the responses. The request is not to be edited afterwards."""
         branch, method = self.identifiers.branch(), request.method
         self._put_via(request, flow, branch)
-        transaction: ClientTransaction
-        if method == "INVITE":
-            transaction = InviteClient(
-                request, flow, user, self.timers, self._client_ended, self._resent_request, self._send_cancel
-            )
-        else:
-            transaction = NonInviteClient(request, flow, user, self.timers, self._client_ended, self._resent_request)
-        self._clients[branch, method] = transaction
+        kind = InviteClient if method == "INVITE" else NonInviteClient
+        transaction = self._clients[branch, method] = kind(request, flow, user, self, branch)
         self._observer.request("out", method, flow.transport)
         transaction.start()
         return transaction
@@ -209,6 +203,24 @@ class TransactionLayer:
         """How many server and client transactions there are: for leak tests."""
         return len(self._servers), len(self._clients)
 
+    # -- from the transactions -------------------------------------------------------------------------------
+
+    def send_cancel(self, cancel: Request, flow: Flow) -> None:
+        """A CANCEL keeps the INVITE's Via, so it does not go through `send_request`."""
+        branch = cancel.top_via.branch
+        transaction = self._clients[branch, "CANCEL"] = NonInviteClient(cancel, flow, _IGNORE, self, branch)
+        self._observer.request("out", "CANCEL", flow.transport)
+        transaction.start()
+
+    def server_ended(self, transaction: ServerTransaction) -> None:
+        self._servers.pop(transaction.key, None)
+
+    def client_ended(self, transaction: ClientTransaction) -> None:
+        self._clients.pop((transaction.branch, transaction.method), None)
+
+    def retransmitted(self, method: str) -> None:
+        self._observer.retransmission("out", method)
+
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _user(self) -> TransactionUser:
@@ -227,25 +239,6 @@ class TransactionLayer:
         request.names.insert(0, "Via")
         request.lines.insert(0, start + parameters)
         request._via = Via(transport.lower(), *local, parameters, branch)
-
-    def _send_cancel(self, cancel: Request, flow: Flow) -> None:
-        """A CANCEL keeps the INVITE's Via, so it does not go through `send_request`."""
-        transaction = NonInviteClient(cancel, flow, _IGNORE, self.timers, self._client_ended, self._resent_request)
-        self._clients[transaction.branch, "CANCEL"] = transaction
-        self._observer.request("out", "CANCEL", flow.transport)
-        transaction.start()
-
-    def _server_ended(self, transaction: ServerTransaction) -> None:
-        self._servers.pop(transaction.key, None)
-
-    def _client_ended(self, transaction: ClientTransaction) -> None:
-        self._clients.pop((transaction.branch, transaction.method), None)
-
-    def _resent_request(self, method: str) -> None:
-        self._observer.retransmission("out", method)
-
-    def _resent_response(self, method: str) -> None:
-        self._observer.retransmission("out", method)
 
     def _failed(self, error: Exception, message: Request | Response, flow: Flow) -> None:
         """A mistake of ours: this request is answered 500, its transaction ends, the server goes on."""

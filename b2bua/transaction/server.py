@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
-from typing import Final
+from typing import Final, Protocol
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
@@ -19,23 +19,27 @@ Key = tuple[object, ...]
 """What the retransmissions of one request have in common (RFC 3261 §17.2.3)."""
 
 
+class ServerOwner(Protocol):
+    """Who keeps the transaction: the layer."""
+
+    timers: Timers
+
+    def server_ended(self, transaction: ServerTransaction) -> None:
+        """It is over: called once."""
+
+    def retransmitted(self, method: str) -> None:
+        """The transaction sent something again."""
+
+
 class ServerTransaction(Machine):
     """One request received, up to its final response and the retransmissions after it."""
 
     __slots__ = (
-        "request", "method", "source", "acknowledged", "flow", "key",  "attached", "_data", "_timers",
-        "_interval", "_retransmit", "_timeout", "_end", "_retransmitted",
+        "request", "method", "source", "acknowledged", "flow", "key", "attached", "_owner", "_data", "_interval",
+        "_retransmit", "_timeout",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        request: Request,
-        flow: Flow,
-        key: Key,
-        timers: Timers,
-        ended: Callable[[ServerTransaction], None],
-        retransmitted: Callable[[str], None],
-    ) -> None:
+    def __init__(self, request: Request, flow: Flow, key: Key, owner: ServerOwner) -> None:
         self.request: Request | None = request
         """The request; dropped with the final response."""
         self.method = request.method
@@ -49,13 +53,11 @@ class ServerTransaction(Machine):
         """Whatever its user works on for this transaction (a proxy's response context, a leg); dropped at the end."""
         self.acknowledged: Callable[[], None] | None = None
         """Called once when the failure response that was sent to an INVITE is acknowledged, or given up."""
+        self._owner = owner
         self._data = b""
-        self._timers = timers
-        self._interval = 0.0
         self._retransmit: Timer | None = None
         self._timeout: Timer | None = None
-        self._end: Callable[[ServerTransaction], None] | None = ended
-        self._retransmitted = retransmitted
+        self._interval = 0.0
 
     def respond(self, response: Response) -> None:
         """Send a response through the machine; one that its state no longer allows is dropped."""
@@ -74,7 +76,7 @@ class ServerTransaction(Machine):
 
     def resend(self, _: object) -> None:
         if self._data:
-            self._retransmitted(self.method)
+            self._owner.retransmitted(self.method)
             self.flow.resend(self._data)
 
     def forget_request(self, _: object) -> None:
@@ -93,9 +95,7 @@ class ServerTransaction(Machine):
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None
-        ended, self._end = self._end, None
-        if ended is not None:
-            ended(self)
+        self._owner.server_ended(self)
         self.request = None
         self.attached = None
         self._data = b""

@@ -21,8 +21,8 @@ class InviteServer(ServerTransaction):
     def start_timers_g_and_h(self, _: object) -> None:
         if not self.flow.reliable:
             self._interval = T1
-            self._retransmit = self._timers.start(T1, self._timer_g)
-        self._timeout = self._timers.start(TIMEOUT, self._timer_h)
+            self._retransmit = self._owner.timers.start(T1, self._timer_g)
+        self._timeout = self._owner.timers.start(TIMEOUT, self._timer_h)
 
     def _timer_g(self) -> None:
         self.fire(Event.TIMER_G)
@@ -32,7 +32,7 @@ class InviteServer(ServerTransaction):
 
     def double_timer_g(self, _: object) -> None:
         self._interval = min(self._interval * 2, T2)
-        self._retransmit = self._timers.start(self._interval, self._timer_g)
+        self._retransmit = self._owner.timers.start(self._interval, self._timer_g)
 
     def start_timer_i(self, _: object) -> None:
         for timer in (self._retransmit, self._timeout):
@@ -42,7 +42,7 @@ class InviteServer(ServerTransaction):
         if self.flow.reliable:
             self.fire(Event.TIMER_I)  # I is 0 s on reliable transports
         else:
-            self._timers.start(T4, self._timer_i)
+            self._owner.timers.start(T4, self._timer_i)
 
     def _timer_i(self) -> None:
         self.fire(Event.TIMER_I)
@@ -50,7 +50,7 @@ class InviteServer(ServerTransaction):
     def start_timer_l(self, _: object) -> None:
         # The 2xx is its user's to repeat, and while Accepted a repeated INVITE is absorbed: no bytes are needed.
         self._data = b""
-        self._timers.start(TIMEOUT, self._timer_l)
+        self._owner.timers.start(TIMEOUT, self._timer_l)
 
     def _timer_l(self) -> None:
         self.fire(Event.TIMER_L)

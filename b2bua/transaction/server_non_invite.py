@@ -20,7 +20,7 @@ class NonInviteServer(ServerTransaction):
         if self.flow.reliable:
             self.fire(_TIMER_J)  # J is 0 s on reliable transports
         else:
-            self._timers.start(TIMEOUT, self._timer_j)
+            self._owner.timers.start(TIMEOUT, self._timer_j)
 
     def _timer_j(self) -> None:
         self.fire(Event.TIMER_J)

@@ -65,7 +65,7 @@ class Scene:
 
     def __init__(self, figure: Figure, variant: str, road: Iterable[Event]) -> None:
         self.seen: list[str] = []
-        log = self.seen.append
+        log = self.log = self.seen.append
         self.flow = FakeFlow(variant == TCP, log=log)
         self.timers = RecordingTimers(log)
         via = f"SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1;rport={self.flow.remote[1]}"
@@ -74,24 +74,33 @@ class Scene:
         self.machine: Machine
         machine: Any
         if issubclass(figure.kind, ClientTransaction):
-            more = (lambda cancel, flow: flow.send(cancel),) if figure.method == "INVITE" else ()
-            machine = probe(
-                self.request, self.flow, ClientRecorder(log), self.timers, lambda _: log("ended"),
-                lambda method: log(f"count {method}"), *more,
-            )  # fmt: skip
+            machine = probe(self.request, self.flow, ClientRecorder(log), self, self.request.top_via.branch)
             machine.start()
             if variant == CANCELLED:
                 machine.cancel()
         else:
-            machine = probe(
-                self.request, self.flow, ("z9hG4bK1", figure.method), self.timers, lambda _: log("ended"),
-                lambda method: log(f"count {method}"),
-            )  # fmt: skip
+            machine = probe(self.request, self.flow, ("z9hG4bK1", figure.method), self)
             machine.acknowledged = lambda: log("told")
         self.machine = machine
         for event in road:
             self.happen(event)
         self.seen.clear()
+
+    # -- the owner of the machine ----------------------------------------------------------------------------
+
+    def client_ended(self, transaction: ClientTransaction) -> None:
+        self.log("ended")
+
+    def server_ended(self, transaction: ServerTransaction) -> None:
+        self.log("ended")
+
+    def retransmitted(self, method: str) -> None:
+        self.log(f"count {method}")
+
+    def send_cancel(self, cancel: Any, flow: FakeFlow) -> None:
+        flow.send(cancel)
+
+    # -- what happens to it ----------------------------------------------------------------------------------
 
     def happen(self, event: Event) -> None:
         """A message, or a timer: the running one of that name, or one that comes late."""
