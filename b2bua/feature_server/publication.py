@@ -13,7 +13,7 @@ from b2bua.feature_server.contract import Environment
 from b2bua.sip.address import Address
 from b2bua.sip.message import Document, Request, Response
 from b2bua.transaction.client import ClientTransaction
-from b2bua.transaction.timers import Timer
+from b2bua.transaction.timers import TICK, Timer
 
 EXPIRES: Final = 3600
 """Seconds asked for; the compositor may grant less."""
@@ -31,7 +31,7 @@ class Publications:
     def __init__(self, environment: Environment, event: str, content_type: str) -> None:
         self.environment = environment
         self.event = event
-        self.content_type = content_type
+        self.content_type_line = f"Content-Type: {content_type}"
         self._outstanding: dict[str, deque[Publication] | None] = {}
 
     def open(self, aor: str, call: str) -> Publication:
@@ -65,7 +65,7 @@ class Publication:
 
     __slots__ = (
         "aor", "_owner", "_call", "_constant", "_cseq", "_etag", "_document", "_wanted", "_ending", "_dead",
-        "_retries", "_timer", "_sending",
+        "_retries", "_timer", "_sending", "_refresh_at", "_lapse",
     )  # fmt: skip
 
     def __init__(self, owner: Publications, aor: str, call: str) -> None:
@@ -81,7 +81,12 @@ class Publication:
         self._dead = False
         self._retries = 0
         self._timer: Timer | None = None
+        """Runs while a failed PUBLISH waits for its next try."""
         self._sending = ""
+        self._refresh_at = 0.0
+        """When the published state is to be renewed, on the clock of the timers."""
+        self._lapse: Timer | None = None
+        """Looks whether that time has come. It runs on while newer states put the time off: few timers are started."""
 
     def update(self, document: Document) -> None:
         """Publish this state; while an answer is awaited only the newest is kept."""
@@ -111,7 +116,8 @@ class Publication:
         elif self._ending and self._etag:
             self._send(None, 0, "removal")
         else:
-            self._dead = self._dead or self._ending
+            if self._ending:
+                self._die()
             self._owner.end_turn(self.aor)
 
     def _send(self, document: Document | None, expires: int, what: str) -> None:
@@ -119,19 +125,21 @@ class Publication:
         if self._constant is None:
             self._constant = self._constant_lines()
         constant_names, constant_lines, call_id, to = self._constant
-        names, lines = constant_names[:], constant_lines[:]
-        self._cseq += 1
-        names += ("CSeq", "Expires")
-        lines += (f"CSeq: {self._cseq} PUBLISH", f"Expires: {expires}")
+        self._cseq = cseq = self._cseq + 1
+        names = [*constant_names, "CSeq", "Expires"]
+        lines = [*constant_lines, f"CSeq: {cseq} PUBLISH", f"Expires: {expires}"]
         if self._etag:
             names.append("SIP-If-Match")
             lines.append(f"SIP-If-Match: {self._etag}")
-        request = Request("PUBLISH", self.aor, names, lines)
-        request.remember(call_id, self._cseq, "PUBLISH", None, to)
         if document is None:
-            request.append("Content-Length", "0")
+            names.append("Content-Length")
+            lines.append("Content-Length: 0")
         else:
-            request.append("Content-Type", owner.content_type)
+            names.append("Content-Type")
+            lines.append(owner.content_type_line)
+        request = Request("PUBLISH", self.aor, names, lines)
+        request.remember(call_id, cseq, "PUBLISH", None, to)
+        if document is not None:
             request.defer_body(document)
         request.call = self._call
         self._sending = what
@@ -166,7 +174,7 @@ class Publication:
             self._etag = ""
             self._wanted = self._sending != "removal"
         elif status in FINAL_FAILURES:
-            self._dead = True
+            self._die()
         else:
             self._try_later(response)
         self._next()
@@ -180,29 +188,49 @@ class Publication:
         self._retries = 0
         if self._sending == "removal":
             self._etag = ""
-            self._dead = True
+            self._die()
             return
         self._etag = response.get("SIP-ETag") or ""
-        granted = _seconds(response, "Expires") or EXPIRES
         if not self._ending:
             # Refreshed by publishing the same state again, well before it would lapse.
-            self._timer = self._owner.environment.layer.timers.start(granted * 0.8, self._refresh)
+            seconds = (_seconds(response, "Expires") or EXPIRES) * 0.8
+            timers = self._owner.environment.layer.timers
+            self._refresh_at = at = timers.now() + seconds
+            lapse = self._lapse
+            if lapse is None or lapse.at > at + TICK:
+                if lapse is not None:
+                    lapse.cancel()
+                self._lapse = timers.start(seconds, self._look)
+
+    def _die(self) -> None:
+        """Nothing is sent any more."""
+        self._dead = True
+        if self._lapse is not None:
+            self._lapse.cancel()
+            self._lapse = None
 
     def _next(self) -> None:
         self._owner.end_turn(self.aor)
-        if self._timer is None or (self._retries == 0 and (self._wanted or self._ending)):
+        if self._timer is None and (self._wanted or self._ending):
             self._go()
 
-    def _refresh(self) -> None:
-        self._timer = None
-        self._wanted = True
-        self._go()
+    def _look(self) -> None:
+        """Renew the state if its time has come, else look again then."""
+        self._lapse = None
+        timers = self._owner.environment.layer.timers
+        left = self._refresh_at - timers.now()
+        if left > 0:
+            self._lapse = timers.start(left, self._look)
+        elif not self._ending:
+            self._wanted = True
+            self._go()
 
     def _try_later(self, response: Response | None) -> None:
         self._retries += 1
         if self._retries > MAX_RETRIES:
-            self._dead = self._ending
             self._retries = 0
+            if self._ending:
+                self._die()
             return
         self._wanted = self._sending == "state" or self._wanted
         wait = _seconds(response, "Retry-After") if response is not None else None

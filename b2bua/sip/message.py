@@ -393,45 +393,50 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
     `tag` goes into To where the request's To has none; a 100 takes none.
     """
     asked, found = request.names, request.lines
-    names = ["Via"] * asked.count("Via")
-    if asked[: len(names)] == names:
-        lines = found[: len(names)]
+    count = asked.count("Via")
+    names = ["Via"] * count
+    if asked[:count] == names:
+        lines = found[:count]
     else:
         lines = [line for name, line in zip(asked, found, strict=True) if name == "Via"]
     index = asked.index
+    to = request._to
     try:
-        lines += (found[index("From")], found[index("To")], found[index("Call-ID")], found[index("CSeq")])
-        place = len(names) + 1  # of To
+        to_line = found[index("To")]
+        if tag and not (request.to if to is None else to).tag:
+            to_line = f"{to_line.rstrip()};tag={tag}"
+            to = None  # read anew by whoever asks: hardly anybody does
+        lines += (found[index("From")], to_line, found[index("Call-ID")], found[index("CSeq")])
         names += _COPIED
     except ValueError:
-        _copy_present(request, names, lines)
-        place = names.index("To") if "To" in names else -1
-    to = request._to
-    if tag and place >= 0 and not request.to.tag:
-        lines[place] = f"{lines[place].rstrip()};tag={tag}"
-        to = None  # read anew by whoever asks: hardly anybody does
+        _copy_present(request, names, lines, tag)
+        to = None
     if status == 100 and "Timestamp" in asked:  # RFC 3261 §8.2.6.1
         names.append("Timestamp")
         lines.append(found[index("Timestamp")])
     names.append("Content-Length")
     lines.append("Content-Length: 0")
-    response = Response(status, reason or REASON.get(status, "Unknown"), names, lines)
-    response.call = request.call
+    response = _new_response(Response)
+    response.status, response.reason = status, reason or REASON.get(status, "Unknown")
+    response.names, response.lines = names, lines
+    response._body, response.content, response.call = b"", None, request.call
     response._call_id, response._via = request._call_id, request._via
     response._cseq, response._cseq_method = request._cseq, request._cseq_method
     response._from, response._to = request._from, to
     return response
 
 
+_new_response: Final = Response.__new__
 _COPIED: Final = ("From", "To", "Call-ID", "CSeq")
 
 
-def _copy_present(request: Request, names: list[str], lines: list[str]) -> None:
+def _copy_present(request: Request, names: list[str], lines: list[str], tag: str) -> None:
     """What is there of the lines that a response takes over from a request that lacks some, to tell its sender so."""
     for name in _COPIED:
         if name in request.names:
+            line = request.lines[request.names.index(name)]
             names.append(name)
-            lines.append(request.lines[request.names.index(name)])
+            lines.append(f"{line.rstrip()};tag={tag}" if name == "To" and tag and not request.to.tag else line)
 
 
 @lru_cache(maxsize=8192)

@@ -20,7 +20,7 @@ _COMMON: Final = re.compile(
 _TOKEN: Final = r"([A-Za-z0-9.!%*_+`'~-]+)"
 _ANY: Final = re.compile(rf"\s*{_TOKEN}\s*/\s*{_TOKEN}\s*/\s*{_TOKEN}\s+([^;]+)(.*)\Z", re.DOTALL)
 _COLON: Final = re.compile(r"\s*:\s*")
-_SIP: Final = "SIP/2.0"
+SIP: Final = "SIP/2.0"
 
 
 class Via(NamedTuple):
@@ -32,7 +32,7 @@ class Via(NamedTuple):
     port: int | None
     parameters: str
     branch: str
-    protocol: str = _SIP
+    protocol: str = SIP
     """Name and version. Another one than SIP/2.0 stands in a request that is answered with 505."""
 
     def __str__(self) -> str:

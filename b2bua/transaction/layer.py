@@ -14,7 +14,7 @@ from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.sip.parser import parse_message
 from b2bua.sip.uri import host_text
-from b2bua.sip.via import MAGIC_COOKIE, Via
+from b2bua.sip.via import MAGIC_COOKIE, SIP, Via
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.client_non_invite import NonInviteClient
@@ -28,6 +28,8 @@ MAX_TRANSACTIONS: Final = 500_000
 """Bounds memory under a flood: about 64 s of 7,800 requests a second; beyond it new requests are dropped and counted."""
 
 
+_new_tuple: Final = tuple.__new__
+"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
 _PROCEEDING: Final = State.PROCEEDING
 _FAILED: Final = (State.COMPLETED, State.CONFIRMED)
 
@@ -57,12 +59,14 @@ class TransactionLayer:
     def __init__(self, timers: Timers, identifiers: Identifiers, observer: Observer, server: str = "") -> None:
         self.timers = timers
         self.identifiers = identifiers
-        self.user: TransactionUser | None = None
+        self.user: TransactionUser
+        """Set by whoever stands on this layer, before the first message."""
         self._observer = observer
         self._server_line = f"Server: {server}" if server else ""
         self._servers: dict[Key, ServerTransaction] = {}
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
-        self._via_starts: dict[tuple[str, HostPort], str] = {}
+        self._vias: dict[tuple[str, HostPort], tuple[str, str]] = {}
+        """Per transport and local address: how a Via line of ours begins, and the transport as a Via value has it."""
 
     # -- from the transport ------------------------------------------------------------------------------------
 
@@ -107,7 +111,7 @@ class TransactionLayer:
             if transaction is not None and transaction.state in _FAILED:
                 transaction.fire(Event.ACK, request)
             elif transaction is None or transaction.state is not _PROCEEDING:
-                self._user().ack_received(request, flow)
+                self.user.ack_received(request, flow)
             return
         if transaction is not None:
             self._observer.retransmission("in", method)
@@ -123,7 +127,7 @@ class TransactionLayer:
             self._cancel(transaction, request)
             return
         try:
-            self._user().request_received(transaction, request)
+            self.user.request_received(transaction, request)
         except SipError as error:
             self.refuse(transaction, request, error)
 
@@ -135,14 +139,14 @@ class TransactionLayer:
             return
         self.respond(transaction, response_to(cancel, 200, tag=self.identifiers.tag()))
         if invite.state is State.PROCEEDING:
-            self._user().cancel_received(invite, cancel)
+            self.user.cancel_received(invite, cancel)
 
     def _response(self, response: Response, flow: Flow) -> None:
         method, status = response.cseq_method, response.status
         self._observer.response("in", method, status)
-        transaction = self._clients.get((response.top_via.branch, method))
+        transaction = self._clients.get(((response._via or response.top_via).branch, method))
         if transaction is None:
-            self._user().response_unmatched(response, flow)
+            self.user.response_unmatched(response, flow)
             return
         transaction.fire(PROVISIONAL if status < 200 else SUCCESS if status < 300 else FAILURE, response)
 
@@ -223,22 +227,24 @@ class TransactionLayer:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _user(self) -> TransactionUser:
-        user = self.user
-        assert user is not None, "service.py sets the user of every layer"
-        return user
-
     def _put_via(self, request: Request, flow: Flow, branch: str) -> None:
-        local, transport = flow.local, flow.via_transport
-        start = self._via_starts.get((transport, local))
-        if start is None:
+        local = flow.local
+        known = self._vias.get((flow.via_transport, local))
+        if known is None:
             host, port = local
-            start = self._via_starts[transport, local] = f"Via: SIP/2.0/{transport} {host_text(host)}:{port}"
-        # rport is asked for on every request of ours: we may be behind NAT ourselves (RFC 3581 §3).
-        parameters = f";branch={branch}" if flow.reliable else f";branch={branch};rport"
+            transport = flow.via_transport
+            known = f"Via: SIP/2.0/{transport} {host_text(host)}:{port}", transport.lower()
+            self._vias[transport, local] = known
         request.names.insert(0, "Via")
-        request.lines.insert(0, start + parameters)
-        request._via = Via(transport.lower(), *local, parameters, branch)
+        if flow.reliable:
+            parameters = f";branch={branch}"
+            # The other side of a link in process takes it from here; over a network nobody asks.
+            request._via = _new_tuple(Via, (known[1], *local, parameters, branch, SIP))
+        else:
+            # rport is asked for on every request of ours: we may be behind NAT ourselves (RFC 3581 §3).
+            parameters = f";branch={branch};rport"
+            request._via = None
+        request.lines.insert(0, known[0] + parameters)
 
     def _failed(self, error: Exception, message: Request | Response, flow: Flow) -> None:
         """A mistake of ours: this request is answered 500, its transaction ends, the server goes on."""
@@ -247,7 +253,7 @@ class TransactionLayer:
             transaction = self._servers.get(transaction_key(message))
             if transaction is not None and not transaction.answered:
                 self.respond(transaction, response_to(message, 500, tag=self.identifiers.tag()))
-        self._user().internal_error(error, message)
+        self.user.internal_error(error, message)
 
 
 class _IgnoreResponses:
@@ -268,7 +274,7 @@ def transaction_key(request: Request) -> Key:
 
     The method is the last element; ACK counts as INVITE.
     """
-    via, method = request.top_via, request.method
+    via, method = request._via or request.top_via, request.method
     branch = via.branch
     if method == "ACK":
         method = "INVITE"

@@ -7,7 +7,6 @@ the reactor's own timers. The clock is handed in, so tests turn the wheel by han
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
 from typing import Final
 
 TICK: Final = 0.05
@@ -44,6 +43,11 @@ class Timer:
     def running(self) -> bool:
         return self.callback is not None
 
+    @property
+    def at(self) -> float:
+        """When it fires, on the clock of its wheel."""
+        return self.tick * TICK
+
 
 class Timers:
     """The wheel. `now` returns monotonic seconds; whoever owns the clock calls `advance` at least every tick."""
@@ -56,8 +60,8 @@ class Timers:
 
     def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once, `seconds` from now (to the next tick)."""
-        # The next tick at or after the deadline, and never one that is being read or has been.
-        tick = ceil((self.now() + seconds) * _PER_SECOND)
+        # The next tick after the deadline, and never one that is being read or has been.
+        tick = int((self.now() + seconds) * _PER_SECOND) + 1
         if tick <= self._tick:
             tick = self._tick + 1
         timer = Timer(tick, callback)

@@ -27,19 +27,19 @@ class Turns:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._waiting: deque[tuple[Receive, Message, Flow]] = deque()
+        self.waiting: deque[tuple[Receive, Message, Flow]] = deque()
+        """Who takes which message, and the flow that leads back. Who appends while nobody drives calls `wake`."""
         self.driving = False
 
-    def post(self, receive: Receive, message: Message, flow: Flow) -> None:
-        self._waiting.append((receive, message, flow))
-        if not self.driving:
-            self.driving = True
-            self._wake()
+    def wake(self) -> None:
+        """Something waits and nobody drives."""
+        self.driving = True
+        self._wake()
 
     def run(self) -> None:
         """Deliver until nothing waits."""
         self.driving = True
-        waiting = self._waiting
+        waiting = self.waiting
         try:
             while waiting:
                 receive, message, flow = waiting.popleft()
@@ -67,16 +67,17 @@ class MemoryFlow:
         self.remote = remote
         self._turns = turns
         self._record = record
-        self._peer: MemoryFlow | None = None
-        self._receive: Receive | None = None
+        self._peer: MemoryFlow
+        self._receive: Receive
 
     def send(self, message: Message) -> bytes:
         """Post the message to the other side; there are no bytes to repeat, a reliable flow needs none."""
         source, destination = self._way
         self._record(source, destination, message)
-        peer = self._peer
-        assert peer is not None and peer._receive is not None, "memory_link connects both ends before anything is sent"
-        self._turns.post(peer._receive, message, peer)
+        peer, turns = self._peer, self._turns
+        turns.waiting.append((peer._receive, message, peer))
+        if not turns.driving:
+            turns.wake()
         return b""
 
     def resend(self, data: bytes) -> None:
