@@ -13,7 +13,7 @@ from typing import Any, Final
 from b2bua.session_manager.event_packages.package import Answer, EventPackage, package_for, refusal
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
-from b2bua.transaction.timers import Timer, Timers
+from b2bua.transaction.timers import TICK, Timer, Timers
 
 MAX_PHONE_PUBLICATIONS: Final = 20
 """Publications that phones may hold for one address of record and event: more than a user has devices, and a bound on
@@ -28,7 +28,7 @@ Resource = tuple[str, str]
 class Publication:
     """One publication. The compositor alone changes it."""
 
-    __slots__ = ("call", "expires_at", "link", "number", "resource", "tag", "timer", "timer_at", "value")
+    __slots__ = ("call", "expires_at", "link", "number", "resource", "tag", "timer", "value")
 
     def __init__(self, number: int, resource: Resource, link: str) -> None:
         self.number = number
@@ -45,7 +45,6 @@ class Publication:
         self.expires_at = 0.0
         """Seconds on the clock of the timers."""
         self.timer: Timer | None = None
-        self.timer_at = 0.0
 
 
 class EventState:
@@ -91,7 +90,7 @@ class EventState:
     def _process(self, request: Request, aor: str, link: str) -> Answer:
         package = package_for(self._packages, request)
         resource = package.name, aor
-        condition = request.get("SIP-If-Match")
+        condition = request.get("SIP-If-Match") if "SIP-If-Match" in request.names else None
         publication = None if condition is None else self._matching(condition, resource, link)
         seconds = package.granted(request)
         has_body = request.content is not None or bool(request.body)  # in this order: content spares writing the bytes
@@ -117,10 +116,11 @@ class EventState:
 
     def _matching(self, condition: str, resource: Resource, link: str) -> Publication:
         """The publication that SIP-If-Match names; SipError 400 for no single tag, 412 for none of this sender's."""
-        if not condition or "," in condition or " " in condition:
-            raise SipError(400, "Bad SIP-If-Match")
-        publication = self._resources.get(resource, {}).get(condition)
+        known = self._resources.get(resource)
+        publication = known.get(condition) if known else None
         if publication is None or publication.link != link:
+            if not condition or "," in condition or " " in condition:
+                raise SipError(400, "Bad SIP-If-Match")
             raise SipError(412)
         return publication
 
@@ -143,30 +143,29 @@ class EventState:
 
     def _store(self, publication: Publication, value: Any, call: str, seconds: int) -> str:
         """Give the publication its state, `seconds` to live and a new entity tag; it comes last in its resource."""
-        known = self._resources.setdefault(publication.resource, {})
-        known.pop(publication.tag, None)
+        known = self._resources.get(publication.resource)
+        if known is None:
+            known = self._resources[publication.resource] = {}
+        elif publication.tag in known:
+            del known[publication.tag]
         publication.tag = tag = self._entity_tags()
-        publication.value, publication.call = value, call or publication.call
+        publication.value = value
+        if call:
+            publication.call = call
         known[tag] = publication
-        self._expire_in(publication, seconds)
-        return tag
-
-    def _expire_in(self, publication: Publication, seconds: float) -> None:
-        """Set the end. A timer that fires before it looks again, so a state that changes often starts few timers."""
+        # A timer that fires before the end looks again, so a state that changes often starts few timers.
         publication.expires_at = self._timers.now() + seconds
         timer = publication.timer
-        if timer is not None:
-            if publication.timer_at <= publication.expires_at:
-                return
-            timer.cancel()
-        publication.timer_at = publication.expires_at
-        publication.timer = self._timers.start(seconds, partial(self._due, publication))
+        if timer is None or timer.at > publication.expires_at + TICK:
+            if timer is not None:
+                timer.cancel()
+            publication.timer = self._timers.start(seconds, partial(self._due, publication))
+        return tag
 
     def _due(self, publication: Publication) -> None:
         publication.timer = None
         left = publication.expires_at - self._timers.now()
         if left > 0:
-            publication.timer_at = publication.expires_at
             publication.timer = self._timers.start(left, partial(self._due, publication))
         else:
             self._remove(publication, publication.call)

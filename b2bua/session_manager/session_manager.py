@@ -19,7 +19,7 @@ from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.links import Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.notifier import Notifier
-from b2bua.session_manager.own_routes import read_own_routes
+from b2bua.session_manager.own_routes import NONE, read_own_routes
 from b2bua.session_manager.proxy import Proxy, Users
 from b2bua.session_manager.registrar import Registrar
 from b2bua.session_manager.response_context import ResponseContext
@@ -33,6 +33,8 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 
 ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, INFO, REFER"
+_new_tuple: Final = tuple.__new__
+"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
 _NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
 """Methods whose Contact becomes the target of what we or others send later."""
 
@@ -68,6 +70,8 @@ class SessionManager:
         self._links = parts.links
         self._authenticator = parts.authenticator
         self._observer = parts.observer
+        self._tokens = parts.tokens
+        self._event_state = parts.event_state
         self._tag = parts.layer.identifiers.tag
         self._proxy = Proxy(
             parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows, parts.authenticator
@@ -81,8 +85,8 @@ class SessionManager:
         hops = screen(request)
         source = transaction.source
         link = self._links.of(source)
-        routes = read_own_routes(request, self._domain, self._parts.tokens)
-        arrival = Arrival(transaction, request, source, link, routes, hops)
+        routes = read_own_routes(request, self._domain, self._tokens) if "Route" in request.names else NONE
+        arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops))
         if link is None:
             self._domain.local_address_seen(source.local)
             self._from_phone(arrival)
@@ -93,7 +97,7 @@ class SessionManager:
         """The ACK of a 2xx goes where its Routes prove; any other is dropped, it has no answer."""
         try:
             hops = screen(ack)
-            routes = read_own_routes(ack, self._domain, self._parts.tokens)
+            routes = read_own_routes(ack, self._domain, self._tokens)
             self._proxy.forward_ack(Arrival(None, ack, flow, self._links.of(flow), routes, hops))
         except SipError:
             self._observer.message_dropped("stray ACK")
@@ -183,7 +187,7 @@ class SessionManager:
         user = self._domain.user_in(request.uri)
         if user is None:
             raise SipError(403, "No Relay To Other Domains")
-        if method == "PUBLISH":
+        if method == "PUBLISH":  # most of what comes here
             self._publish(arrival, user)
         elif method == "OPTIONS" and not user:
             self._answer_options(arrival)
@@ -240,13 +244,15 @@ class SessionManager:
         self._parts.registrar.register(arrival.request, owner, arrival.source, respond)
 
     def _publish(self, arrival: Arrival, user: str) -> None:
-        require_supported(arrival.request)
-        if arrival.link is None or not arrival.request.has("SIP-If-Match"):
+        request, link = arrival.request, arrival.link
+        require_supported(request)
+        if link is None or "SIP-If-Match" not in request.names:
             # What a feature server keeps here it may change and take back, when the user is gone too.
             self._known(user)
-        link = arrival.link.name if arrival.link is not None else ""
-        answer = self._parts.event_state.publish(arrival.request, self._domain.aor(user), link)
-        self._answer(arrival, answer.status, *answer.headers, reason=answer.reason)
+        answer = self._event_state.publish(request, self._domain.aor(user), link.name if link is not None else "")
+        response = response_to(request, answer.status, answer.reason, self._tag())
+        response.extend(answer.headers)
+        self._respond(arrival, response)
 
     def _subscribe(self, arrival: Arrival, user: str, watcher: str) -> None:
         """A SUBSCRIBE to us: the response leaves first, then the NOTIFY that each 2xx brings (RFC 6665 §4.2.1.2)."""

@@ -97,10 +97,10 @@ class Recorder:
         if self.size:
             self._keep((self._wall(), OUT, flow.transport, flow.remote, data, ""))
 
-    def linked(self, source: str, destination: str, message: Message) -> None:
-        """A message passes the in-process link between the roles `SM` and `CM`."""
+    def linked(self, way: tuple[str, str], message: Message) -> None:
+        """A message passes the in-process link between the roles `SM` and `CM`; `way` is its source and destination."""
         if self.size:
-            entry = (self._wall(), LINK, "memory", (source, destination), message, message.call)
+            entry = (self._wall(), LINK, "memory", way, message, message.call)
             self._ring.append(entry)
             if self._listeners:
                 self._tell(_written(entry))

@@ -15,8 +15,8 @@ from b2bua.sip.message import Message
 
 Receive = Callable[[Any, Flow], None]
 """Takes a Request or Response, and the flow that leads back."""
-Record = Callable[[str, str, Message], None]
-"""Source, destination, message."""
+Record = Callable[[tuple[str, str], Message], None]
+"""Source and destination; message."""
 
 
 class Turns:
@@ -72,8 +72,7 @@ class MemoryFlow:
 
     def send(self, message: Message) -> bytes:
         """Post the message to the other side; there are no bytes to repeat, a reliable flow needs none."""
-        source, destination = self._way
-        self._record(source, destination, message)
+        self._record(self._way, message)
         peer, turns = self._peer, self._turns
         turns.waiting.append((peer._receive, message, peer))
         if not turns.driving:
@@ -97,7 +96,7 @@ def memory_link(
 ) -> tuple[MemoryFlow, MemoryFlow]:
     """The two ends of a link: Session Manager's flow to the feature server, and the feature server's to Session Manager.
 
-    `addresses` stand in the Vias of the two sides; `record(source, destination, message)` sees every message once.
+    `addresses` stand in the Vias of the two sides; `record((source, destination), message)` sees every message once.
     Each end still wants `connect`.
     """
     ours, theirs = addresses

@@ -150,8 +150,9 @@ class ServerUnderTest:
         self.timers.advance()
         self.turns.run()
 
-    def _linked(self, source: str, destination: str, message: Message) -> None:
-        self.recorder.linked(source, destination, message)
+    def _linked(self, way: tuple[str, str], message: Message) -> None:
+        source, destination = way
+        self.recorder.linked(way, message)
         kept = message.copy() if isinstance(message, Request) else message
         self.network.note(source, destination, kept)
 

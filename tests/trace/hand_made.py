@@ -99,7 +99,7 @@ class Scene:
         self.recorder.sent(self.flows[user], message, message.encode())
 
     def link(self, source: str, destination: str, message: Message) -> None:
-        self.recorder.linked(source, destination, message)
+        self.recorder.linked((source, destination), message)
 
     def records(self, call_id: str = "", user: str = "", secrets: bool = False) -> list[Record]:
         reader = Reader(self.recorder, Filter(call_id, user), secrets)

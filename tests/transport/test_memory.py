@@ -18,7 +18,7 @@ class Link:
     def __init__(self) -> None:
         self.wakes = 0
         self.turns = Turns(self._wake)
-        self.recorded: list[tuple[str, str, Message]] = []
+        self.recorded: list[tuple[tuple[str, str], Message]] = []
         self.down, self.up = memory_link("cm", (SM, CM), self.turns, lambda *seen: self.recorded.append(seen))
         self.received: list[tuple[str, Message, Flow]] = []
         self.down.connect(self.up, lambda message, flow: self.hear("SM", message, flow))
@@ -54,7 +54,7 @@ def test_what_is_sent_arrives_as_the_same_object_with_the_way_back() -> None:
     link.turns.run()
     assert link.received == [("CM", down, link.up), ("SM", up, link.down)]
     assert link.received[0][1] is down
-    assert link.recorded == [("SM", "CM", down), ("CM", "SM", up)]
+    assert link.recorded == [(("SM", "CM"), down), (("CM", "SM"), up)]
 
 
 def test_the_order_is_that_of_the_sends() -> None:

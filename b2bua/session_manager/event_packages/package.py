@@ -88,7 +88,7 @@ class EventPackage:
 def package_for(packages: Mapping[str, EventPackage], request: Request) -> EventPackage:
     """The package that the Event header names; SipError 489 with Allow-Events when there is none such (RFC 3903 §6)."""
     event = request.get("Event") or ""
-    package = packages.get(event.partition(";")[0].rstrip() if ";" in event else event)
+    package = packages.get(event) or packages.get(event.partition(";")[0].rstrip())
     if package is None:
         raise SipError(489, "", ("Allow-Events", allow_events(packages)))
     return package
