@@ -7,7 +7,7 @@ from typing import Protocol
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.machine import Machine
-from b2bua.transaction.timers import Timer, Timers
+from b2bua.transaction.timers import NEVER, Timer, Timers
 
 
 class ClientUser(Protocol):
@@ -37,7 +37,7 @@ class ClientOwner(Protocol):
 class ClientTransaction(Machine):
     """One request sent, up to its final response and the retransmissions after it."""
 
-    __slots__ = ("request", "method", "flow", "user", "branch", "_owner", "_data", "_interval", "_retransmit", "_timeout")
+    __slots__ = ("request", "method", "flow", "user", "branch", "_owner", "_data", "_interval", "_retransmit")
 
     def __init__(self, request: Request, flow: Flow, user: ClientUser, owner: ClientOwner, branch: str) -> None:
         self.request: Request | None = request
@@ -50,8 +50,9 @@ class ClientTransaction(Machine):
         self._owner = owner
         self._data = b""
         self._retransmit: Timer | None = None
-        self._timeout: Timer | None = None
         self._interval = 0.0
+        self.tick = NEVER
+        self.due = None
 
     # -- actions ------------------------------------------------------------------------------------------------
 
@@ -67,9 +68,8 @@ class ClientTransaction(Machine):
         if self._retransmit is not None:
             self._retransmit.cancel()
             self._retransmit = None
-        if self._timeout is not None:
-            self._timeout.cancel()
-            self._timeout = None
+        if self.due is not None:
+            self.tick, self.due = NEVER, None
 
     def forget_request(self, _: object) -> None:
         """After a final response nothing is kept but the bytes to repeat: objects kept 32 s long cost a quarter of the CPU."""
@@ -84,7 +84,7 @@ class ClientTransaction(Machine):
             self.user.transaction_failed(self, 503)
 
     def end(self, _: object) -> None:
-        if self._retransmit is not None or self._timeout is not None:
+        if self._retransmit is not None or self.due is not None:
             self.stop_timers(None)
         self._owner.client_ended(self)
         self.user = self.request = None

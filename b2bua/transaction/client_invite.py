@@ -32,7 +32,8 @@ class InviteClient(ClientTransaction):
         if not flow.reliable:
             self._interval = T1
             self._retransmit = timers.start(T1, self._timer_a)
-        self._timeout = timers.start(TIMEOUT, self._timer_b)
+        self.due = _TIMER_B
+        timers.put(self, TIMEOUT)
 
     def cancel(self, *headers: tuple[str, str]) -> None:
         """Ask the far end to give up: a CANCEL leaves once a 1xx came, at once if it did (RFC 3261 §9.1).
@@ -49,13 +50,11 @@ class InviteClient(ClientTransaction):
         if self._cancel is None or self.request is None:
             return
         self._owner.send_cancel(cancel_for(self.request, self._cancel), self.flow)
-        self._timeout = self._owner.timers.start(TIMEOUT, self._timer_b)
+        self.due = _TIMER_B
+        self._owner.timers.put(self, TIMEOUT)
 
     def _timer_a(self) -> None:
         self.fire(Event.TIMER_A)
-
-    def _timer_b(self) -> None:
-        self.fire(Event.TIMER_B)
 
     # -- actions ------------------------------------------------------------------------------------------------
 
@@ -80,25 +79,28 @@ class InviteClient(ClientTransaction):
 
     def start_timer_d(self, _: object) -> None:
         if self.flow.reliable:
-            self.fire(Event.TIMER_D)  # D is 0 s on reliable transports
+            self.fire(_TIMER_D)  # D is 0 s on reliable transports
         else:
-            self._owner.timers.start(TIMEOUT, self._timer_d)
+            self.due = _TIMER_D
+            self._owner.timers.put(self, TIMEOUT)
 
-    def _timer_d(self) -> None:
-        self.fire(Event.TIMER_D)
-
-    def start_timer_m(self, _: object) -> None:
+    def accept(self, response: Response) -> None:
+        """The first 2xx: M runs in place of all other timers, the request is let go, the response goes up."""
+        self.stop_timers(None)
+        self.request = None
         self._data = b""
-        self._owner.timers.start(TIMEOUT, self._timer_m)
-
-    def _timer_m(self) -> None:
-        self.fire(Event.TIMER_M)
+        self.due = _TIMER_M
+        self._owner.timers.put(self, TIMEOUT)
+        self.pass_up(response)
 
 
 _UNANSWERED: Final = (State.CALLING, State.PROCEEDING)
 
 _C = InviteClient
-_on_success: Final = to(State.ACCEPTED, _C.stop_timers, _C.start_timer_m, _C.forget_request, _C.pass_up)
+_TIMER_B: Final = Event.TIMER_B
+_TIMER_D: Final = Event.TIMER_D
+_TIMER_M: Final = Event.TIMER_M
+_on_success: Final = to(State.ACCEPTED, _C.accept)
 _on_failure: Final = to(
     State.COMPLETED, _C.stop_timers, _C.acknowledge, _C.forget_request, _C.pass_up, _C.start_timer_d
 )

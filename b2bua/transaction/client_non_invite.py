@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from b2bua.sip.message import Response
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.machine import Event, State, Table, to
 from b2bua.transaction.timers import T1, T2, T4, TIMEOUT
@@ -18,7 +19,8 @@ class NonInviteClient(ClientTransaction):
         """Send the request; timers E (not on a reliable transport) and F run from now."""
         request, flow, timers = self.request, self.flow, self._owner.timers
         assert request is not None
-        self._timeout = timers.start(TIMEOUT, self._timer_f)
+        self.due = _TIMER_F
+        timers.put(self, TIMEOUT)
         if not flow.reliable:
             self._interval = T1
             self._retransmit = timers.start(T1, self._timer_e)
@@ -26,9 +28,6 @@ class NonInviteClient(ClientTransaction):
 
     def _timer_e(self) -> None:
         self.fire(Event.TIMER_E)
-
-    def _timer_f(self) -> None:
-        self.fire(Event.TIMER_F)
 
     # -- actions ------------------------------------------------------------------------------------------------
 
@@ -40,20 +39,27 @@ class NonInviteClient(ClientTransaction):
         self._interval = T2
         self._retransmit = self._owner.timers.start(T2, self._timer_e)
 
-    def start_timer_k(self, _: object) -> None:
+    def complete(self, response: Response) -> None:
+        """No timer runs any more, the request is let go, the response goes up; then K, 0 s on a reliable transport."""
+        self.stop_timers(None)
+        self.request = None
         self._data = b""
-        if self.flow.reliable:
-            self.fire(_TIMER_K)  # K is 0 s on reliable transports
-        else:
-            self._owner.timers.start(T4, self._timer_k)
-
-    def _timer_k(self) -> None:
-        self.fire(Event.TIMER_K)
+        try:
+            self.pass_up(response)
+        finally:  # a user that raises must not leave a transaction that never ends
+            if self.flow.reliable:
+                self.state = _TERMINATED
+                self.end(None)
+            else:
+                self.due = _TIMER_K
+                self._owner.timers.put(self, T4)
 
 
 _C = NonInviteClient
+_TERMINATED: Final = State.TERMINATED
+_TIMER_F: Final = Event.TIMER_F
 _TIMER_K: Final = Event.TIMER_K
-_on_final: Final = to(State.COMPLETED, _C.stop_timers, _C.forget_request, _C.pass_up, _C.start_timer_k)
+_on_final: Final = to(State.COMPLETED, _C.complete)
 
 TABLE: Final[Table] = {
     (State.TRYING, Event.TIMER_E): to(State.TRYING, _C.resend, _C.double_timer_e),

@@ -82,11 +82,10 @@ class TransactionLayer:
     def message_received(self, message: Request | Response, flow: Flow) -> None:
         """One message from a flow. Never raises for what a peer sent nor for our own mistakes."""
         try:
-            if isinstance(message, Request):
-                self._observer.request("in", message.method, flow.transport)
-                self._request(message, flow)
-            else:
+            if isinstance(message, Response):
                 self._response(message, flow)
+            else:
+                self._request(message, flow)
         except Exception as error:
             self._failed(error, message, flow)
 
@@ -102,27 +101,23 @@ class TransactionLayer:
         self.send_response(response, answer_flow(request, flow))
 
     def _request(self, request: Request, flow: Flow) -> None:
+        method = request.method
+        self._observer.request("in", method, flow.transport)
         if not flow.reliable:
             note_source(request, flow)
-        method = request.method
         key = transaction_key(request)
         transaction = self._servers.get(key)
-        if method == "ACK":
-            if transaction is not None and transaction.state in _FAILED:
-                transaction.fire(Event.ACK, request)
-            elif transaction is None or transaction.state is not _PROCEEDING:
-                self.user.ack_received(request, flow)
-            return
         if transaction is not None:
-            self._observer.retransmission("in", method)
-            transaction.fire(Event.REQUEST, request)
+            self._matched(transaction, request, flow)
+            return
+        if method == "ACK":
+            self.user.ack_received(request, flow)
             return
         if len(self._servers) >= MAX_TRANSACTIONS:
             self._observer.message_dropped("too many transactions")
             return
         kind = InviteServer if method == "INVITE" else NonInviteServer
-        transaction = kind(request, flow, key, self)
-        self._servers[key] = transaction
+        transaction = self._servers[key] = kind(request, flow, key, self)
         if method == "CANCEL":
             self._cancel(transaction, request)
             return
@@ -130,6 +125,16 @@ class TransactionLayer:
             self.user.request_received(transaction, request)
         except SipError as error:
             self.refuse(transaction, request, error)
+
+    def _matched(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
+        """A request of a transaction that stands: the ACK of a failure, or sent again."""
+        if request.method != "ACK":
+            self._observer.retransmission("in", request.method)
+            transaction.fire(Event.REQUEST, request)
+        elif transaction.state in _FAILED:
+            transaction.fire(Event.ACK, request)
+        elif transaction.state is not _PROCEEDING:
+            self.user.ack_received(request, flow)
 
     def _cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
         """RFC 3261 §9.2: 200 and the INVITE is told, or 481 when there is none to cancel."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, NamedTuple
 
 from b2bua.sip.message import Message
+from b2bua.transaction.timers import NEVER
 
 
 class State(StrEnum):
@@ -65,13 +66,28 @@ Table = dict[tuple[State, Event], Transition]
 
 
 class Machine:
-    """A transaction as one of the figures: its state, and the table that says what an event does in it."""
+    """A transaction as one of the figures: its state, and the table that says what an event does in it.
 
-    __slots__ = ("state",)
+    It stands on the wheel itself for the one long timer that runs at a time (B, D, F, H to M): 32 s of traffic would else
+    leave a timer object for each.
+    """
+
+    __slots__ = ("state", "tick", "due")
 
     table: ClassVar[Table] = {}
     initial: ClassVar[State] = State.TRYING
     state: State
+    tick: int
+    """Of the wheel (`timers.Waiting`)."""
+    due: Event | None
+    """The timer that runs."""
+
+    def expire(self) -> None:
+        """From the wheel: the timer has run out."""
+        due = self.due
+        self.tick, self.due = NEVER, None
+        if due is not None:
+            self.fire(due)
 
     def fire(self, event: Event, message: Message | None = None) -> None:
         """Run one event through the table; a pair that is not in it is ignored (the tests list those)."""

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Machine, State
-from b2bua.transaction.timers import Timer, Timers
+from b2bua.transaction.timers import NEVER, Timer, Timers
 
 _PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 
@@ -36,7 +36,7 @@ class ServerTransaction(Machine):
 
     __slots__ = (
         "request", "method", "source", "acknowledged", "flow", "key", "attached", "_owner", "_data", "_interval",
-        "_retransmit", "_timeout",
+        "_retransmit",
     )  # fmt: skip
 
     def __init__(self, request: Request, flow: Flow, key: Key, owner: ServerOwner) -> None:
@@ -56,8 +56,9 @@ class ServerTransaction(Machine):
         self._owner = owner
         self._data = b""
         self._retransmit: Timer | None = None
-        self._timeout: Timer | None = None
         self._interval = 0.0
+        self.tick = NEVER
+        self.due = None
 
     def respond(self, response: Response) -> None:
         """Send a response through the machine; one that its state no longer allows is dropped."""
@@ -92,9 +93,8 @@ class ServerTransaction(Machine):
         if self._retransmit is not None:
             self._retransmit.cancel()
             self._retransmit = None
-        if self._timeout is not None:
-            self._timeout.cancel()
-            self._timeout = None
+        if self.due is not None:
+            self.tick, self.due = NEVER, None
         self._owner.server_ended(self)
         self.request = None
         self.attached = None

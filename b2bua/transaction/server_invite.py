@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
+from b2bua.sip.message import Response
 from b2bua.transaction.machine import Event, State, Table, to
 from b2bua.transaction.server import ServerTransaction
-from b2bua.transaction.timers import T1, T2, T4, TIMEOUT
+from b2bua.transaction.timers import NEVER, T1, T2, T4, TIMEOUT
 
 
 class InviteServer(ServerTransaction):
@@ -22,46 +23,45 @@ class InviteServer(ServerTransaction):
         if not self.flow.reliable:
             self._interval = T1
             self._retransmit = self._owner.timers.start(T1, self._timer_g)
-        self._timeout = self._owner.timers.start(TIMEOUT, self._timer_h)
+        self.due = _TIMER_H
+        self._owner.timers.put(self, TIMEOUT)
 
     def _timer_g(self) -> None:
         self.fire(Event.TIMER_G)
-
-    def _timer_h(self) -> None:
-        self.fire(Event.TIMER_H)
 
     def double_timer_g(self, _: object) -> None:
         self._interval = min(self._interval * 2, T2)
         self._retransmit = self._owner.timers.start(self._interval, self._timer_g)
 
     def start_timer_i(self, _: object) -> None:
-        for timer in (self._retransmit, self._timeout):
-            if timer is not None:
-                timer.cancel()
+        if self._retransmit is not None:
+            self._retransmit.cancel()
         self._data = b""
         if self.flow.reliable:
-            self.fire(Event.TIMER_I)  # I is 0 s on reliable transports
+            self.tick, self.due = NEVER, None
+            self.fire(_TIMER_I)  # I is 0 s on reliable transports
         else:
-            self._owner.timers.start(T4, self._timer_i)
+            self.due = _TIMER_I  # in place of H
+            self._owner.timers.put(self, T4)
 
-    def _timer_i(self) -> None:
-        self.fire(Event.TIMER_I)
-
-    def start_timer_l(self, _: object) -> None:
-        # The 2xx is its user's to repeat, and while Accepted a repeated INVITE is absorbed: no bytes are needed.
+    def accept(self, response: Response) -> None:
+        """The first 2xx; L runs. The 2xx is its user's to repeat, and a repeated INVITE is absorbed: no bytes are kept."""
+        self.flow.send(response)
+        self.request = None
         self._data = b""
-        self._owner.timers.start(TIMEOUT, self._timer_l)
-
-    def _timer_l(self) -> None:
-        self.fire(Event.TIMER_L)
+        self.due = _TIMER_L
+        self._owner.timers.put(self, TIMEOUT)
 
 
 _S = InviteServer
+_TIMER_H: Final = Event.TIMER_H
+_TIMER_I: Final = Event.TIMER_I
+_TIMER_L: Final = Event.TIMER_L
 
 TABLE: Final[Table] = {
     (State.PROCEEDING, Event.REQUEST): to(State.PROCEEDING, _S.resend),
     (State.PROCEEDING, Event.PROVISIONAL): to(State.PROCEEDING, _S.send),
-    (State.PROCEEDING, Event.SUCCESS): to(State.ACCEPTED, _S.send, _S.forget_request, _S.start_timer_l),
+    (State.PROCEEDING, Event.SUCCESS): to(State.ACCEPTED, _S.accept),
     (State.PROCEEDING, Event.FAILURE): to(State.COMPLETED, _S.send, _S.forget_request, _S.start_timers_g_and_h),
     (State.PROCEEDING, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.end),
     (State.COMPLETED, Event.REQUEST): to(State.COMPLETED, _S.resend),

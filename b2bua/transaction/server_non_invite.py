@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from b2bua.sip.message import Response
 from b2bua.transaction.machine import Event, State, Table, to
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMEOUT
@@ -16,19 +17,23 @@ class NonInviteServer(ServerTransaction):
 
     # -- actions ------------------------------------------------------------------------------------------------
 
-    def start_timer_j(self, _: object) -> None:
-        if self.flow.reliable:
-            self.fire(_TIMER_J)  # J is 0 s on reliable transports
+    def answer(self, response: Response) -> None:
+        """The final response: nothing is kept but its bytes; then J, 0 s on a reliable transport."""
+        flow = self.flow
+        self._data = flow.send(response)
+        self.request = None
+        if flow.reliable:
+            self.state = _TERMINATED
+            self.end(None)
         else:
-            self._owner.timers.start(TIMEOUT, self._timer_j)
-
-    def _timer_j(self) -> None:
-        self.fire(Event.TIMER_J)
+            self.due = _TIMER_J
+            self._owner.timers.put(self, TIMEOUT)
 
 
 _S = NonInviteServer
+_TERMINATED: Final = State.TERMINATED
 _TIMER_J: Final = Event.TIMER_J
-_final: Final = to(State.COMPLETED, _S.send, _S.forget_request, _S.start_timer_j)
+_final: Final = to(State.COMPLETED, _S.answer)
 
 TABLE: Final[Table] = {
     (State.TRYING, Event.PROVISIONAL): to(State.PROCEEDING, _S.send),

@@ -7,7 +7,8 @@ the reactor's own timers. The clock is handed in, so tests turn the wheel by han
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from math import ceil
+from typing import Final, Protocol
 
 TICK: Final = 0.05
 """Seconds between two positions of the wheel: a tenth of T1."""
@@ -27,17 +28,37 @@ TIMER_C: Final = 181.0
 """A proxy's patience with a ringing INVITE: more than three minutes (RFC 3261 §16.6 step 11)."""
 
 
+NEVER: Final = 0
+"""The tick of what does not run."""
+
+
+class Waiting(Protocol):
+    """Whatever stands on the wheel: its `tick` says when it is due, and is `NEVER` once it no longer waits."""
+
+    tick: int
+
+    def expire(self) -> None:
+        """The tick has come."""
+
+
 class Timer:
     """One running timer; `cancel` may be called at any time and more than once."""
 
     __slots__ = ("tick", "callback")
 
-    def __init__(self, tick: int, callback: Callable[[], None]) -> None:
-        self.tick = tick
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.tick = NEVER
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
+        self.tick = NEVER
         self.callback = None
+
+    def expire(self) -> None:
+        callback = self.callback
+        self.cancel()
+        if callback is not None:
+            callback()
 
     @property
     def running(self) -> bool:
@@ -55,18 +76,23 @@ class Timers:
     def __init__(self, now: Callable[[], float], failed: Callable[[BaseException], None] | None = None) -> None:
         self.now = now
         self._failed = failed
-        self._slots: list[list[Timer]] = [[] for _ in range(_SLOTS)]
+        self._slots: list[list[Waiting]] = [[] for _ in range(_SLOTS)]
         self._tick = int(now() / TICK)
 
     def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once, `seconds` from now (to the next tick)."""
-        # The next tick after the deadline, and never one that is being read or has been.
-        tick = int((self.now() + seconds) * _PER_SECOND) + 1
+        timer = Timer(callback)
+        self.put(timer, seconds)
+        return timer
+
+    def put(self, waiting: Waiting, seconds: float) -> None:
+        """Let something wait so many seconds from now; what waited before waits for the new time alone."""
+        # The next tick at or after the deadline, and never one that is being read or has been.
+        tick = ceil((self.now() + seconds) * _PER_SECOND)
         if tick <= self._tick:
             tick = self._tick + 1
-        timer = Timer(tick, callback)
-        self._slots[tick & _MASK].append(timer)
-        return timer
+        waiting.tick = tick
+        self._slots[tick & _MASK].append(waiting)
 
     def advance(self) -> None:
         """Fire all timers that are due. An exception in one is handed to `failed` and does not stop the others."""
@@ -78,25 +104,21 @@ class Timers:
             if not due:
                 continue
             self._slots[index] = []
-            for timer in due:
-                if timer.callback is None:
-                    continue
-                if timer.tick > self._tick:
-                    self._slots[index].append(timer)
-                    continue
-                self._fire(timer)
+            for waiting in due:
+                tick = waiting.tick
+                if tick == self._tick:
+                    self._expire(waiting)
+                elif tick & _MASK == index and tick > self._tick:
+                    self._slots[index].append(waiting)  # its turn of the wheel is still to come
 
-    def _fire(self, timer: Timer) -> None:
-        callback, timer.callback = timer.callback, None
-        if callback is None:
-            return
+    def _expire(self, waiting: Waiting) -> None:
         try:
-            callback()
+            waiting.expire()
         except Exception as error:
             if self._failed is None:
                 raise
             self._failed(error)
 
     def running(self) -> int:
-        """How many timers run: for leak tests and the drain; walks the wheel."""
-        return sum(timer.callback is not None for slot in self._slots for timer in slot)
+        """How many wait: for leak tests and the drain; walks the wheel."""
+        return len({id(one) for index, slot in enumerate(self._slots) for one in slot if one.tick and one.tick & _MASK == index})

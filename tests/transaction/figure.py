@@ -35,14 +35,14 @@ class RecordedTimer(Timer):
     """Says when it is stopped while it runs."""
 
     def __init__(self, seconds: float, callback: Callable[[], None], log: Callable[[str], None]) -> None:
-        super().__init__(0, callback)
+        super().__init__(callback)
         self.seconds = seconds
-        self.name = callback.__name__
+        self.name = callback.__name__[-1].upper()
         self.log = log
 
     def cancel(self) -> None:
         if self.running:
-            self.log(f"stop {self.name[-1].upper()}")
+            self.log(f"stop {self.name}")
         super().cancel()
 
 
@@ -56,8 +56,23 @@ class RecordingTimers:
     def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
         timer = RecordedTimer(seconds, callback, self.log)
         self.started.append(timer)
-        self.log(f"start {timer.name[-1].upper()} {seconds:g}")
+        self.log(f"start {timer.name} {seconds:g}")
         return timer
+
+    def put(self, machine: Any, seconds: float) -> None:
+        """A machine waits for its long timer."""
+        self.log(f"start {machine.due[-1].upper()} {seconds:g}")
+
+
+def probe(kind: type[Any], table: Table, log: Callable[[str], None]) -> type[Any]:
+    """The machine with this table; it says when its long timer is stopped."""
+
+    def stop(machine: Any, due: Event | None) -> None:
+        before, machine.__dict__["due"] = machine.__dict__.get("due"), due
+        if before is not None and due is not before:
+            log(f"stop {before[-1].upper()}")
+
+    return type("Probe", (kind,), {"table": table, "due": property(lambda machine: machine.__dict__.get("due"), stop)})
 
 
 class Scene:
@@ -70,16 +85,16 @@ class Scene:
         self.timers = RecordingTimers(log)
         via = f"SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1;rport={self.flow.remote[1]}"
         self.request = request(figure.method, via=via)
-        probe = type("Probe", (figure.kind,), {"table": figure.table})
+        kind = probe(figure.kind, figure.table, log)
         self.machine: Machine
         machine: Any
         if issubclass(figure.kind, ClientTransaction):
-            machine = probe(self.request, self.flow, ClientRecorder(log), self, self.request.top_via.branch)
+            machine = kind(self.request, self.flow, ClientRecorder(log), self, self.request.top_via.branch)
             machine.start()
             if variant == CANCELLED:
                 machine.cancel()
         else:
-            machine = probe(self.request, self.flow, ("z9hG4bK1", figure.method), self)
+            machine = kind(self.request, self.flow, ("z9hG4bK1", figure.method), self)
             machine.acknowledged = lambda: log("told")
         self.machine = machine
         for event in road:
@@ -106,12 +121,13 @@ class Scene:
         """A message, or a timer: the running one of that name, or one that comes late."""
         had_request = self.machine.request is not None
         if event.startswith("timer"):
-            name = f"_timer_{event[-1].lower()}"
-            running = [timer for timer in self.timers.started if timer.name == name and timer.running]
+            running = [timer for timer in self.timers.started if timer.name == event[-1] and timer.running]
             if running and running[-1].callback is not None:
                 callback, running[-1].callback = running[-1].callback, None
                 callback()
             else:
+                if self.machine.due is event:  # it runs out: no word of a stop
+                    vars(self.machine)["due"] = None
                 self.machine.fire(event)
         else:
             self.machine.fire(event, self._message(event))

@@ -46,7 +46,7 @@ FIGURE = Figure(
             (CALLING, Event.TIMER_B): Row(TERMINATED, "user failed 408 | stop A | ended | forgot"),
             (COMPLETED, Event.FAILURE): Row(COMPLETED, "count ACK | resend ACK"),
             (COMPLETED, Event.TIMER_D): Row(TERMINATED, "ended"),
-            (COMPLETED, Event.TRANSPORT_ERROR): Row(TERMINATED, "ended"),
+            (COMPLETED, Event.TRANSPORT_ERROR): Row(TERMINATED, "stop D | ended"),
         },
         TCP: COMMON | {
             # No timer A runs on a connection; one that came all the same would be the row's.

@@ -33,7 +33,7 @@ FIGURE = Figure(
             (PROCEEDING, Event.FAILURE): Row(COMPLETED, "send 486 | start J 32 | forgot"),
             (COMPLETED, Event.REQUEST): Row(COMPLETED, "count OPTIONS | resend 200"),
             (COMPLETED, Event.TIMER_J): Row(TERMINATED, "ended"),
-            (COMPLETED, Event.TRANSPORT_ERROR): Row(TERMINATED, "ended"),
+            (COMPLETED, Event.TRANSPORT_ERROR): Row(TERMINATED, "stop J | ended"),
         },
         TCP: COMMON | {
             # J is 0 s: over with the final response.

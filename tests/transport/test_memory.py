@@ -135,5 +135,5 @@ def test_nothing_is_ever_repeated() -> None:
 
 def test_an_end_that_was_never_connected() -> None:
     down, _ = memory_link("cm", (SM, CM), Turns(lambda: None), lambda *_: None)
-    with pytest.raises(AssertionError, match="connects both ends"):
+    with pytest.raises(AttributeError):
         down.send(request("INFO"))
