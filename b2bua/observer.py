@@ -29,18 +29,18 @@ NAMES: Final = {
 }
 """Counter → its labels. `http/metrics.py` exports each as `b2bua_<name>_total`."""
 
-_METHODS: Final = frozenset(
+METHODS: Final = frozenset(
     ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO", "REFER",
      "MESSAGE", "UPDATE")
 )  # fmt: skip
 
-
-_CODES: Final = {status: str(status) for status in range(100, 700)}
+CODES: Final = {status: str(status) for status in range(100, 700)}
+"""Status → label."""
 
 
 def known_method(method: str) -> str:
     """A method as a label: an unknown one becomes `other`, so that a peer cannot make series."""
-    return method if method in _METHODS else "other"
+    return method if method in METHODS else "other"
 
 
 class Observer:
@@ -49,15 +49,9 @@ class Observer:
     def __init__(self) -> None:
         self.counts: dict[str, Counts] = {name: defaultdict(int) for name in NAMES}
         counts = self.counts
-        self._requests, self._responses = counts["requests"], counts["responses"]
+        self.requests, self.responses = counts["requests"], counts["responses"]
+        """Counted up by the transaction layer itself, with a key of `NAMES`: a call a message would cost more than all else."""
         self._retransmissions = counts["retransmissions"]
-
-    def request(self, direction: str, method: str, transport: str) -> None:
-        """A request came in (`in`) or went out (`out`) over a transport."""
-        self._requests[direction, method if method in _METHODS else "other", transport] += 1
-
-    def response(self, direction: str, method: str, status: int) -> None:
-        self._responses[direction, method if method in _METHODS else "other", _CODES[status]] += 1
 
     def retransmission(self, direction: str, method: str) -> None:
         self._retransmissions[direction, known_method(method)] += 1
@@ -94,7 +88,7 @@ class Observer:
 
     def published(self, event: str, status: int) -> None:
         """A PUBLISH of a feature server was answered."""
-        self.counts["publish"][event, _CODES[status]] += 1
+        self.counts["publish"][event, CODES[status]] += 1
 
     def notified(self, event: str, status: int) -> None:
         """A NOTIFY ended with this status; 408 also for no answer at all."""

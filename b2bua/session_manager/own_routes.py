@@ -13,6 +13,8 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 from b2bua.sip.uri import CACHED_LENGTH, Uri
 
+MAX_REMEMBERED: Final = 8192
+"""Routes that are remembered; at that many the memory starts anew."""
 MAX_OWN: Final = 16
 """Routes of ours on one request: a dialog has two, a spiral some more. Taking them off costs time for each."""
 
@@ -46,10 +48,34 @@ def _uri_of(value: str) -> Uri:
     return _read_uri(value) if len(value) <= CACHED_LENGTH else _read_uri.__wrapped__(value)
 
 
-def read_own_routes(request: Request, domain: Domain, tokens: Tokens) -> OwnRoutes:
-    """Read the top Routes as far as they are ours; MalformedValue when one is no address, SipError 400 for too many."""
-    if "Route" not in request.names:
-        return NONE
+class OwnRouteReader:
+    """Reads the top Routes, and remembers what the one Route of a dialog's side proved: a call brings it a dozen times."""
+
+    def __init__(self, domain: Domain, tokens: Tokens) -> None:
+        self._domain = domain
+        self._tokens = tokens
+        self._known: dict[tuple[str, str], OwnRoutes] = {}
+
+    def read(self, request: Request) -> OwnRoutes:
+        """What the Routes say as far as they are ours; MalformedValue when one is no address, SipError 400 for too many."""
+        names = request.names
+        if "Route" not in names:
+            return NONE
+        if names.count("Route") > 1:
+            return _read(request, self._domain, self._tokens)
+        key = request.lines[names.index("Route")], request.call_id
+        own = self._known.get(key)
+        if own is None:
+            own = _read(request, self._domain, self._tokens)
+            # What proved nothing is not kept: any stranger can send that, and addresses of ours may still be learned.
+            if own.first is not None:
+                if len(self._known) >= MAX_REMEMBERED:
+                    self._known.clear()
+                self._known[key] = own
+        return own
+
+
+def _read(request: Request, domain: Domain, tokens: Tokens) -> OwnRoutes:
     own = OwnRoutes()
     for value in request.elements("Route"):
         uri = _uri_of(value)

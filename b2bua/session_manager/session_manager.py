@@ -19,7 +19,7 @@ from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.links import Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.notifier import Notifier
-from b2bua.session_manager.own_routes import NONE, read_own_routes
+from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.proxy import Proxy, Users
 from b2bua.session_manager.registrar import Registrar
 from b2bua.session_manager.response_context import ResponseContext
@@ -70,7 +70,7 @@ class SessionManager:
         self._links = parts.links
         self._authenticator = parts.authenticator
         self._observer = parts.observer
-        self._tokens = parts.tokens
+        self._read_routes = OwnRouteReader(parts.domain, parts.tokens).read
         self._event_state = parts.event_state
         self._tag = parts.layer.identifiers.tag
         self._proxy = Proxy(
@@ -85,7 +85,7 @@ class SessionManager:
         hops = screen(request)
         source = transaction.source
         link = self._links.of(source)
-        routes = read_own_routes(request, self._domain, self._tokens) if "Route" in request.names else NONE
+        routes = self._read_routes(request)
         arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops))
         if link is None:
             self._domain.local_address_seen(source.local)
@@ -97,7 +97,7 @@ class SessionManager:
         """The ACK of a 2xx goes where its Routes prove; any other is dropped, it has no answer."""
         try:
             hops = screen(ack)
-            routes = read_own_routes(ack, self._domain, self._tokens)
+            routes = self._read_routes(ack)
             self._proxy.forward_ack(Arrival(None, ack, flow, self._links.of(flow), routes, hops))
         except SipError:
             self._observer.message_dropped("stray ACK")

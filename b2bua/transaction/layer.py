@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from b2bua.observer import Observer
+from b2bua.observer import CODES, METHODS, Observer
 from b2bua.sip.errors import MalformedMessage, SipError
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
@@ -62,6 +62,7 @@ class TransactionLayer:
         self.user: TransactionUser
         """Set by whoever stands on this layer, before the first message."""
         self._observer = observer
+        self._requests, self._responses = observer.requests, observer.responses
         self._server_line = f"Server: {server}" if server else ""
         self._servers: dict[Key, ServerTransaction] = {}
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
@@ -95,14 +96,14 @@ class TransactionLayer:
         if request is None or request.method == "ACK":
             self._observer.message_dropped("malformed")
             return
-        self._observer.request("in", request.method, flow.transport)
+        self._requests["in", request.method if request.method in METHODS else "other", flow.transport] += 1
         note_source(request, flow)
         response = response_to(request, error.status, error.reason, self.identifiers.tag())
         self.send_response(response, answer_flow(request, flow))
 
     def _request(self, request: Request, flow: Flow) -> None:
         method = request.method
-        self._observer.request("in", method, flow.transport)
+        self._requests["in", method if method in METHODS else "other", flow.transport] += 1
         if not flow.reliable:
             note_source(request, flow)
         key = transaction_key(request)
@@ -148,7 +149,7 @@ class TransactionLayer:
 
     def _response(self, response: Response, flow: Flow) -> None:
         method, status = response.cseq_method, response.status
-        self._observer.response("in", method, status)
+        self._responses["in", method if method in METHODS else "other", CODES[status]] += 1
         transaction = self._clients.get(((response._via or response.top_via).branch, method))
         if transaction is None:
             self.user.response_unmatched(response, flow)
@@ -163,14 +164,14 @@ class TransactionLayer:
         self._put_via(request, flow, branch)
         kind = InviteClient if method == "INVITE" else NonInviteClient
         transaction = self._clients[branch, method] = kind(request, flow, user, self, branch)
-        self._observer.request("out", method, flow.transport)
+        self._requests["out", method if method in METHODS else "other", flow.transport] += 1
         transaction.start()
         return transaction
 
     def send_ack(self, ack: Request, flow: Flow) -> None:
         """Send the ACK of a 2xx: a transaction of its own that has no answer (RFC 3261 §13.2.2.4)."""
         self._put_via(ack, flow, self.identifiers.branch())
-        self._observer.request("out", "ACK", flow.transport)
+        self._requests["out", "ACK", flow.transport] += 1
         flow.send(ack)
 
     def respond(self, transaction: ServerTransaction, response: Response) -> None:
@@ -178,12 +179,14 @@ class TransactionLayer:
         if "Server" not in response.names and self._server_line:
             response.names.append("Server")
             response.lines.append(self._server_line)
-        self._observer.response("out", response.cseq_method, response.status)
+        method = response.cseq_method
+        self._responses["out", method if method in METHODS else "other", CODES[response.status]] += 1
         transaction.respond(response)
 
     def forward_response(self, transaction: ServerTransaction, response: Response) -> None:
         """Pass on a response that another server made: it says itself whose it is."""
-        self._observer.response("out", response.cseq_method, response.status)
+        method = response.cseq_method
+        self._responses["out", method if method in METHODS else "other", CODES[response.status]] += 1
         transaction.respond(response)
 
     def send_response(self, response: Response, flow: Flow) -> None:
@@ -191,7 +194,8 @@ class TransactionLayer:
         if self._server_line:
             response.names.append("Server")
             response.lines.append(self._server_line)
-        self._observer.response("out", response.cseq_method, response.status)
+        method = response.cseq_method
+        self._responses["out", method if method in METHODS else "other", CODES[response.status]] += 1
         flow.send(response)
 
     def refuse(self, transaction: ServerTransaction, request: Request, error: SipError) -> None:
@@ -218,7 +222,7 @@ class TransactionLayer:
         """A CANCEL keeps the INVITE's Via, so it does not go through `send_request`."""
         branch = cancel.top_via.branch
         transaction = self._clients[branch, "CANCEL"] = NonInviteClient(cancel, flow, _IGNORE, self, branch)
-        self._observer.request("out", "CANCEL", flow.transport)
+        self._requests["out", "CANCEL", flow.transport] += 1
         transaction.start()
 
     def server_ended(self, transaction: ServerTransaction) -> None:

@@ -17,9 +17,8 @@ from tests.trace.hand_made import FakeFlow
 
 def busy() -> tuple[Observer, Recorder]:
     observer, recorder = Observer(), Recorder(5, lambda: 1.0)
-    observer.request("in", "INVITE", "udp")
-    observer.request("in", "INVITE", "udp")
-    observer.response("out", "INVITE", 407)
+    observer.requests["in", "INVITE", "udp"] += 2
+    observer.responses["out", "INVITE", "407"] += 1
     observer.challenge_sent("INVITE", 407, in_dialog=True)
     observer.notified('dia"log\\\udce9', 200)
     recorder.received(FakeFlow(("192.0.2.1", 5060)), b"x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.own_routes import NONE, OwnRoutes, read_own_routes
+from b2bua.session_manager.own_routes import NONE, OwnRouteReader, OwnRoutes
 from b2bua.session_manager.tokens import CALLEE, CALLER, Tokens
 from b2bua.sip.errors import MalformedValue
 from tests.transaction.neighbours import FakeFlow, request
@@ -25,7 +25,15 @@ def ours(user: str = "", host: str = "192.0.2.1:5060") -> str:
 
 def read(*routes: str, call_id: str = "c1") -> OwnRoutes:
     more = tuple(("Route", route) for route in routes)
-    return read_own_routes(request("BYE", call_id=call_id, more=more), DOMAIN, TOKENS)
+    return OwnRouteReader(DOMAIN, TOKENS).read(request("BYE", call_id=call_id, more=more))
+
+
+def test_what_was_read_is_remembered_for_its_call_alone() -> None:
+    reader = OwnRouteReader(DOMAIN, TOKENS)
+    route = ("Route", ours(A))
+    own = reader.read(request("BYE", call_id="c1", more=(route,)))
+    assert own.first is not None and reader.read(request("INFO", call_id="c1", more=(route,))) is own
+    assert reader.read(request("BYE", call_id="c2", more=(route,))).first is None
 
 
 def test_no_route_says_nothing() -> None:

@@ -342,3 +342,11 @@ def test_what_is_counted(element: Element) -> None:
     assert element.count("responses", "out", "OPTIONS", "200") == 1
     assert element.count("requests", "out", "BYE", "udp") == 1
     assert element.count("responses", "in", "BYE", "481") == 1
+
+
+def test_a_peer_cannot_make_series_by_inventing_methods() -> None:
+    element = Element()
+    for number in range(20):
+        element.receive(request(f"NEW{number}", via=f"SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{number}"))
+    assert element.count("requests", "in", "other", "udp") == 20
+    assert not [labels for labels in element.observer.counts["requests"] if labels[1].startswith("NEW")]
