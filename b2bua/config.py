@@ -103,6 +103,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The feature server's features, in the order in which they see a message."""
     feature_directory: Path | None = None
     """A directory of your own features, one file each."""
+    session_expires: Annotated[int, msgspec.Meta(ge=0)] = 1800
+    """Seconds that a call lives without a session refresh, on each leg (RFC 4028); 0 = no session timers."""
+    session_expires_min: Annotated[int, msgspec.Meta(ge=1)] = 90
+    """Seconds; a shorter session interval is refused with 422. RFC 4028 §4 wants 90 at least."""
+    call_length_max: Annotated[int, msgspec.Meta(ge=0)] = 14_400
+    """Seconds after which a call ends in any case; 0 = never."""
     challenge: dict[str, Literal["401", "407", "none"]] = {}
     """Per method another challenge than the default policy's: `401`, `407`, `none`."""
 
@@ -123,6 +129,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ConfigError(
                 f"registration_expires_default: {self.registration_expires_default} is not between "
                 f"registration_expires_min ({low}) and registration_expires_max ({high})"
+            )
+        if 0 < self.session_expires < self.session_expires_min:
+            raise ConfigError(
+                f"session_expires: {self.session_expires} is below session_expires_min ({self.session_expires_min}); 0 = off"
             )
 
 

@@ -75,7 +75,7 @@ class Observer:
         self.counts["register"][result,] += 1
 
     def call_ended(self, result: str) -> None:
-        """`result`: answered, busy, cancelled, failed, no_answer, rejected."""
+        """`result`: answered, busy, cancelled, failed, no_answer, rejected, timed_out (session timer), too_long."""
         self.counts["calls"][result,] += 1
 
     def reinvite_finished(self, kind: str, result: str) -> None:

@@ -18,7 +18,7 @@ from twisted.internet.error import CannotListenError
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import ConfigError, Listen, Settings, host_port_text
-from b2bua.feature_server.contract import Environment, FeatureServer
+from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.loader import LoadError, load_features, load_server
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
@@ -120,8 +120,9 @@ class Server:
         down.connect(up, self.layer.message_received)
         up.connect(down, layer.message_received)
         environment = Environment(
-            "cm", settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed
-        )
+            "cm", settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
+            CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max),
+        )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment)
         server = load_server(settings.feature_server, environment, features)
         self.links.add(FeatureLink(environment.name, down))

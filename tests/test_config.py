@@ -85,6 +85,9 @@ def test_every_setting_from_the_environment():
         "B2BUA_FEATURE_SERVER": "none",
         "B2BUA_FEATURES": "lamps,hold",
         "B2BUA_FEATURE_DIRECTORY": "features",
+        "B2BUA_SESSION_EXPIRES": "600",
+        "B2BUA_SESSION_EXPIRES_MIN": "120",
+        "B2BUA_CALL_LENGTH_MAX": "0",
         "B2BUA_CHALLENGE": "BYE=407, UPDATE=none",
     }
     assert {name.removeprefix("B2BUA_").lower() for name in environment} == set(FIELDS)
@@ -107,6 +110,9 @@ def test_every_setting_from_the_environment():
         feature_server="none",
         features=("lamps", "hold"),
         feature_directory=Path("features"),
+        session_expires=600,
+        session_expires_min=120,
+        call_length_max=0,
         challenge={"BYE": "407", "UPDATE": "none"},
     )
 
@@ -202,6 +208,7 @@ def test_options_and_variables_are_named_in_their_errors():
         (Settings(listen=(Listen("udp", "127.0.0.1", 5060),) * 2), "udp:127.0.0.1:5060 stands there twice"),
         (Settings(registration_expires_default=30), "is not between registration_expires_min"),
         (Settings(registration_expires_max=1800), "is not between registration_expires_min"),
+        (Settings(session_expires=89), "is below session_expires_min (90)"),
     ],
 )
 def test_check_refuses_what_cannot_start(settings, expected):

@@ -44,7 +44,7 @@ class InviteUsage:
     __slots__ = (
         "dialog", "client", "server", "owes_ack", "_layer", "_flow", "_owner", "_ack", "_acked_cseq",
         "_accepted", "_accepted_cseq", "_repeat", "_give_up", "_interval", "_ended", "_client_cseq",
-        "_ended_forks",
+        "_ended_forks", "cancelled",
     )  # fmt: skip
 
     def __init__(self, layer: TransactionLayer, flow: Flow, owner: InviteOwner) -> None:
@@ -55,6 +55,8 @@ class InviteUsage:
         """The peer's INVITE that we have not answered yet."""
         self.owes_ack = False
         """A 2xx to our INVITE came and has not been acknowledged: the answer to its offer is not known yet."""
+        self.cancelled = False
+        """Whether our newest INVITE was given up by `cancel`."""
         self._layer = layer
         self._flow = flow
         self._owner = owner
@@ -75,12 +77,14 @@ class InviteUsage:
         """Send an INVITE or re-INVITE of ours. One at a time, and none while the peer's is open (§14.1)."""
         assert self.client is None, "one INVITE at a time (RFC 3261 §14.1)"
         self._client_cseq = request.cseq
+        self.cancelled = False
         transaction = self._layer.send_request(request, self._flow, self)
         assert isinstance(transaction, InviteClient)
         self.client = transaction
 
     def cancel(self, *headers: tuple[str, str]) -> None:
         """CANCEL our open INVITE: leaves once a 1xx has come (§9.1)."""
+        self.cancelled = True
         if self.client is not None:
             self.client.cancel(*headers)
 
@@ -185,6 +189,11 @@ class InviteUsage:
     def unacknowledged(self) -> bool:
         """Whether a 2xx of ours still waits for its ACK."""
         return self._accepted is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an INVITE of either side is open, or a 2xx of either has no ACK yet: a new one would cross it (§14.1)."""
+        return self.client is not None or self.server is not None or self.owes_ack or self._accepted is not None
 
     def _repeat_accepted(self, transaction: ServerTransaction) -> None:
         if self._accepted is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from b2bua.dialog.session_terms import TIMER
 from b2bua.feature_server.call import CONFIRMED, ENDED, Call
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
@@ -15,8 +16,8 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.transaction.server import ServerTransaction
 
-SUPPORTED: Final[frozenset[str]] = frozenset()
-"""Option tags that a leg keeps its word on; any other in Require is refused."""
+SUPPORTED: Final = frozenset((TIMER,))
+"""Option tags that a leg keeps its word on, this one while session timers are on; any other in Require is refused."""
 
 
 class B2bua:
@@ -25,6 +26,7 @@ class B2bua:
     def __init__(self, environment: Environment, features: Sequence[Feature]) -> None:
         self.environment = environment
         self.hooks = Hooks(features)
+        self._supported: frozenset[str] = SUPPORTED if environment.limits.session_expires else frozenset()
         self._legs: dict[tuple[str, str], Leg] = {}
         self._open: dict[tuple[str, str, int], Call] = {}
         environment.layer.user = self
@@ -88,14 +90,14 @@ class B2bua:
         if leg.ended and request.method != "BYE":
             raise SipError(481)
         if request.method != "BYE":  # a BYE always wins
-            _require_supported(request)
+            self._require_supported(request)
             if request.method != "OPTIONS" and request.integer("Max-Forwards") == 0:
                 raise SipError(483)  # it would go on (RFC 7332)
         transaction.attached = leg
         leg.call.request_received(leg, transaction, request)
 
     def _new_call(self, transaction: ServerTransaction, invite: Request) -> None:
-        _require_supported(invite)
+        self._require_supported(invite)
         if invite.integer("Max-Forwards") == 0:
             raise SipError(483)
         if (invite.call_id, invite.from_.tag, invite.cseq) in self._open:
@@ -109,9 +111,8 @@ class B2bua:
         self.environment.layer.respond(transaction, response_to(invite, 100))
         call.start(invite)
 
-
-def _require_supported(request: Request) -> None:
-    """420 for an extension that a leg would not keep its word on (RFC 3261 §8.2.2.3)."""
-    unknown = sorted(request.tokens("Require") - SUPPORTED)
-    if unknown:
-        raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
+    def _require_supported(self, request: Request) -> None:
+        """420 for an extension that a leg would not keep its word on (RFC 3261 §8.2.2.3)."""
+        unknown = sorted(request.tokens("Require") - self._supported)
+        if unknown:
+            raise SipError(420, "", ("Unsupported", ", ".join(unknown)))

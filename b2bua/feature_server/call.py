@@ -9,14 +9,17 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
+from b2bua.feature_server.refresh import Refresh
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.relay import relay
 from b2bua.feature_server.setup import Setup
+from b2bua.feature_server.update import update
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response, response_to
 from b2bua.sip.uri import parse_uri
 from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import Timer
 
 if TYPE_CHECKING:
     from b2bua.feature_server.b2bua import B2bua
@@ -28,7 +31,7 @@ ENDED: Final = "ended"
 
 
 class Exchange(Protocol):
-    """What is under way in a call: `Setup` or `Reinvite`."""
+    """What is under way in a call: `Setup`, `Reinvite` or `Refresh`."""
 
     def progressed(self, leg: Leg, response: Response) -> None: ...
 
@@ -58,6 +61,7 @@ class Call:
         self.identity = (invite.call_id, invite.from_.tag, invite.cseq)
         """What a merged request has in common with the first (RFC 3261 §8.2.2.2)."""
         self._b2bua = b2bua
+        self._length: Timer | None = None
         self._shown: tuple[str, bool, bool] = ("", False, False)
         self.caller = self._caller_leg(transaction, invite, *_address_towards_caller(invite))
         self.callee = self._callee_leg(invite, *_address_towards_callee(invite))
@@ -70,6 +74,7 @@ class Call:
         identity = parse_address(asserted[0]) if asserted else invite.from_
         leg = Leg(self, environment, CALLER, dialog, str(identity.parsed_uri().without_parameters()))
         leg.usage.invite_received(transaction, 0)
+        leg.session.check(invite)
         return leg
 
     def _callee_leg(self, invite: Request, host: str, port: int) -> Leg:
@@ -86,6 +91,9 @@ class Call:
         """Offer the call to the features and then to the callee."""
         for leg in (self.caller, self.callee):
             self.environment.leg_joined(self.id, leg.dialog.call_id)
+        longest = self.environment.limits.call_length_max
+        if longest:
+            self._length = self.environment.layer.timers.start(longest, self._too_long)
         self.exchange = Setup(self, invite)
         self.exchange.start()
 
@@ -113,9 +121,19 @@ class Call:
             if leg is not spare:
                 leg.release(*headers)
         self.state = ENDED
+        if self._length is not None:
+            self._length.cancel()
+            self._length = None
         self.environment.observer.call_ended(result)
         self.changed()
         self.hooks.tell("call_ended", self.hook_failed, self)
+
+    def _too_long(self) -> None:
+        """The backstop: however it came that the call still stands, it ends."""
+        self._length = None
+        if not self.caller.answered:
+            self.caller.respond(480)
+        self.finish("too_long", ("Reason", 'SIP;cause=480;text="Call too long"'))
 
     def leg_over(self, leg: Leg) -> None:
         """From a leg: its dialog is gone."""
@@ -138,6 +156,8 @@ class Call:
             self._reinvite(leg, transaction, request)
         elif request.method == "BYE":
             self._bye(leg, transaction, request)
+        elif request.method == "UPDATE":
+            update(self, leg, transaction, request)
         elif request.method == "OPTIONS":
             leg.answer(transaction, request, 200)
         else:
@@ -147,12 +167,17 @@ class Call:
         if self.state != CONFIRMED:
             # RFC 3261 §14.2: our answer to the first INVITE is still open.
             raise SipError(500, "", ("Retry-After", str(self._seconds())))
+        leg.session.check(request)
         pending = self.exchange
+        if isinstance(pending, Refresh) and pending.takes(leg):
+            self._take(leg, transaction, request)
+            pending.then(leg, request)
+            return
         if isinstance(pending, Reinvite) and pending.waits_to_retry and leg is pending.far:
             # Both sides collided and the far side came back first: its own goes (protocol.md §4).
             self._take(leg, transaction, request)
             self.environment.observer.glare("yielded")
-            pending.give_way(lambda: self._begin(leg, request))
+            pending.give_way(lambda: self.begin(leg, request))
             return
         # Re-INVITEs are serialised per call: the other leg's gets 491 while one is forwarded.
         if pending is not None and leg.usage.server is None:
@@ -164,14 +189,15 @@ class Call:
             if error.status == 491:
                 self.environment.observer.glare("refused")
             raise
-        self._begin(leg, request)
+        self.begin(leg, request)
 
     def _take(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         """Accept a re-INVITE for work. Its 100 says so at once: without one nobody may CANCEL it (RFC 3261 §9.1)."""
         leg.usage.invite_received(transaction, self._seconds())
         self.environment.layer.respond(transaction, response_to(request, 100))
 
-    def _begin(self, leg: Leg, request: Request) -> None:
+    def begin(self, leg: Leg, request: Request) -> None:
+        """Start on a re-INVITE, or an UPDATE with an offer, that has been taken."""
         if self.state == ENDED:
             leg.respond(487)
             return
@@ -182,7 +208,7 @@ class Call:
     def _bye(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         """BYE always wins: 200 to it, 487 to what is open, BYE to the other leg, all at once."""
         leg.answer(transaction, request, 200)
-        if leg.usage.server is not None:
+        if leg.usage.server is not None or leg.update is not None:
             leg.respond(487)
         leg.over()  # where BYEs crossed, ours is still open: its answer changes nothing
         reasons = tuple(("Reason", value) for value in request.get_all("Reason"))

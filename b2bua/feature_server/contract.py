@@ -13,6 +13,18 @@ from b2bua.transaction.layer import TransactionLayer
 
 
 @dataclass(frozen=True, slots=True)
+class CallLimits:
+    """How long a call may live, in seconds; 0 switches a limit off."""
+
+    session_expires: int = 1800
+    """The session interval that each leg is asked for (RFC 4028 §4); 0: no session timers."""
+    session_expires_min: int = 90
+    """A shorter one is refused with 422."""
+    call_length_max: int = 14_400
+    """From the INVITE to the end, whatever the phones do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """Everything a feature server may touch. Time, identifiers and randomness come from here, never from a module."""
 
@@ -31,6 +43,7 @@ class Environment:
     """`leg_joined(call, call_id)`: for the trace, this Call-ID is a leg of that call."""
     failed: Callable[[BaseException, Message | None], None]
     """Hears of mistakes in a feature or in the toolkit; logs them."""
+    limits: CallLimits = CallLimits()
 
 
 class FeatureServer(Protocol):

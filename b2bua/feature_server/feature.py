@@ -28,7 +28,8 @@ class Feature:
         return invite
 
     def request_received(self, call: Call, leg: Leg, request: Request) -> Passed:
-        """From the party of `leg`: re-INVITE, INFO, MESSAGE, or the ACK of an INVITE without an offer. Never a BYE."""
+        """From the party of `leg`: re-INVITE, UPDATE with an offer, INFO, MESSAGE, or the ACK of an INVITE without an
+        offer. Never a BYE."""
         return request
 
     def response_received(self, call: Call, leg: Leg, response: Response) -> PassedResponse:

@@ -10,6 +10,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
 from b2bua.feature_server.carried import carry, carry_body, carry_challenges, carry_credentials
 from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.leg_session import LegSession
 from b2bua.feature_server.session_description import SessionDescriptions
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
@@ -22,7 +23,7 @@ from b2bua.transaction.server import ServerTransaction
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
 
-ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE"
+ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, UPDATE"
 CALLER: Final = "caller"
 CALLEE: Final = "callee"
 
@@ -39,6 +40,11 @@ class Leg:
         self.usage.dialog = dialog
         host = parse_address(dialog.contact).parsed_uri().bare_host
         self.descriptions = SessionDescriptions(environment.layer.identifiers.number(), host)
+        self.session = LegSession(self, environment.limits.session_expires, environment.limits.session_expires_min)
+        self.update: tuple[ServerTransaction, Request] | None = None
+        """The party's UPDATE with an offer that has no answer yet: passed on like a re-INVITE."""
+        self._invite: Request | None = None
+        """Our INVITE that has no final answer yet: what a 422 makes us repeat."""
         self.holding = False
         """Set by the hold feature; read by whoever shows it."""
         self.answered = False
@@ -58,6 +64,9 @@ class Leg:
         self, status: int, source: Message | None = None, body: bytes = b"", reason: str = "", *headers: tuple[str, str]
     ) -> None:
         """Answer this party's open INVITE; end-to-end headers and the body's come from `source`, `headers` are added."""
+        if self.update is not None:
+            self._answer_update(status, source, body, reason, *headers)
+            return
         transaction = self.usage.server
         if transaction is None or transaction.request is None:
             return
@@ -70,6 +79,20 @@ class Leg:
         elif status >= 300:
             # Whoever said no to the call, a feature too, it is over; a tick later, for who ends it in good order.
             self.environment.layer.timers.start(0, partial(self.call.finish, "rejected"))
+
+    def _answer_update(
+        self, status: int, source: Message | None, body: bytes, reason: str, *headers: tuple[str, str]
+    ) -> None:
+        """As `respond`, for an UPDATE: it has no provisional responses and no ACK."""
+        assert self.update is not None
+        if status < 200:
+            return
+        (transaction, request), self.update = self.update, None
+        response = self._response(request, status, source, body, reason)
+        for name, value in headers:
+            response.append(name, value)
+        self.environment.layer.respond(transaction, response)
+        self.call.reinvite_answered(self, status)
 
     def answer(self, transaction: ServerTransaction, request: Request, status: int, source: Message | None = None) -> None:
         """Answer a request that is no INVITE."""
@@ -88,11 +111,36 @@ class Leg:
         self._finish(request, source, source.body, source)
         return self.environment.layer.send_request(request, self.environment.link, user)
 
+    def refresh(self, method: str, user: ClientUser) -> None:
+        """Tell this party that the session goes on (RFC 4028 §7.4): UPDATE without a description, or INVITE with the one
+        that it has from us; `user` hears of the UPDATE."""
+        request = self.dialog.make_request(method)
+        request.append("Max-Forwards", "70")
+        request.append("Contact", self.dialog.contact)
+        request.append("Allow", ALLOW)
+        self.session.ask(request)
+        request.call = self.call.id
+        if method == "INVITE":
+            request.set_body(self.descriptions.ours, sdp.CONTENT_TYPE)
+            self._invite = request
+            self.usage.invite(request)
+        else:
+            request.append("Content-Length", "0")
+            self.environment.layer.send_request(request, self.environment.link, user)
+
+    def refreshed(self, response: Response) -> None:
+        """The 2xx to our refresh. An answer in it is this party's last word now: it may have another o= version."""
+        self.dialog.refresh_target(response)
+        if response.cseq_method == "INVITE":
+            self.usage.acknowledge()
+            if response.body and is_sdp(response):
+                self.descriptions.completed(response.body, self.descriptions.ours)
+
     def release(self, *headers: tuple[str, str]) -> None:
         """End this leg, whatever it is doing: BYE, CANCEL, or a final response to its open INVITE. Idempotent."""
         if self.ended:
             return
-        if self.usage.server is not None:
+        if self.usage.server is not None or self.update is not None:
             self.respond(487)
         if not self.answered:
             if self.usage.client is not None:
@@ -101,11 +149,13 @@ class Leg:
                 self.over()
             return
         self.ended = True
+        self.session.stop()
         if self.usage.owes_ack:
             self.usage.acknowledge()  # its answer will never come, and every 2xx is acknowledged (RFC 3261 §13.2.2.4)
         self.usage.end()
         bye = self.dialog.make_request("BYE")
         bye.append("Max-Forwards", "70")
+        self.session.ask(bye)
         for name, value in headers:
             bye.append(name, value)
         bye.append("Content-Length", "0")
@@ -115,6 +165,7 @@ class Leg:
     def over(self) -> None:
         """The dialog is gone on both sides: nothing is matched to it any more."""
         self.ended = True
+        self.session.stop()
         self.usage.end()
         self.call.leg_over(self)
 
@@ -124,9 +175,17 @@ class Leg:
         self.call.progressed(self, response)
 
     def invite_accepted(self, response: Response) -> None:
+        self._invite = None
+        self.session.accepted(response)
         self.call.accepted(self, response)
 
     def invite_refused(self, status: int, response: Response | None) -> None:
+        request, self._invite = self._invite, None
+        if status == 422 and response is not None:
+            if request is not None and not self.usage.cancelled and self.session.too_small(response):
+                self._invite_again(request)
+                return
+            status, response = 500, None  # the interval was ours: the other party has no part in it
         self.call.refused(self, status, response)
 
     def acknowledged(self, ack: Request) -> None:
@@ -134,6 +193,17 @@ class Leg:
 
     def ack_missing(self) -> None:
         self.call.ack_missing(self)
+
+    def _invite_again(self, request: Request) -> None:
+        """RFC 4028 §7.3: the same INVITE with a larger interval, CSeq one up."""
+        again = request.copy()
+        for name in ("Via", "Session-Expires", "Min-SE", "Supported"):
+            again.remove(name)
+        self.dialog.local_cseq += 1
+        again.replace("CSeq", f"{self.dialog.local_cseq} INVITE")
+        self.session.ask(again)
+        self._invite = again
+        self.usage.invite(again)
 
     # -- building ----------------------------------------------------------------------------------------------
 
@@ -158,21 +228,26 @@ class Leg:
         if request.method == "INVITE":
             request.append("Contact", self.dialog.contact)
             request.append("Allow", ALLOW)
+        self.session.ask(request)
         carry(source, request)
         carry_credentials(source, request, self.environment.domain)
         carry_body(source, request, body)
         request.call = self.call.id
+        if request.method == "INVITE":
+            self._invite = request
 
     def _response(self, request: Request, status: int, source: Message | None, body: bytes, reason: str) -> Response:
         if not reason and isinstance(source, Response) and source.status == status:
             reason = source.reason
         response = response_to(request, status, reason, self.dialog.local_tag)
         del response.names[-1], response.lines[-1]  # Content-Length goes last, with the body
-        if request.method == "INVITE" and 100 < status < 300:
+        if 100 < status < 300 and request.method in ("INVITE", "UPDATE"):
             for value in request.get_all("Record-Route"):
                 response.append("Record-Route", value)
             response.append("Contact", self.dialog.contact)
             response.append("Allow", ALLOW)
+            if status >= 200:
+                self.session.answer(request, response)
         if source is not None:
             carry(source, response)
             if 300 <= status < 400:

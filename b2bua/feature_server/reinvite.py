@@ -201,7 +201,8 @@ class Reinvite:
         self._stop_retry()
         transaction = self.origin.usage.server
         self._finish(491)
-        if transaction is None:
+        if transaction is None:  # an UPDATE, whose answer has no ACK
+            self.origin.respond(491)
             then()
             return
         transaction.acknowledged = then

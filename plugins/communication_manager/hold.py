@@ -31,11 +31,12 @@ class Hold(Feature):
         return invite
 
     def request_received(self, call: Call, leg: Leg, request: Request) -> Request:
-        """A re-INVITE's offer, or the answer in the ACK of an offerless one."""
+        """The offer of a re-INVITE or UPDATE, or the answer in the ACK of an offerless re-INVITE."""
         streams = _streams(request)
-        if request.method == "INVITE":
+        offers = request.method in ("INVITE", "UPDATE")
+        if offers:
             self._forget_offers(leg)
-        if request.method == "INVITE" and streams:
+        if offers and streams:
             self._before[leg] = leg.holding
             self._offered(call, leg, streams)
         elif request.method == "ACK" and streams:

@@ -14,7 +14,7 @@ from typing import Final
 
 from b2bua import PRODUCT
 from b2bua.feature_server.b2bua import B2bua
-from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.observer import Observer
 from b2bua.session_manager.authenticator import Authenticator
@@ -66,6 +66,7 @@ class Options:
     uniform: Callable[[float, float], float] | None = None
     """In place of a seeded random number."""
     trace: int = 0
+    limits: CallLimits = field(default_factory=CallLimits)
 
 
 class ServerUnderTest:
@@ -128,7 +129,9 @@ class ServerUnderTest:
         down.connect(up, self.layer.message_received)
         up.connect(down, layer.message_received)
         uniform = options.uniform or Random(6001).uniform
-        environment = Environment("cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed)
+        environment = Environment(
+            "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits
+        )
         features = load_features(options.features, options.feature_directory, environment)
         server = load_server("communication_manager", environment, features)
         self.links.add(FeatureLink("cm", down))

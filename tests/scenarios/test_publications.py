@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from b2bua.feature_server.contract import CallLimits
 from b2bua.session_manager.event_packages.package import Answer
 from b2bua.sip.dialog_info import DialogInfo, parse_dialog_info
 from b2bua.sip.message import Request
 from tests.scenarios.scene import (
+    MakeScene,
     Scene,
     hang_up,
     hold,
@@ -105,7 +107,8 @@ def test_publish_that_is_never_answered_does_not_hold_up_the_call(scene: Scene, 
     hang_up(a, b)
 
 
-def test_publication_is_refreshed_before_it_lapses(scene: Scene) -> None:
+def test_publication_is_refreshed_before_it_lapses(make_scene: MakeScene) -> None:
+    scene = make_scene(limits=CallLimits(session_expires=0))
     a, b = watched_call(scene)
     count = len(published(scene, a.phone.aor))
     scene.advance(3590)

@@ -68,12 +68,12 @@ def test_3_2_2_reinvite_crosses_with_bye(scene: Scene) -> None:
 
 
 def test_3_3_2_update_crosses_with_a_reinvite(scene: Scene) -> None:
-    """UPDATE is not allowed here and says so; the hold goes on."""
+    """An offer while ours is open on that dialog: 491 (RFC 3311 §5.2); the hold goes on."""
     a, b = watched_call(scene)
     send_offer(a, a.sdp("sendonly"))
     arrived = b.phone << "INVITE a=sendonly"
     b.phone >> b.request("UPDATE", b.sdp("sendonly"))
-    b.phone << "405 UPDATE"
+    b.phone << "491 UPDATE"
     b.version, b._direction = 1, "sendrecv"
     b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
     b.phone << "ACK"

@@ -1,0 +1,142 @@
+"""A session refresh that Communication Manager owes the party of one leg (RFC 4028 §7.4, §10).
+
+An UPDATE without a description where the phone takes UPDATE; else a re-INVITE with the description that it has from us,
+byte for byte, o= version and direction included: nothing changes, on hold neither. While it is under way no re-INVITE
+passes: one that comes waits for its end, and one that crosses it on the same leg gets 491 (RFC 3261 §14.2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.message import Request, Response
+from b2bua.transaction.client import ClientTransaction
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
+    from b2bua.feature_server.leg import Leg
+
+OWNER_WAITS: Final = (2.1, 4.0)
+"""Seconds after a 491 for the side that made the Call-ID, here the callee's leg (RFC 3261 §14.1)."""
+OTHER_WAITS: Final = (0.0, 2.0)
+LATER: Final = 10.0
+"""Seconds until the one further try after another refusal that names no time."""
+
+
+class Refresh:
+    """One refresh; an `Exchange` of its call, and the user of its UPDATE."""
+
+    def __init__(self, call: Call, leg: Leg) -> None:
+        self._call = call
+        self._leg = leg
+        self._method = "UPDATE" if leg.session.updates else "INVITE"
+        self._waiting: tuple[Leg, Request] | None = None
+        self._expired = False
+
+    @classmethod
+    def begin(cls, leg: Leg) -> bool:
+        """Send a refresh to the party; False while something else is under way in the call."""
+        call = leg.call
+        if call.exchange is not None or any(each.usage.busy or each.update is not None for each in (leg, leg.other)):
+            return False
+        if not leg.session.updates and not leg.descriptions.ours:
+            leg.session.renew()  # a session that nobody ever described: nothing to repeat
+            return True
+        refresh = cls(call, leg)
+        call.exchange = refresh
+        leg.refresh(refresh._method, refresh)
+        return True
+
+    # -- re-INVITEs of the parties meanwhile -------------------------------------------------------------------
+
+    def takes(self, leg: Leg) -> bool:
+        """Whether a re-INVITE of this leg's party may wait for our end; else it is glare."""
+        return self._waiting is None and (leg is not self._leg or self._method == "UPDATE")
+
+    def then(self, leg: Leg, request: Request) -> None:
+        """Begin this re-INVITE when the refresh has its answer."""
+        self._waiting = leg, request
+
+    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
+        """CANCEL of the re-INVITE that waits: the far party never heard of it."""
+        if self._waiting is not None:
+            leg, _ = self._waiting
+            self._waiting = None
+            leg.respond(487)
+
+    # -- answers -----------------------------------------------------------------------------------------------
+
+    def progressed(self, leg: Leg, response: Response) -> None:
+        return
+
+    def accepted(self, leg: Leg, response: Response) -> None:
+        """2xx to the re-INVITE; the leg has restarted its timer."""
+        leg.refreshed(response)
+        self._finish("ok")
+
+    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
+        self._refused(status, response)
+
+    def acknowledged(self, leg: Leg, ack: Request) -> None:
+        return
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        """From the UPDATE's transaction."""
+        if response.status < 200 or self._call.exchange is not self:
+            return
+        if response.status >= 300:
+            self._refused(response.status, response)
+            return
+        self._leg.session.accepted(response)
+        self._leg.refreshed(response)
+        self._finish("ok")
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        if self._call.exchange is self:
+            self._refused(status, None)
+
+    def abandoned(self) -> None:
+        """The call ends meanwhile: the legs answer what is open."""
+        self._count("timeout" if self._expired else "ended")
+
+    def expired(self, leg: Leg) -> None:
+        """The session of this leg is over before an answer came: the call ends next."""
+        self._expired = leg is self._leg
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _refused(self, status: int, response: Response | None) -> None:
+        result = {408: "timeout", 481: "timeout", 491: "glare"}.get(status, "refused")
+        leg = self._leg
+        self._call.exchange = None
+        self._count(result)
+        leg.session.refused(self._method, status, response, self._wait(status, response))
+        self._next()
+
+    def _wait(self, status: int, response: Response | None) -> float:
+        """Seconds until another try."""
+        call = self._call
+        if status == 491:
+            call.environment.observer.glare("retried")
+            return round(call.environment.uniform(*(OWNER_WAITS if self._leg is call.callee else OTHER_WAITS)), 2)
+        try:
+            asked = response.integer("Retry-After") if response is not None else None
+        except MalformedValue:
+            asked = None
+        return float(asked) if asked is not None else LATER
+
+    def _finish(self, result: str) -> None:
+        self._call.exchange = None
+        self._count(result)
+        self._next()
+
+    def _next(self) -> None:
+        """What waited for us goes on; where the call is over its leg has answered it."""
+        if self._waiting is not None:
+            leg, request = self._waiting
+            self._waiting = None
+            self._call.begin(leg, request)
+
+    def _count(self, result: str) -> None:
+        self._call.environment.observer.reinvite_finished("refresh", result)

@@ -1,0 +1,46 @@
+"""UPDATE in a call (RFC 3311): a session refresh is answered on its own leg, an offer goes on as a re-INVITE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from b2bua.feature_server.leg import is_sdp
+from b2bua.sip import sdp
+from b2bua.sip.errors import SipError
+from b2bua.sip.message import Request
+from b2bua.transaction.server import ServerTransaction
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
+    from b2bua.feature_server.leg import Leg
+
+
+def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+    """An UPDATE of the party of `leg`; SipError refuses it.
+
+    Without a description it is answered here and now: it moves the target and restarts the session timer. With one it is
+    an offer to the other party, who may know no UPDATE: it goes there as a re-INVITE, its answer comes back in our 200.
+    """
+    leg.session.check(request)
+    if leg.update is not None:
+        raise _later(call)  # RFC 3311 §5.2: one UPDATE at a time
+    if not request.body:
+        leg.dialog.refresh_target(request)
+        leg.answer(transaction, request, 200)
+        if call.state == "confirmed":
+            call.environment.observer.reinvite_finished("refresh", "ok")
+        return
+    if not is_sdp(request):
+        raise SipError(415, "", ("Accept", sdp.CONTENT_TYPE))
+    if leg.usage.server is not None or call.state != "confirmed":
+        raise _later(call)  # an offer of its own has no answer yet; early ones are settled by the 2xx alone, without 100rel
+    if call.exchange is not None:
+        call.environment.observer.glare("refused")
+        raise SipError(491)
+    leg.update = transaction, request
+    call.begin(leg, request)
+
+
+def _later(call: Call) -> SipError:
+    """RFC 3311 §5.2: a description of theirs or ours is open still."""
+    return SipError(500, "", ("Retry-After", str(int(call.environment.uniform(0, 10)))))
