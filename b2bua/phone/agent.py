@@ -15,7 +15,7 @@ from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
 
-ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY"
+ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, UPDATE"
 MAX_FORWARDS: Final = "70"
 
 Done = Callable[[int, Response | None], None]
@@ -79,7 +79,7 @@ class Agent:
         return request
 
     def response(self, request: Request, status: int, tag: str, body: bytes = b"") -> Response:
-        """A 1xx or 2xx to an INVITE: with Contact and Record-Route, so that it makes a dialog (RFC 3261 §12.1.1)."""
+        """A 1xx or 2xx to an INVITE or UPDATE: with Contact and Record-Route, so that it makes a dialog (RFC 3261 §12.1.1)."""
         response = response_to(request, status, tag=tag)
         for value in request.get_all("Record-Route"):
             response.append("Record-Route", value)

@@ -304,6 +304,8 @@ class Call:
         elif request.method == "BYE":
             self.agent.layer.respond(transaction, response_to(request, 200))
             self._bye_received()
+        elif request.method == "UPDATE":
+            self._updated(transaction, request)
         elif request.method == "OPTIONS":
             response = response_to(request, 200)
             self.agent.layer.respond(transaction, response)
@@ -329,6 +331,22 @@ class Call:
         self._usage.invite_received(transaction, int(self.agent.uniform(0, 10)))
         if self._accept(request):
             self.dialog.refresh_target(request)
+            self._user.media_changed(self)
+
+    def _updated(self, transaction: ServerTransaction, request: Request) -> None:
+        """RFC 3311 §5.2: a session refresh, or an offer that is answered at once, from our own state."""
+        if self.state in (CallState.ENDING, CallState.ENDED):
+            raise SipError(481)
+        body = b""
+        if request.body:
+            if self._usage.server is not None:
+                raise SipError(500, "", ("Retry-After", str(int(self.agent.uniform(0, 10)))))
+            if self._answer_awaited or self._usage.client is not None or self._usage.owes_ack:
+                raise SipError(491)
+            body = self.session.answer(request.body)
+        self.dialog.refresh_target(request)
+        self.agent.layer.respond(transaction, self.agent.response(request, 200, self.dialog.local_tag, body))
+        if body:
             self._user.media_changed(self)
 
     def _accept(self, request: Request) -> bool:

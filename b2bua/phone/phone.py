@@ -17,7 +17,7 @@ from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 
-IN_DIALOG: Final = frozenset(("INVITE", "BYE", "OPTIONS"))
+IN_DIALOG: Final = frozenset(("INVITE", "BYE", "OPTIONS", "UPDATE"))
 
 
 class PhoneUser(CallUser, LampUser, Protocol):

@@ -25,8 +25,11 @@ def programs() -> None:
 
 @pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a memory store; the module's HOST says on which loopback address. Ends by SIGTERM, cleanly."""
-    started = Server(tmp_path_factory.mktemp("server"), request.module.HOST, USERS)
+    """A server with a memory store; the module's HOST says on which loopback address, its SETTINGS are TOML lines. Ends by
+    SIGTERM, cleanly."""
+    directory = tmp_path_factory.mktemp("server")
+    (directory / "settings.toml").write_text(getattr(request.module, "SETTINGS", ""))
+    started = Server(directory, request.module.HOST, USERS, options=("--config", str(directory / "settings.toml")))
     try:
         yield started
         started.check_healthy()

@@ -119,6 +119,16 @@ class Script:
         self._request("BYE", [])
         return self.receive(status)
 
+    def update(self, *headers: str) -> Self:
+        """A session refresh (RFC 4028 §7.4): UPDATE without an offer."""
+        self._request("UPDATE", ["Contact: <sip:[field0]@[local_ip]:[local_port]>", *headers])
+        return self.receive(200)
+
+    def updated(self) -> Self:
+        """The server's session refresh, answered."""
+        self.receive("UPDATE")
+        return self._respond(200)
+
     def byed(self) -> Self:
         self.receive("BYE")
         return self._respond(200)
@@ -162,8 +172,9 @@ class Script:
         self._request("ACK", [], branch=branch)
         return self
 
-    def _respond(self, status: int, sdp: str = "", tag: str = "") -> Self:
+    def _respond(self, status: int, sdp: str = "", tag: str = "", headers: tuple[str, ...] = ()) -> Self:
         lines = ["Contact: <sip:phone@[local_ip]:[local_port]>"] if 101 <= status < 300 else []
+        lines += headers
         lines += ["Content-Type: application/sdp", "Content-Length: [len]"] if sdp else ["Content-Length: 0"]
         self._elements.append(
             _fragment("response.xml").format(
@@ -269,8 +280,8 @@ class Callee(Script):
         self._respond(180, tag=self._tag)
         return self
 
-    def accept(self) -> Self:
-        self._respond(200, sdp=self._sdp("sendrecv", 42000), tag=self._tag)
+    def accept(self, *headers: str) -> Self:
+        self._respond(200, sdp=self._sdp("sendrecv", 42000), tag=self._tag, headers=headers)
         self.receive("ACK")
         return self
 
