@@ -18,12 +18,15 @@ from b2bua.transaction.timers import Timer
 if TYPE_CHECKING:
     from b2bua.feature_server.leg import Leg
 
-BUSY_SECONDS: Final = 1.0
+BUSY_SECONDS: Final = 0.5
 """How long a refresh waits for a re-INVITE that is under way: its own 2xx refreshes this leg, too."""
 LOST: Final = frozenset((408, 481))
 """Answers to a refresh by which the dialog is over (RFC 4028 §10, RFC 3261 §12.2.1.2)."""
-ALIVE: Final = frozenset((400, 405, 415, 420, 486, 488, 500, 501, 603, 606))
-"""Refusals that come from the phone itself. Without an agreed timer the refresh only asks whether it is there."""
+ALIVE: Final = frozenset(
+    (400, 401, 403, 405, 406, 407, 415, 420, 421, 422, 486, 488, 489, 500, 501, 505, 513, 600, 603, 606)
+)
+"""Refusals that come from the phone itself, and not from a proxy that does not reach it. Without an agreed timer the
+refresh only asks whether the phone is there."""
 NO_UPDATE: Final = frozenset((405, 501))
 
 

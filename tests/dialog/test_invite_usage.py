@@ -355,3 +355,34 @@ def test_a_reinvite_of_ours_and_its_ack() -> None:
     assert caller.flow.requests("ACK")[-1].cseq == 4
     caller.answer(200)
     assert [ack.cseq for ack in caller.flow.requests("ACK")] == [3, 4, 4]
+
+
+# ---- whether a new INVITE would cross anything
+
+
+def test_busy_from_our_invite_to_our_ack() -> None:
+    caller = Caller()
+    assert caller.usage.busy
+    caller.answer(200)
+    assert caller.usage.busy and caller.usage.client is None
+    caller.confirm()
+    assert not caller.usage.busy
+
+
+def test_busy_from_their_invite_to_their_ack() -> None:
+    callee = Callee()
+    assert callee.usage.busy
+    callee.accept()
+    assert callee.usage.busy and callee.usage.server is None
+    callee.usage.end()
+    assert not callee.usage.busy
+
+
+def test_cancelled_until_the_next_invite() -> None:
+    caller = Caller()
+    assert not caller.usage.cancelled
+    caller.usage.cancel()
+    assert caller.usage.cancelled
+    caller.answer(487)
+    caller.usage.invite(caller.usage.dialog.make_request("INVITE"))
+    assert not caller.usage.cancelled

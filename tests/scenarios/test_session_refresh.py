@@ -126,14 +126,65 @@ def test_491_to_a_refresh_is_tried_again_in_the_band_of_the_leg(make_scene: Make
     hang_up(a, b)
 
 
-def test_a_refusal_by_a_phone_without_timers_shows_that_it_lives(make_scene: MakeScene) -> None:
+@pytest.mark.parametrize("status", [401, 407, 422, 488, 500, 603])
+def test_a_refusal_by_a_phone_without_timers_shows_that_it_lives(make_scene: MakeScene, status: int) -> None:
     scene = make_scene(limits=LIMITS)
     a, b = timed_call(scene, (*refreshes_itself(3600), "Min-SE: 3600"))
     for _ in range(4):
         scene.advance(HALF + 0.1)
-        b.phone >> b.answer(b.phone << "INVITE", 488)
+        b.phone >> b.answer(b.phone << "INVITE", status)
         b.phone << "ACK"
     hang_up(a, b)
+
+
+@pytest.mark.parametrize("allow", [(), (UPDATES,)], ids=["INVITE", "UPDATE"])
+@pytest.mark.parametrize("lost", ["request", "answer"])
+def test_a_refresh_survives_loss(make_scene: MakeScene, allow: tuple[str, ...], lost: str) -> None:
+    scene = make_scene(limits=LIMITS)
+    a, b = timed_call(scene, (*refreshes_itself(3600), "Min-SE: 3600"), allow)
+    method = "UPDATE" if allow else "INVITE"
+    start = f"{method} sip:6002@192" if lost == "request" else "SIP/2.0 200"
+    dropped: list[bytes] = []
+
+    def rule(index: int, data: bytes) -> tuple[float, ...]:
+        if data.startswith(start.encode()) and f" {method}\r\n".encode() in data and not dropped:
+            dropped.append(data)
+            return ()
+        return (0.0,)
+
+    scene.network.rule = rule
+    scene.wait(b.phone, HALF + 1)
+    refresh = b.phone << method
+    if lost == "request":
+        take(b, refresh)
+    else:
+        answer = b.answer(refresh, 200, "" if allow else b.sdp())
+        b.phone >> answer
+        scene.advance(0.6)
+        b.phone >> answer
+        if not allow:
+            b.phone << "ACK"
+    assert dropped and scene.count("reinvites", "refresh", "ok") == 1
+    scene.wait(b.phone, HALF + 1)
+    take(b, b.phone << method)
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("status", [404, 430, 480])
+def test_a_phone_that_is_not_reached_is_not_alive(make_scene: MakeScene, status: int) -> None:
+    """Another try after ten seconds; at the end of the interval the call ends."""
+    scene = make_scene(limits=LIMITS)
+    a, b = timed_call(scene, (*refreshes_itself(3600), "Min-SE: 3600"))
+    scene.advance(HALF + 0.1)
+    for _ in range(2):
+        b.phone >> b.answer(b.phone << "INVITE", status)
+        b.phone << "ACK"
+        scene.advance(10.1)
+    b.phone.hears_nothing()
+    scene.advance(25)
+    is_gone(b)
+    is_gone(a)
+    assert scene.count("calls", "timed_out") == 1
 
 
 def test_a_refusal_by_a_phone_with_timers_is_tried_once_more_and_does_not_move_the_end(make_scene: MakeScene) -> None:
