@@ -62,6 +62,7 @@ Verdict = Passed | Challenge | Refused
 NOT_CHALLENGED: Final = Passed("")
 
 _CREDENTIALS_IN: Final = {401: "Authorization", 407: "Proxy-Authorization"}
+_CREDENTIALS: Final = frozenset(_CREDENTIALS_IN.values())
 _OTHER: Final = {401: "Proxy-Authorization", 407: "Authorization"}
 _CHALLENGE_IN: Final = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}
 
@@ -129,10 +130,10 @@ class Authenticator:
 
     def strip(self, request: Request) -> None:
         """Take our realm's credentials out of a request of ours that goes on, ACK included; other realms' stay."""
-        for name in ("Authorization", "Proxy-Authorization"):
-            if name not in request.names:
-                continue
-            names, lines = request.names, request.lines
+        names, lines = request.names, request.lines
+        if _CREDENTIALS.isdisjoint(names):
+            return
+        for name in _CREDENTIALS:
             for index in range(len(names) - 1, -1, -1):
                 if names[index] == name and self._ours(lines[index]):
                     del names[index], lines[index]

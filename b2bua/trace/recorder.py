@@ -85,17 +85,26 @@ class Recorder:
     def received(self, flow: Flow, data: bytes) -> None:
         """A transport read a message."""
         if self.size:
-            self._keep((self._wall(), IN, flow.transport, flow.remote, data, ""))
+            entry = (self._wall(), IN, flow.transport, flow.remote, data, "")
+            self._ring.append(entry)
+            if self._listeners:
+                self._tell(entry)
 
     def sent(self, flow: Flow, message: Message, data: bytes) -> None:
         """A transport writes a message; `data` is the message encoded."""
         if self.size:
-            self._keep((self._wall(), OUT, flow.transport, flow.remote, data, message.call))
+            entry = (self._wall(), OUT, flow.transport, flow.remote, data, message.call)
+            self._ring.append(entry)
+            if self._listeners:
+                self._tell(entry)
 
     def resent(self, flow: Flow, data: bytes) -> None:
         """A transport writes bytes that it wrote before."""
         if self.size:
-            self._keep((self._wall(), OUT, flow.transport, flow.remote, data, ""))
+            entry = (self._wall(), OUT, flow.transport, flow.remote, data, "")
+            self._ring.append(entry)
+            if self._listeners:
+                self._tell(entry)
 
     def linked(self, way: tuple[str, str], message: Message) -> None:
         """A message passes the in-process link between the roles `SM` and `CM`; `way` is its source and destination."""
@@ -104,11 +113,6 @@ class Recorder:
             self._ring.append(entry)
             if self._listeners:
                 self._tell(_written(entry))
-
-    def _keep(self, entry: Entry) -> None:
-        self._ring.append(entry)
-        if self._listeners:
-            self._tell(entry)
 
     def _tell(self, entry: Entry) -> None:
         for listener in self._listeners:

@@ -66,8 +66,8 @@ class TransactionLayer:
         self._server_line = f"Server: {server}" if server else ""
         self._servers: dict[Key, ServerTransaction] = {}
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
-        self._vias: dict[tuple[str, HostPort], tuple[str, str]] = {}
-        """Per transport and local address: how a Via line of ours begins, and the transport as a Via value has it."""
+        self._via_starts: dict[tuple[str, HostPort], str] = {}
+        """Per transport and local address: a Via line of ours up to its branch."""
 
     # -- from the transport ------------------------------------------------------------------------------------
 
@@ -160,8 +160,8 @@ class TransactionLayer:
 
     def send_request(self, request: Request, flow: Flow, user: ClientUser) -> ClientTransaction:
         """Put our Via on top and send; `user` hears the responses. The request is not to be edited afterwards."""
-        branch, method = self.identifiers.branch(), request.method
-        self._put_via(request, flow, branch)
+        branch = self._put_via(request, flow)
+        method = request.method
         kind = InviteClient if method == "INVITE" else NonInviteClient
         transaction = self._clients[branch, method] = kind(request, flow, user, self, branch)
         self._requests["out", method if method in METHODS else "other", flow.transport] += 1
@@ -170,7 +170,7 @@ class TransactionLayer:
 
     def send_ack(self, ack: Request, flow: Flow) -> None:
         """Send the ACK of a 2xx: a transaction of its own that has no answer (RFC 3261 §13.2.2.4)."""
-        self._put_via(ack, flow, self.identifiers.branch())
+        self._put_via(ack, flow)
         self._requests["out", "ACK", flow.transport] += 1
         flow.send(ack)
 
@@ -236,24 +236,25 @@ class TransactionLayer:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _put_via(self, request: Request, flow: Flow, branch: str) -> None:
-        local = flow.local
-        known = self._vias.get((flow.via_transport, local))
-        if known is None:
+    def _put_via(self, request: Request, flow: Flow) -> str:
+        """Put a Via of ours on top; returns its branch."""
+        branch = self.identifiers.branch()
+        local, transport = flow.local, flow.via_transport
+        start = self._via_starts.get((transport, local))
+        if start is None:
             host, port = local
-            transport = flow.via_transport
-            known = f"Via: SIP/2.0/{transport} {host_text(host)}:{port}", transport.lower()
-            self._vias[transport, local] = known
+            start = self._via_starts[transport, local] = f"Via: SIP/2.0/{transport} {host_text(host)}:{port};branch="
         request.names.insert(0, "Via")
         if flow.reliable:
-            parameters = f";branch={branch}"
+            request.lines.insert(0, start + branch)
             # The other side of a link in process takes it from here; over a network nobody asks.
-            request._via = _new_tuple(Via, (known[1], *local, parameters, branch, SIP))
+            host, port = local
+            request._via = _new_tuple(Via, (transport.lower(), host, port, f";branch={branch}", branch, SIP))
         else:
             # rport is asked for on every request of ours: we may be behind NAT ourselves (RFC 3581 §3).
-            parameters = f";branch={branch};rport"
+            request.lines.insert(0, f"{start}{branch};rport")
             request._via = None
-        request.lines.insert(0, known[0] + parameters)
+        return branch
 
     def _failed(self, error: Exception, message: Request | Response, flow: Flow) -> None:
         """A mistake of ours: this request is answered 500, its transaction ends, the server goes on."""
