@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_ori
 import msgspec
 
 KNOWN_TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
-SUPPORTED_TRANSPORTS: Final = ("udp",)
+SUPPORTED_TRANSPORTS: Final = ("udp", "tcp")
 """What a listener can be opened for today; the others are understood and refused by `Settings.check`."""
 
 CHALLENGEABLE: Final = frozenset(
@@ -44,7 +44,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """One listener, written `udp:HOST:PORT[/ADVERTISED]`; IPv6 hosts stand in brackets there and without them here."""
+    """One listener, written `TRANSPORT:HOST:PORT[/ADVERTISED]`; IPv6 hosts stand in brackets there and without them here."""
 
     transport: str
     """`udp`, `tcp`, `tls`, `ws`, `wss`."""
@@ -69,7 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     domain: str = "lab.internal"
     """The SIP domain served; also the digest realm."""
-    listen: tuple[Listen, ...] = (Listen("udp", "0.0.0.0", 5060),)
+    listen: tuple[Listen, ...] = (Listen("udp", "0.0.0.0", 5060), Listen("tcp", "0.0.0.0", 5060))
     """Where SIP is heard: `TRANSPORT:HOST:PORT[/ADVERTISED]`, several allowed."""
     http: tuple[str, int] = ("127.0.0.1", 8080)
     """Where metrics, health, API and console are served: `HOST:PORT`."""
@@ -95,6 +95,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds until a nonce is stale."""
     strict_digest_uri: bool = False
     """Whether the digest's `uri` must equal the Request-URI (RFC 7616 §3.4.6); many phones differ."""
+    stream_connections: Annotated[int, msgspec.Meta(ge=1)] = 4096
+    """TCP connections that one listener accepts."""
+    stream_idle: Annotated[int, msgspec.Meta(ge=60)] = 3900
+    """Seconds of silence after which a TCP connection is closed; shorter than a registration cuts off phones that are silent."""
+    keep_alive: Annotated[int, msgspec.Meta(ge=0)] = 30
+    """Seconds between two OPTIONS to a phone behind NAT, which keep its way in open; 0 = none."""
     watchers: Literal["domain", "self"] = "domain"
     """Who may watch a lamp: every authenticated user of the domain, or the user alone."""
     feature_server: str = "communication_manager"

@@ -39,6 +39,7 @@ from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.sip.flow import Flow
+from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
 from b2bua.sip.uri import parse_uri
@@ -52,6 +53,8 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
+from b2bua.transport.stream import Limits
+from b2bua.transport.tcp import TcpListener
 from b2bua.transport.udp import UdpListener
 
 POLL_SECONDS: Final = 1.0
@@ -76,11 +79,12 @@ class Server:
         self.recorder = Recorder(settings.trace, time.time)
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
         self.store: Store = open_store(settings.store, settings.domain, reactor.callFromThread)
-        self.listeners = ListenerSet()
+        self.listeners = ListenerSet(time.monotonic, log.info)
 
         # Session Manager.
         self.domain = Domain(settings.domain, settings.aliases)
         self.layer = TransactionLayer(self.timers, Identifiers(f"{prefix}s"), self.observer, PRODUCT)
+        self.layer.streams = self.listeners
         self.location = Location(self.timers, time.time)
         self.links = Links()
         packages = by_name(DIALOG)
@@ -157,9 +161,15 @@ class Server:
         return waiting
 
     def _listen(self, listen: Listen) -> None:
-        listener = UdpListener(self._received, self.recorder, self.observer, listen.advertised)
+        settings = self.settings
+        listener: UdpListener | TcpListener
+        if listen.transport == "tcp":
+            limits = Limits(settings.stream_connections, idle=settings.stream_idle)
+            listener = TcpListener(_Streams(self), self.recorder, self.observer, listen.advertised, limits)
+        else:
+            listener = UdpListener(self._received, self.recorder, self.observer, listen.advertised)
         try:
-            self.listeners.listen_udp(self._reactor, listen.host, listen.port, listener)
+            self.listeners.listen(self._reactor, listen.host, listen.port, listener)
         except OSError as error:
             where = host_port_text(listen.host, listen.port)
             raise ConfigError(f"listen: {listen.transport}:{where}: {error.strerror or error}") from None
@@ -167,11 +177,18 @@ class Server:
             listener.advertise((listen.advertised[0], listener.bound[1]))
 
     def _received(self, data: bytes, flow: Flow) -> None:
-        """One datagram, and all that it causes on the link in process."""
+        """One message, and all that it causes on the link in process."""
         turns = self.turns
         turns.driving = True
         self.layer.datagram_received(data, flow)
         turns.run()
+
+    def connection_failed(self, flow: Flow) -> None:
+        """What was under way on a connection, and all that its loss causes; standing calls are left alone when we stop."""
+        if self.ready:
+            self.turns.driving = True
+            self.layer.flow_failed(flow)
+            self.turns.run()
 
     def _turn_wheel(self) -> None:
         self._reactor.callLater(TICK, self._turn_wheel)
@@ -233,6 +250,18 @@ class Server:
             self.recorder.learn(binding.aor, (contact.bare_host, contact.port or 5060))
         if binding.nat or contact.bare_host == binding.source[0]:
             self.recorder.learn(binding.aor, binding.source)
+
+
+class _Streams:
+    """What stream listeners tell."""
+
+    def __init__(self, server: Server) -> None:
+        self.received = server._received
+        self.failed = server.connection_failed
+        self._layer = server.layer
+
+    def unframed(self, flaw: Unframed, flow: Flow) -> None:
+        self._layer.stream_broken(flaw, flow)
 
 
 class _Live:

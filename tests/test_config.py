@@ -45,7 +45,7 @@ def test_defaults_without_any_source():
     settings = load_settings(None, {}, {"domain": None, "listen": ()})
     assert settings == Settings()
     assert settings.domain == "lab.internal"
-    assert [str(listen) for listen in settings.listen] == ["udp:0.0.0.0:5060"]
+    assert [str(listen) for listen in settings.listen] == ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"]
     assert settings.http == ("127.0.0.1", 8080)
     settings.check()
 
@@ -68,7 +68,7 @@ def test_a_list_of_a_stronger_source_replaces_the_weaker_one(tmp_path):
 def test_every_setting_from_the_environment():
     environment = {
         "B2BUA_DOMAIN": "Example.COM.",
-        "B2BUA_LISTEN": "udp:127.0.0.1:0, udp:[::1]:5060/pbx.example.com",
+        "B2BUA_LISTEN": "udp:127.0.0.1:0, tcp:[::1]:5060/pbx.example.com",
         "B2BUA_HTTP": "[::1]:0",
         "B2BUA_USERS": "users.csv",
         "B2BUA_STORE": "memory:",
@@ -81,6 +81,9 @@ def test_every_setting_from_the_environment():
         "B2BUA_REGISTRATION_EXPIRES_DEFAULT": "15",
         "B2BUA_NONCE_LIFETIME": "2.5",
         "B2BUA_STRICT_DIGEST_URI": "1",
+        "B2BUA_STREAM_CONNECTIONS": "100",
+        "B2BUA_STREAM_IDLE": "600",
+        "B2BUA_KEEP_ALIVE": "0",
         "B2BUA_WATCHERS": "self",
         "B2BUA_FEATURE_SERVER": "none",
         "B2BUA_FEATURES": "lamps,hold",
@@ -93,7 +96,7 @@ def test_every_setting_from_the_environment():
     assert {name.removeprefix("B2BUA_").lower() for name in environment} == set(FIELDS)
     assert load_settings(None, environment, {}) == Settings(
         domain="example.com",
-        listen=(Listen("udp", "127.0.0.1", 0), Listen("udp", "::1", 5060, ("pbx.example.com", 5060))),
+        listen=(Listen("udp", "127.0.0.1", 0), Listen("tcp", "::1", 5060, ("pbx.example.com", 5060))),
         http=("::1", 0),
         users=Path("users.csv"),
         store="memory:",
@@ -106,6 +109,9 @@ def test_every_setting_from_the_environment():
         registration_expires_default=15,
         nonce_lifetime=2.5,
         strict_digest_uri=True,
+        stream_connections=100,
+        stream_idle=600,
+        keep_alive=0,
         watchers="self",
         feature_server="none",
         features=("lamps", "hold"),
@@ -203,7 +209,7 @@ def test_options_and_variables_are_named_in_their_errors():
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        (Settings(listen=(Listen("tcp", "0.0.0.0", 5060),)), "tcp is not supported yet; supported: udp"),
+        (Settings(listen=(Listen("tls", "0.0.0.0", 5061),)), "tls is not supported yet; supported: udp, tcp"),
         (Settings(listen=()), "at least one listener"),
         (Settings(listen=(Listen("udp", "127.0.0.1", 5060),) * 2), "udp:127.0.0.1:5060 stands there twice"),
         (Settings(registration_expires_default=30), "is not between registration_expires_min"),

@@ -17,7 +17,7 @@ from b2bua.feature_server.update import update
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response, response_to
-from b2bua.sip.uri import parse_uri
+from b2bua.sip.uri import Uri, parse_uri
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import Timer
 
@@ -63,12 +63,12 @@ class Call:
         self._b2bua = b2bua
         self._length: Timer | None = None
         self._shown: tuple[str, bool, bool] = ("", False, False)
-        self.caller = self._caller_leg(transaction, invite, *_address_towards_caller(invite))
-        self.callee = self._callee_leg(invite, *_address_towards_callee(invite))
+        self.caller = self._caller_leg(transaction, invite, _address_towards_caller(invite))
+        self.callee = self._callee_leg(invite, _address_towards_callee(invite))
 
-    def _caller_leg(self, transaction: ServerTransaction, invite: Request, host: str, port: int) -> Leg:
+    def _caller_leg(self, transaction: ServerTransaction, invite: Request, address: str) -> Leg:
         environment = self.environment
-        contact = contact_of(environment, host, port)
+        contact = contact_of(environment, address)
         dialog = Dialog.as_server(invite, environment.layer.identifiers.tag(), contact)
         asserted = invite.elements("P-Asserted-Identity")
         identity = parse_address(asserted[0]) if asserted else invite.from_
@@ -77,10 +77,10 @@ class Call:
         leg.session.check(invite)
         return leg
 
-    def _callee_leg(self, invite: Request, host: str, port: int) -> Leg:
+    def _callee_leg(self, invite: Request, address: str) -> Leg:
         identifiers = self.environment.layer.identifiers
         call_id, tag = identifiers.call_id(), identifiers.tag()
-        contact = contact_of(self.environment, host, port)
+        contact = contact_of(self.environment, address)
         dialog = Dialog(call_id, self.caller.dialog.remote, tag, invite.get("To") or "", invite.uri, contact)
         dialog.route_set = invite.elements("Route")[1:]
         return Leg(self, self.environment, CALLEE, dialog, str(parse_uri(invite.uri).without_parameters()))
@@ -270,21 +270,22 @@ class Call:
         return self.state != ENDED
 
 
-def _address_towards_callee(invite: Request) -> tuple[str, int]:
+def _address_towards_callee(invite: Request) -> str:
     """Session Manager's address as the callee knows it: that of the Route by which the call goes back to it."""
     routes = invite.elements("Route")
-    if len(routes) < 2:
-        return _address_towards_caller(invite)
-    uri = parse_address(routes[1]).parsed_uri()
-    return uri.bare_host, uri.port or 5060
+    return _address_towards_caller(invite) if len(routes) < 2 else _address(parse_address(routes[1]).parsed_uri())
 
 
-def _address_towards_caller(invite: Request) -> tuple[str, int]:
-    """Session Manager's address as the caller knows it: the host of its topmost Record-Route, else of its Route."""
+def _address_towards_caller(invite: Request) -> str:
+    """Session Manager's address as the caller knows it: that of its topmost Record-Route, else of its Route."""
     for name in ("Record-Route", "Route"):
         values = invite.elements(name)
         if values:
-            uri = parse_address(values[0]).parsed_uri()
-            return uri.bare_host, uri.port or 5060
-    uri = invite.parsed_uri()
-    return uri.bare_host, uri.port or 5060
+            return _address(parse_address(values[0]).parsed_uri())
+    return _address(invite.parsed_uri())
+
+
+def _address(uri: Uri) -> str:
+    """Host, port and transport of a URI, as they go into another."""
+    transport = uri.parameter("transport")
+    return f"{uri.host}:{uri.port or 5060}" + (f";transport={transport}" if transport else "")

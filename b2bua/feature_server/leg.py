@@ -16,7 +16,6 @@ from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message, Request, Response, response_to
-from b2bua.sip.uri import host_text
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.server import ServerTransaction
 
@@ -286,6 +285,7 @@ def is_sdp(message: Message) -> bool:
     return content_type.partition(";")[0].strip().lower() == sdp.CONTENT_TYPE
 
 
-def contact_of(environment: Environment, host: str, port: int) -> str:
-    """A Contact of ours: a token for the leg, the address of Session Manager, our name (interfaces.md)."""
-    return f"<sip:{environment.layer.identifiers.tag()}@{host_text(host)}:{port};fs={environment.name}>"
+def contact_of(environment: Environment, address: str) -> str:
+    """A Contact of ours: a token for the leg, the address of Session Manager (`host:port`, as in a URI), our name
+    (interfaces.md)."""
+    return f"<sip:{environment.layer.identifiers.tag()}@{address};fs={environment.name}>"

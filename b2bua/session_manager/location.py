@@ -42,12 +42,8 @@ class Binding:
         return equivalent(parse_uri(self.uri), uri)
 
     def flow(self, flows: Flows) -> Flow | None:
-        """The flow that reaches this contact; None when its listener or connection is gone."""
-        if not self.nat:
-            uri = parse_uri(self.uri)
-            if is_address(uri.bare_host):
-                return flows.find(self.listener, (uri.bare_host, uri.port or 5060))
-        return flows.find(self.listener, self.source)
+        """The flow that reaches this contact; None when its listener is gone, or its connection and there is no other way."""
+        return way_to(flows, self.listener, self.source, self.nat, parse_uri(self.uri))
 
 
 class Location:
@@ -99,11 +95,39 @@ def is_address(host: str) -> bool:
     return ":" in host or host.replace(".", "").isdecimal()
 
 
-def behind_nat(contact: Address, via_host: str, via_port: int | None, source: HostPort) -> bool:
+def way_to(flows: Flows, listener: str, source: HostPort, through_nat: bool, uri: Uri) -> Flow | None:
+    """The flow to a phone that wrote from `source` to a listener and whose Contact is `uri`; None when there is none.
+
+    Over UDP that is its Contact, unless it is behind NAT; over a stream the connection that it opened itself (RFC 5626
+    §5.3), and a new one to its Contact where that is gone. `transport` in the Contact counts for new ways (RFC 3263 §4.1).
+    """
+    host = uri.bare_host
+    known = not through_nat and is_address(host)
+    transport = listener.partition(":")[0]
+    if transport == "udp":
+        if not known:
+            return flows.find(listener, source)
+        address = (host, uri.port or 5060)
+        named = _transport(uri)
+        opened = flows.open(named, listener, address) if named not in ("", "udp") else None
+        return opened or flows.find(listener, address)
+    if not known or host == source[0]:
+        own = flows.find(listener, source)
+        if own is not None or not known:
+            return own
+    return flows.open(_transport(uri) or transport, listener, (host, uri.port or 5060))
+
+
+def _transport(uri: Uri) -> str:
+    return (uri.parameter("transport") or "").lower() if uri.parameters else ""
+
+
+def behind_nat(contact: Address, via_host: str, via_port: int | None, source: HostPort, reliable: bool = False) -> bool:
     """Whether a phone is reached only where its request came from.
 
     It is when its Contact is the address that its Via names too, and that is not where the request came from; or when the
     Contact is no address at all (`x.invalid`). A Contact that differs from an honest Via was put there on purpose.
+    On a stream (`reliable`) ports say nothing: a connection comes from any.
     """
     try:
         uri = contact.parsed_uri()
@@ -112,6 +136,8 @@ def behind_nat(contact: Address, via_host: str, via_port: int | None, source: Ho
     host, port = uri.bare_host, uri.port or 5060
     if not is_address(host):
         return True
+    if reliable:
+        return host != source[0] and via_host.strip("[]").lower() != source[0]
     if (host, port) == source:
         return False
     return (via_host.strip("[]"), via_port or 5060) != source

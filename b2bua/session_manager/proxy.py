@@ -8,13 +8,13 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.links import Links
-from b2bua.session_manager.location import Binding, Location, behind_nat, is_address
+from b2bua.session_manager.location import Binding, Location, behind_nat, way_to
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.tokens import CALLEE, CALLER, FlowToken, Tokens
 from b2bua.sip.errors import SipError
-from b2bua.sip.flow import Flow, Flows, HostPort
+from b2bua.sip.flow import Flow, Flows, own_address
 from b2bua.sip.message import Request, response_to
-from b2bua.sip.uri import host_text, parse_uri
+from b2bua.sip.uri import equivalent, parse_uri
 from b2bua.transaction.layer import TransactionLayer
 
 MAX_FORWARDS: Final = 70
@@ -58,27 +58,22 @@ class Proxy:
         request = arrival.request
         context = self._start_proxying(arrival)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
-        host, port = arrival.source.local
         back = self._tokens.position(position + 1)
-        back_host, back_port = self._address_towards(user) or (host, port)
-        forwarded.insert_before("Route", f"<sip:{back}@{host_text(back_host)}:{back_port};lr>")
-        forwarded.insert_before("Route", f"<sip:{host_text(host)}:{port};lr;fs={link.name}>")
+        forwarded.insert_before("Route", f"<sip:{back}@{own_address(self._flow_towards(user) or arrival.source)};lr>")
+        forwarded.insert_before("Route", f"<sip:{own_address(arrival.source)};lr;fs={link.name}>")
         if arrival.link is None:
             self._assert_identity(forwarded, owner)
-            contact = request.contact()
-            via = request.top_via
-            nat = contact is None or behind_nat(contact, via.host, via.port, arrival.source.remote)
-            token = self._tokens.flow(arrival.source, request.call_id, CALLER, nat, link.name)
+            token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), link.name)
             self._record_route(forwarded, arrival.source, token)
         context.add(self._layer.send_request(forwarded, link.flow, context))
 
-    def _address_towards(self, user: str) -> HostPort | None:
-        """Our address as a phone of the callee knows it: an application puts it into its Contact on that leg."""
+    def _flow_towards(self, user: str) -> Flow | None:
+        """A phone of the callee: an application puts our address, as that phone knows it, into its Contact on that leg."""
         for binding in self._location.bindings(user):
             flow = binding.flow(self._flows)
             if flow is not None:
                 self._domain.local_address_seen(flow.local)
-                return flow.local
+                return flow
         return None
 
     def to_location(self, arrival: Arrival, user: str) -> None:
@@ -104,7 +99,7 @@ class Proxy:
         if request.method == "INVITE":
             if arrival.link is None:
                 # Both sides are phones: a Record-Route for each, the one of the caller's side first (RFC 5658).
-                token = self._tokens.flow(arrival.source, request.call_id, CALLER, False, "")
+                token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), "")
                 self._record_route(forwarded, arrival.source, token)
             name = arrival.link.name if arrival.link is not None else ""
             self._record_route(forwarded, flow, self._tokens.flow(flow, request.call_id, CALLEE, binding.nat, name))
@@ -143,16 +138,24 @@ class Proxy:
         raise SipError(404)
 
     def _flow_of(self, token: FlowToken, request: Request) -> Flow:
-        remote = token.remote
-        if not token.through_nat:
-            # A phone in the open may have moved its Contact by a re-INVITE (target refresh): the Request-URI has it.
-            uri = request.parsed_uri()
-            if is_address(uri.bare_host):
-                remote = (uri.bare_host, uri.port or 5060)
-        flow = self._flows.find(token.listener, remote)
+        """The phone's flow. One in the open may have moved its Contact by a re-INVITE (target refresh): the Request-URI has
+        it. One whose connection is gone, or whose hole in the NAT is another by now, may have registered anew."""
+        stream = not token.listener.startswith("udp:")
+        if (stream and self._flows.find(token.listener, token.remote) is None) or (token.through_nat and not stream):
+            flow = self._registered(request)
+            if flow is not None:
+                return flow
+        flow = way_to(self._flows, token.listener, token.remote, token.through_nat, request.parsed_uri())
         if flow is None:
             raise SipError(430)
         return flow
+
+    def _registered(self, request: Request) -> Flow | None:
+        """The flow of the binding whose Contact is the Request-URI."""
+        for binding in self._location.bindings(self._domain.user_in(request.to.uri) or ""):
+            if equivalent(parse_uri(binding.uri), request.parsed_uri()):
+                return binding.flow(self._flows)
+        return None
 
     def forward_ack(self, arrival: Arrival) -> None:
         """The ACK of a 2xx goes where its Routes prove; SipError when they prove nothing."""
@@ -197,11 +200,17 @@ class Proxy:
             request.append("P-Asserted-Identity", f"<{self._domain.aor(owner)}>")
 
     def _record_route(self, request: Request, flow: Flow, token: str) -> None:
-        host, port = flow.local
-        request.insert_before("Record-Route", f"<sip:{token}@{host_text(host)}:{port};lr>")
+        self._domain.local_address_seen(flow.local)
+        request.insert_before("Record-Route", f"<sip:{token}@{own_address(flow)};lr>")
 
     def _canonical(self, uri: str, user: str) -> str:
         """The address of record in place of an alias of it: what the applications and the documents speak of."""
         if not user or uri.endswith(f"@{self._domain.name}"):
             return uri
         return f"sip:{parse_uri(uri).user}@{self._domain.name}"
+
+
+def _through_nat(arrival: Arrival) -> bool:
+    """Whether the phone that sent this is reached only where it came from."""
+    contact, via, source = arrival.request.contact(), arrival.request.top_via, arrival.source
+    return contact is None or behind_nat(contact, via.host, via.port, source.remote, source.reliable)

@@ -130,7 +130,7 @@ class Registrar:
         via = request.top_via
         binding = Binding(
             user, without_expires(value), contact.uri, request.call_id, request.cseq, self._wall() + expires, source.listener,
-            source.remote, behind_nat(contact, via.host, via.port, source.remote), instance, reg_id,
+            source.remote, behind_nat(contact, via.host, via.port, source.remote, source.reliable), instance, reg_id,
             tuple(request.elements("Path")), request.get("User-Agent") or "",
         )  # fmt: skip
         return [binding, *kept]

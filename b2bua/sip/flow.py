@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from b2bua.sip.message import Message
+from b2bua.sip.uri import host_text
 
 HostPort = tuple[str, int]
 """Host without brackets, and port."""
@@ -12,6 +13,8 @@ HostPort = tuple[str, int]
 
 class Flow(Protocol):
     """Where a message came from and where one goes. Transports implement it; equal flows are the same object.
+
+    On a stream a flow is one connection. What is sent when that is gone is lost, and the transport tells so later.
 
     `local` is what Via, Record-Route and Contact towards this peer carry: the advertised address where one is set.
     """
@@ -48,8 +51,28 @@ class Flow(Protocol):
         """Send the same bytes once more: a retransmission."""
 
 
+def own_address(flow: Flow) -> str:
+    """Our address towards this peer as it stands in a URI: `192.0.2.1:5060`, on a stream with `;transport=tcp`, or the peer
+    would come back over UDP (RFC 3263 §4.1)."""
+    host, port = flow.local
+    transport = flow.transport
+    return f"{host_text(host)}:{port}" + ("" if transport in ("udp", "memory") else f";transport={transport}")
+
+
 class Flows(Protocol):
     """All listeners of an element, for whoever knows a flow by its name only."""
 
     def find(self, listener: str, remote: HostPort) -> Flow | None:
-        """The flow of a listener to a peer; None when there is no such listener (any more) or the connection is gone."""
+        """The flow of a listener to a peer, by the listener's name; None when there is no such listener (any more).
+
+        On a stream only a connection that stands (or is being opened) counts, else None.
+        """
+
+    def open(self, transport: str, listener: str, remote: HostPort) -> Flow | None:
+        """The flow to a peer over a transport, from the listener of this name or, where that is of another transport or
+        address family, from the one nearest to it (`""`: the first that can). None when no listener can.
+
+        On a stream it is the connection to that address, opened once something is sent. When that fails,
+        `TransactionLayer.flow_failed` hears of it. The flow of a connection ends with it: open it anew for the next
+        request.
+        """

@@ -37,13 +37,15 @@ class ClientOwner(Protocol):
 class ClientTransaction(Machine):
     """One request sent, up to its final response and the retransmissions after it."""
 
-    __slots__ = ("request", "method", "flow", "user", "branch", "_owner", "_data", "_interval", "_retransmit")
+    __slots__ = ("request", "method", "flow", "fallback", "user", "branch", "_owner", "_data", "_interval", "_retransmit")
 
     def __init__(self, request: Request, flow: Flow, user: ClientUser, owner: ClientOwner, branch: str) -> None:
         self.request: Request | None = request
         """The request as sent; dropped with the final response, what must be repeated is kept as bytes."""
         self.method = request.method
         self.flow = flow
+        self.fallback: Flow | None = None
+        """Where the request would have gone but for its length, until the connection it went to instead has answered."""
         self.user: ClientUser | None = user
         self.branch = branch
         self.state = self.initial
@@ -91,3 +93,11 @@ class ClientTransaction(Machine):
 
     def start(self) -> None:
         raise NotImplementedError
+
+    def start_again(self, request: Request, flow: Flow) -> None:
+        """Send the request, with another Via, over another flow: nothing of it has arrived on the first."""
+        self.stop_timers(None)
+        self.request = request
+        self.flow = flow
+        self.fallback = None
+        self.start()

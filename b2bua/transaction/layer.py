@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from b2bua.observer import CODES, METHODS, Observer
 from b2bua.sip.errors import MalformedMessage, SipError
 from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.sip.parser import parse_message
@@ -19,7 +20,7 @@ from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.client_non_invite import NonInviteClient
 from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Event, State
-from b2bua.transaction.server import Key, ServerTransaction, answer_flow
+from b2bua.transaction.server import Key, ServerTransaction, answer_address, answer_flow
 from b2bua.transaction.server_invite import InviteServer
 from b2bua.transaction.server_non_invite import NonInviteServer
 from b2bua.transaction.timers import Timers
@@ -31,7 +32,22 @@ MAX_TRANSACTIONS: Final = 500_000
 _new_tuple: Final = tuple.__new__
 """Makes a named tuple without the detour over its own constructor, which is written in Python."""
 _PROCEEDING: Final = State.PROCEEDING
+_UNHEARD: Final = (State.CALLING, State.TRYING)
 _FAILED: Final = (State.COMPLETED, State.CONFIRMED)
+
+
+MAX_DATAGRAM: Final = 1300
+"""Bytes of a request that go over UDP where the path's MTU is unknown (RFC 3261 §18.1.1)."""
+
+
+class Streams(Protocol):
+    """Where requests go that are too long for a datagram; `b2bua.transport.listener_set.ListenerSet` is one."""
+
+    def stream_beside(self, flow: Flow, size: int) -> Flow | None:
+        """A flow over a stream to the same peer; None when there is no way."""
+
+    def refused(self, flow: Flow, size: int) -> None:
+        """Such a flow came to nothing: the request goes over UDP after all."""
 
 
 class TransactionUser(Protocol):
@@ -61,6 +77,8 @@ class TransactionLayer:
         self.identifiers = identifiers
         self.user: TransactionUser
         """Set by whoever stands on this layer, before the first message."""
+        self.streams: Streams | None = None
+        """None: every request goes over UDP that is meant to, whatever its length."""
         self._observer = observer
         self._requests, self._responses = observer.requests, observer.responses
         self._server_line = f"Server: {server}" if server else ""
@@ -101,10 +119,26 @@ class TransactionLayer:
         response = response_to(request, error.status, error.reason, self.identifiers.tag())
         self.send_response(response, answer_flow(request, flow))
 
+    def stream_broken(self, flaw: Unframed, flow: Flow) -> None:
+        """A stream cannot be read any further: its last message is refused where that can be; the transport closes it."""
+        self._observer.parse_error(flaw.kind)
+        request: Request | Response | None
+        try:
+            request = parse_message(flaw.head)
+        except MalformedMessage as error:
+            request = error.request
+        if not isinstance(request, Request) or request.method == "ACK":
+            self._observer.message_dropped("malformed")
+            return
+        self._observer.request("in", request.method, flow.transport)
+        note_source(request, flow)
+        self.send_response(response_to(request, flaw.status, flaw.reason, self.identifiers.tag()), flow)
+
     def _request(self, request: Request, flow: Flow) -> None:
         method = request.method
-        self._requests["in", method if method in METHODS else "other", flow.transport] += 1
-        if not flow.reliable:
+        transport = flow.transport
+        self._requests["in", method if method in METHODS else "other", transport] += 1
+        if transport != "memory":
             note_source(request, flow)
         key = transaction_key(request)
         transaction = self._servers.get(key)
@@ -162,8 +196,17 @@ class TransactionLayer:
         """Put our Via on top and send; `user` hears the responses. The request is not to be edited afterwards."""
         branch = self._put_via(request, flow)
         method = request.method
+        fallback = None
+        if not flow.reliable and self.streams is not None and (size := _length(request)) > MAX_DATAGRAM:
+            stream = self.streams.stream_beside(flow, size)
+            if stream is not None:
+                fallback, flow = flow, stream
+                request.remove_first("Via")
+                branch = self._put_via(request, flow)
         kind = InviteClient if method == "INVITE" else NonInviteClient
         transaction = self._clients[branch, method] = kind(request, flow, user, self, branch)
+        if fallback is not None:
+            transaction.fallback = fallback
         self._requests["out", method if method in METHODS else "other", flow.transport] += 1
         transaction.start()
         return transaction
@@ -206,11 +249,29 @@ class TransactionLayer:
         self.respond(transaction, response)
 
     def flow_failed(self, flow: Flow) -> None:
-        """A connection is gone: every transaction on it gets the transport error of its figure."""
+        """A connection is gone: what waits for an answer on it fails (RFC 3261 §17.1.4), what owes one answers on another
+        (§18.2.2)."""
         for client in [client for client in self._clients.values() if client.flow is flow]:
-            client.fire(Event.TRANSPORT_ERROR)
+            if client.fallback is not None and client.state in _UNHEARD and client.request is not None:
+                self._over_udp(client, client.request, client.fallback)
+            else:
+                client.fire(Event.TRANSPORT_ERROR)
         for server in [server for server in self._servers.values() if server.flow is flow]:
-            server.fire(Event.TRANSPORT_ERROR)
+            address = answer_address(server)
+            if address is None or address == flow.remote:
+                server.fire(Event.TRANSPORT_ERROR)
+            else:
+                server.flow = flow.towards(address)
+
+    def _over_udp(self, client: ClientTransaction, request: Request, flow: Flow) -> None:
+        """The connection that a long request was to take came to nothing: RFC 3261 §18.1.1 wants UDP tried."""
+        if self.streams is not None:
+            self.streams.refused(flow, _length(request))
+        again = request.copy()
+        again.remove_first("Via")
+        self._put_via(again, flow, client.branch)
+        self._observer.request("out", client.method, flow.transport)
+        client.start_again(again, flow)
 
     def transactions(self) -> tuple[int, int]:
         """How many server and client transactions there are: for leak tests."""
@@ -310,3 +371,7 @@ def note_source(request: Request, flow: Flow) -> None:
     request._via = noted
 
 
+def _length(request: Request) -> int:
+    """Bytes of a request on the wire (a character outside ASCII counts as one)."""
+    body, lines = len(request.body), request.lines  # the body first: a deferred one brings its Content-Length
+    return len(request.method) + len(request.uri) + 13 + sum(map(len, lines)) + 2 * len(lines) + body

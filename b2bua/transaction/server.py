@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Final, Protocol
 
-from b2bua.sip.flow import Flow
+from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Machine, State
 from b2bua.transaction.timers import NEVER, Timer, Timers
@@ -14,6 +14,9 @@ from b2bua.transaction.timers import NEVER, Timer, Timers
 _PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 
 _UNANSWERED: Final = (State.TRYING, State.PROCEEDING)
+_SPEAKING: Final = (*_UNANSWERED, State.ACCEPTED)
+_KEY_LENGTH: Final = 4
+"""Branch, host and port of the top Via, method; keys of RFC 2543 peers are longer."""
 
 Key = tuple[object, ...]
 """What the retransmissions of one request have in common (RFC 3261 §17.2.3)."""
@@ -122,3 +125,12 @@ def answer_flow(request: Request, source: Flow) -> Flow:
         return source
     address = via.response_address()
     return source if address == source.remote else source.towards(address)
+
+
+def answer_address(transaction: ServerTransaction) -> HostPort | None:
+    """Where a response goes whose connection is gone (RFC 3261 §18.2.2): to where the request came from, at the port of its
+    Via. None when the transaction has nothing more to say."""
+    if transaction.state not in _SPEAKING or len(transaction.key) != _KEY_LENGTH:
+        return None
+    port = transaction.key[2]
+    return transaction.source.remote[0], port if isinstance(port, int) else 5060

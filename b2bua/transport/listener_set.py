@@ -1,40 +1,139 @@
-"""All listeners of the server: starts them, finds a flow by its name, knows every address that is ours."""
+"""All listeners of the server: starts them, finds and opens flows by name, knows every address that is ours."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 from b2bua.sip.flow import Flow, HostPort
-from b2bua.transport.udp import UdpListener
+from b2bua.transport.address import WILDCARDS, family_of
+
+FORGIVEN: Final = 600.0
+"""Seconds after which a peer that took no TCP connection is asked for one again."""
+MAX_REFUSERS: Final = 10_000
+"""Such peers that are remembered; at that many the memory starts anew."""
+
+
+class Listener(Protocol):
+    """What the set needs of a listener, whatever its transport."""
+
+    name: str
+
+    @property
+    def transport(self) -> str: ...
+
+    @property
+    def bound(self) -> HostPort: ...
+
+    @property
+    def advertised(self) -> HostPort | None: ...
+
+    def listen(self, reactor: Any, host: str, port: int) -> None: ...
+
+    def find(self, remote: HostPort) -> Flow | None: ...
+
+    def flow(self, remote: HostPort) -> Flow: ...
+
+    def flows(self) -> int: ...
+
+    def close(self) -> None: ...
 
 
 class ListenerSet:
-    """Owns the listening ports. Implements `b2bua.sip.flow.Flows`."""
+    """Owns the listening ports. Implements `b2bua.sip.flow.Flows`.
 
-    def __init__(self) -> None:
-        self._listeners: dict[str, UdpListener] = {}
+    `now` gives monotonic seconds; `report` takes one line for the log.
+    """
 
-    def listen_udp(self, reactor: Any, host: str, port: int, listener: UdpListener) -> None:
+    def __init__(
+        self, now: Callable[[], float] = lambda: 0.0, report: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._now = now
+        self._report = report
+        self._listeners: dict[str, Listener] = {}
+        self._refusers: dict[HostPort, float] = {}
+        self._told: set[HostPort] = set()
+
+    def listen(self, reactor: Any, host: str, port: int, listener: Listener) -> None:
         """Bind and start; OSError when the address cannot be had."""
         listener.listen(reactor, host, port)
         self._listeners[listener.name] = listener
 
+    # -- flows -------------------------------------------------------------------------------------------------
+
     def find(self, listener: str, remote: HostPort) -> Flow | None:
         found = self._listeners.get(listener)
+        return None if found is None else found.find(remote)
+
+    def open(self, transport: str, listener: str, remote: HostPort) -> Flow | None:
+        found = self._nearest(transport, listener, remote)
         return None if found is None else found.flow(remote)
+
+    def _nearest(self, transport: str, name: str, remote: HostPort) -> Listener | None:
+        """The listener of this name if it can reach the peer; else one of the transport and of the peer's address family:
+        on the same host if there is one, then on all addresses, then the first."""
+        family = family_of(remote[0])
+        able = [
+            listener
+            for listener in self._listeners.values()
+            if listener.transport == transport and family_of(listener.bound[0]) == family
+        ]
+        like = self._listeners.get(name)
+        host = "" if like is None else like.bound[0]
+        return min(
+            able,
+            key=lambda one: (one.name != name, one.bound[0] != host, one.bound[0] not in WILDCARDS),
+            default=None,
+        )
+
+    # -- requests that are too long for a datagram -------------------------------------------------------------
+
+    def stream_beside(self, flow: Flow, size: int) -> Flow | None:
+        """The TCP flow to the peer of a UDP flow (RFC 3261 §18.1.1); None without such a listener, and where the peer took
+        no connection lately."""
+        remote = flow.remote
+        until = self._refusers.get(remote)
+        if until is not None:
+            if self._now() < until:
+                return None
+            del self._refusers[remote]
+        found = self.open("tcp", flow.listener, remote)
+        if found is not None and remote not in self._told:
+            if len(self._told) >= MAX_REFUSERS:
+                self._told.clear()
+            self._told.add(remote)
+            self._report(f"{remote[0]} port {remote[1]}: {size} bytes are too long for UDP, trying TCP (RFC 3261 18.1.1)")
+        return found
+
+    def refused(self, flow: Flow, size: int) -> None:
+        """The peer of a flow from `stream_beside` took no connection: it gets long requests over UDP for a while."""
+        if len(self._refusers) >= MAX_REFUSERS:
+            self._refusers.clear()
+        self._refusers[flow.remote] = self._now() + FORGIVEN
+        host, port = flow.remote
+        self._report(f"{host} port {port}: no TCP connection, {size} bytes go over UDP all the same")
+
+    # -- what there is -----------------------------------------------------------------------------------------
 
     def addresses(self) -> list[HostPort]:
         """Every address that peers may know us by: bound (a wildcard as it is) and advertised."""
         found = [listener.bound for listener in self._listeners.values()]
         return found + [listener.advertised for listener in self._listeners.values() if listener.advertised]
 
-    def first(self) -> UdpListener | None:
+    def first(self) -> Listener | None:
         """The listener named first in the configuration."""
         return next(iter(self._listeners.values()), None)
 
     def describe(self) -> list[str]:
         """`udp:127.0.0.1:5060` a listener, for the ready line."""
         return list(self._listeners)
+
+    def count(self) -> dict[str, int]:
+        """Flows by transport: open connections, and peers over UDP that wrote or were written to."""
+        counts: dict[str, int] = {}
+        for listener in self._listeners.values():
+            counts[listener.transport] = counts.get(listener.transport, 0) + listener.flows()
+        return counts
 
     def close(self) -> None:
         """Stop listening."""

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Message
+from b2bua.transport.address import WILDCARDS, family_of, is_address, kernel_address, listener_name
 
 _log: Final = Logger()
 
@@ -96,6 +97,8 @@ class UdpListener:
     that mean nothing to SIP (an ICMP from a phone that is gone).
     """
 
+    transport = "udp"
+
     def __init__(
         self, receive: Callable[[bytes, Flow], None], recorder: Recorder, observer: Observer, advertised: HostPort | None = None
     ) -> None:
@@ -112,7 +115,7 @@ class UdpListener:
 
     def listen(self, reactor: Any, host: str, port: int) -> None:
         """Bind and start to read; OSError when the address cannot be had. Port 0 is any free one."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        family = family_of(host)
         sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
@@ -125,7 +128,7 @@ class UdpListener:
             raise
         bound = sock.getsockname()
         self._bound = (bound[0], bound[1])
-        self.name = f"udp:{bound[0]}:{bound[1]}"
+        self.name = listener_name("udp", self._bound)
         self._socket = sock
         self._reactor = reactor
         reactor.addReader(self)
@@ -200,12 +203,20 @@ class UdpListener:
             if len(self._flows) >= MAX_FLOWS:
                 self._flows.clear()
                 self._locals.clear()
-            if _is_address(remote[0]):
+            if is_address(remote[0]):
                 flow = UdpFlow(self, self._local_towards(remote), remote)
             else:
                 flow = _NoFlow(self, self._advertised or self._bound, remote)
             self._flows[remote] = flow
         return flow
+
+    def find(self, remote: HostPort) -> UdpFlow:
+        """As `flow`: over UDP a peer is always found."""
+        return self.flow(remote)
+
+    def flows(self) -> int:
+        """Peers that are known at the moment."""
+        return len(self._flows)
 
     def drop(self, reason: str) -> None:
         """Count a message that is not sent."""
@@ -227,29 +238,9 @@ class UdpListener:
         if self._advertised is not None:
             return self._advertised
         host, port = self._bound
-        if host not in ("0.0.0.0", "::", ""):
+        if host not in WILDCARDS:
             return self._bound
         known = self._locals.get(remote[0])
         if known is None:
-            known = self._locals[remote[0]] = (_kernel_address(host, remote), port)
+            known = self._locals[remote[0]] = (kernel_address(host, remote), port)
         return known
-
-
-def _is_address(host: str) -> bool:
-    """Whether a host is an IP address; anything else the kernel's resolver would look up."""
-    try:
-        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _kernel_address(wildcard: str, remote: HostPort) -> str:
-    """The source address that the kernel picks towards a peer: asked of an unsent, connected socket."""
-    family = socket.AF_INET6 if ":" in wildcard else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((remote[0], remote[1] or 9))
-        except OSError:
-            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
-        return str(probe.getsockname()[0])

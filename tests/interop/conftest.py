@@ -25,11 +25,12 @@ def programs() -> None:
 
 @pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a memory store; the module's HOST says on which loopback address, its SETTINGS are TOML lines. Ends by
-    SIGTERM, cleanly."""
+    """A server with a memory store; the module's HOST says on which loopback address, its LISTEN where besides UDP there,
+    its SETTINGS are TOML lines. Ends by SIGTERM, cleanly."""
     directory = tmp_path_factory.mktemp("server")
     (directory / "settings.toml").write_text(getattr(request.module, "SETTINGS", ""))
-    started = Server(directory, request.module.HOST, USERS, options=("--config", str(directory / "settings.toml")))
+    options = ("--config", str(directory / "settings.toml"))
+    started = Server(directory, request.module.HOST, USERS, options=options, more=getattr(request.module, "LISTEN", ()))
     try:
         yield started
         started.check_healthy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 from tests.interop.script import Caller, Script
@@ -17,14 +18,16 @@ class Lab:
         self.directory = directory
         self._runs: list[Sipp] = []
 
-    def phone(self, user: str = "") -> Phone:
+    def phone(self, user: str = "", transport: str = "udp", host: str = "") -> Phone:
         """A phone of the next user, or of this one; not registered."""
         name = user or self.server.next_user()
-        return Phone(name, self.server.users[name], self.server.host, free_port(self.server.host))
+        host = host or self.server.host
+        port = free_port(host, socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
+        return Phone(name, self.server.users[name], host, port, transport=transport)
 
-    def phones(self, count: int) -> list[Phone]:
+    def phones(self, count: int, transport: str = "udp", host: str = "") -> list[Phone]:
         """That many registered phones (REGISTER, 401, REGISTER, 200 of SIPp each)."""
-        made = [self.phone() for _ in range(count)]
+        made = [self.phone("", transport, host) for _ in range(count)]
         self.register(*made)
         return made
 
@@ -36,7 +39,10 @@ class Lab:
     def start(self, script: Script, *phones: Phone, calls: int = 1, rate: float = 10.0) -> Sipp:
         """A scenario at the first phone's address; with several phones each call takes the next one's user."""
         directory = self.directory / f"{len(self._runs)}-{phones[0].user}"
-        run = Sipp(directory, self.server.address, script, list(phones), calls, rate)
+        # The server listens at one port, and on the phone's own loopback address where that is another.
+        host = phones[0].host
+        server = f"[{host}]:{self.server.port}" if ":" in host else self.server.address
+        run = Sipp(directory, server, script, list(phones), calls, rate)
         self._runs.append(run)
         return run
 

@@ -37,19 +37,24 @@ def wait_until(what: str, reached: Callable[[], bool], seconds: float = 10.0) ->
         time.sleep(0.02)
 
 
-def free_port(host: str, kind: socket.SocketKind = socket.SOCK_DGRAM, span: int = 1) -> int:
-    """A port that was free a moment ago, and the `span` - 1 behind it."""
+def free_port(host: str, *kinds: socket.SocketKind, span: int = 1) -> int:
+    """A port that was free a moment ago for these kinds of socket (UDP), and the `span` - 1 behind it."""
+    kinds = kinds or (socket.SOCK_DGRAM,)
     for _ in range(50):
-        with socket.socket(socket.AF_INET, kind) as probe:
+        with socket.socket(_family(host), kinds[0]) as probe:
             probe.bind((host, 0))
             port = int(probe.getsockname()[1])
-        if port + span < 65536 and all(_is_free(host, port + offset, kind) for offset in range(span)):
+        if port + span < 65536 and all(_is_free(host, port + offset, kind) for offset in range(span) for kind in kinds):
             return port
     raise NotReached(f"no {span} free ports in a row on {host}")
 
 
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def _is_free(host: str, port: int, kind: socket.SocketKind) -> bool:
-    with socket.socket(socket.AF_INET, kind) as probe:
+    with socket.socket(_family(host), kind) as probe:
         try:
             probe.bind((host, port))
         except OSError:
@@ -80,15 +85,19 @@ class Server:
         store: str = "memory:",
         options: Sequence[str] = (),
         port: int = 0,
+        more: Sequence[str] = (),
     ) -> None:
+        """`more`: further listeners, TRANSPORT:HOST, all at the one port."""
         self.directory = directory
         self.host = host
-        self.port = port or free_port(host)
+        self.port = port or free_port(host, socket.SOCK_DGRAM, socket.SOCK_STREAM)
         self.http_port = free_port(host, socket.SOCK_STREAM)
         self.users = users or {}
         self._next_user = iter(self.users)
         self.log = directory / "server.log"
         argv = command("run", "--domain", DOMAIN, "--listen", f"udp:{host}:{self.port}")
+        for listener in more:
+            argv += ["--listen", f"{listener}:{self.port}"]
         argv += ["--http", f"{host}:{self.http_port}", *options]
         if store:
             argv += ["--store", store]

@@ -1,13 +1,15 @@
 """SIPp as a phone: one process per scenario, its messages read back from its own log.
 
-SIPp 3.6 does UDP and MD5 here; it sends the digest `uri` of the address that it sends to, not of the Request-URI.
+SIPp 3.6 does UDP, TCP and MD5 here; it sends the digest `uri` of the address that it sends to, not of the Request-URI.
 """
 
 from __future__ import annotations
 
 import csv
 import re
+import socket
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -19,7 +21,7 @@ from tests.interop.wire import Message
 RECEIVE_MS: Final = 12_000
 """A message that takes longer has not come; B's retry after two 491 takes up to eight seconds."""
 END_SECONDS: Final = 25.0
-_LOGGED: Final = re.compile(rb"^UDP message (sent|received) \D*(\d+).*\n\n", re.MULTILINE)
+_LOGGED: Final = re.compile(rb"^(?:UDP|TCP) message (sent|received) \D*(\d+).*\n\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,11 @@ class Phone:
     port: int
     owner: str = ""
     """Whose credentials it has, when they are not its own user's."""
+    transport: str = "udp"
 
     @property
     def address(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"{_bracketed(self.host)}:{self.port}"
 
     def line(self) -> str:
         """Its line of an injection file."""
@@ -62,12 +65,17 @@ class Sipp:
         directory.mkdir(parents=True)
         self.directory = directory
         phone = phones[0]
-        (directory / "scenario.xml").write_text(script.xml())
+        xml = script.xml()
+        if phone.transport != "udp":
+            xml = xml.replace("[local_port]>", f"[local_port];transport={phone.transport}>")
+        (directory / "scenario.xml").write_text(xml)
         lines = "".join(f"{each.line()}\n" for each in phones)
         users = directory / "users.csv"
         users.touch(mode=0o600)
         users.write_text(f"SEQUENTIAL\n{lines}")
         argv = ["sipp", server, "-sf", "scenario.xml", "-inf", "users.csv", "-i", phone.host, "-p", str(phone.port)]
+        # t1: one connection for all calls, to the server; a listening socket of its own beside it.
+        argv += ["-t", "t1" if phone.transport == "tcp" else "u1"]
         argv += ["-ci", phone.host, "-nostdin", "-m", str(calls), "-r", f"{rate:g}", "-deadcall_wait", "0"]
         argv += ["-recv_timeout", str(RECEIVE_MS), "-timeout", str(int(END_SECONDS)), "-timeout_error"]
         argv += ["-trace_msg", "-message_file", "messages.log", "-trace_err", "-error_file", "errors.log"]
@@ -75,7 +83,7 @@ class Sipp:
         with (directory / "screen.log").open("wb") as log:
             self.process = subprocess.Popen(argv, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            wait_until("SIPp listens", lambda: self.ended or is_bound(phone.host, phone.port), 5.0)
+            wait_until("SIPp listens", lambda: self.ended or is_bound(phone), 5.0)
         except BaseException:
             self.stop()
             raise
@@ -136,7 +144,15 @@ class Sipp:
         return f"{self.directory.name}:\n" + "\n".join(ladder[-40:]) + f"\n{told[-3000:]}"
 
 
-def is_bound(host: str, port: int) -> bool:
-    """Whether some process listens on this UDP address, without touching it."""
-    wanted = "".join(f"{int(part):02X}" for part in reversed(host.split("."))) + f":{port:04X}"
-    return any(line.split()[1] == wanted for line in Path("/proc/net/udp").read_text().splitlines()[1:])
+def is_bound(phone: Phone) -> bool:
+    """Whether some process listens on this address, without touching it."""
+    family = socket.AF_INET6 if ":" in phone.host else socket.AF_INET
+    packed = socket.inet_pton(family, phone.host)
+    # The kernel prints each four bytes as one number of this machine.
+    host = "".join(f"{int.from_bytes(packed[place : place + 4], sys.byteorder):08X}" for place in range(0, len(packed), 4))
+    table = Path(f"/proc/net/{phone.transport}{'6' if family == socket.AF_INET6 else ''}")
+    return any(line.split()[1] == f"{host}:{phone.port:04X}" for line in table.read_text().splitlines()[1:])
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

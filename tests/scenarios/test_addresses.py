@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from tests.scenarios.scene import Scene, hang_up, hold, invite, resume
+from tests.scenarios.virtual_network import VirtualSocket, VirtualUdp
 
 
 def test_contact_on_each_leg_names_the_address_that_its_phone_knows(scene: Scene) -> None:
     """interfaces.md: CM's Contact has Session Manager's address towards that peer."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
     manager = scene.server.session_manager
-    told = manager._proxy._address_towards("6002")
-    assert told is not None and told == manager._parts.location.bindings("6002")[0].flow(manager._parts.flows).local
+    way = manager._proxy._flow_towards("6002")
+    assert way is not None and way is manager._parts.location.bindings("6002")[0].flow(manager._parts.flows)
+    told = way.local
     other = ("192.0.2.77", 5060)
     manager._domain.local_address_seen(other)
-    manager._proxy._address_towards = lambda user: other if user == "6002" else None
+    elsewhere = VirtualUdp(VirtualSocket(scene.network, other), bob.address)
+    manager._proxy._flow_towards = lambda user: elsewhere if user == "6002" else None
     a, b, arrived = invite(alice, bob)
     contact = arrived.contact().parsed_uri()
     assert (contact.host, contact.port) == other
@@ -31,4 +34,4 @@ def test_contact_on_each_leg_names_the_address_that_its_phone_knows(scene: Scene
 
 
 def test_phone_that_is_not_registered_is_told_the_callers_address(scene: Scene) -> None:
-    assert scene.server.session_manager._proxy._address_towards("6009") is None
+    assert scene.server.session_manager._proxy._flow_towards("6009") is None

@@ -199,6 +199,10 @@ class VirtualSocket:
         """`b2bua.sip.flow.Flows`."""
         return self.flow(remote) if listener == f"udp:{self.address[0]}:{self.address[1]}" else None
 
+    def open(self, transport: str, listener: str, remote: HostPort) -> VirtualUdp | None:
+        """`b2bua.sip.flow.Flows`."""
+        return self.flow(remote) if transport == "udp" else None
+
 
 def _parsed(data: bytes) -> Message | None:
     try:

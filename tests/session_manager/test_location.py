@@ -123,6 +123,10 @@ class Flows:
         self.asked.append((listener, remote))
         return None
 
+    def open(self, transport: str, listener: str, remote: HostPort) -> Flow | None:
+        self.asked.append((transport, remote))
+        return None
+
 
 @pytest.mark.parametrize(
     ("one", "remote"),

@@ -115,7 +115,7 @@ class Bound:
         self.listener = UdpListener(lambda *heard: self.heard.append(heard), self.trace, self.observer, advertised)
         self.set = ListenerSet()
         self.reactor = FakeReactor()
-        self.set.listen_udp(self.reactor, address[0], address[1], self.listener)
+        self.set.listen(self.reactor, address[0], address[1], self.listener)
         self.socket = kernel.sockets[-1]
 
     def receive(self, data: bytes, remote: tuple[Any, ...] = PHONE) -> None:
@@ -302,7 +302,7 @@ def test_on_a_wildcard_the_address_towards_that_peer_is_told(
         asked.append(remote)
         return f"local-to-{remote[0]}"
 
-    monkeypatch.setattr(udp, "_kernel_address", kernel)
+    monkeypatch.setattr(udp, "kernel_address", kernel)
     bound = bind((wildcard, 5060))
     for remote in (PHONE, ("192.0.2.10", 5062), ("192.0.2.11", 5060)):
         assert bound.listener.flow(remote).local == (f"local-to-{remote[0]}", 5060)
@@ -312,12 +312,12 @@ def test_on_a_wildcard_the_address_towards_that_peer_is_told(
 @pytest.mark.parametrize(("wildcard", "remote"), [("0.0.0.0", "127.0.0.1"), ("0.0.0.0", "127.0.0.9")])
 def test_the_kernel_picks_the_source_address(wildcard: str, remote: str) -> None:
     """A connected UDP socket sends nothing: this only looks into the routing table."""
-    assert udp._kernel_address(wildcard, (remote, 5060)).startswith("127.0.0.")
-    assert udp._kernel_address(wildcard, (remote, 0)).startswith("127.0.0.")
+    assert udp.kernel_address(wildcard, (remote, 5060)).startswith("127.0.0.")
+    assert udp.kernel_address(wildcard, (remote, 0)).startswith("127.0.0.")
 
 
 def test_without_a_way_the_loopback_address_is_told() -> None:
-    assert udp._kernel_address("0.0.0.0", ("nonsense.invalid.", 5060)) == "127.0.0.1"
+    assert udp.kernel_address("0.0.0.0", ("nonsense.invalid.", 5060)) == "127.0.0.1"
 
 
 def test_the_flows_are_bounded(bound: Bound, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +344,7 @@ def test_an_empty_set() -> None:
 
 
 def test_close_stops_every_listener(bound: Bound, kernel: FakeKernel) -> None:
-    bound.set.listen_udp(bound.reactor, "192.0.2.2", 5060, UdpListener(lambda *_: None, bound.trace, bound.observer))
+    bound.set.listen(bound.reactor, "192.0.2.2", 5060, UdpListener(lambda *_: None, bound.trace, bound.observer))
     bound.set.close()
     bound.set.close()
     assert bound.reactor.readers == [] and all(made.closed for made in kernel.sockets)

@@ -1,0 +1,309 @@
+"""One connection of a stream transport (RFC 3261 §18): its flow as the core sees it, and its end of the socket.
+
+A flow is one connection and dies with it. It may be made before there is a connection: that is opened once something is
+sent. What is sent on a dead flow fails in a turn of its own: never inside `send`, whose caller is not ready for it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Final, NamedTuple, Protocol
+
+from twisted.internet.protocol import Protocol as StreamProtocol
+from twisted.logger import Logger
+
+from b2bua.observer import Observer
+from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.framer import Framer, Ping, Unframed
+from b2bua.sip.message import Message
+
+_log: Final = Logger()
+
+LINGER_SECONDS: Final = 2.0
+"""How long the answer to what could not be framed may take to arrive: closing at once would have the kernel throw it away."""
+
+KEEP_ALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 32_000),
+)
+"""The kernel asks a silent peer whether it is there: a phone whose power went is known to be gone after two minutes, and
+after 64·T1 where it was sent something."""
+
+
+class State(Enum):
+    """What a flow's connection is at."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Limits(NamedTuple):
+    """What connections may take. Seconds, bytes, counts."""
+
+    connections: int = 4096
+    """Connections of one listener, those that it opens itself left out."""
+    unproven: int = 512
+    """Of these, connections that have not brought a whole message yet; beyond it the oldest of them is closed."""
+    idle: float = 3900.0
+    """Silence after which a connection is closed: longer than the longest registration."""
+    whole: float = 32.0
+    """Within this a connection brings its first message, and each message that has begun its end."""
+    backlog: int = 1_048_576
+    """Bytes that wait for a reader which does not read; beyond it the connection is cut."""
+    connect: float = 4.0
+    """How long a connection may take to open."""
+
+
+class StreamUser(Protocol):
+    """Whoever is told what streams bring."""
+
+    @property
+    def received(self) -> Callable[[bytes, Flow], None]:
+        """Called with each whole message."""
+
+    @property
+    def failed(self) -> Callable[[Flow], None]:
+        """Called when the connection is gone, or could not be opened: nothing sent on this flow arrives any more."""
+
+    def unframed(self, flaw: Unframed, flow: Flow) -> None:
+        """The stream cannot be read any further; what is sent on the flow now still leaves, then it is closed."""
+
+
+class Recorder(Protocol):
+    """What a transport tells the trace; `b2bua.trace.recorder.Recorder` is one."""
+
+    def received(self, flow: Flow, data: bytes) -> None: ...
+
+    def sent(self, flow: Flow, message: Message, data: bytes) -> None: ...
+
+    def resent(self, flow: Flow, data: bytes) -> None: ...
+
+
+class StreamListener(Protocol):
+    """What flows and connections need of their listener."""
+
+    name: str
+    transport: str
+    via_transport: str
+    limits: Limits
+    user: StreamUser
+    recorder: Recorder
+    observer: Observer
+
+    def seconds(self) -> float: ...
+
+    def flow(self, remote: HostPort) -> Flow: ...
+
+    def connect(self, flow: StreamFlow) -> None: ...
+
+    def later(self, seconds: float, function: Any, *arguments: Any) -> None: ...
+
+    def proven(self, connection: Connection) -> None: ...
+
+    def forget(self, flow: StreamFlow) -> None: ...
+
+    def ended(self, connection: Connection) -> None: ...
+
+
+class StreamFlow:
+    """The way to one peer over one connection. `local` names the listener, where the peer can always come back to."""
+
+    __slots__ = ("_connection", "_listener", "_unsent", "_waiting", "local", "remote", "state")
+
+    reliable = True
+
+    def __init__(self, listener: StreamListener, local: HostPort, remote: HostPort) -> None:
+        self.local = local
+        self.remote = remote
+        self.state = State.IDLE
+        self._listener = listener
+        self._connection: Connection | None = None
+        self._unsent: list[tuple[bytes, Message | None]] = []
+        self._waiting = 0
+
+    @property
+    def transport(self) -> str:
+        return self._listener.transport
+
+    @property
+    def via_transport(self) -> str:
+        return self._listener.via_transport
+
+    @property
+    def listener(self) -> str:
+        return self._listener.name
+
+    def send(self, message: Message) -> bytes:
+        data = message.encode()
+        self._put(data, message)
+        return data
+
+    def resend(self, data: bytes) -> None:
+        self._put(data, None)
+
+    def towards(self, remote: HostPort) -> Flow:
+        return self._listener.flow(remote)
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a connection, or one is being opened."""
+        return self.state in (State.OPEN, State.CONNECTING)
+
+    def _put(self, data: bytes, message: Message | None) -> None:
+        connection = self._connection
+        if self.state is State.OPEN and connection is not None:
+            self._record(data, message)
+            connection.write(data)
+            return
+        if self.state is State.CLOSED:
+            self._listener.observer.message_dropped("connection gone")
+            self._listener.later(0, self._listener.user.failed, self)
+            return
+        self._waiting += len(data)
+        if self._waiting > self._listener.limits.backlog:
+            self._listener.observer.message_dropped("slow reader")
+            return
+        self._unsent.append((data, message))
+        if self.state is State.IDLE:
+            self.state = State.CONNECTING
+            self._listener.connect(self)
+
+    def _record(self, data: bytes, message: Message | None) -> None:
+        if message is None:
+            self._listener.recorder.resent(self, data)
+        else:
+            self._listener.recorder.sent(self, message, data)
+
+    # -- from its connection -----------------------------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """The connection stands: what waited for it leaves."""
+        self.state = State.OPEN
+        self._connection = connection
+        unsent, self._unsent, self._waiting = self._unsent, [], 0
+        for data, message in unsent:
+            self._record(data, message)
+            connection.write(data)
+
+    def closed(self) -> None:
+        """The connection is gone or never came. Idempotent."""
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CLOSED
+        self._connection, self._unsent = None, []
+        self._listener.forget(self)
+        self._listener.user.failed(self)
+
+
+class Connection(StreamProtocol):
+    """One socket: bytes to frames, frames to the listener's user. A streaming producer, to learn of a slow reader."""
+
+    def __init__(self, listener: StreamListener, flow: StreamFlow, accepted: bool) -> None:
+        self.flow = flow
+        self.accepted = accepted
+        """Whether the peer opened it."""
+        self.proven = not accepted
+        """Whether a whole message came of it, or we opened it ourselves."""
+        self.heard = self.begun = listener.seconds()
+        """When bytes came last; when the message that has begun did, or the connection."""
+        self._listener = listener
+        self._framer = Framer()
+        self._paused = False
+        self._backlog = 0
+
+    # -- Twisted's side ----------------------------------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.setTcpNoDelay(True)
+        for option in KEEP_ALIVE:
+            transport.getHandle().setsockopt(*option)
+        transport.registerProducer(self, True)
+        self.flow.opened(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        was_waiting = self._framer.waiting
+        self.heard = self._listener.seconds()
+        frames = self._framer.feed(data)
+        for frame in frames:
+            try:
+                self._take(frame)
+            except Exception:
+                # Whatever a protocol raises, Twisted closes its connection for: one message would cut a phone off.
+                self._listener.observer.internal_error("listener")
+                _log.failure("a message could not be handled")
+        if self._framer.waiting and (frames or not was_waiting):
+            self.begun = self.heard
+
+    def connectionLost(self, reason: object = None) -> None:
+        self._listener.ended(self)
+        self.flow.closed()
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+        self._backlog = 0
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+
+    def stopProducing(self) -> None:
+        return
+
+    # -- ours --------------------------------------------------------------------------------------------------
+
+    def _take(self, frame: bytes | Ping | Unframed) -> None:
+        listener, flow = self._listener, self.flow
+        if isinstance(frame, bytes):
+            if not self.proven:
+                self.proven = True
+                listener.proven(self)
+            listener.recorder.received(flow, frame)
+            listener.user.received(frame, flow)
+        elif isinstance(frame, Ping):
+            # RFC 5626 §4.4.1: one CRLF back; it is no message, so the trace does not show it.
+            self.write(b"\r\n")
+        else:
+            if frame.head:
+                listener.recorder.received(flow, frame.head)
+            listener.user.unframed(frame, flow)
+            self._close_gently()
+
+    def write(self, data: bytes) -> None:
+        transport: Any = self.transport
+        if self._paused:
+            self._backlog += len(data)
+            if self._backlog > self._listener.limits.backlog:
+                self._listener.observer.message_dropped("slow reader")
+                self.cut()
+                return
+        transport.write(data)
+
+    def unfinished(self, now: float) -> bool:
+        """Whether a message, or the first one, takes longer than it may."""
+        return (self._framer.waiting or not self.proven) and now - self.begun > self._listener.limits.whole
+
+    def cut(self) -> None:
+        """Close without waiting for anything to be written."""
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    def end(self) -> None:
+        """Close once what is written has left."""
+        transport: Any = self.transport
+        transport.unregisterProducer()
+        transport.loseConnection()
+
+    def _close_gently(self) -> None:
+        """Our side ends once what is written has left; the other is not read any more, and cut soon."""
+        transport: Any = self.transport
+        self.flow.closed()
+        transport.unregisterProducer()
+        transport.loseWriteConnection()
+        self._listener.later(LINGER_SECONDS, self.cut)

@@ -1,0 +1,221 @@
+"""The TCP listener (RFC 3261 §18): connections that phones open, and those that we open to them from the same address."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import ClientFactory, ServerFactory
+from twisted.internet.protocol import Protocol as StreamProtocol
+
+from b2bua.observer import Observer
+from b2bua.sip.flow import HostPort
+from b2bua.transport.address import WILDCARDS, family_of, is_address, kernel_address, listener_name
+from b2bua.transport.stream import Connection, Limits, Recorder, StreamFlow, StreamUser
+
+BACKLOG: Final = 512
+"""Connections that the kernel keeps until we take them."""
+MAX_FLOWS: Final = 100_000
+"""At this many peers those that no connection stands with are forgotten."""
+SWEEP_SECONDS: Final = 2.0
+"""How often silent and unfinished connections are looked for."""
+
+
+class TcpListener:
+    """One listening socket with its connections, one flow each. Connections that it opens come from the same host.
+
+    `advertised` replaces the local address in everything peers are told. Listening on a wildcard address, the one told is
+    the address that the kernel uses towards that peer.
+    """
+
+    transport = "tcp"
+    via_transport = "TCP"
+
+    def __init__(
+        self,
+        user: StreamUser,
+        recorder: Recorder,
+        observer: Observer,
+        advertised: HostPort | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.user = user
+        self.recorder = recorder
+        self.observer = observer
+        self.limits = limits or Limits()
+        self.name = ""
+        self._advertised = advertised
+        self._bound: HostPort = ("", 0)
+        self._reactor: Any = None
+        self._port: Any = None
+        self._sweep: Any = None
+        self._flows: dict[HostPort, StreamFlow] = {}
+        """The newest flow to each peer, while it lives."""
+        self._connections: dict[Connection, None] = {}
+        """All open ones, those that peers opened and ours."""
+        self._accepted = 0
+        self._unproven: dict[Connection, None] = {}
+        """Accepted ones without a whole message yet, oldest first."""
+
+    def listen(self, reactor: Any, host: str, port: int) -> None:
+        """Bind and start to accept; OSError when the address cannot be had. Port 0 is any free one."""
+        family = family_of(host)
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        with sock:  # the reactor takes a copy
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # IPv6 only: an IPv4 peer would else show up as ::ffff:… and match no flow of its own listener.
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((host, port))
+            sock.listen(BACKLOG)
+            bound = sock.getsockname()
+            self._bound = (bound[0], bound[1])
+            self.name = listener_name(self.transport, self._bound)
+            self._reactor = reactor
+            self._port = reactor.adoptStreamPort(sock.fileno(), family, _Accepting(self))
+        self._sweep = reactor.callLater(SWEEP_SECONDS, self._look_for_idlers)
+
+    def close(self) -> None:
+        """Stop accepting, and end every connection. Idempotent."""
+        port, self._port = self._port, None
+        if port is None:
+            return
+        port.stopListening()
+        if self._sweep is not None and self._sweep.active():
+            self._sweep.cancel()
+        for connection in list(self._connections):
+            connection.end()
+
+    @property
+    def bound(self) -> HostPort:
+        """The address the socket is bound to; the port is the real one even where 0 was asked for."""
+        return self._bound
+
+    @property
+    def advertised(self) -> HostPort | None:
+        return self._advertised
+
+    def advertise(self, address: HostPort) -> None:
+        """Tell peers this address from now on: for an advertised host whose port is the one that was bound."""
+        self._advertised = address
+
+    def flows(self) -> int:
+        """Open connections."""
+        return len(self._connections)
+
+    # -- flows -------------------------------------------------------------------------------------------------
+
+    def find(self, remote: HostPort) -> StreamFlow | None:
+        """The flow of the connection that stands with a peer, or is being opened to it; None when there is none."""
+        flow = self._flows.get(remote)
+        return flow if flow is not None and flow.usable else None
+
+    def flow(self, remote: HostPort) -> StreamFlow:
+        """The flow to a peer; where no connection stands, one is opened once something is sent."""
+        found = self._flows.get(remote)
+        if found is None:
+            local = self._advertised or self._bound
+            if self._advertised is None and local[0] in WILDCARDS:
+                local = (kernel_address(local[0], remote) if is_address(remote[0]) else local[0], local[1])
+            if len(self._flows) >= MAX_FLOWS:
+                self._flows = {peer: flow for peer, flow in self._flows.items() if flow.usable}
+            found = self._flows[remote] = StreamFlow(self, local, remote)
+        return found
+
+    def connect(self, flow: StreamFlow) -> None:
+        """Open the connection of a flow; `closed` of the flow when that cannot be."""
+        host, port = flow.remote
+        bound = self._bound[0]
+        if self._port is None or not is_address(host) or family_of(host) != family_of(bound) or not 0 < port < 65536:
+            # A name is not looked up: any stranger can write one into a Via or a Contact.
+            self.observer.message_dropped("unreachable")
+            self.later(0, flow.closed)
+            return
+        origin = None if bound in WILDCARDS else (bound, 0)
+        self._reactor.connectTCP(host, port, _Connecting(self, flow), self.limits.connect, origin)
+
+    # -- from connections --------------------------------------------------------------------------------------
+
+    def seconds(self) -> float:
+        return float(self._reactor.seconds())
+
+    def later(self, seconds: float, function: Callable[..., None], *arguments: object) -> None:
+        """Call in a later turn of the reactor."""
+        self._reactor.callLater(seconds, function, *arguments)
+
+    def accepted(self, address: Any) -> Connection | None:
+        """A peer has connected; None refuses it."""
+        if self._port is None or self._accepted >= self.limits.connections:
+            self.observer.message_dropped("too many connections")
+            return None
+        remote = (address.host, address.port)
+        local = self._advertised or self._bound
+        if self._advertised is None and local[0] in WILDCARDS:
+            local = (kernel_address(local[0], remote), local[1])
+        flow = StreamFlow(self, local, remote)
+        self._flows[remote] = flow
+        connection = Connection(self, flow, accepted=True)
+        self._accepted += 1
+        self._connections[connection] = None
+        self._unproven[connection] = None
+        if len(self._unproven) > self.limits.unproven:
+            oldest = next(iter(self._unproven))
+            self.observer.message_dropped("too many connections")
+            self.later(0, oldest.cut)
+            del self._unproven[oldest]
+        return connection
+
+    def connected(self, flow: StreamFlow) -> Connection:
+        """A connection that we opened."""
+        connection = Connection(self, flow, accepted=False)
+        self._connections[connection] = None
+        return connection
+
+    def proven(self, connection: Connection) -> None:
+        """A whole message came."""
+        self._unproven.pop(connection, None)
+
+    def forget(self, flow: StreamFlow) -> None:
+        """A flow is dead: whoever asks for its peer gets another."""
+        if self._flows.get(flow.remote) is flow:
+            del self._flows[flow.remote]
+
+    def ended(self, connection: Connection) -> None:
+        """A socket is closed."""
+        del self._connections[connection]
+        self._unproven.pop(connection, None)
+        if connection.accepted:
+            self._accepted -= 1
+
+    def _look_for_idlers(self) -> None:
+        now = self.seconds()
+        for connection in list(self._connections):
+            if connection.unfinished(now) or now - connection.heard > self.limits.idle:
+                connection.cut()
+        self._sweep = self._reactor.callLater(SWEEP_SECONDS, self._look_for_idlers)
+
+
+class _Accepting(ServerFactory):
+    noisy = False
+
+    def __init__(self, listener: TcpListener) -> None:
+        self._listener = listener
+
+    def buildProtocol(self, addr: IAddress | None) -> StreamProtocol | None:
+        return self._listener.accepted(addr)
+
+
+class _Connecting(ClientFactory):
+    noisy = False
+
+    def __init__(self, listener: TcpListener, flow: StreamFlow) -> None:
+        self._listener = listener
+        self._flow = flow
+
+    def buildProtocol(self, addr: IAddress | None) -> StreamProtocol | None:
+        return self._listener.connected(self._flow)
+
+    def clientConnectionFailed(self, connector: object, reason: object) -> None:
+        self._flow.closed()
