@@ -30,6 +30,7 @@ from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import allow_events
 from b2bua.session_manager.event_state import EventState
+from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location
 from b2bua.session_manager.nonces import Nonces
@@ -38,6 +39,7 @@ from b2bua.session_manager.notify_sender import NotifySender
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.ways import Ways
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
@@ -87,9 +89,16 @@ class Server:
         self.layer.streams = self.listeners
         self.location = Location(self.timers, time.time)
         self.links = Links()
+        ways = Ways(self.listeners, self.location, self.domain)
+        if settings.keep_alive:
+            keep_alive = KeepAlive(
+                self.layer, self.listeners, self.location, settings.domain, settings.keep_alive, log.info
+            )
+            self.location.watch = keep_alive.bindings_changed
         packages = by_name(DIALOG)
+        notify = NotifySender(self.layer, ways.again).send
         self.notifier = Notifier(
-            packages, lambda package, aor: self.event_state.state(package, aor), NotifySender(self.layer).send, self.timers,
+            packages, lambda package, aor: self.event_state.state(package, aor), notify, self.timers,
             self.layer.identifiers.tag, self.observer, settings.watchers,
         )  # fmt: skip
         self.event_state = EventState(packages, self.layer.identifiers.tag, self.timers, self.notifier.changed)

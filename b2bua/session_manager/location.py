@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from b2bua.sip.address import Address
@@ -41,6 +41,11 @@ class Binding:
             return (self.instance, self.reg_id) == (instance, reg_id)
         return equivalent(parse_uri(self.uri), uri)
 
+    @property
+    def way(self) -> tuple[object, ...]:
+        """What a phone keeps when it registers again the same way."""
+        return self.aor, self.uri, self.listener, self.source
+
     def flow(self, flows: Flows) -> Flow | None:
         """The flow that reaches this contact; None when its listener is gone, or its connection and there is no other way."""
         return way_to(flows, self.listener, self.source, self.nat, parse_uri(self.uri))
@@ -53,6 +58,10 @@ class Location:
         self._timers = timers
         self._wall = wall
         self._gone = gone
+        self.watch: Callable[[str, Sequence[Binding]], None] | None = None
+        """Called with a user and its bindings when these have changed."""
+        self._silent: set[tuple[object, ...]] = set()
+        """The ways of bindings whose phone is known to be gone."""
         self._bindings: dict[str, tuple[Binding, ...]] = {}
         self._sweeps: dict[str, Timer] = {}
 
@@ -64,9 +73,26 @@ class Location:
         now = self._wall()
         return found if all(binding.expires_at > now for binding in found) else self._live(user, now)
 
+    def reachable(self, user: str) -> tuple[Binding, ...]:
+        """The live bindings but for those whose phone is known to be gone."""
+        found = self.bindings(user)
+        return tuple(binding for binding in found if binding.way not in self._silent) if self._silent else found
+
+    def answers(self, binding: Binding, there: bool) -> bool:
+        """Note whether the phone of a binding is there; whether that is news."""
+        if there is (binding.way not in self._silent):
+            return False
+        if there:
+            self._silent.discard(binding.way)
+        else:
+            self._silent.add(binding.way)
+        return True
+
     def replace(self, user: str, bindings: Iterable[Binding]) -> None:
         """Make these the user's bindings."""
         kept = tuple(bindings)
+        if self.watch is not None:
+            self.watch(user, kept)
         sweep = self._sweeps.pop(user, None)
         if sweep is not None:
             sweep.cancel()

@@ -13,11 +13,13 @@ from b2bua.transaction.layer import TransactionLayer
 class NotifySender:
     """Sends the notifier's requests: `on_final(status)` once, 408 when nobody answered or nothing could be sent."""
 
-    def __init__(self, layer: TransactionLayer) -> None:
+    def __init__(self, layer: TransactionLayer, again: Callable[[Flow, Request], Flow]) -> None:
+        """`again` gives another flow to the same phone where the connection of the first is gone (`Ways.again`)."""
         self._layer = layer
+        self._again = again
 
     def send(self, request: Request, flow: Flow, on_final: Callable[[int], None]) -> None:
-        self._layer.send_request(request, flow, _Waiting(on_final))
+        self._layer.send_request(request, self._again(flow, request), _Waiting(on_final))
 
 
 class _Waiting:

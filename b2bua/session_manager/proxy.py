@@ -8,13 +8,14 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.links import Links
-from b2bua.session_manager.location import Binding, Location, behind_nat, way_to
+from b2bua.session_manager.location import Binding, Location, behind_nat
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.tokens import CALLEE, CALLER, FlowToken, Tokens
+from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, own_address
 from b2bua.sip.message import Request, response_to
-from b2bua.sip.uri import equivalent, parse_uri
+from b2bua.sip.uri import parse_uri
 from b2bua.transaction.layer import TransactionLayer
 
 MAX_FORWARDS: Final = 70
@@ -47,6 +48,7 @@ class Proxy:
         self._users = users
         self._location = location
         self._flows = flows
+        self._ways = Ways(flows, location, domain)
         self._authenticator = authenticator
         self._tag = layer.identifiers.tag
 
@@ -81,7 +83,7 @@ class Proxy:
         if not user or self._users.user(user) is None:
             raise SipError(404)
         targets = []
-        for binding in self._location.bindings(user):
+        for binding in self._location.reachable(user):
             flow = binding.flow(self._flows)
             if flow is not None:
                 targets.append((binding, flow))
@@ -138,24 +140,10 @@ class Proxy:
         raise SipError(404)
 
     def _flow_of(self, token: FlowToken, request: Request) -> Flow:
-        """The phone's flow. One in the open may have moved its Contact by a re-INVITE (target refresh): the Request-URI has
-        it. One whose connection is gone, or whose hole in the NAT is another by now, may have registered anew."""
-        stream = not token.listener.startswith("udp:")
-        if (stream and self._flows.find(token.listener, token.remote) is None) or (token.through_nat and not stream):
-            flow = self._registered(request)
-            if flow is not None:
-                return flow
-        flow = way_to(self._flows, token.listener, token.remote, token.through_nat, request.parsed_uri())
+        flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, request)
         if flow is None:
             raise SipError(430)
         return flow
-
-    def _registered(self, request: Request) -> Flow | None:
-        """The flow of the binding whose Contact is the Request-URI."""
-        for binding in self._location.bindings(self._domain.user_in(request.to.uri) or ""):
-            if equivalent(parse_uri(binding.uri), request.parsed_uri()):
-                return binding.flow(self._flows)
-        return None
 
     def forward_ack(self, arrival: Arrival) -> None:
         """The ACK of a 2xx goes where its Routes prove; SipError when they prove nothing."""

@@ -8,7 +8,7 @@ from b2bua.sip.message import Message
 from b2bua.transaction.timers import TICK
 from tests.scenarios.script_call import ScriptCall, register_text
 from tests.scenarios.script_phone import ScriptPhone
-from tests.scenarios.server_under_test import Options, ServerUnderTest
+from tests.scenarios.server_under_test import IPV6_SERVER, TCP_SERVER, Options, ServerUnderTest
 from tests.scenarios.virtual_network import Rule, VirtualNetwork, perfect
 
 USERS = ("6001", "6002", "6003", "6004")
@@ -37,6 +37,23 @@ class Scene:
         self.phones.append(phone)
         if registered:
             register(phone)
+        return phone
+
+    def tcp_phone(self, user: str, *, listening: bool = True) -> ScriptPhone:
+        """A registered phone on a connection of its own from port 49152; `listening`: its Contact takes connections."""
+        contact = (f"192.0.2.{int(user) - 6000 + 10}", 5060)
+        phone = ScriptPhone(self.network, user, contact, server=TCP_SERVER, transport="TCP")
+        if not listening:
+            self.network.detach(contact)
+        phone.connect_from(49152)
+        self.phones.append(phone)
+        register(phone)
+        return phone
+
+    def ipv6_phone(self, user: str) -> ScriptPhone:
+        phone = ScriptPhone(self.network, user, (f"2001:db8::{user}", 5060), server=IPV6_SERVER)
+        self.phones.append(phone)
+        register(phone)
         return phone
 
     def advance(self, seconds: float) -> None:
@@ -78,6 +95,14 @@ class Scene:
         assert not leaks, f"left behind: {leaks}\n\n{self.network.text()}"
         errors = self.server.errors
         assert len(errors) == self.expected_errors, f"mistakes caught by the server: {errors!r}\n\n{self.network.text()}"
+
+
+def register_again(phone: ScriptPhone, cseq: int) -> Message:
+    """A refresh of its registration, two CSeqs long."""
+    phone >> register_text(phone, cseq)
+    challenge = phone << "401 REGISTER"
+    phone >> register_text(phone, cseq + 1, phone.credentials(challenge, "REGISTER", "sip:example.com"))
+    return phone << "200 REGISTER"
 
 
 MakeScene = Callable[..., Scene]

@@ -17,6 +17,7 @@ from b2bua.sip.dialog_info import DialogInfo, parse_dialog_info
 from b2bua.sip.flow import HostPort
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
+from b2bua.sip.uri import host_text
 from tests.scenarios.server_under_test import DOMAIN, password
 from tests.scenarios.virtual_network import SERVER, VirtualNetwork
 
@@ -26,13 +27,22 @@ ROUTED: Final = f"<sip:{SERVER[0]}:{SERVER[1]};lr>"
 class ScriptPhone:
     """One phone at one address; a `Host` of the network."""
 
-    def __init__(self, network: VirtualNetwork, user: str, address: HostPort, name: str = "") -> None:
+    def __init__(
+        self, network: VirtualNetwork, user: str, address: HostPort, name: str = "", server: HostPort = SERVER,
+        transport: str = "UDP",
+    ) -> None:  # fmt: skip
         self.network = network
+        self.server = server
+        """Which address of the server it sends to."""
+        self.transport = transport
         self.user = user
         self.address = address
+        """Where it sends from."""
+        self.listening = address
+        """What its Via says; on a connection not the same."""
         self.name = name or user
         self.aor = f"sip:{user}@{DOMAIN}"
-        self.contact = f"<sip:{user}@{address[0]}:{address[1]}>"
+        self.contact = f"<sip:{user}@{host_text(address[0])}:{address[1]}{';transport=tcp' if transport == 'TCP' else ''}>"
         self.inbox: deque[Message] = deque()
         self.notified: list[Request] = []
         """Every NOTIFY once, oldest first."""
@@ -43,6 +53,11 @@ class ScriptPhone:
         self._seen: set[bytes] = set()
         self._branches = 0
         network.attach(self, address)
+
+    def connect_from(self, port: int) -> None:
+        """Speak over another connection from now on; its Contact stays."""
+        self.address = (self.address[0], port)
+        self.network.attach(self, self.address)
 
     # -- the wire ----------------------------------------------------------------------------------------------
 
@@ -58,7 +73,7 @@ class ScriptPhone:
 
     def __rshift__(self, text: str) -> None:
         """Send a message to the server and let the network run."""
-        self.network.send(text.encode("utf-8", "surrogateescape"), self.address, SERVER)
+        self.network.send(text.encode("utf-8", "surrogateescape"), self.address, self.server)
         self.network.run()
 
     def __lshift__(self, expected: str) -> Message:
@@ -91,7 +106,8 @@ class ScriptPhone:
         return f"z9hG4bK-{self.name}-{self._branches}"
 
     def via(self, branch: str) -> str:
-        return f"Via: SIP/2.0/UDP {self.address[0]}:{self.address[1]};branch={branch};rport"
+        host, port = self.listening
+        return f"Via: SIP/2.0/{self.transport} {host_text(host)}:{port};branch={branch};rport"
 
     def _pass_over_100(self) -> None:
         while self.inbox and isinstance(self.inbox[0], Response) and self.inbox[0].status == 100:
@@ -105,7 +121,7 @@ class ScriptPhone:
             self.notified.append(request)
         if self.notify_status is not None:
             data = response(request, self.notify_status).encode()
-            self.network.send(data, self.address, SERVER)
+            self.network.send(data, self.address, self.server)
 
     @property
     def documents(self) -> list[DialogInfo]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from b2bua import PRODUCT
 from b2bua.feature_server.b2bua import B2bua
@@ -24,6 +24,7 @@ from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import allow_events
 from b2bua.session_manager.event_state import EventState
+from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.nonces import Nonces
@@ -32,8 +33,9 @@ from b2bua.session_manager.notify_sender import NotifySender
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest import ha1
-from b2bua.sip.flow import HostPort
+from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
 from b2bua.store.memory import MemoryStore
@@ -41,12 +43,16 @@ from b2bua.store.records import User
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
+from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from plugins.communication_manager.lamps import Lamps
 from tests.scenarios.virtual_network import SERVER, VirtualNetwork, VirtualSocket
+from tests.scenarios.virtual_streams import VirtualTcp
 
 DOMAIN: Final = "example.com"
 FEATURES: Final = ("hold", "lamps")
+TCP_SERVER: Final[HostPort] = ("192.0.2.1", 5080)
+IPV6_SERVER: Final[HostPort] = ("2001:db8::1", 5060)
 
 
 def password(user: str) -> str:
@@ -67,12 +73,16 @@ class Options:
     """In place of a seeded random number."""
     trace: int = 0
     limits: CallLimits = field(default_factory=CallLimits)
+    tcp: bool = False
+    """Whether it listens on TCP, too, at TCP_SERVER."""
+    ipv6: bool = False
+    """Whether it listens on UDP over IPv6, too, at IPV6_SERVER."""
+    feature_server: bool = True
+    keep_alive: float = 0.0
 
 
 class ServerUnderTest:
-    """One running server at SERVER; a `Host` of the network."""
-
-    name = "SM"
+    """One running server at SERVER."""
 
     def __init__(self, network: VirtualNetwork, options: Options, users: Sequence[str]) -> None:
         self.network = network
@@ -85,23 +95,43 @@ class ServerUnderTest:
         self.turns = Turns(lambda: None)
         self.store = MemoryStore(clock.wall)
         self.store.put_users([User(user, DOMAIN, ha1(user, DOMAIN, password(user))) for user in users])
-        self.socket = VirtualSocket(network, SERVER, self.recorder)
+        self.reports: list[str] = []
+        self.listeners = ListenerSet(clock.now, self.reports.append)
+        self.socket = self._listen(VirtualSocket(network, SERVER, self.recorder))
+        self.tcp = VirtualTcp(network, TCP_SERVER, self)
+        if options.tcp:
+            self._listen(self.tcp)
+        if options.ipv6:
+            self._listen(VirtualSocket(network, IPV6_SERVER, self.recorder))
         self.layer = TransactionLayer(self.timers, Identifiers("5e551on"), self.observer, PRODUCT)
         self._session_manager(options)
+        self.layer.streams = self.listeners if options.tcp else None
         self.b2bua = self._communication_manager(options)
-        network.attach(self, SERVER)
         network.each_tick.append(self._tick)
+
+    def _listen(self, listener: Any) -> Any:
+        self.listeners.listen(None, *listener.bound, listener)
+        if listener.transport == "udp":
+            self.network.attach(_Port(self, listener), listener.bound)
+        return listener
 
     def _session_manager(self, options: Options) -> None:
         clock, layer, observer = self.network.clock, self.layer, self.observer
         domain = Domain(DOMAIN)
-        domain.listens_on([SERVER])
+        domain.listens_on(self.listeners.addresses())
         self.location = Location(self.timers, clock.wall)
         self.links = Links()
+        self.keep_alive = KeepAlive(
+            layer, self.listeners, self.location, DOMAIN, options.keep_alive, self.reports.append
+        )
+        if options.keep_alive:
+            self.location.watch = self.keep_alive.bindings_changed
+        ways = Ways(self.listeners, self.location, domain)
         packages = by_name(DIALOG)
         entity_tags = count(1)
+        notify = NotifySender(layer, ways.again).send
         self.notifier = Notifier(
-            packages, lambda package, aor: self.event_state.state(package, aor), NotifySender(layer).send, self.timers,
+            packages, lambda package, aor: self.event_state.state(package, aor), notify, self.timers,
             layer.identifiers.tag, observer,
         )  # fmt: skip
         self.event_state = EventState(packages, lambda: f"etag{next(entity_tags)}", self.timers, self.notifier.changed)
@@ -117,7 +147,7 @@ class ServerUnderTest:
         self.session_manager = SessionManager(
             Parts(
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
-                self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.socket, observer,
+                self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
                 self._failed,
             )
         )  # fmt: skip
@@ -134,18 +164,23 @@ class ServerUnderTest:
         )
         features = load_features(options.features, options.feature_directory, environment)
         server = load_server("communication_manager", environment, features)
-        self.links.add(FeatureLink("cm", down))
+        if options.feature_server:
+            self.links.add(FeatureLink("cm", down))
         self.feature_layer = layer
         assert isinstance(server, B2bua)
         return server
 
     # -- what drives it ----------------------------------------------------------------------------------------
 
-    def datagram(self, data: bytes, source: HostPort) -> None:
-        flow = self.socket.flow(source)
+    def message(self, data: bytes, flow: Flow) -> None:
         self.recorder.received(flow, data)
         self.turns.driving = True
         self.layer.datagram_received(data, flow)
+        self.turns.run()
+
+    def connection_failed(self, flow: Flow) -> None:
+        self.turns.driving = True
+        self.layer.flow_failed(flow)
         self.turns.run()
 
     def _tick(self) -> None:
@@ -182,7 +217,7 @@ class ServerUnderTest:
             "publications": self.event_state.count(),
         }
         # Registrations and subscriptions have a timer each; nothing else runs when all is quiet.
-        lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values())
+        lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values()) + self.keep_alive.asked()
         found["timers"] = max(self.timers.running() - lasting, 0)
         for feature in self.b2bua.hooks.features:
             kept = sum(len(value) for value in vars(feature).values() if isinstance(value, dict))
@@ -190,3 +225,16 @@ class ServerUnderTest:
                 kept += len(feature._publications._outstanding)
             found[f"calls kept by {type(feature).__name__}"] = kept
         return {what: number for what, number in found.items() if number}
+
+
+class _Port:
+    """A UDP port of the server; a `Host` of the network."""
+
+    name = "SM"
+
+    def __init__(self, server: ServerUnderTest, socket: VirtualSocket) -> None:
+        self._server = server
+        self._socket = socket
+
+    def datagram(self, data: bytes, source: HostPort) -> None:
+        self._server.message(data, self._socket.flow(source))

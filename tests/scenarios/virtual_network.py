@@ -103,12 +103,23 @@ class VirtualNetwork:
         self.ladder: list[Step] = []
         self.each_tick: list[Callable[[], None]] = []
         """Called at every tick: timer wheels."""
+        self.refusing: set[HostPort] = set()
+        """Hosts that take no connections."""
+        self.soon: list[Callable[[], None]] = []
+        """Called in the next turn: what must not happen inside a send."""
         self._hosts: dict[HostPort, Host] = {}
         self._travelling: list[tuple[float, int, HostPort, HostPort, bytes]] = []
         self._number = 0
 
     def attach(self, host: Host, address: HostPort) -> None:
         self._hosts[address] = host
+
+    def detach(self, address: HostPort) -> None:
+        """Nobody is there any more."""
+        del self._hosts[address]
+
+    def listens(self, address: HostPort) -> bool:
+        return address in self._hosts and address not in self.refusing
 
     def name(self, address: HostPort) -> str:
         host = self._hosts.get(address)
@@ -130,7 +141,10 @@ class VirtualNetwork:
 
     def run(self) -> None:
         """Deliver all that has arrived by now, and what that causes."""
-        while self._travelling and self._travelling[0][0] <= self.clock.now():
+        while self.soon or (self._travelling and self._travelling[0][0] <= self.clock.now()):
+            if self.soon:
+                self.soon.pop(0)()
+                continue
             _, _, source, destination, data = heappop(self._travelling)
             host = self._hosts.get(destination)
             if host is not None:
@@ -195,13 +209,30 @@ class VirtualSocket:
             found = self._flows[remote] = VirtualUdp(self, remote)
         return found
 
-    def find(self, listener: str, remote: HostPort) -> VirtualUdp | None:
-        """`b2bua.sip.flow.Flows`."""
-        return self.flow(remote) if listener == f"udp:{self.address[0]}:{self.address[1]}" else None
+    # -- `b2bua.transport.listener_set.Listener` ---------------------------------------------------------------
 
-    def open(self, transport: str, listener: str, remote: HostPort) -> VirtualUdp | None:
-        """`b2bua.sip.flow.Flows`."""
-        return self.flow(remote) if transport == "udp" else None
+    transport = "udp"
+    advertised = None
+
+    @property
+    def name(self) -> str:
+        return f"udp:{self.address[0]}:{self.address[1]}"
+
+    @property
+    def bound(self) -> HostPort:
+        return self.address
+
+    def listen(self, reactor: object, host: str, port: int) -> None:
+        return
+
+    def find(self, remote: HostPort) -> VirtualUdp:
+        return self.flow(remote)
+
+    def flows(self) -> int:
+        return len(self._flows)
+
+    def close(self) -> None:
+        return
 
 
 def _parsed(data: bytes) -> Message | None:

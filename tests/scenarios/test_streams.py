@@ -1,0 +1,282 @@
+"""Phones on connections: which address each is told, and where it is reached when its connection is gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from b2bua.sip.message import Request
+from tests.scenarios.scene import (
+    MakeScene,
+    Scene,
+    called,
+    hang_up,
+    hold,
+    invite,
+    register_again,
+    renderings,
+    resume,
+    send_offer,
+    talk,
+    watch,
+)
+from tests.scenarios.script_call import ScriptCall
+from tests.scenarios.script_phone import ScriptPhone
+
+UDP = "192.0.2.1:5060"
+TCP = "192.0.2.1:5080;transport=tcp"
+IPV6 = "[2001:db8::1]:5060"
+
+
+@pytest.fixture
+def scene(make_scene: MakeScene) -> Scene:
+    return make_scene(tcp=True, ipv6=True)
+
+
+def phone(scene: Scene, user: str, kind: str) -> ScriptPhone:
+    return {"udp": scene.phone, "tcp": scene.tcp_phone, "ipv6": scene.ipv6_phone}[kind](user)
+
+
+def addresses(values: list[str]) -> list[str]:
+    """The addresses of ours in Record-Route, Route or Contact values."""
+    return [value.partition("@")[2].partition(">")[0].replace(";lr", "").partition(";fs=")[0] for value in values]
+
+
+def cut(scene: Scene, phone: ScriptPhone) -> None:
+    """The phone's own connection breaks."""
+    scene.network.detach(phone.address)
+    scene.server.tcp.cut(phone.address)
+    scene.network.run()
+
+
+KINDS = {"udp": UDP, "tcp": TCP, "ipv6": IPV6}
+
+
+@pytest.mark.parametrize(("near", "far"), [(a, b) for a in KINDS for b in KINDS if (a, b) != ("udp", "udp")])
+def test_each_phone_is_told_the_address_it_can_reach(scene: Scene, near: str, far: str) -> None:
+    """Record-Route and CM's Contact on each leg: transport, family and port of that phone's own way."""
+    alice, bob = phone(scene, "6001", near), phone(scene, "6002", far)
+    a, b, arrived = invite(alice, bob)
+    assert addresses(arrived.elements("Record-Route") + arrived.elements("Contact")) == [KINDS[far]] * 2
+    assert arrived.top_via.transport == ("tcp" if far == "tcp" else "udp")
+    bob >> b.answer(arrived, 200, b.sdp())
+    answer = alice << "200 INVITE"
+    assert addresses(answer.elements("Record-Route") + answer.elements("Contact")) == [KINDS[near]] * 2
+    a.learn(answer)
+    alice >> a.ack(answer)
+    bob << "ACK"
+    for one, other in ((a, b), (b, a)):
+        hold(one, other)
+        resume(one, other)
+    hang_up(b, a)
+
+
+@pytest.mark.parametrize(("near", "far"), [("tcp", "udp"), ("udp", "ipv6"), ("ipv6", "tcp")])
+def test_record_route_twice_between_two_phones(make_scene: MakeScene, near: str, far: str) -> None:
+    """RFC 5658: without CM the route set has the address of either side, each phone's own nearest to it."""
+    scene = make_scene(tcp=True, ipv6=True, feature_server=False)
+    alice, bob = phone(scene, "6001", near), phone(scene, "6002", far)
+    a, b, arrived = invite(alice, bob)
+    assert addresses(arrived.elements("Record-Route")) == [KINDS[far], KINDS[near]]
+    bob >> b.answer(arrived, 200, b.sdp())
+    answer = alice << "200 INVITE"
+    a.learn(answer)
+    assert addresses(a.routes) == [KINDS[near], KINDS[far]]
+    alice >> a.ack(answer)
+    bob << "ACK"
+    for one, other in ((a, b), (b, a)):
+        send_offer(one, one.sdp("sendonly"))
+        asked = other.phone << "INVITE a=sendonly"
+        other.phone >> other.answer(asked, 200, other.sdp("recvonly"))
+        one.phone >> one.ack(one.phone << "200 INVITE a=recvonly")
+        other.phone << "ACK"
+    alice >> a.request("BYE")
+    bob >> b.answer(bob << "BYE", 200)
+    alice << "200 BYE"
+
+
+def test_subscription_over_a_connection(scene: Scene) -> None:
+    """Our Contact leads back over TCP: refreshes go there, nothing is record-routed."""
+    alice = scene.tcp_phone("6001")
+    dialog = watch(alice, alice)
+    assert dialog.target == f"sip:{TCP}"
+    assert addresses([f"x@{alice.notified[0].contact().uri.removeprefix('sip:')}>"]) == [TCP]
+
+
+# ---- a connection that is gone
+
+
+def test_callee_whose_connection_is_gone_is_reached_at_its_contact(scene: Scene) -> None:
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002")
+    cut(scene, bob)
+    a, b, arrived = invite(alice, bob)
+    assert arrived.uri == "sip:6002@192.0.2.12:5060;transport=tcp" and arrived.top_via.transport == "tcp"
+    bob.address = bob.listening  # it answers on the connection that the server opened
+    bob >> b.answer(arrived, 200, b.sdp())
+    answer = alice << "200 INVITE"
+    a.learn(answer)
+    alice >> a.ack(answer)
+    bob << "ACK"
+    hold(a, b)
+    resume(a, b)
+    hang_up(b, a)
+
+
+def test_callee_who_takes_no_connection_fails_at_once(scene: Scene) -> None:
+    """RFC 3261 §16.9: a transport error is a 503 of that branch, and 500 to the caller (§16.7 step 6)."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002", listening=False)
+    cut(scene, bob)
+    a = called(alice, bob.aor)
+    alice >> a.ack(alice << "500 INVITE")
+
+
+def test_callee_behind_nat_whose_connection_is_gone_is_not_there(scene: Scene) -> None:
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002")
+    bob.contact, bob.listening = "<sip:6002@10.0.0.5:5060;transport=tcp>", ("10.0.0.5", 5060)
+    register_again(bob, 3)
+    scene.network.advance(0.1)
+    bindings = scene.server.location.bindings("6002")
+    scene.server.location.replace("6002", bindings[:1])
+    assert bindings[0].nat
+    cut(scene, bob)
+    a = called(alice, bob.aor)
+    alice >> a.ack(alice << "480 INVITE")
+
+
+@pytest.mark.parametrize("registers", [True, False], ids=["registers again", "only listens"])
+def test_call_goes_on_over_another_connection(scene: Scene, registers: bool) -> None:
+    """After the cut the phone is reached on the connection it registered on, or at its Contact."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002")
+    a, b = talk(alice, bob)
+    cut(scene, bob)
+    if registers:
+        bob.connect_from(49153)
+        register_again(bob, 3)
+        scene.network.detach(bob.listening)
+    else:
+        bob.address = bob.listening
+    hold(a, b)
+    resume(a, b)
+    hold(b, a)
+    resume(b, a)
+    hang_up(a, b)
+
+
+def test_the_callers_own_next_request_comes_over_another_connection(scene: Scene) -> None:
+    alice, bob = scene.tcp_phone("6001"), scene.phone("6002")
+    a, b = talk(alice, bob)
+    cut(scene, alice)
+    alice.connect_from(49153)
+    hold(a, b)
+    resume(a, b)
+    hang_up(a, b)
+
+
+def test_hold_of_a_phone_that_is_gone_is_refused(scene: Scene) -> None:
+    """The call stands: who cut the cable may plug it in again."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002", listening=False)
+    a, b = talk(alice, bob)
+    cut(scene, bob)
+    send_offer(a, a.sdp("sendonly"))
+    alice >> a.ack(alice << "500 INVITE")
+    bob.connect_from(49153)
+    register_again(bob, 3)
+    hang_up(a, b)
+
+
+def test_answer_to_a_caller_whose_connection_is_gone(scene: Scene) -> None:
+    """RFC 3261 §18.2.2: over a new connection to where it came from, at the port of its Via."""
+    alice, bob = scene.tcp_phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob)
+    cut(scene, alice)
+    bob >> b.answer(arrived, 180)
+    alice << "180 INVITE"
+    assert scene.network.ladder[-1].destination == "6001"
+    bob >> b.answer(arrived, 200, b.sdp())
+    alice.address = alice.listening
+    answer = alice << "200 INVITE"
+    a.learn(answer)
+    alice >> a.ack(answer)
+    bob << "ACK"
+    hang_up(b, a)
+
+
+def test_caller_that_is_gone_for_good(scene: Scene) -> None:
+    """Nobody takes the answer: CM's 2xx is never acknowledged, and the call ends on both legs."""
+    alice, bob = scene.tcp_phone("6001", listening=False), scene.phone("6002")
+    a, b, arrived = invite(alice, bob)
+    cut(scene, alice)
+    bob >> b.answer(arrived, 200, b.sdp())
+    bob << "ACK"
+    scene.advance(33)
+    bob >> b.answer(bob << "BYE", 200)
+
+
+def test_lamp_over_another_connection(scene: Scene) -> None:
+    """A NOTIFY finds the watcher where it is now."""
+    alice, bob = scene.tcp_phone("6001"), scene.phone("6002")
+    watch(alice, alice)
+    a, b = talk(alice, bob)
+    scene.advance(2)
+    cut(scene, alice)
+    alice.connect_from(49153)
+    register_again(alice, 3)
+    hold(b, a)
+    scene.advance(2)
+    assert renderings(alice) == ("", "no")
+    hang_up(b, a)
+
+
+def test_flood_of_cut_connections_leaves_nothing(scene: Scene) -> None:
+    alice = scene.tcp_phone("6001")
+    for port in range(50_000, 50_020):
+        alice.connect_from(port)
+        alice >> ScriptCall(alice, "sip:6002@example.com").invite()
+        alice << "407 INVITE"
+        cut(scene, alice)
+    assert scene.server.layer.transactions() == (0, 0)
+
+
+# ---- requests too long for a datagram (RFC 3261 §18.1.1)
+
+LONG = "X-Long: " + "x" * 1300
+
+
+def test_long_request_goes_over_tcp(scene: Scene) -> None:
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob, None, LONG)
+    assert arrived.top_via.transport == "tcp" and arrived.get("X-Long")
+    size = len(arrived.encode()) + len(";rport")
+    assert scene.server.reports == [f"192.0.2.12 port 5060: {size} bytes are too long for UDP, trying TCP (RFC 3261 18.1.1)"]
+    bob >> b.answer(arrived, 486)
+    assert (bob << "ACK").top_via.transport == "tcp"
+    alice >> a.ack(alice << "486 INVITE")
+
+
+def test_long_request_goes_over_udp_where_tcp_is_refused(scene: Scene) -> None:
+    """Once asked, such a phone gets its long requests over UDP for ten minutes."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    scene.network.refusing.add(bob.address)
+    for _ in range(2):
+        a, b, arrived = invite(alice, bob, None, LONG)
+        assert isinstance(arrived, Request) and arrived.top_via.transport == "udp"
+        bob >> b.answer(arrived, 486)
+        bob << "ACK"
+        alice >> a.ack(alice << "486 INVITE")
+    assert len(scene.server.reports) == 2 and "go over UDP all the same" in scene.server.reports[1]
+    scene.network.refusing.clear()
+    scene.advance(601)
+    a, b, arrived = invite(alice, bob, None, LONG)
+    assert arrived.top_via.transport == "tcp"
+    bob >> b.answer(arrived, 486)
+    bob << "ACK"
+    alice >> a.ack(alice << "486 INVITE")
+
+
+def test_long_request_without_a_tcp_listener(make_scene: MakeScene) -> None:
+    scene = make_scene()
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob, None, LONG)
+    assert arrived.top_via.transport == "udp"
+    bob >> b.answer(arrived, 486)
+    bob << "ACK"
+    alice >> a.ack(alice << "486 INVITE")

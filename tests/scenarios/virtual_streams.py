@@ -1,0 +1,95 @@
+"""Connections on the virtual network: whole messages in order, a connection that can be cut, one that nobody takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.message import Message
+from tests.scenarios.virtual_network import VirtualNetwork
+
+
+class VirtualStream:
+    """One connection as the server sees it: `b2bua.sip.flow.Flow`."""
+
+    transport = "tcp"
+    via_transport = "TCP"
+    reliable = True
+
+    def __init__(self, owner: VirtualTcp, remote: HostPort) -> None:
+        self._owner = owner
+        self.local = owner.bound
+        self.remote = remote
+        self.listener = owner.name
+        self.open = True
+        self.used = False
+
+    def send(self, message: Message) -> bytes:
+        data = message.encode()
+        self._put(data)
+        return data
+
+    def resend(self, data: bytes) -> None:
+        self._put(data)
+
+    def towards(self, remote: HostPort) -> Flow:
+        return self._owner.flow(remote)
+
+    def _put(self, data: bytes) -> None:
+        self.used = True
+        network = self._owner.network
+        if self.open and network.listens(self.remote):
+            network.send(data, self.local, self.remote)
+        else:
+            network.soon.append(lambda: self._owner.cut(self.remote, self))
+
+
+class VirtualTcp:
+    """A TCP listener of the server under test: `b2bua.transport.listener_set.Listener`, and a `Host` of the network."""
+
+    transport = "tcp"
+    advertised = None
+
+    def __init__(self, network: VirtualNetwork, address: HostPort, server: Any) -> None:
+        self.network = network
+        self.bound = address
+        self.name = f"tcp:{address[0]}:{address[1]}"
+        self._server = server
+        self._flows: dict[HostPort, VirtualStream] = {}
+
+    def listen(self, reactor: Any, host: str, port: int) -> None:
+        self.network.attach(self._Host(self), self.bound)
+
+    def find(self, remote: HostPort) -> VirtualStream | None:
+        flow = self._flows.get(remote)
+        return flow if flow is not None and flow.used else None
+
+    def flow(self, remote: HostPort) -> VirtualStream:
+        return self._flows.get(remote) or self._flows.setdefault(remote, VirtualStream(self, remote))
+
+    def flows(self) -> int:
+        return len(self._flows)
+
+    def close(self) -> None:
+        return
+
+    def cut(self, remote: HostPort, flow: VirtualStream | None = None) -> None:
+        """The connection with a peer breaks; the server hears of it."""
+        flow = flow or self._flows[remote]
+        if self._flows.get(remote) is flow:
+            del self._flows[remote]
+        flow.open = False
+        self._server.connection_failed(flow)
+
+    class _Host:
+        """What the network knows of it."""
+
+        name = "SM"
+
+        def __init__(self, listener: VirtualTcp) -> None:
+            self._listener = listener
+
+        def datagram(self, data: bytes, source: HostPort) -> None:
+            flow = self._listener.flow(source)
+            flow.used = True
+            self._listener._server.message(data, flow)
