@@ -265,11 +265,11 @@ class TransactionLayer:
 
     def _over_udp(self, client: ClientTransaction, request: Request, flow: Flow) -> None:
         """The connection that a long request was to take came to nothing: RFC 3261 §18.1.1 wants UDP tried."""
-        if self.streams is not None:
-            self.streams.refused(flow, _length(request))
         again = request.copy()
         again.remove_first("Via")
         self._put_via(again, flow, client.branch)
+        if self.streams is not None:
+            self.streams.refused(flow, _length(again))
         self._observer.request("out", client.method, flow.transport)
         client.start_again(again, flow)
 

@@ -6,11 +6,13 @@ import pytest
 
 import b2bua.transaction.layer as layer_module
 from b2bua.sip.errors import SipError
+from b2bua.sip.framer import Unframed
+from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Request
 from b2bua.transaction.layer import transaction_key
 from b2bua.transaction.machine import State
 from b2bua.transaction.server import ServerTransaction
-from tests.transaction.neighbours import ClientRecorder, Element, FakeFlow, reply, request, unsent
+from tests.transaction.neighbours import PHONE, ClientRecorder, Element, FakeFlow, reply, request, unsent
 
 
 @pytest.fixture
@@ -322,6 +324,123 @@ def test_a_failed_flow_ends_what_runs_on_it(element: Element) -> None:
     assert users[0].failures == [503, 503] and users[1].failures == []
     assert given_up == [1]
     assert element.layer.transactions() == (1, 1)
+
+
+def test_a_response_owed_leaves_on_another_connection(element: Element) -> None:
+    """RFC 3261 §18.2.2: to where the request came from, at the port of its Via; once that fails too, it is lost."""
+    broken = FakeFlow(reliable=True, remote=("192.0.2.10", 49152))
+    element.receive(request("INVITE", transport="TCP"), broken)
+    transaction = element.transaction()
+    element.layer.flow_failed(broken)
+    other = broken.others[PHONE]
+    assert transaction.flow is other
+    element.layer.respond(transaction, reply(request("INVITE", transport="TCP"), 180))
+    assert other.statuses() == [180] and broken.statuses() == []
+    element.layer.flow_failed(other)
+    assert element.layer.transactions() == (0, 0)
+
+
+def test_a_repeated_2xx_finds_the_other_connection(element: Element) -> None:
+    """Its user repeats it until the ACK (§13.3.1.4), long after the request was let go."""
+    broken = FakeFlow(reliable=True, remote=("192.0.2.10", 49152))
+    invite = request("INVITE", transport="TCP")
+    element.receive(invite, broken)
+    transaction = element.transaction()
+    element.layer.respond(transaction, reply(invite, 200))
+    element.layer.flow_failed(broken)
+    element.layer.respond(transaction, reply(invite, 200))
+    assert broken.statuses() == [200] and broken.others[PHONE].statuses() == [200]
+
+
+def test_the_source_is_noted_on_a_connection_too(element: Element) -> None:
+    """RFC 3261 §18.2.1 says it of every transport."""
+    flow = FakeFlow(reliable=True, remote=("203.0.113.7", 49152))
+    element.receive(request("OPTIONS", transport="TCP"), flow)
+    assert element.core.requests[0][1].top_via.parameter("received") == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("head", "kind", "status", "answered"),
+    [
+        (b"", "not SIP", 400, False),
+        (request("OPTIONS", transport="TCP").encode(), "missing content length", 400, True),
+        (request("INVITE", transport="TCP").encode(), "too long", 513, True),
+        (request("ACK", transport="TCP").encode(), "missing content length", 400, False),
+        (reply(request("OPTIONS"), 200).encode(), "missing content length", 400, False),
+    ],
+)
+def test_a_stream_that_cannot_be_read(element: Element, head: bytes, kind: str, status: int, answered: bool) -> None:
+    flow = FakeFlow(reliable=True)
+    element.layer.stream_broken(Unframed(head, kind, status, "What Is Wrong"), flow)
+    assert flow.statuses() == ([status] if answered else [])
+    if answered:
+        assert flow.last_response().reason == "What Is Wrong"
+    assert element.count("parse_errors", kind) == 1
+    assert element.count("messages_dropped", "malformed") == (0 if answered else 1)
+    assert element.layer.transactions() == (0, 0)
+
+
+class Beside:
+    """A stream beside every UDP flow."""
+
+    def __init__(self) -> None:
+        self.flow = FakeFlow(reliable=True)
+        self.refusals: list[tuple[object, int]] = []
+        self.asked: list[int] = []
+
+    def stream_beside(self, flow: object, size: int) -> FakeFlow:
+        self.asked.append(size)
+        return self.flow
+
+    def refused(self, flow: object, size: int) -> None:
+        self.refusals.append((flow, size))
+
+
+def long_request(method: str, size: int) -> Request:
+    """A request that is so long with our Via."""
+    made = unsent(method)
+    branch = Identifiers("t").branch()
+    via = len(f"Via: SIP/2.0/UDP 192.0.2.1:5060;branch={branch};rport\r\n")
+    made.append("X-Long", "")
+    made.replace("X-Long", "x" * (size - len(made.encode()) - via))
+    return made
+
+
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+def test_a_long_request_takes_a_stream(element: Element, method: str) -> None:
+    element.layer.streams = beside = Beside()
+    element.layer.send_request(long_request(method, 1300), element.flow, ClientRecorder())
+    assert len(element.flow.sent[-1].encode()) == 1300 and beside.asked == []
+    element.layer.send_request(long_request(method, 1301), element.flow, ClientRecorder())
+    assert beside.asked == [1301] and len(element.flow.sent) == 1
+    (sent,) = beside.flow.requests(method)
+    assert sent.top_via.transport == "tcp" and sent.names.count("Via") == 1
+
+
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+def test_a_long_request_falls_back_to_udp(element: Element, method: str) -> None:
+    """RFC 3261 §18.1.1, with all its timers from now; the same branch, for nothing of it arrived."""
+    element.layer.streams = beside = Beside()
+    user = ClientRecorder()
+    element.layer.send_request(long_request(method, 1400), element.flow, user)
+    element.layer.flow_failed(beside.flow)
+    (sent,) = element.flow.requests(method)
+    assert sent.top_via.transport == "udp" and sent.names.count("Via") == 1
+    assert sent.top_via.branch == beside.flow.last_request().top_via.branch
+    assert beside.refusals == [(element.flow, 1400)]
+    element.clock.pass_time(1)
+    assert element.flow.resent == [sent.encode()]
+    element.receive(reply(sent, 200))
+    assert user.statuses == [200] and user.failures == []
+
+
+def test_a_long_request_that_was_heard_does_not_fall_back(element: Element) -> None:
+    element.layer.streams = beside = Beside()
+    user = ClientRecorder()
+    element.layer.send_request(long_request("INVITE", 1400), element.flow, user)
+    element.receive(reply(beside.flow.last_request(), 100), beside.flow)
+    element.layer.flow_failed(beside.flow)
+    assert user.failures == [503] and element.flow.sent == []
 
 
 def test_beyond_the_bound_new_requests_are_dropped(element: Element, monkeypatch: pytest.MonkeyPatch) -> None:
