@@ -23,7 +23,7 @@ from b2bua.sip.digest import (
 )
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request
-from b2bua.sip.uri import parse_uri
+from b2bua.sip.uri import Uri, parse_uri
 
 REINVITE_AGE: Final = 32.0
 """Seconds that a nonce serves a re-INVITE: 64·T1, after which the challenged transaction is gone (RFC 3261 §17.2.1)."""
@@ -175,7 +175,7 @@ class Authenticator:
         if self._strict_uri:
             return False
         try:
-            mine = parse_uri(uri)
+            mine = _digest_uri(uri)
             host = mine.bare_host
             return bool(host) and (self._is_alias(host, mine.port) or host == request.parsed_uri().bare_host)
         except MalformedValue:
@@ -232,6 +232,16 @@ class Authenticator:
         return tries >= TRIES
 
 
+def _digest_uri(text: str) -> Uri:
+    """A digest uri in parts. SIPp leaves the brackets of IPv6 out: `sip:::1:5060`."""
+    try:
+        return parse_uri(text)
+    except MalformedValue:
+        scheme, _, rest = text.partition(":")
+        host, _, port = rest.rpartition(":")
+        return parse_uri(f"{scheme}:[{host}]:{port}")
+
+
 def _usable(credentials: Credentials) -> bool:
     """Whether credentials have the form that we offered, or RFC 2069's without qop (RFC 3261 §22.4 point 8)."""
     if credentials.algorithm != ALGORITHM and credentials.algorithm.upper() != ALGORITHM:
@@ -239,7 +249,7 @@ def _usable(credentials: Credentials) -> bool:
     if not credentials.response.isascii():  # cannot be hex digits, and compare_digest takes no such text
         return False
     try:
-        parse_uri(credentials.uri)
+        _digest_uri(credentials.uri)
     except MalformedValue:
         return False
     if not credentials.qop:

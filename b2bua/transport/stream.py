@@ -217,6 +217,8 @@ class Connection(StreamProtocol):
         self._framer = Framer()
         self._paused = False
         self._backlog = 0
+        self._over = False
+        """It is cut: Twisted tells in a later turn, and nothing is written any more."""
 
     # -- Twisted's side ----------------------------------------------------------------------------------------
 
@@ -247,8 +249,10 @@ class Connection(StreamProtocol):
         self.flow.closed()
 
     def pauseProducing(self) -> None:
-        self._paused = True
-        self._backlog = 0
+        # Twisted says so again with every write while its buffer is full.
+        if not self._paused:
+            self._paused = True
+            self._backlog = 0
 
     def resumeProducing(self) -> None:
         self._paused = False
@@ -276,6 +280,8 @@ class Connection(StreamProtocol):
             self._close_gently()
 
     def write(self, data: bytes) -> None:
+        if self._over:
+            return
         transport: Any = self.transport
         if self._paused:
             self._backlog += len(data)
@@ -291,6 +297,7 @@ class Connection(StreamProtocol):
 
     def cut(self) -> None:
         """Close without waiting for anything to be written."""
+        self._over = True
         transport: Any = self.transport
         transport.abortConnection()
 

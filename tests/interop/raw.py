@@ -22,10 +22,16 @@ class Raw:
         self._password = server.users[user]
         self._server = server
         self._numbers = count(1)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((server.host, 0))
+        self._socket = self._opened()
         self._socket.settimeout(ANSWER_SECONDS)
         self.port = int(self._socket.getsockname()[1])
+
+    transport = "UDP"
+
+    def _opened(self) -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind((self._server.host, 0))
+        return made
 
     def close(self) -> None:
         self._socket.close()
@@ -55,7 +61,7 @@ class Raw:
         number = self.number()
         return {
             "": f"{method} {uri} SIP/2.0",
-            "Via": f"SIP/2.0/UDP {self._server.host}:{self.port};branch=z9hG4bKraw{self.port}x{number}",
+            "Via": f"SIP/2.0/{self.transport} {self._server.host}:{self.port};branch=z9hG4bKraw{self.port}x{number}",
             "From": f"<sip:{self.user}@{DOMAIN}>;tag=raw{number if not call_id else 0}",
             "To": f"<{to or uri}>",
             "Call-ID": call_id or f"raw-{self.port}-{number}",
@@ -85,6 +91,63 @@ class Raw:
             f'algorithm=MD5, qop=auth, nc={count_text}, cnonce="{cnonce}"'
         )
         return ("Proxy-Authorization" if proxy else "Authorization"), text
+
+
+class RawStream(Raw):
+    """The same over one TCP connection. `Content-Length` stands in what `text` makes; `closed` says how it ended."""
+
+    transport = "TCP"
+
+    def __init__(self, server: Server, user: str, buffer: int = 0) -> None:
+        self._buffer = buffer
+        """Bytes that the kernel takes in for a reader that does not read; 0 = its own idea."""
+        self._read = b""
+        super().__init__(server, user)
+
+    def _opened(self) -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if self._buffer:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer)
+        made.bind((self._server.host, 0))
+        made.settimeout(ANSWER_SECONDS)
+        made.connect((self._server.host, self._server.port))
+        return made
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def receive(self) -> Message:
+        while b"\r\n\r\n" not in self._read:
+            self._read += self._some()
+        head, _, rest = self._read.partition(b"\r\n\r\n")
+        message = Message.read(head.decode("utf-8", "replace"))
+        length = message.integer("Content-Length")
+        while len(rest) < length:
+            rest += self._some()
+        self._read = rest[length:]
+        return Message.read((head + b"\r\n\r\n" + rest[:length]).decode("utf-8", "replace"))
+
+    def _some(self) -> bytes:
+        data = self._socket.recv(65536)
+        if not data:
+            raise ConnectionError("the server has closed the connection")
+        return data
+
+    def bytes(self, count: int) -> bytes:
+        """So many bytes as they come."""
+        data = b""
+        while len(data) < count:
+            data += self._socket.recv(count - len(data))
+        return data
+
+    def closed(self) -> bool:
+        """Whether the server closes the connection; what it still sends is dropped. TimeoutError when it does not."""
+        try:
+            while self._socket.recv(65536):
+                pass
+        except ConnectionResetError:
+            return True
+        return True
 
 
 def again(raw: Raw, lines: dict[str, str], challenge: Message) -> dict[str, str]:

@@ -187,6 +187,7 @@ class Hop:
     def __init__(self, record: Record) -> None:
         self.source = str(record["source"])
         self.destination = str(record["destination"])
+        self.transport = str(record["transport"])
         self.call = record["call"]
         self.retransmission = bool(record["retransmission"])
         self.step = int(record.get("step", 0))

@@ -203,7 +203,7 @@ def test_answer_to_a_caller_whose_connection_is_gone(scene: Scene) -> None:
 def test_caller_that_is_gone_for_good(scene: Scene) -> None:
     """Nobody takes the answer: CM's 2xx is never acknowledged, and the call ends on both legs."""
     alice, bob = scene.tcp_phone("6001", listening=False), scene.phone("6002")
-    a, b, arrived = invite(alice, bob)
+    _a, b, arrived = invite(alice, bob)
     cut(scene, alice)
     bob >> b.answer(arrived, 200, b.sdp())
     bob << "ACK"

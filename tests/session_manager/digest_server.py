@@ -12,7 +12,7 @@ from b2bua.sip.digest import Credentials, expected_response, ha1, parse_challeng
 from b2bua.sip.message import Request
 
 REALM = "example.com"
-ALIASES = {(REALM, None), (REALM, 5060), ("192.0.2.1", 5060), ("2001:db8::1", None)}
+ALIASES = {(REALM, None), (REALM, 5060), ("192.0.2.1", 5060), ("2001:db8::1", None), ("2001:db8::1", 5060)}
 BOB = "sip:6002@example.com"
 
 

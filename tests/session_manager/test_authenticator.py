@@ -186,6 +186,7 @@ def test_without_qop_a_nonce_passes_once() -> None:
 @pytest.mark.parametrize(("uri", "passes"), [
     (BOB, True), ("sip:anyone@example.com", True), ("sip:EXAMPLE.com:5060", True), ("sip:192.0.2.1:5060", True),
     ("sip:[2001:DB8::1]", True), ("sip:6002@192.0.2.77", True), ("sip:6002@192.0.2.77:5099", True),
+    ("sip:2001:db8::1:5060", True), ("sip:2001:db8::2:5060", False),  # as SIPp writes IPv6
     ("sip:6002@example.net", False), ("sip:6002@192.0.2.1:5099", False), ("tel:6002", False),
 ])  # fmt: skip
 def test_host_of_the_digest_uri_is_an_alias_or_the_request_uris(uri: str, passes: bool) -> None:
