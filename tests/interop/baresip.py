@@ -43,7 +43,7 @@ module_app ctrl_tcp.so
 ctrl_tcp_listen {host}:{control}
 """
 _ACCOUNT: Final = (
-    "<sip:{user}@{server};transport=udp>;auth_user={user};auth_pass={password};regint=120;"
+    "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};regint=120;"
     "answermode=manual;audio_codecs=pcmu\n"
 )
 
@@ -53,7 +53,9 @@ Event = dict[str, Any]
 class Baresip:
     """A running phone; its owner closes it. `events` are those heard so far, oldest first."""
 
-    def __init__(self, folder: Path, server: str, user: str, password: str, host: str) -> None:
+    def __init__(
+        self, folder: Path, server: str, user: str, password: str, host: str, transport: str = "udp"
+    ) -> None:
         self.folder = folder
         self.user = user
         self.server = server
@@ -63,7 +65,7 @@ class Baresip:
         self._buffer = b""
         folder.mkdir()
         control = free_port(host, socket.SOCK_STREAM)
-        self.port = free_port(host, span=2)  # it takes the next one for TLS
+        self.port = free_port(host, socket.SOCK_DGRAM, socket.SOCK_STREAM, span=2)  # it takes the next one for TLS
         rtp = free_port(host, span=20)
         (folder / "config").write_text(
             _CONFIG.format(
@@ -72,7 +74,7 @@ class Baresip:
         )
         accounts = folder / "accounts"
         accounts.touch(mode=0o600)
-        accounts.write_text(_ACCOUNT.format(user=user, server=server, password=password))
+        accounts.write_text(_ACCOUNT.format(user=user, server=server, password=password, transport=transport))
         _write_speech(folder / "speech.wav")
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(

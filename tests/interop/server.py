@@ -86,19 +86,21 @@ class Server:
         options: Sequence[str] = (),
         port: int = 0,
         more: Sequence[str] = (),
+        http_host: str = "",
     ) -> None:
         """`more`: further listeners, TRANSPORT:HOST, all at the one port."""
         self.directory = directory
         self.host = host
         self.port = port or free_port(host, socket.SOCK_DGRAM, socket.SOCK_STREAM)
-        self.http_port = free_port(host, socket.SOCK_STREAM)
+        self.http_host = http_host or host
+        self.http_port = free_port(self.http_host, socket.SOCK_STREAM)
         self.users = users or {}
         self._next_user = iter(self.users)
         self.log = directory / "server.log"
         argv = command("run", "--domain", DOMAIN, "--listen", f"udp:{host}:{self.port}")
         for listener in more:
             argv += ["--listen", f"{listener}:{self.port}"]
-        argv += ["--http", f"{host}:{self.http_port}", *options]
+        argv += ["--http", f"{self.http_host}:{self.http_port}", *options]
         if store:
             argv += ["--store", store]
         if users is not None:
@@ -151,7 +153,7 @@ class Server:
     # -- what it says ------------------------------------------------------------------------------------------
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://{self.host}:{self.http_port}{path}", timeout=HTTP_SECONDS) as answer:
+        with urllib.request.urlopen(f"http://{self.http_host}:{self.http_port}{path}", timeout=HTTP_SECONDS) as answer:
             return str(answer.read().decode("utf-8"))
 
     def trace(self, query: str = "") -> list[Record]:
