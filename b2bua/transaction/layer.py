@@ -130,7 +130,7 @@ class TransactionLayer:
         if not isinstance(request, Request) or request.method == "ACK":
             self._observer.message_dropped("malformed")
             return
-        self._observer.request("in", request.method, flow.transport)
+        self._requests["in", request.method if request.method in METHODS else "other", flow.transport] += 1
         note_source(request, flow)
         self.send_response(response_to(request, flaw.status, flaw.reason, self.identifiers.tag()), flow)
 
@@ -153,6 +153,8 @@ class TransactionLayer:
             return
         kind = InviteServer if method == "INVITE" else NonInviteServer
         transaction = self._servers[key] = kind(request, flow, key, self)
+        if flow.reliable and transport != "memory":
+            self._on_streams.setdefault(flow, {})[transaction] = None
         if method == "CANCEL":
             self._cancel(transaction, request)
             return
@@ -207,6 +209,8 @@ class TransactionLayer:
         transaction = self._clients[branch, method] = kind(request, flow, user, self, branch)
         if fallback is not None:
             transaction.fallback = fallback
+        if flow.reliable and flow.transport != "memory":
+            self._on_streams.setdefault(flow, {})[transaction] = None
         self._requests["out", method if method in METHODS else "other", flow.transport] += 1
         transaction.start()
         return transaction
@@ -251,17 +255,21 @@ class TransactionLayer:
     def flow_failed(self, flow: Flow) -> None:
         """A connection is gone: what waits for an answer on it fails (RFC 3261 §17.1.4), what owes one answers on another
         (§18.2.2)."""
-        for client in [client for client in self._clients.values() if client.flow is flow]:
-            if client.fallback is not None and client.state in _UNHEARD and client.request is not None:
-                self._over_udp(client, client.request, client.fallback)
+        for transaction in self._on_streams.pop(flow, ()):
+            if isinstance(transaction, ServerTransaction):
+                self._answer_elsewhere(transaction, flow)
+            elif transaction.fallback is None or transaction.state not in _UNHEARD or transaction.request is None:
+                transaction.fire(Event.TRANSPORT_ERROR)
             else:
-                client.fire(Event.TRANSPORT_ERROR)
-        for server in [server for server in self._servers.values() if server.flow is flow]:
-            address = answer_address(server)
-            if address is None or address == flow.remote:
-                server.fire(Event.TRANSPORT_ERROR)
-            else:
-                server.flow = flow.towards(address)
+                self._over_udp(transaction, transaction.request, transaction.fallback)
+
+    def _answer_elsewhere(self, transaction: ServerTransaction, gone: Flow) -> None:
+        address = answer_address(transaction)
+        if address is None or address == gone.remote:
+            transaction.fire(Event.TRANSPORT_ERROR)
+            return
+        flow = transaction.flow = gone.towards(address)
+        self._on_streams.setdefault(flow, {})[transaction] = None
 
     def _over_udp(self, client: ClientTransaction, request: Request, flow: Flow) -> None:
         """The connection that a long request was to take came to nothing: RFC 3261 §18.1.1 wants UDP tried."""
@@ -270,7 +278,7 @@ class TransactionLayer:
         self._put_via(again, flow, client.branch)
         if self.streams is not None:
             self.streams.refused(flow, _length(again))
-        self._observer.request("out", client.method, flow.transport)
+        self._requests["out", client.method if client.method in METHODS else "other", flow.transport] += 1
         client.start_again(again, flow)
 
     def transactions(self) -> tuple[int, int]:
@@ -288,9 +296,20 @@ class TransactionLayer:
 
     def server_ended(self, transaction: ServerTransaction) -> None:
         self._servers.pop(transaction.key, None)
+        if self._on_streams:
+            self._off_stream(transaction)
 
     def client_ended(self, transaction: ClientTransaction) -> None:
         self._clients.pop((transaction.branch, transaction.method), None)
+        if self._on_streams:
+            self._off_stream(transaction)
+
+    def _off_stream(self, transaction: ClientTransaction | ServerTransaction) -> None:
+        others = self._on_streams.get(transaction.flow)
+        if others is not None:
+            others.pop(transaction, None)
+            if not others:
+                del self._on_streams[transaction.flow]
 
     def retransmitted(self, method: str) -> None:
         self._observer.retransmission("out", method)

@@ -469,3 +469,19 @@ def test_a_peer_cannot_make_series_by_inventing_methods() -> None:
         element.receive(request(f"NEW{number}", via=f"SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{number}"))
     assert element.count("requests", "in", "other", "udp") == 20
     assert not [labels for labels in element.observer.counts["requests"] if labels[1].startswith("NEW")]
+
+
+def test_a_connection_that_carried_nothing_costs_nothing(element: Element) -> None:
+    """What is under way on a connection is known, and forgotten when it is over."""
+    flow, other = FakeFlow(reliable=True), FakeFlow(reliable=True)
+    invite = request("INVITE", transport="TCP")
+    element.receive(invite, flow)
+    element.layer.respond(element.transaction(), reply(invite, 486))
+    element.receive(request("ACK", transport="TCP", to_tag="t"), flow)
+    element.receive(request("OPTIONS", transport="TCP"), flow)
+    element.layer.respond(element.transaction(), reply(request("OPTIONS"), 200))
+    element.layer.send_request(unsent("OPTIONS"), other, ClientRecorder())
+    element.receive(reply(other.last_request(), 200), other)
+    assert element.layer._on_streams == {}
+    element.layer.flow_failed(flow)
+    assert element.layer.transactions() == (0, 0)
