@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import random
+import resource
 import secrets
 import signal
 import sys
@@ -63,6 +64,9 @@ POLL_SECONDS: Final = 1.0
 """How soon a user added by another process is known."""
 GC_THRESHOLD: Final = 50_000
 """Objects between two collections: what a call makes is freed by reference counts, cycles are rare."""
+
+MAX_FILES: Final = 65_536
+"""Open files that the process asks for, as far as it may."""
 
 
 class Server:
@@ -339,6 +343,7 @@ def run(settings: Settings) -> int:
     except LoadError as error:
         raise ConfigError(str(error)) from None
     _tune_collector()
+    _raise_file_limit()
     for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
         signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, server))
     listeners = " ".join(server.listeners.describe())
@@ -362,3 +367,11 @@ def _tune_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
+
+
+def _raise_file_limit() -> None:
+    """Each TCP connection is an open file, and many systems allow 1,024 unless asked for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -137,7 +137,7 @@ def test_our_own_mistakes_are_not_hidden(service):
     ("arguments", "line"),
     [
         (["--listen", "udp:127.0.0.1"], "--listen: '127.0.0.1' has no port"),
-        (["--listen", "tcp:127.0.0.1:5060"], "listen: tcp:127.0.0.1:5060: tcp is not supported yet; supported: udp"),
+        (["--listen", "tls:127.0.0.1:5061"], "listen: tls:127.0.0.1:5061: tls is not supported yet; supported: udp, tcp"),
         (["--trace", "many"], "--trace: expected int, got str"),
         (["--config", "missing.toml"], "missing.toml: No such file or directory"),
     ],
@@ -184,7 +184,7 @@ def test_users_are_imported(call):
 
 
 def test_the_store_comes_from_the_same_sources_as_the_servers(call, monkeypatch):
-    Path("lab.toml").write_text('store = "sqlite:lab.db"\nlisten = ["tcp:127.0.0.1:5060"]')
+    Path("lab.toml").write_text('store = "sqlite:lab.db"\nlisten = ["tls:127.0.0.1:5061"]')
     monkeypatch.setenv("B2BUA_DOMAIN", "example.com")
     assert call("user", "add", "6001", "--config", "lab.toml", stdin="secret\n")[0] == 0
     assert stored(realm="example.com", url="sqlite:lab.db") is not None

@@ -29,7 +29,7 @@ class Flow(Protocol):
 
     @property
     def listener(self) -> str:
-        """Name of the local end, the same after a restart: `udp:192.0.2.1:5060`, the address as bound."""
+        """Name of the local end, the same after a restart: `udp:192.0.2.1:5060`, the address as bound, IPv6 in brackets."""
 
     @property
     def reliable(self) -> bool:
