@@ -257,8 +257,10 @@ class Server:
             self._learn(binding)
 
     def _learn(self, binding: Binding) -> None:
-        """Tell the trace where this phone is reached; a REGISTER may come from somebody else on its behalf."""
+        """Tell trace and listeners where this phone is reached; a REGISTER may come from somebody else on its behalf."""
         contact = parse_uri(binding.uri)
+        if binding.nat and binding.listener.startswith("udp:"):
+            self.listeners.no_stream(binding.source, binding.expires_at - time.time())
         if not binding.nat:
             self.recorder.learn(binding.aor, (contact.bare_host, contact.port or 5060))
         if binding.nat or contact.bare_host == binding.source[0]:

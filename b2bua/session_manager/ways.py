@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.location import Location, way_to
+from b2bua.session_manager.location import Binding, Location, way_to
 from b2bua.sip.flow import Flow, Flows, HostPort
 from b2bua.sip.message import Request
 from b2bua.sip.uri import equivalent, parse_uri
@@ -20,14 +20,17 @@ class Ways:
     def to_phone(self, listener: str, remote: HostPort, through_nat: bool, request: Request) -> Flow | None:
         """The flow to a phone that wrote from `remote` to a listener; None when there is no way (any more).
 
-        One in the open may have moved its Contact by a re-INVITE (target refresh): the Request-URI has it. One whose
-        connection is gone, or whose hole in the NAT is another by now, may have registered anew.
+        One in the open may have moved its Contact by a re-INVITE (target refresh): the Request-URI has it. One on another
+        connection by now, or whose hole in the NAT is another, has told so by its last REGISTER.
         """
         stream = not listener.startswith("udp:")
-        if (stream and self._flows.find(listener, remote) is None) or (through_nat and not stream):
-            flow = self._registered(request)
-            if flow is not None:
-                return flow
+        if stream or through_nat:
+            binding = self._registered(request)
+            stands = stream and self._flows.find(listener, remote) is not None
+            if binding is not None and not (stands and self._flows.find(binding.listener, binding.source) is None):
+                flow = binding.flow(self._flows)
+                if flow is not None:
+                    return flow
         return way_to(self._flows, listener, remote, through_nat, request.parsed_uri())
 
     def again(self, flow: Flow, request: Request) -> Flow:
@@ -37,9 +40,9 @@ class Ways:
         through_nat = request.parsed_uri().bare_host != flow.remote[0]
         return self.to_phone(flow.listener, flow.remote, through_nat, request) or flow
 
-    def _registered(self, request: Request) -> Flow | None:
-        """The flow of the binding whose Contact is the Request-URI."""
+    def _registered(self, request: Request) -> Binding | None:
+        """The binding whose Contact is the Request-URI."""
         for binding in self._location.bindings(self._domain.user_in(request.to.uri) or ""):
             if equivalent(parse_uri(binding.uri), request.parsed_uri()):
-                return binding.flow(self._flows)
+                return binding
         return None

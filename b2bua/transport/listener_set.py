@@ -105,11 +105,15 @@ class ListenerSet:
             self._report(f"{remote[0]} port {remote[1]}: {size} bytes are too long for UDP, trying TCP (RFC 3261 18.1.1)")
         return found
 
-    def refused(self, flow: Flow, size: int) -> None:
-        """The peer of a flow from `stream_beside` took no connection: it gets long requests over UDP for a while."""
+    def no_stream(self, remote: HostPort, seconds: float) -> None:
+        """A peer of UDP that no connection can reach, behind NAT: it is not asked for one."""
         if len(self._refusers) >= MAX_REFUSERS:
             self._refusers.clear()
-        self._refusers[flow.remote] = self._now() + FORGIVEN
+        self._refusers[remote] = self._now() + seconds
+
+    def refused(self, flow: Flow, size: int) -> None:
+        """The peer of a flow from `stream_beside` took no connection: it gets long requests over UDP for a while."""
+        self.no_stream(flow.remote, FORGIVEN)
         host, port = flow.remote
         self._report(f"{host} port {port}: no TCP connection, {size} bytes go over UDP all the same")
 

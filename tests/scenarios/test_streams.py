@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from b2bua.sip.flow import HostPort
 from b2bua.sip.message import Request
 from tests.scenarios.scene import (
     MakeScene,
@@ -39,6 +40,15 @@ def phone(scene: Scene, user: str, kind: str) -> ScriptPhone:
 def addresses(values: list[str]) -> list[str]:
     """The addresses of ours in Record-Route, Route or Contact values."""
     return [value.partition("@")[2].partition(">")[0].replace(";lr", "").partition(";fs=")[0] for value in values]
+
+
+class Nowhere:
+    """What is sent here arrives nowhere."""
+
+    name = "nowhere"
+
+    def datagram(self, data: bytes, source: HostPort) -> None:
+        return
 
 
 def cut(scene: Scene, phone: ScriptPhone) -> None:
@@ -159,6 +169,18 @@ def test_call_goes_on_over_another_connection(scene: Scene, registers: bool) -> 
     hold(b, a)
     resume(b, a)
     hang_up(a, b)
+
+
+def test_phone_that_lost_power_is_reached_on_its_new_connection(scene: Scene) -> None:
+    """Nobody told us that the old one is dead: the last REGISTER says where the phone is."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002")
+    a, b = talk(alice, bob)
+    scene.network.attach(Nowhere(), bob.address)
+    bob.connect_from(49153)
+    register_again(bob, 3)
+    hold(a, b)
+    resume(a, b)
+    hang_up(b, a)
 
 
 def test_the_callers_own_next_request_comes_over_another_connection(scene: Scene) -> None:
