@@ -72,7 +72,7 @@ def commands() -> None:
 @commands.command()
 @_CONFIG
 @_DOMAIN
-@click.option("--listen", multiple=True, metavar="udp:HOST:PORT[/ADVERTISED]", help="A listener; repeatable.")
+@click.option("--listen", multiple=True, metavar="udp|tcp:HOST:PORT[/ADVERTISED]", help="A listener; repeatable.")
 @click.option("--http", metavar="HOST:PORT", help="Metrics, health, API. [127.0.0.1:8080]")
 @click.option("--users", metavar="FILE", help="Lines user,password, read at each start; only HA1s are kept.")
 @_STORE

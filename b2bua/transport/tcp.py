@@ -55,7 +55,8 @@ class TcpListener:
         """The newest flow to each peer, while it lives."""
         self._connections: dict[Connection, None] = {}
         """All open ones, those that peers opened and ours."""
-        self._accepted = 0
+        self._accepted: dict[str, int] = {}
+        """How many of them each host opened."""
         self._unproven: dict[Connection, None] = {}
         """Accepted ones without a whole message yet, oldest first."""
 
@@ -147,7 +148,10 @@ class TcpListener:
 
     def accepted(self, address: Any) -> Connection | None:
         """A peer has connected; None refuses it."""
-        if self._port is None or self._accepted >= self.limits.connections:
+        limit = self.limits.connections
+        # No host may have more than half, or one of them could shut out everybody else.
+        ours = self._accepted.get(address.host, 0)
+        if self._port is None or sum(self._accepted.values()) >= limit or ours >= max(limit // 2, 1):
             self.observer.message_dropped("too many connections")
             return None
         remote = (address.host, address.port)
@@ -157,7 +161,7 @@ class TcpListener:
         flow = StreamFlow(self, local, remote)
         self._flows[remote] = flow
         connection = Connection(self, flow, accepted=True)
-        self._accepted += 1
+        self._accepted[address.host] = ours + 1
         self._connections[connection] = None
         self._unproven[connection] = None
         if len(self._unproven) > self.limits.unproven:
@@ -187,7 +191,10 @@ class TcpListener:
         del self._connections[connection]
         self._unproven.pop(connection, None)
         if connection.accepted:
-            self._accepted -= 1
+            host = connection.flow.remote[0]
+            self._accepted[host] -= 1
+            if not self._accepted[host]:
+                del self._accepted[host]
 
     def _look_for_idlers(self) -> None:
         now = self.seconds()

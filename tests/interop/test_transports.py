@@ -67,6 +67,18 @@ def test_hold_between_ipv4_and_ipv6(lab: Lab, near: tuple[str, str], far: tuple[
     both_hold(lab, near, far)
 
 
+def test_a_long_invite_reaches_a_phone_without_tcp(lab: Lab) -> None:
+    """RFC 3261 §18.1.1: over 1300 bytes TCP is tried; refused, it goes over UDP at once, and the log says so."""
+    a, b = lab.phones(2)
+    far = lab.start(Callee().ring().accept().byed(), b)
+    lab.start(Caller(b.user).dial(f"X-Long: {'x' * 1300}").bye(), a).finish()
+    far.finish()
+    (invite,) = far.received("INVITE")
+    assert invite.get("Via").startswith("SIP/2.0/UDP") and len(invite.get("X-Long")) == 1300
+    log = lab.server.log_text()
+    assert f"{HOST} port {b.port}: " in log and "too long for UDP" in log and "go over UDP all the same" in log
+
+
 def test_ten_calls_a_second_over_one_connection(lab: Lab) -> None:
     (a,), (b,) = lab.phones(1, "tcp"), lab.phones(1, "tcp")
     far = lab.start(Callee().ring().accept().reinvited("sendonly", "recvonly").byed(), b, calls=20)

@@ -211,6 +211,16 @@ def test_no_more_connections_than_the_limit() -> None:
     assert listening.accept(("192.0.2.12", 1)) is not None
 
 
+def test_one_host_does_not_get_them_all() -> None:
+    listening = Listening(Limits(connections=4))
+    greedy = [listening.accept(("192.0.2.66", port)) for port in range(1, 6)]
+    assert [pipe is not None for pipe in greedy] == [True, True, False, False, False]
+    assert listening.accept(PHONE) is not None
+    assert greedy[0] is not None
+    greedy[0].lose()
+    assert listening.accept(("192.0.2.66", 9)) is not None
+
+
 def test_our_own_connections_do_not_count() -> None:
     listening = Listening(Limits(connections=1))
     listening.listener.flow(CONTACT).send(OPTIONS)
