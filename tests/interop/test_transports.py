@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.interop.lab import Lab
-from tests.interop.raw import Raw, RawStream, text
+from tests.interop.raw import Raw, RawStream, again, text
 from tests.interop.script import Callee, Caller
-from tests.interop.server import Server, wait_until
+from tests.interop.server import DOMAIN, Server, wait_until
 
 HOST = "127.0.0.55"
 LISTEN = ("tcp:127.0.0.55", "udp:[::1]", "tcp:[::1]")
@@ -96,6 +96,33 @@ def test_a_phone_that_dies_in_a_call(lab: Lab) -> None:
     near.finish()
     wait_until("no call left", lambda: lab.server.metric("b2bua_calls_active") == 0)
     lab.server.check_healthy()
+
+
+def registered(phone: RawStream) -> None:
+    """A phone that can be reached on this connection only: its Contact is no address (RFC 7118 has such)."""
+    contact = {"Contact": f"<sip:{phone.user}@phone.invalid;transport=tcp>"}
+    lines = phone.lines("REGISTER", to=f"sip:{phone.user}@{DOMAIN}") | contact
+    assert phone.answer(text(again(phone, lines, phone.answer(text(lines))))).status == 200
+
+
+def test_a_phone_is_called_on_the_connection_it_is_back_on(lab: Lab, server: Server, raw: RawStream) -> None:
+    registered(raw)
+    raw.close()
+    (a,) = lab.phones(1)
+    lab.start(Caller(raw.user).invite().refused(480), a).finish()
+    back = RawStream(server, raw.user)
+    try:
+        registered(back)
+        caller = lab.start(Caller(raw.user).invite().refused(486), a)
+        invite = back.receive()
+        assert (invite.method, invite.uri) == ("INVITE", f"sip:{raw.user}@phone.invalid;transport=tcp")
+        copied = {name: invite.get(name) for name in ("From", "Call-ID", "CSeq")}
+        copied["Via"] = ", ".join(invite.all("Via"))
+        back.send(text({"": "SIP/2.0 486 Busy Here", **copied, "To": f"{invite.get('To')};tag=busy"}).encode())
+        assert back.receive().method == "ACK"
+        caller.finish()
+    finally:
+        back.close()
 
 
 def test_what_is_counted(lab: Lab) -> None:
