@@ -5,6 +5,7 @@ A Session Manager, a feature server and a phone each have one. It knows flows, n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from b2bua.observer import CODES, METHODS, Observer
@@ -19,6 +20,7 @@ from b2bua.sip.via import MAGIC_COOKIE, SIP, Via
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.client_non_invite import NonInviteClient
+from b2bua.transaction.long_requests import MAX_DATAGRAM, Streams, length_of
 from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Event, State
 from b2bua.transaction.server import Key, ServerTransaction, answer_address, answer_flow
 from b2bua.transaction.server_invite import InviteServer
@@ -34,20 +36,6 @@ _new_tuple: Final = tuple.__new__
 _PROCEEDING: Final = State.PROCEEDING
 _UNHEARD: Final = (State.CALLING, State.TRYING)
 _FAILED: Final = (State.COMPLETED, State.CONFIRMED)
-
-
-MAX_DATAGRAM: Final = 1300
-"""Bytes of a request that go over UDP where the path's MTU is unknown (RFC 3261 §18.1.1)."""
-
-
-class Streams(Protocol):
-    """Where requests go that are too long for a datagram; `b2bua.transport.listener_set.ListenerSet` is one."""
-
-    def stream_beside(self, flow: Flow, size: int) -> Flow | None:
-        """A flow over a stream to the same peer; None when there is no way."""
-
-    def refused(self, flow: Flow, size: int) -> None:
-        """Such a flow came to nothing: the request goes over UDP after all."""
 
 
 class TransactionUser(Protocol):
@@ -199,7 +187,7 @@ class TransactionLayer:
         branch = self._put_via(request, flow)
         method = request.method
         fallback = None
-        if not flow.reliable and self.streams is not None and (size := _length(request)) > MAX_DATAGRAM:
+        if not flow.reliable and self.streams is not None and (size := length_of(request)) > MAX_DATAGRAM:
             stream = self.streams.stream_beside(flow, size)
             if stream is not None:
                 fallback, flow = flow, stream
@@ -255,7 +243,7 @@ class TransactionLayer:
     def flow_failed(self, flow: Flow) -> None:
         """A connection is gone: what waits for an answer on it fails (RFC 3261 §17.1.4), what owes one answers on another
         (§18.2.2)."""
-        for transaction in self._on_streams.pop(flow, ()):
+        for transaction in self._under_way(flow):
             if isinstance(transaction, ServerTransaction):
                 self._answer_elsewhere(transaction, flow)
             elif transaction.fallback is None or transaction.state not in _UNHEARD or transaction.request is None:
@@ -263,9 +251,16 @@ class TransactionLayer:
             else:
                 self._over_udp(transaction, transaction.request, transaction.fallback)
 
+    def _under_way(self, flow: Flow) -> Iterable[ClientTransaction | ServerTransaction]:
+        if flow.reliable:
+            return self._on_streams.pop(flow, ())
+        # Of datagrams nobody keeps account: that such a way is declared dead is rare.
+        everything: list[ClientTransaction | ServerTransaction] = [*self._clients.values(), *self._servers.values()]
+        return [transaction for transaction in everything if transaction.flow is flow]
+
     def _answer_elsewhere(self, transaction: ServerTransaction, gone: Flow) -> None:
         address = answer_address(transaction)
-        if address is None or address == gone.remote:
+        if address is None or address == gone.remote or not gone.reliable:
             transaction.fire(Event.TRANSPORT_ERROR)
             return
         flow = transaction.flow = gone.towards(address)
@@ -277,7 +272,7 @@ class TransactionLayer:
         again.remove_first("Via")
         self._put_via(again, flow, client.branch)
         if self.streams is not None:
-            self.streams.refused(flow, _length(again))
+            self.streams.refused(flow, length_of(again))
         self._requests["out", client.method if client.method in METHODS else "other", flow.transport] += 1
         client.start_again(again, flow)
 
@@ -388,9 +383,3 @@ def note_source(request: Request, flow: Flow) -> None:
         rest = line.partition(":")[2].partition(",")[2]
     request.lines[index] = f"Via: {noted},{rest}" if rest else f"Via: {noted}"
     request._via = noted
-
-
-def _length(request: Request) -> int:
-    """Bytes of a request on the wire (a character outside ASCII counts as one)."""
-    body, lines = len(request.body), request.lines  # the body first: a deferred one brings its Content-Length
-    return len(request.method) + len(request.uri) + 13 + sum(map(len, lines)) + 2 * len(lines) + body
