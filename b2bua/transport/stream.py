@@ -48,7 +48,7 @@ class Limits(NamedTuple):
     """What connections may take. Seconds, bytes, counts."""
 
     connections: int = 4096
-    """Connections of one listener, those that it opens itself left out."""
+    """Connections that one listener accepts, and as many that it may open."""
     unproven: int = 512
     """Of these, connections that have not brought a whole message yet; beyond it the oldest of them is closed."""
     idle: float = 3900.0

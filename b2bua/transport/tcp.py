@@ -57,6 +57,8 @@ class TcpListener:
         """All open ones, those that peers opened and ours."""
         self._accepted: dict[str, int] = {}
         """How many of them each host opened."""
+        self._ours = 0
+        """How many we opened, or are opening."""
         self._unproven: dict[Connection, None] = {}
         """Accepted ones without a whole message yet, oldest first."""
 
@@ -134,6 +136,11 @@ class TcpListener:
             self.observer.message_dropped("unreachable")
             self.later(0, flow.closed)
             return
+        if self._ours >= self.limits.connections:
+            self.observer.message_dropped("too many connections")
+            self.later(0, flow.closed)
+            return
+        self._ours += 1
         origin = None if bound in WILDCARDS else (bound, 0)
         self._reactor.connectTCP(host, port, _Connecting(self, flow), self.limits.connect, origin)
 
@@ -171,6 +178,11 @@ class TcpListener:
             del self._unproven[oldest]
         return connection
 
+    def not_connected(self, flow: StreamFlow) -> None:
+        """A connection could not be opened."""
+        self._ours -= 1
+        flow.closed()
+
     def connected(self, flow: StreamFlow) -> Connection:
         """A connection that we opened."""
         connection = Connection(self, flow, accepted=False)
@@ -195,6 +207,8 @@ class TcpListener:
             self._accepted[host] -= 1
             if not self._accepted[host]:
                 del self._accepted[host]
+        else:
+            self._ours -= 1
 
     def _look_for_idlers(self) -> None:
         now = self.seconds()
@@ -225,4 +239,4 @@ class _Connecting(ClientFactory):
         return self._listener.connected(self._flow)
 
     def clientConnectionFailed(self, connector: object, reason: object) -> None:
-        self._flow.closed()
+        self._listener.not_connected(self._flow)

@@ -231,6 +231,21 @@ def test_our_own_connections_do_not_count() -> None:
     assert listening.accept() is not None and listening.accept(("192.0.2.12", 1)) is None
 
 
+def test_what_we_open_is_bounded_too() -> None:
+    listening = Listening(Limits(connections=2))
+    flows = [listening.listener.flow(("192.0.2.66", port)) for port in range(1, 4)]
+    for flow in flows:
+        flow.send(OPTIONS)
+    assert len(listening.reactor.opening) == 2 and listening.dropped("too many connections") == 1
+    listening.pass_time(1)
+    assert listening.heard.lost == [flows[2]]
+    listening.refuse()
+    listening.open().lose()
+    for port in (7, 8):
+        listening.listener.flow(("192.0.2.66", port)).send(OPTIONS)
+    assert len(listening.reactor.opening) == 2
+
+
 def test_of_too_many_that_say_nothing_the_oldest_goes() -> None:
     """Who fills our table with silence does not shut out phones."""
     listening = Listening(Limits(unproven=2))
