@@ -72,6 +72,8 @@ class TransactionLayer:
         self._server_line = f"Server: {server}" if server else ""
         self._servers: dict[Key, ServerTransaction] = {}
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
+        self._on_streams: dict[Flow, dict[ClientTransaction | ServerTransaction, None]] = {}
+        """What is under way on each connection: thousands may close a second, and each must cost what it carried."""
         self._via_starts: dict[tuple[str, HostPort], str] = {}
         """Per transport and local address: a Via line of ours up to its branch."""
 
@@ -270,7 +272,9 @@ class TransactionLayer:
         """The connection that a long request was to take came to nothing: RFC 3261 §18.1.1 wants UDP tried."""
         again = request.copy()
         again.remove_first("Via")
-        self._put_via(again, flow, client.branch)
+        self._clients.pop((client.branch, client.method), None)
+        client.branch = self._put_via(again, flow)
+        self._clients[client.branch, client.method] = client
         if self.streams is not None:
             self.streams.refused(flow, length_of(again))
         self._requests["out", client.method if client.method in METHODS else "other", flow.transport] += 1
