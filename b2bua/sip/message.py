@@ -67,6 +67,11 @@ class Message:
         self.content = content
         self._body = None
 
+    @property
+    def deferred(self) -> bool:
+        """Whether the body is still to be written."""
+        return self._body is None
+
     def _write_body(self) -> bytes:
         content = self.content
         assert isinstance(content, Document)
