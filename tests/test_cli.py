@@ -57,8 +57,9 @@ def service(monkeypatch):
     module = ModuleType("b2bua.service")
     module.seen, module.outcome = [], 0
 
-    def run(settings):
+    def run(settings, read):
         module.seen.append(settings)
+        assert read() == settings
         if isinstance(module.outcome, Exception):
             raise module.outcome
         return module.outcome
@@ -137,7 +138,7 @@ def test_our_own_mistakes_are_not_hidden(service):
     ("arguments", "line"),
     [
         (["--listen", "udp:127.0.0.1"], "--listen: '127.0.0.1' has no port"),
-        (["--listen", "tcp:127.0.0.1:5060"], "listen: tcp:127.0.0.1:5060: tcp is not supported yet; supported: udp"),
+        (["--listen", "tcp:127.0.0.1:5060"], "--listen: tcp:127.0.0.1:5060: tcp is not supported yet; supported: udp"),
         (["--trace", "many"], "--trace: expected int, got str"),
         (["--config", "missing.toml"], "missing.toml: No such file or directory"),
     ],
@@ -166,7 +167,7 @@ def test_a_user_is_added_changed_listed_and_removed(call):
     assert call("user", "add", "6002", stdin="other\n") == (0, "user 6002 added\n", "")
     assert call("user", "add", "6001", stdin="first\n") == (0, "user 6001 added\n", "")
     assert call("user", "add", "6001", stdin="second\n") == (0, "user 6001 changed\n", "")
-    assert stored().ha1_md5 == ha1("6001", "lab.internal", "second")
+    assert stored().ha1s["MD5"] == ha1("6001", "lab.internal", "second")
     assert call("user", "list") == (0, "6001\n6002\n", "")
     assert call("user", "remove", "6001") == (0, "user 6001 removed\n", "")
     assert call("user", "remove", "6001") == (2, "", "b2bua: user 6001: there is no such user\n")
@@ -177,7 +178,7 @@ def test_users_are_imported(call):
     Path("users.csv").write_text("6001,one\n6002,two\n")
     options = ("--store", "sqlite:other.db", "--domain", "example.com")
     assert call("user", "import", "users.csv", *options) == (0, "2 users imported\n", "")
-    assert stored("6002", "example.com", "sqlite:other.db").ha1_md5 == ha1("6002", "example.com", "two")
+    assert stored("6002", "example.com", "sqlite:other.db").ha1s["MD5"] == ha1("6002", "example.com", "two")
     Path("users.csv").write_text("6003,three\nsecret\n")
     assert call("user", "import", "users.csv", *options) == (2, "", "b2bua: users.csv:2: not a line user,password\n")
     assert call("user", "list", *options) == (0, "6001\n6002\n", "")
@@ -195,7 +196,7 @@ def test_the_password_is_asked_for_twice_at_a_terminal(call, monkeypatch):
     monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt: next(answers))
     assert call("user", "add", "6001", stdin=None)[0] == 0
     assert next(answers, None) is None
-    assert stored().ha1_md5 == ha1("6001", "lab.internal", "secret")
+    assert stored().ha1s["MD5"] == ha1("6001", "lab.internal", "secret")
 
 
 @pytest.mark.parametrize(
@@ -259,4 +260,4 @@ def test_version():
 def test_a_password_comes_through_a_pipe():
     done = execute("user", "add", "6001", "--store", "sqlite:b2bua.db", input="secret\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "user 6001 added\n", "")
-    assert stored(url="sqlite:b2bua.db").ha1_md5 == ha1("6001", "lab.internal", "secret")
+    assert stored(url="sqlite:b2bua.db").ha1s["MD5"] == ha1("6001", "lab.internal", "secret")

@@ -79,7 +79,7 @@ def test_the_count_rises_under_one_nonce():
 
 def test_the_first_challenge_that_can_be_answered_is():
     asked = request()
-    sha = 'Digest realm="example.com", nonce="s", algorithm=SHA-256, qop="auth"'
+    sha = 'Digest realm="example.com", nonce="s", algorithm=SHA-384, qop="auth"'
     again = attempt().retry(asked, challenged(asked, sha, challenge_text("example.com", "m")), Numbers())
     assert [parse_credentials(value).nonce for value in again.get_all("Proxy-Authorization")] == ["m"]
 
@@ -92,7 +92,7 @@ def test_two_realms_are_both_answered():
     assert realms == {"example.com", "example.net"}
 
 
-SHA = 'Digest realm="r", nonce="n", algorithm=SHA-256'
+SHA = 'Digest realm="r", nonce="n", algorithm=SHA-256-sess'
 
 
 @pytest.mark.parametrize("text", ["Basic realm=x", "Digest nonce=x", SHA, ""])

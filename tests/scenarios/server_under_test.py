@@ -32,12 +32,12 @@ from b2bua.session_manager.notify_sender import NotifySender
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
-from b2bua.sip.digest import ha1
+from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import HostPort
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
 from b2bua.store.memory import MemoryStore
-from b2bua.store.records import User
+from b2bua.store.users_file import make_user
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
@@ -61,6 +61,8 @@ class Options:
     challenge: Mapping[str, str] = field(default_factory=dict)
     strict_digest_uri: bool = False
     nonce_lifetime: float = 300
+    digest_algorithms: Sequence[str] = ("MD5",)
+    user_digest_algorithms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     features: Sequence[str] = FEATURES
     feature_directory: Path | None = None
     uniform: Callable[[float, float], float] | None = None
@@ -84,7 +86,8 @@ class ServerUnderTest:
         self.recorder = Recorder(options.trace, clock.wall)
         self.turns = Turns(lambda: None)
         self.store = MemoryStore(clock.wall)
-        self.store.put_users([User(user, DOMAIN, ha1(user, DOMAIN, password(user))) for user in users])
+        self.offer = DigestOffer(options.digest_algorithms, options.user_digest_algorithms)
+        self.store.put_users([make_user(user, DOMAIN, password(user), self.offer.of(user)) for user in users])
         self.socket = VirtualSocket(network, SERVER, self.recorder)
         self.layer = TransactionLayer(self.timers, Identifiers("5e551on"), self.observer, PRODUCT)
         self._session_manager(options)
@@ -112,7 +115,7 @@ class ServerUnderTest:
         self.nonces = Nonces(b"n" * 32, clock.wall, options.nonce_lifetime)
         policy = ChallengePolicy(options.reinvite, options.challenge)
         authenticator = Authenticator(
-            DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri
+            DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri, self.offer
         )
         self.session_manager = SessionManager(
             Parts(
@@ -159,9 +162,9 @@ class ServerUnderTest:
         kept = message.copy() if isinstance(message, Request) else message
         self.network.note(source, destination, kept)
 
-    def _secret_of(self, user: str) -> str | None:
+    def _secret_of(self, user: str, algorithm: str) -> str | None:
         record = self.store.user(user)
-        return None if record is None else record.ha1_md5
+        return None if record is None else record.ha1s.get(algorithm, "")
 
     def _failed(self, error: BaseException, message: Message | None) -> None:
         self.errors.append(error)

@@ -19,7 +19,7 @@ def test_lines_become_users_with_their_ha1(tmp_path):
     users = read_users(path, "example.com")
     assert [user.name for user in users] == ["6001", "6002", "anna.b+c"]
     for user, password in zip(users, ("secret", "with,commas", "pässword"), strict=True):
-        assert user.ha1_md5 == hashlib.md5(f"{user.name}:example.com:{password}".encode()).hexdigest()
+        assert user.ha1s["MD5"] == hashlib.md5(f"{user.name}:example.com:{password}".encode()).hexdigest()
         assert user.realm == "example.com"
 
 
