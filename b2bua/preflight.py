@@ -8,11 +8,10 @@ from typing import Final
 from b2bua.config import Settings
 from b2bua.feature_server.loader import LoadError, find_features, find_server
 from b2bua.sip.digest_offer import DigestOffer
-from b2bua.store.file_users import check_ha1s
+from b2bua.store.file_users import check_ha1s, read_file_users
 from b2bua.store.interface import StoreError
 from b2bua.store.opening import peek_users
 from b2bua.store.records import User
-from b2bua.store.users_file import read_users
 
 
 def problems(settings: Settings, wrong: Collection[str] = ()) -> Iterator[str]:
@@ -48,7 +47,7 @@ def _check_users(settings: Settings) -> None:
     offer = DigestOffer(settings.digest_algorithms, settings.user_digest_algorithms)
     users: dict[str, User] = dict(peek_users(settings.store, settings.domain))
     if settings.users is not None:
-        users |= {user.name: user for user in read_users(settings.users, settings.domain, offer.of)}
+        users |= {user.name: user for user in read_file_users(settings.users, settings.domain, offer)}
     check_ha1s(users.values(), offer)
 
 

@@ -23,8 +23,8 @@ class FileUsers:
         self._names: frozenset[str] = frozenset()
 
     def read(self, path: Path, offer: DigestOffer) -> list[User]:
-        """The users in the file; changes nothing. StoreError names file and line."""
-        return read_users(path, self._realm, offer.of)
+        """The users in the file; changes nothing. StoreError names setting, file and line."""
+        return read_file_users(path, self._realm, offer)
 
     def after(self, users: Sequence[User]) -> list[User]:
         """Everybody that the store would have after `take(users)`."""
@@ -38,6 +38,14 @@ class FileUsers:
         for name in sorted(self._names - names):
             self._store.remove_user(name)
         self._names = names
+
+
+def read_file_users(path: Path, realm: str, offer: DigestOffer) -> list[User]:
+    """`read_users` for the setting `users`, with the HA1s that are asked for."""
+    try:
+        return read_users(path, realm, offer.of)
+    except StoreError as error:
+        raise StoreError(f"users: {error}") from None
 
 
 def check_ha1s(users: Iterable[User], offer: DigestOffer) -> None:

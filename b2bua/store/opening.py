@@ -35,14 +35,14 @@ def peek_users(url: str, realm: str) -> dict[str, User]:
 
 
 def _unsupported(url: str) -> StoreError:
-    return StoreError(f"store {without_password(url)} is not supported; supported: memory:, sqlite:PATH")
+    return StoreError(f"store: {without_password(url)} is not supported; supported: memory:, sqlite:PATH")
 
 
 def database_path(url: str) -> Path:
     """The file of a `sqlite:PATH`; StoreError when there is no path."""
     path = url.removeprefix("sqlite:")
     if not path or path.startswith(":"):
-        raise StoreError(f"store {url!r} names no file; write sqlite:PATH")
+        raise StoreError(f"store: {url!r} names no file; write sqlite:PATH")
     return Path(path).expanduser()
 
 

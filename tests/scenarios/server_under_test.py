@@ -15,6 +15,7 @@ from typing import Final
 from b2bua import PRODUCT
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.contract import CallLimits, Environment
+from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.observer import Observer
 from b2bua.session_manager.authenticator import Authenticator
@@ -135,12 +136,19 @@ class ServerUnderTest:
         environment = Environment(
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits
         )
-        features = load_features(options.features, options.feature_directory, environment)
+        self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
+        self.features: Sequence[Feature] = ()
+        self.features = features = self._load(options.features)
         server = load_server("communication_manager", environment, features)
         self.links.add(FeatureLink("cm", down))
         self.feature_layer = layer
         assert isinstance(server, B2bua)
         return server
+
+    def use_features(self, *names: str) -> None:
+        """As on SIGHUP, with these names in the settings."""
+        self.features = self._load(names)
+        self.b2bua.use(self.features)
 
     # -- what drives it ----------------------------------------------------------------------------------------
 

@@ -36,6 +36,15 @@ def test_users_outlive_the_store(open_sqlite):
     assert list(open_sqlite().users()) == [User("6001", REALM, {"MD5": "3" * 32})]
 
 
+def test_all_ha1s_of_a_user_are_replaced_together(open_sqlite):
+    """One of the last password must not stay behind: it would still open the door."""
+    store = open_sqlite()
+    store.put_users([User("6001", REALM, {"MD5": "1" * 32, "SHA-256": "2" * 64})])
+    store.put_users([User("6001", REALM, {"SHA-512-256": "3" * 64})])
+    store.close()
+    assert list(open_sqlite().users()) == [User("6001", REALM, {"SHA-512-256": "3" * 64})]
+
+
 def test_users_belong_to_their_realm(open_sqlite):
     open_sqlite().put_users([ALICE])
     other = open_sqlite(realm="other.example.com")
@@ -82,7 +91,10 @@ def test_a_bad_user_record_is_passed_over(open_sqlite, tmp_path):
     store = open_sqlite()
     store.put_users([ALICE])
     store.close()
-    statement(tmp_path / "var" / "b2bua.db", "INSERT INTO users VALUES (?, '6002', 'MD5', 'short')", REALM)
+    path = tmp_path / "var" / "b2bua.db"
+    statement(path, "INSERT INTO users VALUES (?, '6002', 'MD5', 'short')", REALM)
+    statement(path, "INSERT INTO users VALUES (?, '6001', 'SHA-256', ?)", REALM, "1" * 32)
+    statement(path, "INSERT INTO users VALUES (?, '6001', 'SHA-3', ?)", REALM, "1" * 64)
     assert list(open_sqlite().users()) == [ALICE]
 
 
