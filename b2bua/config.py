@@ -221,7 +221,7 @@ def placed(problem: str, given: Mapping[str, Given]) -> str:
 def _from_file(path: Path, problems: list[str], wrong: set[str]) -> dict[str, Given]:
     """The keys of a file; of single wrong ones `problems` and `wrong` hear, ConfigError when nothing can be read."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # Some editors begin a file with a byte order mark.
         document = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None

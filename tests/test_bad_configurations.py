@@ -202,9 +202,8 @@ def database(path, statement):
 
 
 def contents():
-    """What stands in every file here; SQLite's notes on who reads a database come and go."""
-    files = [path for path in Path().rglob("*") if path.is_file() and path.suffix not in (".db-shm", ".db-wal")]
-    return {path: path.read_bytes() for path in files}
+    """What stands in every file here."""
+    return {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
 LOOKS = {

@@ -121,6 +121,11 @@ def test_every_setting_from_the_environment():
     )
 
 
+def test_a_file_may_come_from_another_system(tmp_path):
+    (tmp_path / "lab.toml").write_bytes("\ufeff# the lab\r\ntrace = 7\r\n".encode())
+    assert load_settings(tmp_path / "lab.toml", {}, {}).trace == 7
+
+
 def test_the_environment_names_the_file(tmp_path):
     path = tmp_path / "lab.toml"
     path.write_text("trace = 7")

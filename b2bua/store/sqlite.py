@@ -158,8 +158,10 @@ def peek_database(path: Path, realm: str) -> dict[str, User]:
     """The users in a database as it stands, without changing it; none when there is no file. StoreError as on opening."""
     if not path.exists():
         return {}
+    # A log beside it: somebody has it open, and we read along. None: not even the files of a reader shall be left behind.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True)) as database:
             version = version_of(database, path)
             if version == 1:
                 rows = database.execute("SELECT name, ha1_md5 FROM users WHERE realm = ?", (realm,))
