@@ -90,9 +90,14 @@ def range_of(key: str) -> str:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     for one in get_args(kind):
         if isinstance(one, msgspec.Meta):
-            low = f"above {one.gt:g}" if one.gt is not None else f"{one.ge}"
-            return f"{low}, at most {one.le:g}" if one.gt is not None else f"{low} to {one.le}"
-    raise KeyError(f"{key} has no range")
+            return _bounds(one)
+    raise KeyError(f"{key} has no range: neither a bound of its type nor an entry in _RANGES")
+
+
+def _bounds(meta: msgspec.Meta) -> str:
+    if meta.gt is not None:
+        return f"above {meta.gt:g}" + ("" if meta.le is None else f", at most {meta.le:g}")
+    return f"{meta.ge} or more" if meta.le is None else f"{meta.ge} to {meta.le}"
 
 
 def written(key: str, value: object) -> str:
