@@ -96,7 +96,7 @@ class Dialog:
         names.append("CSeq")
         lines.append(f"CSeq: {cseq} {method}")
         request = Request(method, uri, names, lines)
-        request._call_id, request._cseq, request._cseq_method = self.call_id, cseq, method
+        request.call_id, request.cseq, request.cseq_method = self.call_id, cseq, method
         return request
 
     def _remember_constant_lines(self) -> None:

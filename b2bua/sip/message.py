@@ -7,15 +7,18 @@ after that nobody does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
-from typing import Final, Protocol, Self, runtime_checkable
+from itertools import compress
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, runtime_checkable
 
 from b2bua.sip.address import Address, parse_address, split_unquoted
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.reason import REASON
 from b2bua.sip.uri import CACHED_LENGTH, Uri, parse_uri
-from b2bua.sip.via import Via, parse_via
+from b2bua.sip.via import Via, read_via
 
 VERSION: Final = "SIP/2.0"
 
@@ -31,33 +34,46 @@ class Document(Protocol):
 
 
 class Message:
-    """What requests and responses share. Values of headers are str; bytes that are no UTF-8 travel as surrogates."""
+    """What requests and responses share. Values of headers are str; bytes that are no UTF-8 travel as surrogates.
 
-    __slots__ = ("names", "lines", "_body", "content", "call", "_call_id", "_cseq", "_cseq_method", "_from", "_to", "_via")
+    The typed values that every message is asked for are plain attributes: the parser and whoever writes a line fills them
+    in, and one that nobody filled is read from its line when it is first asked for (MalformedValue if it is none).
+    """
+
+    __slots__ = ("names", "lines", "body", "content", "call", "call_id", "cseq", "cseq_method", "from_", "to", "_via")
+
+    names: list[str]
+    lines: list[str]
+    body: bytes
+    content: object
+    """The body as a typed value where its maker had one: spares the reader a parse on a link in process."""
+    call: str
+    """Trace id of the call that caused this message; never on the wire."""
+    call_id: str
+    cseq: int
+    """The number of the CSeq (0 to 2³¹−1)."""
+    cseq_method: str
+    from_: Address
+    to: Address
+    _via: Via | None
 
     def __init__(self, names: list[str], lines: list[str], body: bytes = b"") -> None:
+        # Requests and responses do this themselves and not by super(): a call makes some ninety messages.
         self.names = names
         self.lines = lines
-        self._body: bytes | None = body
-        self.content: object = None
-        """The body as a typed value where its maker had one: spares the reader a parse on a link in process."""
+        self.body = body
+        self.content = self._via = None
         self.call = ""
-        """Trace id of the call that caused this message; never on the wire."""
-        self._call_id = ""
-        self._cseq = -1
-        self._cseq_method = ""
-        self._from: Address | None = None
-        self._to: Address | None = None
-        self._via: Via | None = None
 
-    @property
-    def body(self) -> bytes:
-        body = self._body
-        return self._write_body() if body is None else body
+    if not TYPE_CHECKING:
 
-    @body.setter
-    def body(self, body: bytes) -> None:
-        self._body = body
+        def __getattr__(self, name: str) -> Any:
+            """Fill an attribute that is still empty. Python comes here for those only, so a filled one costs no call."""
+            fill = _FILL.get(name)
+            if fill is None:
+                raise AttributeError(name)
+            fill(self)
+            return getattr(self, name)
 
     def defer_body(self, content: Document) -> None:
         """Give a message in the making a typed body that is written only if somebody wants its bytes.
@@ -65,15 +81,26 @@ class Message:
         On a link in process nobody does, unless the trace is read: a call publishes a dozen documents.
         """
         self.content = content
-        self._body = None
+        del self.body
 
-    def _write_body(self) -> bytes:
+    def _write_body(self) -> None:
         content = self.content
         assert isinstance(content, Document)
-        body = self._body = content.encode()
+        body = self.body = content.encode()
         self.names.append("Content-Length")
         self.lines.append(f"Content-Length: {len(body)}")
-        return body
+
+    def _read_call_id(self) -> None:
+        self.call_id = self.get("Call-ID") or ""
+
+    def _read_cseq(self) -> None:
+        self.cseq, self.cseq_method = _cseq_in(self._line("CSeq"))
+
+    def _read_from(self) -> None:
+        self.from_ = _address_in(self._line("From"))
+
+    def _read_to(self) -> None:
+        self.to = _address_in(self._line("To"))
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -90,62 +117,24 @@ class Message:
 
     def get_all(self, name: str) -> list[str]:
         """The values of each line with this name, in order, not split at commas."""
-        names, lines = self.names, self.lines
-        found: list[str] = []
-        start = -1
-        for _ in range(names.count(name)):
-            start = names.index(name, start + 1)
-            line = lines[start]
-            found.append(line[line.index(":") + 1 :].strip())
-        return found
+        lines = compress(self.lines, map(name.__eq__, self.names))
+        return [line.partition(":")[2].strip() for line in lines] if name in self.names else []
 
     def elements(self, name: str) -> list[str]:
         """All values of a comma-separated header, in order, over all its lines (RFC 3261 §7.3.1)."""
         found: list[str] = []
-        for value in self.get_all(name):
-            if "," in value:
-                found.extend(part for part in map(str.strip, split_unquoted(value, ",")) if part)
-            elif value:
-                found.append(value)
+        if name in self.names:
+            for line in compress(self.lines, map(name.__eq__, self.names)):
+                value = line.partition(":")[2].strip()
+                if "," in value:
+                    found.extend(part for part in map(str.strip, split_unquoted(value, ",")) if part)
+                elif value:
+                    found.append(value)
         return found
 
     def tokens(self, name: str) -> set[str]:
         """The elements of a header as a set in lower case: Supported, Require, Accept."""
         return {element.partition(";")[0].strip().lower() for element in self.elements(name)} if name in self.names else set()
-
-    @property
-    def call_id(self) -> str:
-        if not self._call_id:
-            self._call_id = self.get("Call-ID") or ""
-        return self._call_id
-
-    @property
-    def cseq(self) -> int:
-        """The number of the CSeq (0 to 2³¹−1)."""
-        if self._cseq < 0:
-            self._read_cseq()
-        return self._cseq
-
-    @property
-    def cseq_method(self) -> str:
-        if self._cseq < 0:
-            self._read_cseq()
-        return self._cseq_method
-
-    def _read_cseq(self) -> None:
-        self._cseq, self._cseq_method = _cseq_in(self._line("CSeq"))
-
-    @property
-    def from_(self) -> Address:
-        if self._from is None:
-            self._from = _address_in(self._line("From"))
-        return self._from
-
-    @property
-    def to(self) -> Address:
-        if self._to is None:
-            self._to = _address_in(self._line("To"))
-        return self._to
 
     def _line(self, name: str) -> str:
         """The first line of a header, `:` when it is not there."""
@@ -154,10 +143,10 @@ class Message:
     @property
     def top_via(self) -> Via:
         """The topmost Via; MalformedValue when there is none that parses."""
-        if self._via is None:
-            value = self.get("Via") or ""
-            self._via = parse_via(split_unquoted(value, ",")[0] if "," in value else value)
-        return self._via
+        via = self._via
+        if via is None:
+            via = self._via = read_via(self._line("Via"))
+        return via
 
     def contact(self) -> Address | None:
         """The first Contact, or None."""
@@ -180,32 +169,36 @@ class Message:
 
     def read_mandatory(self, table: dict[str, str]) -> None:
         """Fill the values that every message is asked for, from canonical name → first line; MalformedValue if one is bad."""
-        line = table["Via"]
-        value = line[line.index(":") + 1 :].strip()
-        self._via = parse_via(split_unquoted(value, ",")[0] if "," in value else value)
-        self._from = _address_in(table["From"])
-        self._to = _address_in(table["To"])
-        line = table["Call-ID"]
-        self._call_id = call_id = line[line.index(":") + 1 :].strip()
-        self._cseq, self._cseq_method = _cseq_in(table["CSeq"])
+        self._via = read_via(table["Via"])
+        from_, to, cseq, line = table["From"], table["To"], table["CSeq"], table["Call-ID"]
+        if len(from_) + len(to) + len(cseq) <= CACHED_LENGTH:  # then each of them is short: past the functions that ask
+            self.from_, self.to = _read_address(from_), _read_address(to)
+            self.cseq, self.cseq_method = _read_cseq(cseq)
+        else:
+            self.from_, self.to = _address_in(from_), _address_in(to)
+            self.cseq, self.cseq_method = _cseq_in(cseq)
+        self.call_id = call_id = line[line.index(":") + 1 :].strip()
         if not call_id or " " in call_id:
             raise MalformedValue("Call-ID")
 
     def remember(self, call_id: str, cseq: int, method: str, from_: Address | None = None, to: Address | None = None) -> None:
         """Take from the maker of a message the typed values of the lines that it wrote: nobody need parse them."""
-        self._call_id, self._cseq, self._cseq_method = call_id, cseq, method
-        self._from, self._to = from_, to
+        self.call_id, self.cseq, self.cseq_method = call_id, cseq, method
+        if from_ is not None:
+            self.from_ = from_
+        if to is not None:
+            self.to = to
 
     def read_leniently(self) -> None:
         """Put empty values where To or CSeq cannot be read, so that a refusal can be made of a broken message."""
         try:
-            _ = self.to
+            self._read_to()
         except MalformedValue:
-            self._to = Address("", "")
+            self.to = Address("", "")
         try:
-            _ = self.cseq
+            self._read_cseq()
         except MalformedValue:
-            self._cseq, self._cseq_method = 0, self.start_line().partition(" ")[0]
+            self.cseq, self.cseq_method = 0, self.start_line().partition(" ")[0]
 
     # -- making: only before the message is handed on ----------------------------------------------------------
 
@@ -213,14 +206,10 @@ class Message:
         """Drop the typed value of a header whose line has changed."""
         if name == "Via":
             self._via = None
-        elif name == "From":
-            self._from = None
-        elif name == "To":
-            self._to = None
-        elif name == "CSeq":
-            self._cseq = -1
-        else:
-            self._call_id = ""
+            return
+        for attribute in _ATTRIBUTES[name]:
+            with suppress(AttributeError):  # nobody has asked for it yet
+                delattr(self, attribute)
 
     def prepend(self, name: str, value: str) -> None:
         if name in _TYPED:
@@ -232,11 +221,10 @@ class Message:
         self.names.append(name)
         self.lines.append(f"{name}: {value}")
 
-    def extend(self, headers: Iterable[tuple[str, str]]) -> None:
+    def extend(self, headers: Sequence[tuple[str, str]]) -> None:
         """Append each of these."""
-        for name, value in headers:
-            self.names.append(name)
-            self.lines.append(f"{name}: {value}")
+        self.names.extend(map(_name_of, headers))
+        self.lines.extend(map(_line_of, headers))
 
     def insert_before(self, name: str, value: str) -> None:
         """Put a value above the first one of its name (Route, Record-Route), or at the end when it is the first."""
@@ -295,9 +283,11 @@ class Message:
         self.replace("Content-Length", str(len(body)))
 
     def _share(self, other: Self) -> Self:
+        """Give a copy of this message what it knows of itself. Its lines are the same: a broken one breaks there too."""
         other.content, other.call = self.content, self.call
-        other._call_id, other._cseq, other._cseq_method = self._call_id, self._cseq, self._cseq_method
-        other._from, other._to = self._from, self._to
+        with suppress(MalformedValue):
+            other.call_id, other.cseq, other.cseq_method = self.call_id, self.cseq, self.cseq_method
+            other.from_, other.to = self.from_, self.to
         return other
 
     def start_line(self) -> str:
@@ -306,8 +296,7 @@ class Message:
     def encode(self) -> bytes:
         """The message as it stands on the wire."""
         body = self.body  # first: a deferred one brings its Content-Length
-        head = "\r\n".join((self.start_line(), *self.lines, "", ""))
-        return head.encode("utf-8", "surrogateescape") + body
+        return _join((self.start_line(), *self.lines, "\r\n")).encode("utf-8", "surrogateescape") + body
 
     def __str__(self) -> str:
         return self.encode().decode("utf-8", "replace")
@@ -319,18 +308,13 @@ class Request(Message):
     __slots__ = ("method", "uri")
 
     def __init__(self, method: str, uri: str, names: list[str], lines: list[str], body: bytes = b"") -> None:
-        # All slots here and not by super(): a call makes some ninety messages.
         self.method = method
         self.uri = uri
         self.names = names
         self.lines = lines
-        self._body = body
-        self.content = None
+        self.body = body
+        self.content = self._via = None
         self.call = ""
-        self._call_id = ""
-        self._cseq = -1
-        self._cseq_method = ""
-        self._from = self._to = self._via = None
 
     def parsed_uri(self) -> Uri:
         """The Request-URI in parts; MalformedValue if it is none."""
@@ -340,6 +324,27 @@ class Request(Message):
         """A new request with the same lines: what a proxy edits and sends on."""
         body = self.body  # first: a deferred one brings its Content-Length
         return self._share(Request(self.method, self.uri, self.names[:], self.lines[:], body))
+
+    def forwarded(self, uri: str, hops: int, routes: int = 0, record_routes: Sequence[str] = ()) -> Request:
+        """A new request as a proxy sends it on (RFC 3261 §16.6): to another Request-URI, with this Max-Forwards, the first
+        `routes` values of Route taken off, these values of Record-Route put above those that are there."""
+        body, names, lines = self.body, self.names[:], self.lines[:]
+        request = self._share(Request(self.method, uri, names, lines, body))
+        for _ in range(routes):
+            index = names.index("Route")
+            if "," in lines[index] or lines[index][-1] == ":":  # more or less than one value in the line
+                request.remove_first("Route")
+            else:
+                del names[index], lines[index]
+        if "Max-Forwards" in names:
+            lines[names.index("Max-Forwards")] = f"Max-Forwards: {hops}"
+        else:
+            request.append("Max-Forwards", str(hops))
+        if record_routes:
+            index = names.index("Record-Route") if "Record-Route" in names else len(names)
+            names[index:index] = ["Record-Route"] * len(record_routes)
+            lines[index:index] = [f"Record-Route: {value}" for value in record_routes]
+        return request
 
     def start_line(self) -> str:
         return f"{self.method} {self.uri} {VERSION}"
@@ -358,13 +363,9 @@ class Response(Message):
         self.reason = reason
         self.names = names
         self.lines = lines
-        self._body = body
-        self.content = None
+        self.body = body
+        self.content = self._via = None
         self.call = ""
-        self._call_id = ""
-        self._cseq = -1
-        self._cseq_method = ""
-        self._from = self._to = self._via = None
 
     def copy(self) -> Response:
         """A new response with the same lines: what a feature edits and passes on."""
@@ -390,53 +391,49 @@ class Response(Message):
 def response_to(request: Request, status: int, reason: str = "", tag: str = "") -> Response:
     """A response without a body to a request: Via, From, To, Call-ID, CSeq copied (RFC 3261 §8.2.6.2).
 
-    `tag` goes into To where the request's To has none; a 100 takes none.
+    `tag` goes into To where the request's To has none; a 100 takes none. What a broken request lacks, its response lacks
+    too: that tells its sender.
     """
     asked, found = request.names, request.lines
-    count = asked.count("Via")
-    names = ["Via"] * count
-    if asked[:count] == names:
-        lines = found[:count]
-    else:
-        lines = [line for name, line in zip(asked, found, strict=True) if name == "Via"]
-    index = asked.index
-    to = request._to
-    try:
-        to_line = found[index("To")]
-        if tag and not (request.to if to is None else to).tag:
-            to_line = f"{to_line.rstrip()};tag={tag}"
-            to = None  # read anew by whoever asks: hardly anybody does
-        lines += (found[index("From")], to_line, found[index("Call-ID")], found[index("CSeq")])
-        names += _COPIED
-    except ValueError:
-        _copy_present(request, names, lines, tag)
-        to = None
-    if status == 100 and "Timestamp" in asked:  # RFC 3261 §8.2.6.1
-        names.append("Timestamp")
-        lines.append(found[index("Timestamp")])
-    names.append("Content-Length")
-    lines.append("Content-Length: 0")
+    names, pick, to = _copied(tuple(asked)) if len(asked) <= _USUAL_HEADERS else _copied.__wrapped__(tuple(asked))
+    names, lines = names[:], [*pick(found), "Content-Length: 0"]
     response = _new_response(Response)
+    response.names, response.lines, response.body = names, lines, b""
     response.status, response.reason = status, reason or REASON.get(status, "Unknown")
-    response.names, response.lines = names, lines
-    response._body, response.content, response.call = b"", None, request.call
-    response._call_id, response._via = request._call_id, request._via
-    response._cseq, response._cseq_method = request._cseq, request._cseq_method
-    response._from, response._to = request._from, to
+    response.content, response.call, response._via = None, request.call, request._via
+    try:
+        response.call_id, response.cseq, response.cseq_method = request.call_id, request.cseq, request.cseq_method
+        if tag and not request.to.tag:
+            lines[to] = f"{lines[to].rstrip()};tag={tag}"  # its typed value is read by whoever asks: hardly anybody does
+        else:
+            response.to = request.to
+        response.from_ = request.from_
+    except MalformedValue:
+        pass  # the lines are there as they came, and that is all
+    if status == 100 and "Timestamp" in asked:  # RFC 3261 §8.2.6.1
+        names.insert(-1, "Timestamp")
+        lines.insert(-1, found[asked.index("Timestamp")])
     return response
 
 
 _new_response: Final = Response.__new__
-_COPIED: Final = ("From", "To", "Call-ID", "CSeq")
+_USUAL_HEADERS: Final = 64
+"""Requests with more lines are no part of the memory below: it stays small whatever strangers send."""
 
 
-def _copy_present(request: Request, names: list[str], lines: list[str], tag: str) -> None:
-    """What is there of the lines that a response takes over from a request that lacks some, to tell its sender so."""
-    for name in _COPIED:
-        if name in request.names:
-            line = request.lines[request.names.index(name)]
-            names.append(name)
-            lines.append(f"{line.rstrip()};tag={tag}" if name == "To" and tag and not request.to.tag else line)
+@lru_cache(maxsize=256)
+def _copied(names: tuple[str, ...]) -> tuple[list[str], Callable[[list[str]], tuple[str, ...]], int]:
+    """For a request with these header names: the names of its response, what picks their lines but the last, where To is.
+
+    Cached: a phone sends its headers always in the same few orders.
+    """
+    found = [index for index, name in enumerate(names) if name == "Via"]
+    found += [names.index(name) for name in ("From", "To", "Call-ID", "CSeq") if name in names]
+    copied = [names[index] for index in found]
+    to = copied.index("To") if "To" in copied else -1
+    if len(found) < 2:  # itemgetter would give a bare line
+        return [*copied, "Content-Length"], lambda lines: tuple(lines[index] for index in found), to
+    return [*copied, "Content-Length"], itemgetter(*found), to
 
 
 @lru_cache(maxsize=8192)
@@ -474,3 +471,21 @@ def _read_cseq(line: str) -> tuple[int, str]:
 def _cseq_in(line: str) -> tuple[int, str]:
     """Number and method of a CSeq line, cached by the line: most are low numbers."""
     return _read_cseq(line) if len(line) <= CACHED_LENGTH else _read_cseq.__wrapped__(line)
+
+
+_join: Final = "\r\n".join
+_name_of: Final = itemgetter(0)
+_line_of: Final = "%s: %s".__mod__
+
+_FILL: Final[dict[str, Callable[[Message], None]]] = {
+    "call_id": Message._read_call_id,
+    "cseq": Message._read_cseq,
+    "cseq_method": Message._read_cseq,
+    "from_": Message._read_from,
+    "to": Message._read_to,
+    "body": Message._write_body,
+}
+"""Attribute → what fills it."""
+
+_ATTRIBUTES: Final = {"From": ("from_",), "To": ("to",), "Call-ID": ("call_id",), "CSeq": ("cseq", "cseq_method")}
+"""Header → the attributes that are read from its line."""

@@ -1,21 +1,24 @@
 """From bytes to a Request or Response (RFC 3261 §7, §18.3), in one pass that leaves the values for later.
 
-The cost is one search for the blank line, one decode, one split and one dictionary look-up a header; folding, blanks before
-the colon and rare names are handled only where the look-up misses.
+The cost is one search for the blank line, one decode, one split, and one pass for the header names with a dictionary look-up
+each; folding, blanks before the colon and rare names are handled only where the look-up misses.
 """
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Final
 
 from b2bua.sip.errors import MalformedMessage, MalformedValue
 from b2bua.sip.message import Request, Response
 from b2bua.sip.names import CANONICAL, SINGLE, canonical_name
+from b2bua.sip.uri import CACHED_LENGTH
 
 MAX_HEADERS: Final = 512
 """More lines than any real message has; bounds the work that one datagram can cause."""
 
-_USUAL: Final = {f"{spelling}:": name for spelling, name in CANONICAL.items()}
+_usual: Final = {f"{spelling}:": name for spelling, name in CANONICAL.items()}.__getitem__
 """With the colon, so that a line which has none is never taken for a header."""
 _BLANKS: Final = " \t"
 _TOKEN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
@@ -43,16 +46,39 @@ def parse_message(data: bytes) -> Request | Response:
     start = lines.pop(0)
     if len(lines) > MAX_HEADERS:
         raise MalformedMessage("too many headers")
-    usual = _USUAL.get
-    names = [usual(line[: line.find(":") + 1], "") for line in lines]
     flaw = "" if blank else "truncated"
-    if "" in names:
+    try:
+        names = list(map(_usual, _spellings(text)))
+    except KeyError:
         names, lines = _unusual(lines)
         if "" in names:
             flaw = "header line"
-    message = _start(start, names, lines, body)
+    read = _read_start(start) if len(start) <= CACHED_LENGTH else None
+    if read is None:
+        message = _start(start, names, lines, body)
+    elif read[0]:
+        message = Request(read[0], read[1], names, lines, body)
+    else:
+        message = Response(read[2], read[1], names, lines, body)
     _check(message, flaw)
     return message
+
+
+_spellings: Final = re.compile(r"\n([^:\n]*:?)").findall
+"""What stands before the colon of each line behind the first; without a colon where there is none."""
+
+
+@lru_cache(maxsize=2048)
+def _read_start(line: str) -> tuple[str, str, int] | None:
+    """A plain start line: method, Request-URI, 0, or "", reason, status; None for all that `_start` is to look at.
+
+    Cached: a dialog has the same few.
+    """
+    try:
+        message = _start(line, [], [], b"")
+    except MalformedMessage:
+        return None
+    return (message.method, message.uri, 0) if isinstance(message, Request) else ("", message.reason, message.status)
 
 
 def _start(start: str, names: list[str], lines: list[str], body: bytes) -> Request | Response:
@@ -117,7 +143,7 @@ def answerable(request: Request) -> Request | None:
 
 def _check(message: Request | Response, flaw: str) -> None:
     names, lines = message.names, message.lines
-    table = dict(zip(names, lines, strict=True))
+    table = dict(zip(names, lines))  # noqa: B905 -- they are in step, and saying so costs a keyword a message
     if len(table) != len(names):
         single = list(filter(_is_single, names))
         if len(set(single)) != len(single):
@@ -136,7 +162,8 @@ def _check(message: Request | Response, flaw: str) -> None:
         raise _refusal(message, "missing header", f"Missing {error.args[0]}") from None
     except MalformedValue as error:
         raise _refusal(message, "header value", error.reason) from error
-    _measure_body(message, table.get("Content-Length"))
+    if table.get("Content-Length") != f"Content-Length: {len(message.body)}":
+        _measure_body(message, table.get("Content-Length"))
 
 
 _is_single: Final = SINGLE.__contains__
