@@ -97,10 +97,10 @@ class Message:
         self.cseq, self.cseq_method = _cseq_in(self._line("CSeq"))
 
     def _read_from(self) -> None:
-        self.from_ = _address_in(self._line("From"))
+        self.from_ = address_in(self._line("From"))
 
     def _read_to(self) -> None:
-        self.to = _address_in(self._line("To"))
+        self.to = address_in(self._line("To"))
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class Message:
         """The first Contact, or None."""
         line = self._line("Contact")
         if "," not in line and line[-1] not in ": \t":
-            return _address_in(line)
+            return address_in(line)
         values = self.elements("Contact")
         return parse_address(values[0]) if values else None
 
@@ -170,16 +170,10 @@ class Message:
     def read_mandatory(self, table: dict[str, str]) -> None:
         """Fill the values that every message is asked for, from canonical name → first line; MalformedValue if one is bad."""
         self._via = read_via(table["Via"])
-        from_, to, cseq, line = table["From"], table["To"], table["CSeq"], table["Call-ID"]
-        if len(from_) + len(to) + len(cseq) <= CACHED_LENGTH:  # then each of them is short: past the functions that ask
-            self.from_, self.to = _read_address(from_), _read_address(to)
-            self.cseq, self.cseq_method = _read_cseq(cseq)
-        else:
-            self.from_, self.to = _address_in(from_), _address_in(to)
-            self.cseq, self.cseq_method = _cseq_in(cseq)
-        self.call_id = call_id = line[line.index(":") + 1 :].strip()
-        if not call_id or " " in call_id:
-            raise MalformedValue("Call-ID")
+        from_, to, call_id = table["From"], table["To"], table["Call-ID"]
+        read = _read_dialog if len(from_) + len(to) + len(call_id) <= 2 * CACHED_LENGTH else _read_dialog.__wrapped__
+        self.from_, self.to, self.call_id = read(from_, to, call_id)
+        self.cseq, self.cseq_method = _cseq_in(table["CSeq"])
 
     def remember(self, call_id: str, cseq: int, method: str, from_: Address | None = None, to: Address | None = None) -> None:
         """Take from the maker of a message the typed values of the lines that it wrote: nobody need parse them."""
@@ -282,12 +276,15 @@ class Message:
             self.replace("Content-Type", content_type)
         self.replace("Content-Length", str(len(body)))
 
-    def _share(self, other: Self) -> Self:
-        """Give a copy of this message what it knows of itself. Its lines are the same: a broken one breaks there too."""
-        other.content, other.call = self.content, self.call
-        with suppress(MalformedValue):
+    def _share(self, other: Self, names: list[str], lines: list[str]) -> Self:
+        """Make `other` a message with these lines that knows what this one knows; all slots here but the start line's."""
+        other.body = self.body
+        other.names, other.lines, other.content, other.call, other._via = names, lines, self.content, self.call, None
+        try:
             other.call_id, other.cseq, other.cseq_method = self.call_id, self.cseq, self.cseq_method
             other.from_, other.to = self.from_, self.to
+        except MalformedValue:
+            pass  # its lines are the same: a broken one breaks there too
         return other
 
     def start_line(self) -> str:
@@ -322,14 +319,19 @@ class Request(Message):
 
     def copy(self) -> Request:
         """A new request with the same lines: what a proxy edits and sends on."""
-        body = self.body  # first: a deferred one brings its Content-Length
-        return self._share(Request(self.method, self.uri, self.names[:], self.lines[:], body))
+        return self._twin(self.uri)
+
+    def _twin(self, uri: str) -> Request:
+        _ = self.body  # first: a deferred one brings its Content-Length
+        twin = _new_request(Request)
+        twin.method, twin.uri = self.method, uri
+        return self._share(twin, self.names[:], self.lines[:])
 
     def forwarded(self, uri: str, hops: int, routes: int = 0, record_routes: Sequence[str] = ()) -> Request:
         """A new request as a proxy sends it on (RFC 3261 §16.6): to another Request-URI, with this Max-Forwards, the first
         `routes` values of Route taken off, these values of Record-Route put above those that are there."""
-        body, names, lines = self.body, self.names[:], self.lines[:]
-        request = self._share(Request(self.method, uri, names, lines, body))
+        request = self._twin(uri)
+        names, lines = request.names, request.lines
         for _ in range(routes):
             index = names.index("Route")
             if "," in lines[index] or lines[index][-1] == ":":  # more or less than one value in the line
@@ -369,17 +371,22 @@ class Response(Message):
 
     def copy(self) -> Response:
         """A new response with the same lines: what a feature edits and passes on."""
-        body = self.body  # first, as in a request's copy
-        return self._share(Response(self.status, self.reason, self.names[:], self.lines[:], body))
+        return self._twin(0)
 
     def without_top_via(self) -> Response:
         """A new response as a proxy passes it upstream: its own Via, the topmost, taken off (RFC 3261 §16.7 step 3)."""
-        body, names, lines = self.body, self.names, self.lines
-        if names[0] == "Via" and "," not in lines[0]:
-            return self._share(Response(self.status, self.reason, names[1:], lines[1:], body))
-        response = self._share(Response(self.status, self.reason, names[:], lines[:], body))
+        if self.names[0] == "Via" and "," not in self.lines[0]:
+            return self._twin(1)
+        response = self._twin(0)
         response.remove_first("Via")
         return response
+
+    def _twin(self, start: int) -> Response:
+        """A copy from this line on."""
+        _ = self.body  # first, as in a request's
+        twin = _new_response(Response)
+        twin.status, twin.reason = self.status, self.reason
+        return self._share(twin, self.names[start:], self.lines[start:])
 
     def start_line(self) -> str:
         return f"{VERSION} {self.status} {self.reason}"
@@ -395,8 +402,8 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
     too: that tells its sender.
     """
     asked, found = request.names, request.lines
-    names, pick, to = _copied(tuple(asked)) if len(asked) <= _USUAL_HEADERS else _copied.__wrapped__(tuple(asked))
-    names, lines = names[:], [*pick(found), "Content-Length: 0"]
+    copied, pick, to = _copied(tuple(asked))
+    names, lines = copied[:], [*pick(found), "Content-Length: 0"]
     response = _new_response(Response)
     response.names, response.lines, response.body = names, lines, b""
     response.status, response.reason = status, reason or REASON.get(status, "Unknown")
@@ -416,16 +423,16 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
     return response
 
 
+_new_request: Final = Request.__new__
 _new_response: Final = Response.__new__
-_USUAL_HEADERS: Final = 64
-"""Requests with more lines are no part of the memory below: it stays small whatever strangers send."""
 
 
 @lru_cache(maxsize=256)
 def _copied(names: tuple[str, ...]) -> tuple[list[str], Callable[[list[str]], tuple[str, ...]], int]:
     """For a request with these header names: the names of its response, what picks their lines but the last, where To is.
 
-    Cached: a phone sends its headers always in the same few orders.
+    Cached: a phone sends its headers always in the same few orders; names are few and short but for what strangers make
+    up, and of that a message holds no more than 64 KB.
     """
     found = [index for index, name in enumerate(names) if name == "Via"]
     found += [names.index(name) for name in ("From", "To", "Call-ID", "CSeq") if name in names]
@@ -441,9 +448,19 @@ def _read_address(line: str) -> Address:
     return parse_address(line[line.index(":") + 1 :].strip())
 
 
-def _address_in(line: str) -> Address:
+def address_in(line: str) -> Address:
     """The one value of a From, To or Contact line. Cached by the line: the same few come back in every message of a dialog."""
     return _read_address(line) if len(line) <= CACHED_LENGTH else _read_address.__wrapped__(line)
+
+
+@lru_cache(maxsize=4096)
+def _read_dialog(from_: str, to: str, call_id: str) -> tuple[Address, Address, str]:
+    """The values of these three lines, together: they are the same in all messages of one direction of a dialog."""
+    value = call_id[call_id.index(":") + 1 :].strip()
+    addresses = address_in(from_), address_in(to)
+    if not value or " " in value:
+        raise MalformedValue("Call-ID")
+    return *addresses, value
 
 
 @lru_cache(maxsize=1024)
