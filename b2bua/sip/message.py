@@ -8,11 +8,10 @@ after that nobody does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from itertools import compress
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, runtime_checkable
+from typing import Final, Protocol, Self, runtime_checkable
 
 from b2bua.sip.address import Address, parse_address, split_unquoted
 from b2bua.sip.errors import MalformedValue
@@ -36,44 +35,35 @@ class Document(Protocol):
 class Message:
     """What requests and responses share. Values of headers are str; bytes that are no UTF-8 travel as surrogates.
 
-    The typed values that every message is asked for are plain attributes: the parser and whoever writes a line fills them
-    in, and one that nobody filled is read from its line when it is first asked for (MalformedValue if it is none).
+    A typed value stands in a slot that is empty until the parser, the line's maker or the first question fills it. (No
+    `__getattr__` for that: with one on the class, CPython reads every attribute by the slow road.)
     """
 
-    __slots__ = ("names", "lines", "body", "content", "call", "call_id", "cseq", "cseq_method", "from_", "to", "_via")
-
-    names: list[str]
-    lines: list[str]
-    body: bytes
-    content: object
-    """The body as a typed value where its maker had one: spares the reader a parse on a link in process."""
-    call: str
-    """Trace id of the call that caused this message; never on the wire."""
-    call_id: str
-    cseq: int
-    """The number of the CSeq (0 to 2³¹−1)."""
-    cseq_method: str
-    from_: Address
-    to: Address
-    _via: Via | None
+    __slots__ = ("names", "lines", "_body", "content", "call", "_call_id", "_cseq", "_cseq_method", "_from", "_to", "_via")
 
     def __init__(self, names: list[str], lines: list[str], body: bytes = b"") -> None:
         # Requests and responses do this themselves and not by super(): a call makes some ninety messages.
         self.names = names
         self.lines = lines
-        self.body = body
-        self.content = self._via = None
+        self._body: bytes | None = body
+        self.content: object = None
+        """The body as a typed value where its maker had one: spares the reader a parse on a link in process."""
         self.call = ""
+        """Trace id of the call that caused this message; never on the wire."""
+        self._call_id = self._cseq_method = ""
+        self._cseq = -1
+        self._from: Address | None = None
+        self._to: Address | None = None
+        self._via: Via | None = None
 
-    if not TYPE_CHECKING:
+    @property
+    def body(self) -> bytes:
+        body = self._body
+        return self._write_body() if body is None else body
 
-        def __getattr__(self, name: str) -> Any:
-            """Fill an attribute that is still empty. Python comes here for those only, so a filled one costs no call."""
-            fill = _FILL.get(name)
-            if fill is None:
-                raise AttributeError(name)
-            fill(self)
-            return getattr(self, name)
+    @body.setter
+    def body(self, body: bytes) -> None:
+        self._body = body
 
     def defer_body(self, content: Document) -> None:
         """Give a message in the making a typed body that is written only if somebody wants its bytes.
@@ -81,26 +71,15 @@ class Message:
         On a link in process nobody does, unless the trace is read: a call publishes a dozen documents.
         """
         self.content = content
-        del self.body
+        self._body = None
 
-    def _write_body(self) -> None:
+    def _write_body(self) -> bytes:
         content = self.content
         assert isinstance(content, Document)
-        body = self.body = content.encode()
+        body = self._body = content.encode()
         self.names.append("Content-Length")
         self.lines.append(f"Content-Length: {len(body)}")
-
-    def _read_call_id(self) -> None:
-        self.call_id = self.get("Call-ID") or ""
-
-    def _read_cseq(self) -> None:
-        self.cseq, self.cseq_method = _cseq_in(self._line("CSeq"))
-
-    def _read_from(self) -> None:
-        self.from_ = address_in(self._line("From"))
-
-    def _read_to(self) -> None:
-        self.to = address_in(self._line("To"))
+        return body
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -136,6 +115,40 @@ class Message:
         """The elements of a header as a set in lower case: Supported, Require, Accept."""
         return {element.partition(";")[0].strip().lower() for element in self.elements(name)} if name in self.names else set()
 
+    @property
+    def call_id(self) -> str:
+        if not self._call_id:
+            self._call_id = self.get("Call-ID") or ""
+        return self._call_id
+
+    @property
+    def cseq(self) -> int:
+        """The number of the CSeq (0 to 2³¹−1)."""
+        if self._cseq < 0:
+            self._read_cseq()
+        return self._cseq
+
+    @property
+    def cseq_method(self) -> str:
+        if self._cseq < 0:
+            self._read_cseq()
+        return self._cseq_method
+
+    def _read_cseq(self) -> None:
+        self._cseq, self._cseq_method = cseq_in(self._line("CSeq"))
+
+    @property
+    def from_(self) -> Address:
+        if self._from is None:
+            self._from = address_in(self._line("From"))
+        return self._from
+
+    @property
+    def to(self) -> Address:
+        if self._to is None:
+            self._to = address_in(self._line("To"))
+        return self._to
+
     def _line(self, name: str) -> str:
         """The first line of a header, `:` when it is not there."""
         return self.lines[self.names.index(name)] if name in self.names else ":"
@@ -170,29 +183,29 @@ class Message:
     def read_mandatory(self, table: dict[str, str]) -> None:
         """Fill the values that every message is asked for, from canonical name → first line; MalformedValue if one is bad."""
         self._via = read_via(table["Via"])
-        from_, to, call_id = table["From"], table["To"], table["Call-ID"]
-        read = _read_dialog if len(from_) + len(to) + len(call_id) <= 2 * CACHED_LENGTH else _read_dialog.__wrapped__
-        self.from_, self.to, self.call_id = read(from_, to, call_id)
-        self.cseq, self.cseq_method = _cseq_in(table["CSeq"])
+        from_, to, call_id, cseq = table["From"], table["To"], table["Call-ID"], table["CSeq"]
+        if len(from_) + len(to) + len(call_id) + len(cseq) <= 2 * CACHED_LENGTH:
+            self._from, self._to, self._call_id = _read_dialog(from_, to, call_id)
+            self._cseq, self._cseq_method = _read_cseq(cseq)
+        else:  # too long to be remembered
+            self._from, self._to, self._call_id = _read_dialog.__wrapped__(from_, to, call_id)
+            self._cseq, self._cseq_method = _read_cseq.__wrapped__(cseq)
 
     def remember(self, call_id: str, cseq: int, method: str, from_: Address | None = None, to: Address | None = None) -> None:
         """Take from the maker of a message the typed values of the lines that it wrote: nobody need parse them."""
-        self.call_id, self.cseq, self.cseq_method = call_id, cseq, method
-        if from_ is not None:
-            self.from_ = from_
-        if to is not None:
-            self.to = to
+        self._call_id, self._cseq, self._cseq_method = call_id, cseq, method
+        self._from, self._to = from_, to
 
     def read_leniently(self) -> None:
         """Put empty values where To or CSeq cannot be read, so that a refusal can be made of a broken message."""
         try:
-            self._read_to()
+            _ = self.to
         except MalformedValue:
-            self.to = Address("", "")
+            self._to = Address("", "")
         try:
-            self._read_cseq()
+            _ = self.cseq
         except MalformedValue:
-            self.cseq, self.cseq_method = 0, self.start_line().partition(" ")[0]
+            self._cseq, self._cseq_method = 0, self.start_line().partition(" ")[0]
 
     # -- making: only before the message is handed on ----------------------------------------------------------
 
@@ -200,10 +213,14 @@ class Message:
         """Drop the typed value of a header whose line has changed."""
         if name == "Via":
             self._via = None
-            return
-        for attribute in _ATTRIBUTES[name]:
-            with suppress(AttributeError):  # nobody has asked for it yet
-                delattr(self, attribute)
+        elif name == "From":
+            self._from = None
+        elif name == "To":
+            self._to = None
+        elif name == "CSeq":
+            self._cseq = -1
+        else:
+            self._call_id = ""
 
     def prepend(self, name: str, value: str) -> None:
         if name in _TYPED:
@@ -278,13 +295,9 @@ class Message:
 
     def _share(self, other: Self, names: list[str], lines: list[str]) -> Self:
         """Make `other` a message with these lines that knows what this one knows; all slots here but the start line's."""
-        other.body = self.body
-        other.names, other.lines, other.content, other.call, other._via = names, lines, self.content, self.call, None
-        try:
-            other.call_id, other.cseq, other.cseq_method = self.call_id, self.cseq, self.cseq_method
-            other.from_, other.to = self.from_, self.to
-        except MalformedValue:
-            pass  # its lines are the same: a broken one breaks there too
+        other.names, other.lines, other._body, other.content = names, lines, self._body, self.content
+        other.call, other._via, other._call_id = self.call, None, self._call_id
+        other._cseq, other._cseq_method, other._from, other._to = self._cseq, self._cseq_method, self._from, self._to
         return other
 
     def start_line(self) -> str:
@@ -292,7 +305,9 @@ class Message:
 
     def encode(self) -> bytes:
         """The message as it stands on the wire."""
-        body = self.body  # first: a deferred one brings its Content-Length
+        body = self._body
+        if body is None:  # first: it brings its Content-Length
+            body = self._write_body()
         return _join((self.start_line(), *self.lines, "\r\n")).encode("utf-8", "surrogateescape") + body
 
     def __str__(self) -> str:
@@ -309,9 +324,10 @@ class Request(Message):
         self.uri = uri
         self.names = names
         self.lines = lines
-        self.body = body
-        self.content = self._via = None
-        self.call = ""
+        self._body = body
+        self.content = self._from = self._to = self._via = None
+        self.call = self._call_id = self._cseq_method = ""
+        self._cseq = -1
 
     def parsed_uri(self) -> Uri:
         """The Request-URI in parts; MalformedValue if it is none."""
@@ -322,7 +338,8 @@ class Request(Message):
         return self._twin(self.uri)
 
     def _twin(self, uri: str) -> Request:
-        _ = self.body  # first: a deferred one brings its Content-Length
+        if self._body is None:  # first: it brings its Content-Length
+            self._write_body()
         twin = _new_request(Request)
         twin.method, twin.uri = self.method, uri
         return self._share(twin, self.names[:], self.lines[:])
@@ -365,9 +382,10 @@ class Response(Message):
         self.reason = reason
         self.names = names
         self.lines = lines
-        self.body = body
-        self.content = self._via = None
-        self.call = ""
+        self._body = body
+        self.content = self._from = self._to = self._via = None
+        self.call = self._call_id = self._cseq_method = ""
+        self._cseq = -1
 
     def copy(self) -> Response:
         """A new response with the same lines: what a feature edits and passes on."""
@@ -383,7 +401,8 @@ class Response(Message):
 
     def _twin(self, start: int) -> Response:
         """A copy from this line on."""
-        _ = self.body  # first, as in a request's
+        if self._body is None:  # first, as in a request's
+            self._write_body()
         twin = _new_response(Response)
         twin.status, twin.reason = self.status, self.reason
         return self._share(twin, self.names[start:], self.lines[start:])
@@ -404,19 +423,16 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
     asked, found = request.names, request.lines
     copied, pick, to = _copied(tuple(asked))
     names, lines = copied[:], [*pick(found), "Content-Length: 0"]
+    known_to = request._to
+    if tag and not (request.to if known_to is None else known_to).tag:
+        lines[to] = f"{lines[to].rstrip()};tag={tag}"
+        known_to = None  # read anew by whoever asks: hardly anybody does
     response = _new_response(Response)
-    response.names, response.lines, response.body = names, lines, b""
     response.status, response.reason = status, reason or REASON.get(status, "Unknown")
-    response.content, response.call, response._via = None, request.call, request._via
-    try:
-        response.call_id, response.cseq, response.cseq_method = request.call_id, request.cseq, request.cseq_method
-        if tag and not request.to.tag:
-            lines[to] = f"{lines[to].rstrip()};tag={tag}"  # its typed value is read by whoever asks: hardly anybody does
-        else:
-            response.to = request.to
-        response.from_ = request.from_
-    except MalformedValue:
-        pass  # the lines are there as they came, and that is all
+    response.names, response.lines, response._body, response.content = names, lines, b"", None
+    response.call, response._via, response._call_id = request.call, request._via, request._call_id
+    response._cseq, response._cseq_method = request._cseq, request._cseq_method
+    response._from, response._to = request._from, known_to
     if status == 100 and "Timestamp" in asked:  # RFC 3261 §8.2.6.1
         names.insert(-1, "Timestamp")
         lines.insert(-1, found[asked.index("Timestamp")])
@@ -485,7 +501,7 @@ def _read_cseq(line: str) -> tuple[int, str]:
     return int(number), method
 
 
-def _cseq_in(line: str) -> tuple[int, str]:
+def cseq_in(line: str) -> tuple[int, str]:
     """Number and method of a CSeq line, cached by the line: most are low numbers."""
     return _read_cseq(line) if len(line) <= CACHED_LENGTH else _read_cseq.__wrapped__(line)
 
@@ -493,16 +509,3 @@ def _cseq_in(line: str) -> tuple[int, str]:
 _join: Final = "\r\n".join
 _name_of: Final = itemgetter(0)
 _line_of: Final = "%s: %s".__mod__
-
-_FILL: Final[dict[str, Callable[[Message], None]]] = {
-    "call_id": Message._read_call_id,
-    "cseq": Message._read_cseq,
-    "cseq_method": Message._read_cseq,
-    "from_": Message._read_from,
-    "to": Message._read_to,
-    "body": Message._write_body,
-}
-"""Attribute → what fills it."""
-
-_ATTRIBUTES: Final = {"From": ("from_",), "To": ("to",), "Call-ID": ("call_id",), "CSeq": ("cseq", "cseq_method")}
-"""Header → the attributes that are read from its line."""
