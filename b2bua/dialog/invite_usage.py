@@ -125,7 +125,10 @@ class InviteUsage:
         ack.append("Max-Forwards", "70")
         for name, value in headers:
             ack.append(name, value)
-        ack.set_body(body, content_type)
+        if body:
+            ack.set_body(body, content_type)
+        else:
+            ack.append("Content-Length", "0")
         self._ack, self._acked_cseq = ack, self._client_cseq
         self.owes_ack = False
         self._layer.send_ack(ack.copy(), self._flow)

@@ -12,11 +12,12 @@ class SessionDescriptions:
     A refused offer leaves no trace in `theirs` and `ours`: phones try again with the same version.
     """
 
-    __slots__ = ("theirs", "ours", "_origin", "_line", "_last")
+    __slots__ = ("theirs", "ours", "_origin", "_version", "_line", "_last")
 
     def __init__(self, session_id: int, host: str) -> None:
         family = "IP6" if ":" in host else "IP4"
-        self._origin = sdp.Origin("-", str(session_id), 0, f"IN {family} {host.strip('[]')}")
+        self._origin = "-", str(session_id), f"IN {family} {host.strip('[]')}"
+        self._version = 0
         self._line = b""
         """Our o= line."""
         self._last = (b"", b"")
@@ -35,8 +36,9 @@ class SessionDescriptions:
             return body
         if self._last != (before, after):
             self._last = before, after
-            self._origin = self._origin._replace(version=self._origin.version + 1)
-            self._line = str(self._origin).encode()
+            self._version += 1
+            username, session_id, address = self._origin
+            self._line = str(sdp.Origin(username, session_id, self._version, address)).encode()
         return before + self._line + after
 
     def is_refresh(self, offer: bytes) -> bool:
