@@ -424,7 +424,7 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
     copied, pick, to = _copied(tuple(asked))
     names, lines = copied[:], [*pick(found), "Content-Length: 0"]
     known_to = request._to
-    if tag and not (request.to if known_to is None else known_to).tag:
+    if tag and to >= 0 and not (request.to if known_to is None else known_to).tag:
         lines[to] = f"{lines[to].rstrip()};tag={tag}"
         known_to = None  # read anew by whoever asks: hardly anybody does
     response = _new_response(Response)
@@ -445,7 +445,8 @@ _new_response: Final = Response.__new__
 
 @lru_cache(maxsize=256)
 def _copied(names: tuple[str, ...]) -> tuple[list[str], Callable[[list[str]], tuple[str, ...]], int]:
-    """For a request with these header names: the names of its response, what picks their lines but the last, where To is.
+    """For a request with these header names: the names of its response, what picks their lines but the last, and where To
+    is (−1: nowhere).
 
     Cached: a phone sends its headers always in the same few orders; names are few and short but for what strangers make
     up, and of that a message holds no more than 64 KB.
