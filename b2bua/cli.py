@@ -15,10 +15,14 @@ import click
 import structlog
 
 from b2bua import __version__
-from b2bua.config import ConfigError, Settings, load_settings
+from b2bua.cli_config import config_commands
+from b2bua.config import ConfigError, Settings, load_settings, placed, survey
+from b2bua.sip.digest_algorithms import MD5
+from b2bua.sip.digest_offer import DigestOffer
 from b2bua.store.interface import Store, StoreError
 from b2bua.store.opening import open_store
-from b2bua.store.users_file import make_user, read_users
+from b2bua.store.private_file import write_private
+from b2bua.store.users_file import htdigest_text, make_user, read_users
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -35,9 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _status(arguments: Sequence[str] | None) -> int:
     try:
         result = commands.main(arguments, prog_name="b2bua", standalone_mode=False)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _fail(error.format_message())
     except click.Abort:
         return 130
     except BrokenPipeError:  # `b2bua trace | head`: the reader has had enough.
@@ -74,18 +80,28 @@ def commands() -> None:
 @_DOMAIN
 @click.option("--listen", multiple=True, metavar="udp|tcp:HOST:PORT[/ADVERTISED]", help="A listener; repeatable.")
 @click.option("--http", metavar="HOST:PORT", help="Metrics, health, API. [127.0.0.1:8080]")
-@click.option("--users", metavar="FILE", help="Lines user,password, read at each start; only HA1s are kept.")
+@click.option("--users", metavar="FILE", help="Lines user,password, or an htdigest file; only HA1s are kept.")
 @_STORE
 @click.option("--trace", metavar="N", help="Messages that the trace keeps; 0 = off. [10000]")
 @click.option("--trace-secrets", is_flag=True, default=None, help="Let loopback see secrets in the trace.")
 @click.option("--challenge-reinvite", metavar="always|when-needed|never", help="Whether a re-INVITE gets 407. [always]")
 def run(config: str | None, **options: object) -> int:
-    """Run the server until SIGTERM or SIGINT."""
-    settings = _settings(config, **options)
-    settings.check()
+    """Run the server until SIGTERM or SIGINT; SIGHUP reads settings and users again."""
+    path = Path(config) if config else None
+
+    def read() -> Settings:
+        found = survey(path, os.environ, options)
+        if problems := (*found.problems, *(placed(problem, found.given) for problem in found.settings.conflicts())):
+            raise ConfigError(*problems)
+        return found.settings
+
+    settings = read()
     from b2bua.service import run as run_service  # Late: `b2bua user` and `--help` need no reactor.
 
-    return run_service(settings)
+    try:
+        return run_service(settings, read)
+    except (ConfigError, StoreError) as error:
+        raise ConfigError(placed(str(error), survey(path, os.environ, options).given)) from None
 
 
 @commands.group()
@@ -107,7 +123,7 @@ def add_user(name: str, **options: str | None) -> int:
     settings = _settings(**options)
     password = _password()
     try:
-        record = make_user(name, settings.domain, password)
+        record = make_user(name, settings.domain, password, _offer(settings).of(name))
     except ValueError as error:
         raise ConfigError(f"user {name}: {error}") from None
     with _Opened(settings) as store:
@@ -144,13 +160,34 @@ def remove_user(name: str, **options: str | None) -> int:
 @click.argument("file")
 @_store_options
 def import_users(file: str, **options: str | None) -> int:
-    """Add or change the users of FILE, lines user,password."""
+    """Add or change the users of FILE: user,password in CSV, with or without a header, or an htdigest file."""
     settings = _settings(**options)
-    records = read_users(Path(file), settings.domain)
+    records = read_users(Path(file), settings.domain, _offer(settings).of, spreadsheet=True)
     with _Opened(settings) as store:
         store.put_users(records)
     click.echo(f"{len(records)} users imported")
     return 0
+
+
+@user.command("export")
+@click.argument("file")
+@_store_options
+def export_users(file: str, **options: str | None) -> int:
+    """Write all users to FILE, which must not exist, as an htdigest file: with their MD5 HA1s."""
+    path = Path(file)
+    if path.exists():
+        raise ConfigError(f"{path}: File exists")
+    with _Opened(_settings(**options)) as store:
+        records = sorted(store.users(), key=lambda record: record.name)
+    left_out = [record.name for record in records if MD5 not in record.ha1s]
+    write_private(path, htdigest_text(records))
+    if left_out:
+        click.echo(f"b2bua: left out, without an MD5 HA1: {' '.join(left_out)}", err=True)
+    click.echo(f"{len(records) - len(left_out)} users exported")
+    return 0
+
+
+commands.add_command(config_commands)
 
 
 @commands.command()
@@ -180,6 +217,10 @@ class _Opened:
 
     def __exit__(self, *_reason: object) -> None:
         self._store.close()
+
+
+def _offer(settings: Settings) -> DigestOffer:
+    return DigestOffer(settings.digest_algorithms, settings.user_digest_algorithms)
 
 
 def _settings(config: str | None, **options: object) -> Settings:

@@ -1,31 +1,28 @@
 """The settings and where they come from: command line > environment `B2BUA_…` > TOML file > default.
 
-Whatever is wrong becomes one `ConfigError` whose text is the one line that the user sees: which file and line (or which
-variable or option), what is wrong, and for an unknown key the nearest known one. Relative paths count from the working
-directory, wherever they were written.
+Whatever is wrong becomes a line that the user sees: which file and line (or which variable or option), what is wrong, and
+for an unknown key the nearest known one. A `ConfigError` has all of them. Relative paths count from the working directory,
+wherever they were written.
 """
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
+from b2bua.config_tables import ENTRIES, nearest, read_algorithms, read_challenges, read_pair, read_user_lists
+from b2bua.sip.digest_algorithms import MD5, missing
+
 KNOWN_TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
 SUPPORTED_TRANSPORTS: Final = ("udp", "tcp")
 """What a listener can be opened for today; the others are understood and refused by `Settings.check`."""
-
-CHALLENGEABLE: Final = frozenset(
-    ("REGISTER", "SUBSCRIBE", "INVITE", "PUBLISH", "OPTIONS", "MESSAGE", "REFER", "UPDATE", "PRACK", "BYE", "INFO")
-)  # fmt: skip
-"""Methods whose challenge can be set. ACK and CANCEL cannot be (RFC 3261 §22.1), NOTIFY never is."""
 
 ENVIRONMENT_PREFIX: Final = "B2BUA_"
 CONFIG_VARIABLE: Final = "B2BUA_CONFIG"
@@ -39,7 +36,11 @@ _TABLE_LINE = re.compile(rf"\s*\[\[?\s*({_KEY_PART}(?:\s*\.\s*{_KEY_PART})*)\s*\
 
 
 class ConfigError(Exception):
-    """A setting that cannot be used; the text is one line for the user."""
+    """Settings that cannot be used. The text is one line for the user, `problems` are all lines, the text's first."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(problems[0])
+        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     listen: tuple[Listen, ...] = (Listen("udp", "0.0.0.0", 5060), Listen("tcp", "0.0.0.0", 5060))
     """Where SIP is heard: `TRANSPORT:HOST:PORT[/ADVERTISED]`, several allowed."""
     http: tuple[str, int] = ("127.0.0.1", 8080)
-    """Where metrics, health, API and console are served: `HOST:PORT`."""
+    """Where metrics, health and trace are served."""
     users: Path | None = None
-    """A file with lines `user,password`, read at each start; only the HA1s are kept."""
+    """A file of users: lines `user,password`, or htdigest's. Only the HA1s are kept."""
     store: str = "sqlite:var/b2bua.db"
-    """Where users and bindings live: `memory:` or `sqlite:PATH`."""
-    trace: Annotated[int, msgspec.Meta(ge=0)] = 10_000
+    """Where users and bindings live."""
+    trace: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 10_000
     """How many messages the trace keeps; 0 = off."""
     trace_secrets: bool = False
     """Whether the trace may show digest responses and keys, to loopback only and when asked for."""
@@ -85,70 +86,95 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether a re-INVITE gets 407: on each one, only without valid credentials, or never."""
     aliases: tuple[str, ...] = ()
     """Further domain names that mean this domain."""
-    registration_expires_min: Annotated[int, msgspec.Meta(ge=1)] = 60
+    registration_expires_min: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 60
     """Seconds; a shorter registration is refused with 423 (RFC 3261 §10.3)."""
-    registration_expires_max: Annotated[int, msgspec.Meta(ge=1)] = 3600
+    registration_expires_max: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 3600
     """Seconds; a longer registration is shortened to this."""
-    registration_expires_default: Annotated[int, msgspec.Meta(ge=1)] = 3600
+    registration_expires_default: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 3600
     """Seconds granted to a registration that asks for none."""
-    nonce_lifetime: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    nonce_lifetime: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
     """Seconds until a nonce is stale."""
     strict_digest_uri: bool = False
     """Whether the digest's `uri` must equal the Request-URI (RFC 7616 §3.4.6); many phones differ."""
-    stream_connections: Annotated[int, msgspec.Meta(ge=1)] = 4096
+    stream_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 4096
     """TCP connections that one listener accepts."""
-    stream_idle: Annotated[int, msgspec.Meta(ge=60)] = 3900
-    """Seconds of silence after which a TCP connection is closed; shorter than a registration cuts off phones that are silent."""
-    keep_alive: Annotated[int, msgspec.Meta(ge=0)] = 30
+    stream_idle: Annotated[int, msgspec.Meta(ge=60, le=2**32 - 1)] = 3900
+    """Seconds of silence after which a TCP connection is closed; less than a registration cuts silent phones off."""
+    keep_alive: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 30
     """Seconds between two OPTIONS to a phone behind NAT, which keep its way in open; 0 = none."""
+    digest_algorithms: tuple[str, ...] = (MD5,)
+    """Digest algorithms offered, a challenge each, the strongest first. Each user needs an HA1 by each."""
+    user_digest_algorithms: dict[str, tuple[str, ...]] = {}
+    """Users to whom other algorithms are offered."""
     watchers: Literal["domain", "self"] = "domain"
-    """Who may watch a lamp: every authenticated user of the domain, or the user alone."""
+    """Who may watch a lamp: every user of the domain, or its own user alone."""
     feature_server: str = "communication_manager"
-    """The feature server in this process: the name of a plugin, or `none`."""
+    """The feature server in this process."""
     features: tuple[str, ...] = ("hold", "lamps")
     """The feature server's features, in the order in which they see a message."""
     feature_directory: Path | None = None
     """A directory of your own features, one file each."""
-    session_expires: Annotated[int, msgspec.Meta(ge=0)] = 1800
+    session_expires: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] = 1800
     """Seconds that a call lives without a session refresh, on each leg (RFC 4028); 0 = no session timers."""
-    session_expires_min: Annotated[int, msgspec.Meta(ge=1)] = 90
+    session_expires_min: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 90
     """Seconds; a shorter session interval is refused with 422. RFC 4028 §4 wants 90 at least."""
-    call_length_max: Annotated[int, msgspec.Meta(ge=0)] = 14_400
+    call_length_max: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] = 14_400
     """Seconds after which a call ends in any case; 0 = never."""
     challenge: dict[str, Literal["401", "407", "none"]] = {}
-    """Per method another challenge than the default policy's: `401`, `407`, `none`."""
+    """Per method another challenge than the default policy's."""
 
     def check(self) -> None:
         """ConfigError when the server cannot start with these settings, whatever their sources."""
+        if problems := tuple(self.conflicts()):
+            raise ConfigError(*problems)
+
+    def conflicts(self) -> Iterator[str]:
+        """Why the server cannot start with these settings, a line each that begins with a key."""
         if not self.listen:
-            raise ConfigError("listen: at least one listener is needed")
+            yield "listen: at least one listener is needed"
         for listen in self.listen:
             if listen.transport not in SUPPORTED_TRANSPORTS:
                 supported = ", ".join(SUPPORTED_TRANSPORTS)
-                raise ConfigError(f"listen: {listen}: {listen.transport} is not supported yet; supported: {supported}")
+                yield f"listen: {listen}: {listen.transport} is not supported yet; supported: {supported}"
         bound = [(listen.transport, listen.host, listen.port) for listen in self.listen if listen.port]
-        for address in bound:
+        for address in dict.fromkeys(bound):
             if bound.count(address) > 1:
-                raise ConfigError(f"listen: {Listen(*address)} stands there twice")
+                yield f"listen: {Listen(*address)} stands there twice"
         low, high = self.registration_expires_min, self.registration_expires_max
         if not low <= self.registration_expires_default <= high:
-            raise ConfigError(
+            yield (
                 f"registration_expires_default: {self.registration_expires_default} is not between "
                 f"registration_expires_min ({low}) and registration_expires_max ({high})"
             )
         if 0 < self.session_expires < self.session_expires_min:
-            raise ConfigError(
-                f"session_expires: {self.session_expires} is below session_expires_min ({self.session_expires_min}); 0 = off"
-            )
+            yield f"session_expires: {self.session_expires} is below session_expires_min ({self.session_expires_min}); 0 = off"
+        for key, algorithms in (("digest_algorithms", self.digest_algorithms), *self.user_digest_algorithms.items()):
+            for algorithm in missing(algorithms):
+                where = key if key == "digest_algorithms" else f"user_digest_algorithms: {key}"
+                yield f"{where}: {algorithm} is not in this Python's OpenSSL"
 
 
 class Given(NamedTuple):
-    """A value as it was given, and the words that name its place in an error."""
+    """A value as it was given, and where."""
 
-    where: str
+    source: str
+    """`lab.toml:3`, `B2BUA_TRACE`, `--trace`."""
     value: object
     textual: bool
     """From the command line or environment: numbers, flags and lists are still text."""
+
+
+class Survey(NamedTuple):
+    """All that the sources say, right and wrong."""
+
+    settings: Settings
+    """Of what is right; the rest is at its default."""
+    given: dict[str, Given]
+    """Key → where it was given."""
+    problems: tuple[str, ...]
+    """What is wrong, a line each."""
+    wrong: frozenset[str]
+    """Keys whose value is wrong; all of them when the file cannot be read."""
 
 
 def load_settings(config: Path | None, environment: Mapping[str, str], options: Mapping[str, object]) -> Settings:
@@ -156,23 +182,52 @@ def load_settings(config: Path | None, environment: Mapping[str, str], options: 
 
     Without `config` the file that `B2BUA_CONFIG` names is read, if it names one. ConfigError when anything is wrong.
     """
+    found = survey(config, environment, options)
+    if found.problems:
+        raise ConfigError(*found.problems)
+    return found.settings
+
+
+def survey(config: Path | None, environment: Mapping[str, str], options: Mapping[str, object]) -> Survey:
+    """`load_settings` that goes on behind what is wrong."""
     if config is None and environment.get(CONFIG_VARIABLE):
         config = Path(environment[CONFIG_VARIABLE])
-    given = {} if config is None else _from_file(config)
-    given |= _from_environment(environment)
+    problems: list[str] = []
+    given: dict[str, Given] = {}
+    wrong: set[str] = set()
+    if config is not None:
+        try:
+            given = _from_file(config, problems, wrong)
+        except ConfigError as error:
+            problems += error.problems
+            wrong |= set(FIELDS)
+    given |= _from_environment(environment, problems)
     for key, value in options.items():
         if value is not None and value != ():
             given[key] = Given("--" + key.replace("_", "-"), value, True)
-    values: dict[str, Any] = {key: _read(key, one) for key, one in given.items()}
-    return Settings(**values)
+    values: dict[str, Any] = {}
+    for key, one in given.items():
+        try:
+            values[key] = _read(key, one)
+        except ConfigError as error:
+            problems += error.problems
+            wrong.add(key)
+    return Survey(Settings(**values), given, tuple(problems), frozenset(wrong))
+
+
+def placed(problem: str, given: Mapping[str, Given]) -> str:
+    """A line that begins with a key, with the place where that was given before it; any other line as it is."""
+    key, _, what = problem.partition(": ")
+    return f"{_where(key, given[key])}: {what}" if key in given else problem
 
 
 # ---- the sources
 
 
-def _from_file(path: Path) -> dict[str, Given]:
+def _from_file(path: Path, problems: list[str], wrong: set[str]) -> dict[str, Given]:
+    """The keys of a file; of single wrong ones `problems` and `wrong` hear, ConfigError when nothing can be read."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # Some editors begin a file with a byte order mark.
         document = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
@@ -187,29 +242,34 @@ def _from_file(path: Path) -> dict[str, Given]:
     for key, value in document.items():
         where = f"{path}:{line_of(text, (key,))}"
         if key not in FIELDS:
-            raise ConfigError(f"{where}: unknown key {key!r}; the nearest known key is {_nearest(key, FIELDS)!r}")
-        if key == "challenge" and isinstance(value, dict):
-            for method, choice in value.items():
-                _challenge(f"{path}:{line_of(text, (key, method))}: {key}.{method}", method, choice)
-        given[key] = Given(f"{where}: {key}", value, False)
+            problems.append(f"{where}: unknown key {key!r}; the nearest known key is {nearest(key, FIELDS)!r}")
+            continue
+        bad = []
+        if key in ENTRIES and isinstance(value, dict):
+            bad = [
+                f"{path}:{line_of(text, (key, name))}: {key}.{name}: {what}"
+                for name, entry in value.items()
+                if (what := ENTRIES[key](name, entry))
+            ]
+        if bad:
+            problems += bad
+            wrong.add(key)
+        else:
+            given[key] = Given(where, value, False)
     return given
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
+def _from_environment(environment: Mapping[str, str], problems: list[str]) -> dict[str, Given]:
     known = {ENVIRONMENT_PREFIX + key.upper(): key for key in FIELDS}
     given = {}
     for name, value in environment.items():
         if not name.startswith(ENVIRONMENT_PREFIX) or name == CONFIG_VARIABLE or _ORCHESTRATION.match(name):
             continue
         if name not in known:
-            raise ConfigError(f"environment: unknown {name}; the nearest known variable is {_nearest(name, known)}")
-        if value:  # An empty variable counts as not set: Compose files write `${NAME:-}`.
+            problems.append(f"environment: unknown {name}; the nearest known variable is {nearest(name, known)}")
+        elif value:  # An empty variable counts as not set: Compose files write `${NAME:-}`.
             given[known[name]] = Given(name, value, True)
     return given
-
-
-def _nearest(key: str, known: Mapping[str, object]) -> str:
-    return difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
 
 
 def line_of(text: str, path: tuple[str, ...]) -> int:
@@ -247,9 +307,14 @@ def _read(key: str, given: Given) -> object:
         shape, reader = _READERS[key]
         return reader(_convert(given, shape))
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{given.where}: {_sentence(str(error))}") from None
+        raise ConfigError(f"{_where(key, given)}: {_sentence(str(error))}") from None
     except ValueError as error:
-        raise ConfigError(f"{given.where}: {error}") from None
+        raise ConfigError(f"{_where(key, given)}: {error}") from None
+
+
+def _where(key: str, given: Given) -> str:
+    """The words that name a setting in an error; variables and options speak for themselves."""
+    return given.source if given.textual else f"{given.source}: {key}"
 
 
 def _convert(given: Given, kind: Any) -> Any:
@@ -258,17 +323,10 @@ def _convert(given: Given, kind: Any) -> Any:
         if get_origin(kind) is tuple:
             value = [part.strip() for part in value.split(",") if part.strip()]
         elif get_origin(kind) is dict:
-            value = dict(_pair(part) for part in value.split(",") if part.strip())
+            value = dict(read_pair(part) for part in value.split(",") if part.strip())
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise ValueError(f"{value!r} is none of {', '.join(get_args(kind))}")
     return msgspec.convert(value, kind, strict=not given.textual)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"{text.strip()!r} is not METHOD=CHALLENGE")
-    return name.strip(), value.strip()
 
 
 def _sentence(text: str) -> str:
@@ -344,28 +402,6 @@ def _split_port(text: str) -> tuple[str, int | None]:
     return host, int(digits)
 
 
-def _challenge(where: str, method: str, choice: object) -> None:
-    """ConfigError for an override that makes no sense."""
-    if method not in CHALLENGEABLE:
-        if method in ("ACK", "CANCEL", "NOTIFY"):
-            raise ConfigError(f"{where}: {method} is never challenged")
-        nearest = _nearest(method.upper(), dict.fromkeys(sorted(CHALLENGEABLE)))
-        raise ConfigError(f"{where}: unknown method {method!r}; the nearest known method is {nearest!r}")
-    if choice not in ("401", "407", "none"):
-        raise ConfigError(f"{where}: {choice!r} is none of 401, 407, none (as text)")
-    if method == "REGISTER" and choice == "none":
-        raise ConfigError(f"{where}: REGISTER is always challenged")
-
-
-def _challenges(choices: dict[str, str]) -> dict[str, str]:
-    for method, choice in choices.items():
-        try:
-            _challenge(method, method, choice)
-        except ConfigError as error:
-            raise ValueError(str(error)) from None
-    return choices
-
-
 def _path(text: str) -> Path:
     if not text:
         raise ValueError("an empty path")
@@ -390,6 +426,8 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "users": (str, _path),
     "aliases": (tuple[str, ...], _aliases),
     "feature_directory": (str, _path),
-    "challenge": (dict[str, str], _challenges),
+    "digest_algorithms": (tuple[str, ...], read_algorithms),
+    "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
+    "challenge": (dict[str, str], read_challenges),
 }
 """Fields written in a form of their own: the shape of the text, and its reader (ValueError for a wrong one)."""

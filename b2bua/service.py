@@ -20,10 +20,12 @@ from twisted.internet.error import CannotListenError
 from b2bua import PRODUCT, __version__
 from b2bua.config import ConfigError, Listen, Settings, host_port_text
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
+from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import LoadError, load_features, load_server
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.observer import Observer
+from b2bua.reload import Reload
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
@@ -41,16 +43,17 @@ from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.ways import Ways
+from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
 from b2bua.sip.uri import parse_uri
+from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
 from b2bua.store.opening import open_store
 from b2bua.store.records import BindingRecord
-from b2bua.store.users_file import read_users
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
@@ -70,11 +73,15 @@ MAX_FILES: Final = 65_536
 
 
 class Server:
-    """One running server. Nothing is global: a test may make several on one reactor."""
+    """One running server. Nothing is global: a test may make several on one reactor.
 
-    def __init__(self, settings: Settings, reactor: Any, log: Any) -> None:
+    `read` gives the settings once more, on SIGHUP.
+    """
+
+    def __init__(self, settings: Settings, reactor: Any, log: Any, read: Callable[[], Settings] | None = None) -> None:
         self.settings = settings
         self.ready = False
+        self.reload = Reload(settings, read or (lambda: settings), self._follow, time.time, log)
         self._reactor = reactor
         self._log = log
         prefix = secrets.token_hex(8)
@@ -86,6 +93,7 @@ class Server:
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
         self.store: Store = open_store(settings.store, settings.domain, reactor.callFromThread)
         self.listeners = ListenerSet(time.monotonic, log.info)
+        self._file_users = FileUsers(self.store, settings.domain)
 
         # Session Manager.
         self.domain = Domain(settings.domain, settings.aliases)
@@ -106,25 +114,24 @@ class Server:
             self.layer.identifiers.tag, self.observer, settings.watchers,
         )  # fmt: skip
         self.event_state = EventState(packages, self.layer.identifiers.tag, self.timers, self.notifier.changed)
-        limits = ExpiryLimits(
-            settings.registration_expires_min, settings.registration_expires_max, settings.registration_expires_default
+        self._registrar = Registrar(
+            self.domain, self.location, self._save, time.time, self.observer, _limits(settings), self._learned
         )
-        registrar = Registrar(self.domain, self.location, self._save, time.time, self.observer, limits, self._learned)
-        authenticator = Authenticator(
+        self._authenticator = Authenticator(
             settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
-            ChallengePolicy(settings.challenge_reinvite, settings.challenge), self.observer, self.domain.is_alias,
-            settings.strict_digest_uri,
+            _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
         )  # fmt: skip
         self.session_manager = SessionManager(
             Parts(
-                self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, registrar,
-                authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
+                self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
+                self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
                 self.observer, self._failed,
             )
         )  # fmt: skip
 
         # The feature server, in process, behind its link.
         self.feature_server: FeatureServer | None = None
+        self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
             self.feature_server = self._start_feature_server(f"{prefix}c")
 
@@ -142,6 +149,10 @@ class Server:
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment)
         server = load_server(settings.feature_server, environment, features)
+        self._features = features
+        self._load_features = lambda wanted: load_features(
+            wanted.features, wanted.feature_directory, environment, self._features
+        )
         self.links.add(FeatureLink(environment.name, down))
         return server
 
@@ -172,6 +183,20 @@ class Server:
         waiting = [self._http.stopListening()]
         self.store.close()
         return waiting
+
+    def _follow(self, settings: Settings) -> None:
+        """Go on with these settings. What can fail comes first, so that a failure leaves everything as it was."""
+        features, policy, offer = self._load_features(settings), _policy(settings), _offer(settings)
+        users = None if settings.users is None else self._file_users.read(settings.users, offer)
+        check_ha1s(self.store.users() if users is None else self._file_users.after(users), offer)
+        if users is not None:
+            self._file_users.take(users)
+        self._authenticator.follow(policy, offer, settings.strict_digest_uri)
+        self._registrar.follow(_limits(settings))
+        self.notifier.follow(settings.watchers)
+        if self.feature_server is not None:
+            self._features = features
+            self.feature_server.use(features)
 
     def _listen(self, listen: Listen) -> None:
         settings = self.settings
@@ -212,11 +237,16 @@ class Server:
     # -- the store ---------------------------------------------------------------------------------------------
 
     def _load_users(self) -> None:
-        settings = self.settings
+        settings, offer = self.settings, _offer(self.settings)
         if settings.users is not None:
-            self.store.put_users(read_users(settings.users, settings.domain))
+            users = self._file_users.read(settings.users, offer)
+            check_ha1s(self._file_users.after(users), offer)
+            self._file_users.take(users)
             return
-        made = make_initial_users(self.store, settings.domain, settings.store, lambda: secrets.token_urlsafe(9))
+        made = make_initial_users(
+            self.store, settings.domain, settings.store, lambda: secrets.token_urlsafe(9), offer.of
+        )
+        check_ha1s(self.store.users(), offer)
         if made is not None:
             print(f"b2bua: first users 6001-6010, their passwords are in {made}", file=sys.stderr)
 
@@ -233,9 +263,9 @@ class Server:
         # `done` may come in a turn of the reactor of its own: what it sends on the link runs there.
         self.store.save_bindings(user, [_record(binding) for binding in bindings], done)
 
-    def _secret_of(self, user: str) -> str | None:
+    def _secret_of(self, user: str, algorithm: str) -> str | None:
         record = self.store.user(user)
-        return None if record is None else record.ha1_md5
+        return None if record is None else record.ha1s.get(algorithm, "")
 
     def _poll_store(self) -> None:
         self.store.poll()
@@ -303,6 +333,23 @@ class _Live:
     def subscriptions_active(self) -> dict[str, int]:
         return self._server.notifier.count()
 
+    def last_reload(self) -> tuple[bool, float]:
+        return self._server.reload.succeeded, self._server.reload.succeeded_at
+
+
+def _limits(settings: Settings) -> ExpiryLimits:
+    return ExpiryLimits(
+        settings.registration_expires_min, settings.registration_expires_max, settings.registration_expires_default
+    )
+
+
+def _policy(settings: Settings) -> ChallengePolicy:
+    return ChallengePolicy(settings.challenge_reinvite, settings.challenge)
+
+
+def _offer(settings: Settings) -> DigestOffer:
+    return DigestOffer(settings.digest_algorithms, settings.user_digest_algorithms)
+
 
 def _binding(record: BindingRecord) -> Binding:
     host, _, port = record.flow_remote.rpartition(":")
@@ -327,8 +374,11 @@ def _cannot_listen(host: str, port: int, error: CannotListenError) -> str:
     return f"{host_port_text(host, port)}: {getattr(reason, 'strerror', None) or reason}"
 
 
-def run(settings: Settings) -> int:
-    """Run a server until SIGTERM or SIGINT; the exit status. ConfigError, StoreError: it could not start."""
+def run(settings: Settings, read: Callable[[], Settings]) -> int:
+    """Run a server until SIGTERM or SIGINT; the exit status. ConfigError, StoreError: it could not start.
+
+    `read` gives the settings of all sources once more, for SIGHUP.
+    """
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
@@ -340,14 +390,15 @@ def run(settings: Settings) -> int:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )  # fmt: skip
     try:
-        server = Server(settings, reactor, structlog.get_logger())
+        server = Server(settings, reactor, structlog.get_logger(), read)
         server.start()
     except LoadError as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError(f"{error.key}: {error}") from None
     _tune_collector()
     _raise_file_limit()
     for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
         signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, server))
+    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(server.reload.run))
     listeners = " ".join(server.listeners.describe())
     host, port = settings.http
     print(f"b2bua {__version__} ready: {listeners} http://{host_port_text(host, port)} domain {settings.domain}", file=sys.stderr)

@@ -14,12 +14,13 @@ import structlog
 
 from b2bua import __version__
 from b2bua.cli import main
-from b2bua.config import ConfigError, Listen, Settings
+from b2bua.config import ConfigError, Listen, Settings, load_settings
 from b2bua.sip.digest import ha1
 from b2bua.store.interface import StoreError
 from b2bua.store.opening import open_store
 
 ROOT = Path(__file__).resolve().parent.parent
+LACKS_MD5 = "digest_algorithms: user 6001 has no HA1 by MD5; give the password again: b2bua user add 6001"
 UNSUPPORTED = "is not supported; supported: memory:, sqlite:PATH"
 
 
@@ -57,8 +58,9 @@ def service(monkeypatch):
     module = ModuleType("b2bua.service")
     module.seen, module.outcome = [], 0
 
-    def run(settings):
+    def run(settings, read):
         module.seen.append(settings)
+        assert read() == settings
         if isinstance(module.outcome, Exception):
             raise module.outcome
         return module.outcome
@@ -137,7 +139,7 @@ def test_our_own_mistakes_are_not_hidden(service):
     ("arguments", "line"),
     [
         (["--listen", "udp:127.0.0.1"], "--listen: '127.0.0.1' has no port"),
-        (["--listen", "tls:127.0.0.1:5061"], "listen: tls:127.0.0.1:5061: tls is not supported yet; supported: udp, tcp"),
+        (["--listen", "tls:127.0.0.1:5061"], "--listen: tls:127.0.0.1:5061: tls is not supported yet; supported: udp, tcp"),
         (["--trace", "many"], "--trace: expected int, got str"),
         (["--config", "missing.toml"], "missing.toml: No such file or directory"),
     ],
@@ -166,7 +168,7 @@ def test_a_user_is_added_changed_listed_and_removed(call):
     assert call("user", "add", "6002", stdin="other\n") == (0, "user 6002 added\n", "")
     assert call("user", "add", "6001", stdin="first\n") == (0, "user 6001 added\n", "")
     assert call("user", "add", "6001", stdin="second\n") == (0, "user 6001 changed\n", "")
-    assert stored().ha1_md5 == ha1("6001", "lab.internal", "second")
+    assert stored().ha1s["MD5"] == ha1("6001", "lab.internal", "second")
     assert call("user", "list") == (0, "6001\n6002\n", "")
     assert call("user", "remove", "6001") == (0, "user 6001 removed\n", "")
     assert call("user", "remove", "6001") == (2, "", "b2bua: user 6001: there is no such user\n")
@@ -177,10 +179,47 @@ def test_users_are_imported(call):
     Path("users.csv").write_text("6001,one\n6002,two\n")
     options = ("--store", "sqlite:other.db", "--domain", "example.com")
     assert call("user", "import", "users.csv", *options) == (0, "2 users imported\n", "")
-    assert stored("6002", "example.com", "sqlite:other.db").ha1_md5 == ha1("6002", "example.com", "two")
+    assert stored("6002", "example.com", "sqlite:other.db").ha1s["MD5"] == ha1("6002", "example.com", "two")
     Path("users.csv").write_text("6003,three\nsecret\n")
     assert call("user", "import", "users.csv", *options) == (2, "", "b2bua: users.csv:2: not a line user,password\n")
     assert call("user", "list", *options) == (0, "6001\n6002\n", "")
+
+
+def test_a_csv_file_with_a_header_and_quotes_is_imported(call):
+    Path("users.csv").write_text('Extension,Name of the desk,Password\n6001,"Anna, desk","with,comma"\n')
+    assert call("user", "import", "users.csv") == (0, "1 users imported\n", "")
+    assert stored().ha1s["MD5"] == ha1("6001", "lab.internal", "with,comma")
+
+
+def test_users_go_to_an_htdigest_file_and_come_back(call):
+    for name in ("6002", "6001"):
+        assert call("user", "add", name, stdin="secret\n")[0] == 0
+    assert call("user", "export", "users.htdigest") == (0, "2 users exported\n", "")
+    path = Path("users.htdigest")
+    lines = [f"{name}:lab.internal:{ha1(name, 'lab.internal', 'secret')}\n" for name in ("6001", "6002")]
+    assert path.read_text() == "".join(lines)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert call("user", "export", "users.htdigest") == (2, "", "b2bua: users.htdigest: File exists\n")
+    assert call("user", "import", "users.htdigest", "--store", "sqlite:other.db") == (0, "2 users imported\n", "")
+    assert stored(url="sqlite:other.db") == stored()
+    expected = "b2bua: users.htdigest:1: user 6001 is of the realm 'lab.internal'; the domain is 'example.com'\n"
+    assert call("user", "import", "users.htdigest", "--domain", "example.com") == (2, "", expected)
+
+
+def test_a_user_gets_the_ha1s_of_the_algorithms_that_are_set(call, monkeypatch):
+    assert call("user", "add", "6001", stdin="secret\n")[0] == 0
+    monkeypatch.setenv("B2BUA_DIGEST_ALGORITHMS", "SHA-256")
+    monkeypatch.setenv("B2BUA_USER_DIGEST_ALGORITHMS", "6002=SHA-512-256+MD5")
+    for name in ("6001", "6002"):
+        assert call("user", "add", name, stdin="secret\n")[0] == 0
+    assert stored("6001").ha1s == {"SHA-256": ha1("6001", "lab.internal", "secret", "SHA-256")}
+    assert sorted(stored("6002").ha1s) == ["MD5", "SHA-512-256"]
+    assert call("config", "check") == (0, "ok\n", "")
+    outcome = call("user", "export", "users.htdigest")
+    assert outcome == (0, "1 users exported\n", "b2bua: left out, without an MD5 HA1: 6001\n")
+    monkeypatch.delenv("B2BUA_DIGEST_ALGORITHMS")
+    status, _, errors = call("config", "check")
+    assert (status, errors) == (2, f"b2bua: {LACKS_MD5}\n")
 
 
 def test_the_store_comes_from_the_same_sources_as_the_servers(call, monkeypatch):
@@ -195,7 +234,7 @@ def test_the_password_is_asked_for_twice_at_a_terminal(call, monkeypatch):
     monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt: next(answers))
     assert call("user", "add", "6001", stdin=None)[0] == 0
     assert next(answers, None) is None
-    assert stored().ha1_md5 == ha1("6001", "lab.internal", "secret")
+    assert stored().ha1s["MD5"] == ha1("6001", "lab.internal", "secret")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +245,7 @@ def test_the_password_is_asked_for_twice_at_a_terminal(call, monkeypatch):
         (["add", "60 01"], "hunter2\n", "user 60 01: '60 01' is not a user name"),
         (["add", "6001", "--store", "memory:"], "hunter2\n", "store: memory: keeps no users; name a sqlite:PATH"),
         (["import", "missing.csv"], "", "missing.csv: No such file or directory"),
-        (["list", "--store", "redis://a:hunter2@h"], "", f"store redis://h {UNSUPPORTED}"),
+        (["list", "--store", "redis://a:hunter2@h"], "", f"store: redis://h {UNSUPPORTED}"),
     ],
 )  # fmt: skip
 def test_a_refused_user_command_is_one_line_without_the_password(call, arguments, stdin, line):
@@ -219,6 +258,47 @@ def test_a_file_that_is_no_store_is_one_line(call):
     Path("notes.txt").write_text("no database\n" * 1000)
     expected = (2, "", "b2bua: notes.txt: file is not a database\n")
     assert call("user", "list", "--store", "sqlite:notes.txt") == expected
+
+
+# ---- config
+
+
+def test_good_settings_are_ok(call, monkeypatch):
+    Path("lab.toml").write_text('store = "memory:"\nusers = "users.csv"\n')
+    Path("users.csv").write_text("6001,one\n")
+    assert call("config", "check", "--config", "lab.toml") == (0, "lab.toml: ok\n", "")
+    monkeypatch.setenv("B2BUA_CONFIG", "lab.toml")
+    assert call("config", "check") == (0, "lab.toml: ok\n", "")
+    assert sorted(path.name for path in Path().iterdir()) == ["lab.toml", "users.csv"]
+
+
+def test_the_settings_in_effect_are_shown_with_their_sources_and_read_back(call, monkeypatch):
+    Path("lab.toml").write_text('domain = "example.com"\n\nstore = "redis://:hunter2@h"\n[challenge]\nBYE = "407"\n')
+    monkeypatch.setenv("B2BUA_USER_DIGEST_ALGORITHMS", "a.b=MD5+SHA-256")
+    status, output, errors = call("config", "show", "--config", "lab.toml")
+    assert (status, errors) == (0, "")
+    assert "hunter2" not in output
+    lines = output.splitlines()
+    assert {
+        'domain = "example.com"  # lab.toml:1',
+        'store = "redis://h"  # lab.toml:3',
+        'challenge = { BYE = "407" }  # lab.toml:4',
+        'user_digest_algorithms = { "a.b" = ["SHA-256", "MD5"] }  # B2BUA_USER_DIGEST_ALGORITHMS',
+        'listen = ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"]  # default',
+        'http = "127.0.0.1:8080"  # default',
+        "# users = (not set)  # default",
+    } <= set(lines)
+    Path("shown.toml").write_text(output)
+    monkeypatch.delenv("B2BUA_USER_DIGEST_ALGORITHMS")
+    assert load_settings(Path("shown.toml"), {}, {}) == Settings(
+        domain="example.com", store="redis://h", challenge={"BYE": "407"}, user_digest_algorithms={"a.b": ("SHA-256", "MD5")}
+    )
+
+
+def test_the_reference_is_printed(call):
+    status, output, _ = call("config", "reference")
+    assert status == 0
+    assert "| `domain` | `B2BUA_DOMAIN` | `--domain` |" in output
 
 
 # ---- trace
@@ -259,4 +339,4 @@ def test_version():
 def test_a_password_comes_through_a_pipe():
     done = execute("user", "add", "6001", "--store", "sqlite:b2bua.db", input="secret\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "user 6001 added\n", "")
-    assert stored(url="sqlite:b2bua.db").ha1_md5 == ha1("6001", "lab.internal", "secret")
+    assert stored(url="sqlite:b2bua.db").ha1s["MD5"] == ha1("6001", "lab.internal", "secret")

@@ -84,6 +84,8 @@ def test_every_setting_from_the_environment():
         "B2BUA_STREAM_CONNECTIONS": "100",
         "B2BUA_STREAM_IDLE": "600",
         "B2BUA_KEEP_ALIVE": "0",
+        "B2BUA_DIGEST_ALGORITHMS": "MD5, SHA-256",
+        "B2BUA_USER_DIGEST_ALGORITHMS": "6002=SHA-512-256, 6003=MD5+SHA-256",
         "B2BUA_WATCHERS": "self",
         "B2BUA_FEATURE_SERVER": "none",
         "B2BUA_FEATURES": "lamps,hold",
@@ -112,6 +114,8 @@ def test_every_setting_from_the_environment():
         stream_connections=100,
         stream_idle=600,
         keep_alive=0,
+        digest_algorithms=("SHA-256", "MD5"),
+        user_digest_algorithms={"6002": ("SHA-512-256",), "6003": ("SHA-256", "MD5")},
         watchers="self",
         feature_server="none",
         features=("lamps", "hold"),
@@ -121,6 +125,11 @@ def test_every_setting_from_the_environment():
         call_length_max=0,
         challenge={"BYE": "407", "UPDATE": "none"},
     )
+
+
+def test_a_file_may_come_from_another_system(tmp_path):
+    (tmp_path / "lab.toml").write_bytes("\ufeff# the lab\r\ntrace = 7\r\n".encode())
+    assert load_settings(tmp_path / "lab.toml", {}, {}).trace == 7
 
 
 def test_the_environment_names_the_file(tmp_path):
@@ -161,6 +170,15 @@ def test_an_unknown_variable_is_refused_with_the_nearest():
     [
         ('\ntrace = "many"', "lab.toml:2: trace: expected int, got str"),
         ("trace = -1", "lab.toml:1: trace: expected int >= 0"),
+        ("trace = 10000001", "lab.toml:1: trace: expected int <= 10000000"),
+        ("nonce_lifetime = inf", "lab.toml:1: nonce_lifetime: expected float <= 86400.0"),
+        ("nonce_lifetime = nan", "lab.toml:1: nonce_lifetime: expected float"),
+        ("digest_algorithms = []", "lab.toml:1: digest_algorithms: a list of MD5, SHA-256, SHA-512-256 is wanted"),
+        ('digest_algorithms = ["SHA256"]', "lab.toml:1: digest_algorithms: unknown algorithm 'SHA256'; the nearest known algorithm is 'SHA-256'"),  # noqa: E501
+        ('digest_algorithms = "MD5"', "lab.toml:1: digest_algorithms: expected array, got str"),
+        ('[user_digest_algorithms]\n6001 = ["MD5"]\n6002 = ["md5"]', "lab.toml:3: user_digest_algorithms.6002: unknown algorithm 'md5'; the nearest known algorithm is 'MD5'"),  # noqa: E501
+        ("[user_digest_algorithms]\n6002 = 5", "lab.toml:2: user_digest_algorithms.6002: a list of MD5, SHA-256, SHA-512-256 is wanted"),  # noqa: E501
+        ("user_digest_algorithms = 5", "lab.toml:1: user_digest_algorithms: expected object, got int"),
         ("trace = true", "lab.toml:1: trace: expected int, got bool"),
         ("nonce_lifetime = 0", "lab.toml:1: nonce_lifetime: expected float > 0.0"),
         ('strict_digest_uri = "yes"', "lab.toml:1: strict_digest_uri: expected bool, got str"),
@@ -200,7 +218,7 @@ def test_options_and_variables_are_named_in_their_errors():
     expected = "--challenge-reinvite: 'sometimes' is none of always, when-needed, never"
     assert refused(challenge_reinvite="sometimes") == expected
     assert refused({"B2BUA_CHALLENGE": "ACK=407"}) == "B2BUA_CHALLENGE: ACK: ACK is never challenged"
-    assert refused({"B2BUA_CHALLENGE": "BYE"}) == "B2BUA_CHALLENGE: 'BYE' is not METHOD=CHALLENGE"
+    assert refused({"B2BUA_CHALLENGE": "BYE"}) == "B2BUA_CHALLENGE: 'BYE' is not NAME=VALUE"
 
 
 # ---- what holds between settings
@@ -315,6 +333,7 @@ def test_the_sample_names_every_setting_with_its_default(tmp_path):
 def test_the_sample_can_be_used_as_it_is_and_in_full(tmp_path):
     sample = SAMPLE.read_text(encoding="utf-8")
     assert load_settings(SAMPLE, {}, {}) == Settings()
-    settings = from_file(tmp_path, re.sub(r"^#-? (?=[A-Za-z_]+ = |\[)", "", sample, flags=re.MULTILINE))
+    settings = from_file(tmp_path, re.sub(r"^#-? (?=[A-Za-z0-9_]+ = |\[)", "", sample, flags=re.MULTILINE))
     assert (settings.users, settings.challenge) == (Path("users.csv"), {"BYE": "407"})
+    assert settings.user_digest_algorithms == {"6002": ("SHA-256", "MD5")}
     settings.check()

@@ -11,9 +11,11 @@ import click
 import pytest
 
 from b2bua.cli import commands
-from b2bua.config import CHALLENGEABLE, CONFIG_VARIABLE, ENVIRONMENT_PREFIX, FIELDS, Settings, load_settings
+from b2bua.config import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, FIELDS, Settings, load_settings
+from b2bua.config_tables import CHALLENGEABLE
 from b2bua.feature_server.loader import load_features
 from b2bua.observer import NAMES
+from b2bua.reference import table
 from b2bua.session_manager.challenge_policy import NEVER, ChallengePolicy
 from tests.feature_server.surroundings import Surroundings
 from tests.scenarios.scene import Scene, called, hang_up, invite
@@ -75,9 +77,20 @@ def test_every_setting_is_in_the_reference_and_nothing_else() -> None:
     assert sorted(configuration()) == sorted(FIELDS)
 
 
+def test_the_reference_is_what_the_code_says() -> None:
+    """Keys, variables, options, defaults, ranges, what SIGHUP follows, and the sentences: `b2bua config reference`."""
+    text = section("README.md", "Configuration")
+    start = text.index("| TOML key |")
+    assert text[start : text.index("\n\n", start) + 1] == table(options(commands.commands["run"]))
+
+
+def test_the_reference_names_no_option_that_is_not_there() -> None:
+    assert {"--config"} | {bare(row[2]) for row in configuration().values()} - {"–"} == options(commands.commands["run"])
+
+
 @pytest.mark.parametrize("key", FIELDS)
 def test_a_setting_has_its_default_variable_and_option(key: str, tmp_path: Path) -> None:
-    _, variable, option, default, meaning = configuration()[key]
+    _, variable, option, default, _range, _reload, meaning = configuration()[key]
     assert bare(variable) == ENVIRONMENT_PREFIX + key.upper()
     named = "--" + key.replace("_", "-")
     assert bare(option) == (named if named in options(commands.commands["run"]) else "–")
@@ -129,13 +142,14 @@ def wrong_call(words: list[str]) -> str:
     known = leaves()
     if words[0].startswith("-"):
         return "" if words[0] in ("--version", "--help") else f"no option {words[0]}"
-    if words[0] == "user" and len(words) > 1:
-        unknown = [verb for verb in words[1].split("|") if f"user {verb}" not in known]
+    group = words[0]
+    if isinstance(commands.commands.get(group), click.Group):
+        if len(words) == 1:
+            return ""
+        unknown = [verb for verb in words[1].split("|") if f"{group} {verb}" not in known]
         if unknown:
-            return f"no command user {unknown[0]}"
-        name = f"user {words[1].split('|')[0]}"
-    elif words[0] == "user":
-        return ""
+            return f"no command {group} {unknown[0]}"
+        name = f"{group} {words[1].split('|')[0]}"
     else:
         name = words[0]
     if name not in known:

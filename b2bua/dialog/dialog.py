@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from b2bua.sip.address import Address
 from b2bua.sip.errors import MalformedValue, SipError
-from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.message import Message, Request, Response, address_in
 from b2bua.sip.uri import parse_uri
 
 
@@ -12,7 +13,7 @@ class Dialog:
 
     __slots__ = (
         "call_id", "local_tag", "remote_tag", "local", "remote", "local_cseq", "remote_cseq", "route_set",
-        "remote_target", "contact", "_lines", "_names",
+        "remote_target", "contact", "_lines", "_names", "_parties", "_strict",
     )  # fmt: skip
 
     def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_target: str, contact: str) -> None:
@@ -34,6 +35,8 @@ class Dialog:
         """Our Contact value, angle brackets included."""
         self._names: list[str] = []
         self._lines: list[str] = []
+        self._parties: tuple[Address | None, Address | None] = (None, None)
+        self._strict = False
 
     @classmethod
     def as_server(cls, request: Request, local_tag: str, contact: str) -> Dialog:
@@ -89,21 +92,23 @@ class Dialog:
             cseq = self.local_cseq
         if not self._names:
             self._remember_constant_lines()
-        names, lines = self._names[:], self._lines[:]
-        uri = self.remote_target
-        if self.route_set and ";lr" not in self.route_set[0].lower():
-            uri = self._towards_strict_router(names, lines)
-        names.append("CSeq")
-        lines.append(f"CSeq: {cseq} {method}")
+        names, lines = [*self._names, "CSeq"], [*self._lines, f"CSeq: {cseq} {method}"]
+        uri = self._towards_strict_router(names, lines) if self._strict else self.remote_target
         request = Request(method, uri, names, lines)
-        request._call_id, request._cseq, request._cseq_method = self.call_id, cseq, method
+        request.remember(self.call_id, cseq, method, *self._parties)
         return request
 
     def _remember_constant_lines(self) -> None:
         to_tag = f";tag={self.remote_tag}" if self.remote_tag else ""
         self._names = ["Route"] * len(self.route_set) + ["From", "To", "Call-ID"]
         self._lines = [f"Route: {route}" for route in self.route_set]
-        self._lines += [f"From: {self.local};tag={self.local_tag}", f"To: {self.remote}{to_tag}", f"Call-ID: {self.call_id}"]
+        from_, to = f"From: {self.local};tag={self.local_tag}", f"To: {self.remote}{to_tag}"
+        self._lines += [from_, to, f"Call-ID: {self.call_id}"]
+        try:
+            self._parties = address_in(from_), address_in(to)
+        except MalformedValue:
+            self._parties = None, None  # the peer's own words, which it is given back
+        self._strict = bool(self.route_set) and ";lr" not in self.route_set[0].lower()
 
     def _towards_strict_router(self, names: list[str], lines: list[str]) -> str:
         """RFC 3261 §12.2.1.1: the first route without lr becomes the Request-URI, the target the last Route."""

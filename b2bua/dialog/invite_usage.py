@@ -16,7 +16,7 @@ from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
-from b2bua.transaction.timers import T1, T2, TIMEOUT, Timer
+from b2bua.transaction.timers import NEVER, T1, T2, TICK, TIMEOUT
 
 
 class InviteOwner(Protocol):
@@ -43,7 +43,7 @@ class InviteUsage:
 
     __slots__ = (
         "dialog", "client", "server", "owes_ack", "_layer", "_flow", "_owner", "_ack", "_acked_cseq",
-        "_accepted", "_accepted_cseq", "_repeat", "_give_up", "_interval", "_ended", "_client_cseq",
+        "_accepted", "_accepted_cseq", "_answered", "tick", "_interval", "_until", "_ended", "_client_cseq",
         "_ended_forks", "cancelled",
     )  # fmt: skip
 
@@ -65,9 +65,11 @@ class InviteUsage:
         self._acked_cseq = 0
         self._accepted: Response | None = None
         self._accepted_cseq = 0
-        self._repeat: Timer | None = None
-        self._give_up: Timer | None = None
+        self._answered: ServerTransaction | None = None
+        self.tick = NEVER
+        """The usage stands on the timer wheel itself while a 2xx is repeated: one timer for that and for the end of it."""
         self._interval = T1
+        self._until = 0.0
         self._ended = False
         self._ended_forks: set[str] = set()
 
@@ -123,7 +125,10 @@ class InviteUsage:
         ack.append("Max-Forwards", "70")
         for name, value in headers:
             ack.append(name, value)
-        ack.set_body(body, content_type)
+        if body:
+            ack.set_body(body, content_type)
+        else:
+            ack.append("Content-Length", "0")
         self._ack, self._acked_cseq = ack, self._client_cseq
         self.owes_ack = False
         self._layer.send_ack(ack.copy(), self._flow)
@@ -169,13 +174,12 @@ class InviteUsage:
             self.server = None
         self._layer.respond(transaction, response)
         if 200 <= response.status < 300:
-            self._stop_repeating()
-            self._accepted, self._accepted_cseq = response, response.cseq
+            self._accepted, self._accepted_cseq, self._answered = response, response.cseq, transaction
             self._interval = T1
             timers = self._layer.timers
+            self._until = timers.now() + TIMEOUT
             # Also over the link and over TCP: the ACK travels end to end and so must its lack be noticed end to end.
-            self._repeat = timers.start(T1, lambda: self._repeat_accepted(transaction))
-            self._give_up = timers.start(TIMEOUT, self._ack_never_came)
+            timers.put(self, T1)
 
     def ack_received(self, ack: Request) -> bool:
         """An ACK in this dialog; whether it was the first one for our last 2xx."""
@@ -195,23 +199,25 @@ class InviteUsage:
         """Whether an INVITE of either side is open, or a 2xx of either has no ACK yet: a new one would cross it (§14.1)."""
         return self.client is not None or self.server is not None or self.owes_ack or self._accepted is not None
 
-    def _repeat_accepted(self, transaction: ServerTransaction) -> None:
-        if self._accepted is None:
+    def expire(self) -> None:
+        """From the timer wheel: the 2xx once more, or nobody has acknowledged it in time."""
+        self.tick = NEVER
+        transaction, response = self._answered, self._accepted
+        if transaction is None or response is None:
             return
-        self._layer.respond(transaction, self._accepted)
-        self._interval = min(self._interval * 2, T2)
-        self._repeat = self._layer.timers.start(self._interval, lambda: self._repeat_accepted(transaction))
-
-    def _ack_never_came(self) -> None:
-        if self._accepted is not None:
+        timers = self._layer.timers
+        left = self._until - timers.now()
+        if left < TICK / 2:
             self._stop_repeating()
             self._owner.ack_missing()
+            return
+        self._layer.respond(transaction, response)
+        self._interval = min(self._interval * 2, T2)
+        timers.put(self, min(self._interval, left))
 
     def _stop_repeating(self) -> None:
-        for timer in (self._repeat, self._give_up):
-            if timer is not None:
-                timer.cancel()
-        self._accepted = self._repeat = self._give_up = None
+        self.tick = NEVER
+        self._accepted = self._answered = None
 
     def end(self) -> None:
         """The dialog ended: nothing is repeated any more, except the ACK of a 2xx that is already sent."""

@@ -43,6 +43,10 @@ class B2bua:
                 found["held" if call.caller.holding or call.callee.holding else "confirmed"] += 1
         return found
 
+    def use(self, features: Sequence[Feature]) -> None:
+        """New calls get these features; a call that stands keeps those that it began with."""
+        self.hooks = Hooks(features)
+
     def forget(self, leg: Leg) -> None:
         """From a leg that is over: nothing matches it any more."""
         self._legs.pop(leg.dialog.key, None)

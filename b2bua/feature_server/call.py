@@ -65,6 +65,7 @@ class Call:
         self._shown: tuple[str, bool, bool] = ("", False, False)
         self.caller = self._caller_leg(transaction, invite, _address_towards_caller(invite))
         self.callee = self._callee_leg(invite, _address_towards_callee(invite))
+        self.caller.other, self.callee.other = self.callee, self.caller
 
     def _caller_leg(self, transaction: ServerTransaction, invite: Request, address: str) -> Leg:
         environment = self.environment

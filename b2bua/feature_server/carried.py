@@ -7,6 +7,7 @@ from typing import Final
 from b2bua.sip.digest import parse_parameters
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message
+from b2bua.sip.sdp import CONTENT_TYPE
 
 _OF_ONE_LEG: Final = frozenset(
     # Dialog and hop.
@@ -22,6 +23,10 @@ _OF_ONE_LEG: Final = frozenset(
 )  # fmt: skip
 
 _OF_BODY: Final = ("Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language")
+_OTHER_OF_BODY: Final = frozenset(_OF_BODY[1:])
+SDP_LINE: Final = f"Content-Type: {CONTENT_TYPE}"
+"""The line that says of nearly every body what it is."""
+_CREDENTIALS: Final = frozenset(("Authorization", "Proxy-Authorization"))
 
 
 def carry(source: Message, target: Message) -> None:
@@ -36,12 +41,16 @@ def carry(source: Message, target: Message) -> None:
 
 def carry_body(source: Message, target: Message, body: bytes) -> None:
     """Give `target` this body with the body headers of `source`, and the Content-Length that every message has."""
+    names, lines = target.names, target.lines
     if body:
-        for name in _OF_BODY:
-            if name in source.names:
-                target.append(name, source.get(name) or "")
+        if SDP_LINE in source.lines and _OTHER_OF_BODY.isdisjoint(source.names):  # nearly always
+            names.append("Content-Type")
+            lines.append(SDP_LINE)
+        else:
+            target.extend([(name, source.get(name) or "") for name in _OF_BODY if name in source.names])
     target.body = body
-    target.append("Content-Length", str(len(body)))
+    names.append("Content-Length")
+    lines.append(f"Content-Length: {len(body)}")
 
 
 def carry_challenges(source: Message, target: Message, realm: str) -> bool:
@@ -59,6 +68,8 @@ def foreign_challenges(source: Message, realm: str) -> list[tuple[str, str]]:
 
 def carry_credentials(source: Message, target: Message, realm: str) -> None:
     """Copy what answers a challenge of another realm; credentials for ours never cross."""
+    if _CREDENTIALS.isdisjoint(source.names):
+        return
     for name, value in _of_other_realms(source, ("Authorization", "Proxy-Authorization"), realm):
         target.append(name, value)
 

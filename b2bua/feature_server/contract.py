@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from b2bua.feature_server.feature import Feature
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message
@@ -47,10 +48,10 @@ class Environment:
 
 
 class FeatureServer(Protocol):
-    """One feature server: made with an `Environment`, it sets itself as the user of its layer.
-
-    `calls` and `held` are read at scrape time.
-    """
+    """One feature server: made with an `Environment`, it sets itself as the user of its layer."""
 
     def calls(self) -> dict[str, int]:
-        """Standing calls by state: early, confirmed, held."""
+        """Standing calls by state: early, confirmed, held. Asked at scrape time."""
+
+    def use(self, features: Sequence[Feature]) -> None:
+        """New calls get these features; a call that stands keeps those that it began with."""

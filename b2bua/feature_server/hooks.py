@@ -68,11 +68,7 @@ class Hooks:
         `failed` hears of the first exception; nothing more happens to this message then. After a hook that waited
         `wanted` says whether anybody still waits for the message: the features behind it hear of it only then.
         """
-        hooks = self._overridden[name]
-        if not hooks:
-            then(message)
-            return
-        self._from(hooks, 0, arguments, message, then, failed, wanted)
+        self._from(self._overridden[name], 0, arguments, message, then, failed, wanted)
 
     def _from(
         self,
@@ -84,24 +80,25 @@ class Hooks:
         failed: Callable[[BaseException], None],
         wanted: Callable[[], bool],
     ) -> None:
-        while index < len(hooks):
+        for hook in hooks[index:]:
+            index += 1
             try:
-                result = hooks[index](*arguments, message)
+                result = hook(*arguments, message)
             except Exception as error:
                 failed(error)
                 return
-            index += 1
             if result is None:
                 return
-            if hasattr(result, "__await__"):
+            if result is not message:  # the same message again, as nearly always, is nothing to look at
+                if hasattr(result, "__await__"):
 
-                def resumed(value: Any, index: int = index) -> None:
-                    if value is not None and wanted():
-                        self._from(hooks, index, arguments, value, then, failed, wanted)
+                    def resumed(value: Any, index: int = index) -> None:
+                        if value is not None and wanted():
+                            self._from(hooks, index, arguments, value, then, failed, wanted)
 
-                drive(result, resumed, failed)
-                return
-            message = result
+                    drive(result, resumed, failed)
+                    return
+                message = result
         then(message)
 
 

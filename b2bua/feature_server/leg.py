@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
-from b2bua.feature_server.carried import carry, carry_body, carry_challenges, carry_credentials
+from b2bua.feature_server.carried import SDP_LINE, carry, carry_body, carry_challenges, carry_credentials
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.leg_session import LegSession
 from b2bua.feature_server.session_description import SessionDescriptions
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
 
 ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, UPDATE"
+_ALLOW_LINE: Final = f"Allow: {ALLOW}"
+_OWN_HEADERS: Final = ("Contact", "Allow")
+"""What each INVITE of ours and each answer to one carries."""
 CALLER: Final = "caller"
 CALLEE: Final = "callee"
 
@@ -33,6 +37,8 @@ class Leg:
     def __init__(self, call: Call, environment: Environment, role: str, dialog: Dialog, party: str) -> None:
         self.call = call
         self.role = role
+        self.other: Leg
+        """The leg on the other side of the call; set by the call."""
         self.dialog = dialog
         self.environment = environment
         self.usage = InviteUsage(environment.layer, environment.link, self)
@@ -51,11 +57,6 @@ class Leg:
         self.ended = False
         self.party = party
         """The user's address of record, as a URI without parameters."""
-
-    @property
-    def other(self) -> Leg:
-        """The leg on the other side of the call."""
-        return self.call.callee if self.role == CALLER else self.call.caller
 
     # -- verbs -------------------------------------------------------------------------------------------------
 
@@ -223,10 +224,12 @@ class Leg:
 
     def _finish(self, request: Request, source: Message, body: bytes, hops: Request) -> None:
         left = hops.integer("Max-Forwards")
-        request.append("Max-Forwards", str(max(left - 1, 0) if left is not None else 70))
+        names, lines = request.names, request.lines
+        names.append("Max-Forwards")
+        lines.append(f"Max-Forwards: {max(left - 1, 0) if left is not None else 70}")
         if request.method == "INVITE":
-            request.append("Contact", self.dialog.contact)
-            request.append("Allow", ALLOW)
+            names += _OWN_HEADERS
+            lines += (f"Contact: {self.dialog.contact}", _ALLOW_LINE)
         self.session.ask(request)
         carry(source, request)
         carry_credentials(source, request, self.environment.domain)
@@ -241,10 +244,10 @@ class Leg:
         response = response_to(request, status, reason, self.dialog.local_tag)
         del response.names[-1], response.lines[-1]  # Content-Length goes last, with the body
         if 100 < status < 300 and request.method in ("INVITE", "UPDATE"):
-            for value in request.get_all("Record-Route"):
-                response.append("Record-Route", value)
-            response.append("Contact", self.dialog.contact)
-            response.append("Allow", ALLOW)
+            routes = list(compress(request.lines, map("Record-Route".__eq__, request.names)))
+            response.names += ["Record-Route"] * len(routes)
+            response.names += _OWN_HEADERS
+            response.lines += (*routes, f"Contact: {self.dialog.contact}", _ALLOW_LINE)
             if status >= 200:
                 self.session.answer(request, response)
         if source is not None:
@@ -279,6 +282,8 @@ class _ByeSent:
 
 def is_sdp(message: Message) -> bool:
     """Whether a message's body is one session description."""
+    if SDP_LINE in message.lines:  # as nearly everybody writes it
+        return True
     content_type = message.get("Content-Type")
     if content_type is None or content_type == sdp.CONTENT_TYPE:
         return content_type is not None

@@ -13,7 +13,7 @@ from b2bua.dialog.session_terms import REFRESHING, TIMER, SessionTerms
 from b2bua.dialog.session_timer import Action, Event, SessionTimer
 from b2bua.feature_server.refresh import Refresh
 from b2bua.sip.message import Request, Response
-from b2bua.transaction.timers import Timer
+from b2bua.transaction.timers import NEVER, TICK
 
 if TYPE_CHECKING:
     from b2bua.feature_server.leg import Leg
@@ -33,13 +33,14 @@ NO_UPDATE: Final = frozenset((405, 501))
 class LegSession:
     """Asked by the leg about each INVITE and UPDATE; without timers (`expires` 0) it does nothing."""
 
-    __slots__ = ("terms", "timer", "_leg", "_running", "_raised", "_refused")
+    __slots__ = ("terms", "timer", "tick", "_leg", "_raised", "_refused")
 
     def __init__(self, leg: Leg, expires: int, minimum: int) -> None:
         self.terms = SessionTerms(expires, minimum) if expires else None
         self.timer = SessionTimer()
         self._leg = leg
-        self._running: Timer | None = None
+        self.tick = NEVER
+        """It stands on the timer wheel itself, and stays where it is while refreshes put the time off."""
         self._raised = False
         """Whether the request under way has been sent again with a larger interval."""
         self._refused = 0
@@ -113,9 +114,7 @@ class LegSession:
 
     def stop(self) -> None:
         """The leg is over."""
-        if self._running is not None:
-            self._running.cancel()
-            self._running = None
+        self.tick = NEVER
         self.timer.fire(Event.STOPPED, 0)
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -131,17 +130,21 @@ class LegSession:
         self._arm()
 
     def _arm(self) -> None:
-        if self._running is not None:
-            self._running.cancel()
         wake = self.timer.wake
-        self._running = None
-        if wake != inf:
+        if wake == inf:
+            self.tick = NEVER
+        elif self.tick == NEVER or self.tick * TICK > wake:
             timers = self._leg.environment.layer.timers
-            self._running = timers.start(wake - timers.now(), self._due)
+            timers.put(self, wake - timers.now())
 
-    def _due(self) -> None:
-        self._running = None
-        self._do(self.timer.due(self._now()))
+    def expire(self) -> None:
+        """From the timer wheel: the time has come, or was put off meanwhile."""
+        self.tick = NEVER
+        now = self._now()
+        if now < self.timer.wake:
+            self._arm()
+        else:
+            self._do(self.timer.due(now))
 
     def _do(self, action: Action) -> None:
         self._arm()

@@ -18,30 +18,53 @@ from b2bua.feature_server.feature import Feature
 ENTRY_POINTS: Final = "b2bua.features"
 """The entry point group in which an installed distribution names its features."""
 BUILT_IN: Final = "plugins.communication_manager"
+_SOURCE: Final = "__b2bua_source__"
+"""The attribute of a user's module that keeps the text it was made of."""
 
 
 class LoadError(Exception):
-    """A plugin that cannot be used; the text is one line for the user."""
+    """A plugin that cannot be used; the text is one line for the user, `key` the setting that names it."""
+
+    def __init__(self, text: str, key: str = "features") -> None:
+        super().__init__(text)
+        self.key = key
 
 
-def load_features(names: Sequence[str], directory: Path | None, environment: Environment) -> list[Feature]:
+def load_features(
+    names: Sequence[str], directory: Path | None, environment: Environment, standing: Sequence[Feature] = ()
+) -> list[Feature]:
     """One feature per name, in order. A module is looked for in the directory first, then built in, then installed.
 
-    Each module has one class that derives from `Feature`, made with the environment if its `__init__` takes one.
+    Each module has one class that derives from `Feature`, made with the environment if its `__init__` takes one. Of
+    `standing`, the features in use, one whose class is the same still is used on: it keeps what it shares among calls.
     """
-    return [_make(_feature_class(name, directory), name, environment) for name in names]
+    in_use = {type(feature): feature for feature in standing}
+    classes = find_features(names, directory)
+    return [in_use.get(found) or _make(found, name, environment) for name, found in zip(names, classes, strict=True)]
+
+
+def find_features(names: Sequence[str], directory: Path | None) -> list[type[Feature]]:
+    """The classes of `load_features`; LoadError says which cannot be used."""
+    if directory is not None and not directory.is_dir():
+        raise LoadError(f"{directory}: not a directory", "feature_directory")
+    return [_feature_class(name, directory) for name in names]
 
 
 def load_server(name: str, environment: Environment, features: Sequence[Feature]) -> FeatureServer:
     """The feature server `plugins.NAME`, by its function `feature_server(environment, features)`."""
+    return find_server(name)(environment, features)
+
+
+def find_server(name: str) -> Callable[[Environment, Sequence[Feature]], FeatureServer]:
+    """What makes the feature server `plugins.NAME`; LoadError when there is no such thing."""
     try:
         module = importlib.import_module(f"plugins.{name}")
     except ModuleNotFoundError as error:
-        raise LoadError(f"feature server {name!r}: no module plugins.{name}") from error
+        raise LoadError(f"feature server {name!r}: no module plugins.{name}", "feature_server") from error
     make: Callable[[Environment, Sequence[Feature]], FeatureServer] | None = getattr(module, "feature_server", None)
     if make is None:
-        raise LoadError(f"feature server {name!r}: plugins.{name} has no function feature_server")
-    return make(environment, features)
+        raise LoadError(f"feature server {name!r}: plugins.{name} has no function feature_server", "feature_server")
+    return make
 
 
 def _feature_class(name: str, directory: Path | None) -> type[Feature]:
@@ -64,16 +87,26 @@ def _feature_class(name: str, directory: Path | None) -> type[Feature]:
 
 
 def _from_file(path: Path, name: str) -> ModuleType:
+    """The module in a file: run anew when its text has changed, and never from a cache, whose times are too coarse."""
     module_name = f"b2bua_user_feature_{name}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise LoadError(f"feature {name!r}: cannot read {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        source = path.read_bytes()
+    except OSError as error:
+        raise LoadError(f"feature {name!r}: {path}: {error.strerror}") from error
+    known = sys.modules.get(module_name)
+    if known is not None and (known.__file__, getattr(known, _SOURCE, None)) == (str(path), source):
+        return known
+    module = ModuleType(module_name)
+    module.__file__ = str(path)
+    setattr(module, _SOURCE, source)
+    sys.modules[module_name] = module  # As for any module while it runs: dataclasses look there.
+    try:
+        exec(compile(source, path, "exec"), vars(module))
     except Exception as error:  # whatever a user's file does wrong, it is told in one line
-        del sys.modules[module_name]
+        if known is None:
+            del sys.modules[module_name]
+        else:
+            sys.modules[module_name] = known
         raise LoadError(f"feature {name!r}: {path}: {_one_line(error)}") from error
     return module
 

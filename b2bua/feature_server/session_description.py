@@ -12,12 +12,16 @@ class SessionDescriptions:
     A refused offer leaves no trace in `theirs` and `ours`: phones try again with the same version.
     """
 
-    __slots__ = ("theirs", "ours", "_origin", "_last")
+    __slots__ = ("theirs", "ours", "_origin", "_version", "_line", "_last")
 
     def __init__(self, session_id: int, host: str) -> None:
         family = "IP6" if ":" in host else "IP4"
-        self._origin = sdp.Origin("-", str(session_id), 0, f"IN {family} {host.strip('[]')}")
-        self._last = b""
+        self._origin = "-", str(session_id), f"IN {family} {host.strip('[]')}"
+        self._version = 0
+        self._line = b""
+        """Our o= line."""
+        self._last = (b"", b"")
+        """What stood before and behind it last."""
         self.theirs = b""
         """The peer's last description of a completed exchange, as sent."""
         self.ours = b""
@@ -27,13 +31,15 @@ class SessionDescriptions:
         """The other leg's description as this leg sends it: under our own o= line, its version one up when anything
         else in it changed since the last one we sent (RFC 3264 §8). A body that is no SDP comes back as it is."""
         try:
-            rest = sdp.without_origin(body)
+            before, _, after = sdp.split_origin(body)
         except MalformedValue:
             return body
-        if rest != self._last:
-            self._last = rest
-            self._origin = self._origin._replace(version=self._origin.version + 1)
-        return sdp.with_origin(body, self._origin)
+        if self._last != (before, after):
+            self._last = before, after
+            self._version += 1
+            username, session_id, address = self._origin
+            self._line = str(sdp.Origin(username, session_id, self._version, address)).encode()
+        return before + self._line + after
 
     def is_refresh(self, offer: bytes) -> bool:
         """Whether the peer offers just what it agreed to last: a session refresh, nothing for the other party."""

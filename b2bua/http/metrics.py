@@ -57,6 +57,9 @@ class LiveState(Protocol):
     def subscriptions_active(self) -> Mapping[str, int]:
         """Event package → subscriptions."""
 
+    def last_reload(self) -> tuple[bool, float]:
+        """Whether the last reading of the settings was good, and when a good one was, in Unix seconds."""
+
 
 class ServerMetrics(Collector):
     """Every family of this server. `started` is Unix time in seconds."""
@@ -95,6 +98,13 @@ class ServerMetrics(Collector):
         yield GaugeMetricFamily("b2bua_trace_messages", "Messages that the trace holds.", len(self._recorder))
         yield GaugeMetricFamily(
             "b2bua_start_time_seconds", "When this server started, in seconds since the epoch.", self._started
+        )
+        good, when = live.last_reload()
+        yield GaugeMetricFamily(
+            "b2bua_config_last_reload_successful", "Whether the settings were good when they were read last.", int(good)
+        )
+        yield GaugeMetricFamily(
+            "b2bua_config_last_reload_success_timestamp_seconds", "When settings were last read that were good.", when
         )
         labels = ("version", "python")
         build = GaugeMetricFamily("b2bua_build_info", "Version of this program and of Python; always 1.", labels=labels)

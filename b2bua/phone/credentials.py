@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Final
 
 from b2bua.sip.digest import Challenge, answer, parse_challenge, parse_credentials
+from b2bua.sip.digest_algorithms import STRENGTH, missing
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request, Response
 
 HEADERS: Final = (("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization"))
 """Challenge → answer."""
+KNOWN: Final = tuple(name for name in STRENGTH if name not in missing(STRENGTH))
+"""What we can answer, the strongest first."""
 MAX_ROUNDS: Final = 3
 """Challenges of one request that are answered: more means that the server and we do not understand each other."""
 
@@ -75,16 +78,25 @@ class Attempt:
 
 
 def _challenges(response: Response, name: str) -> list[Challenge]:
-    """One challenge a realm: the topmost that can be read and answered (RFC 8760 §2.4)."""
+    """One challenge a realm: the strongest that can be answered, whatever stands above it.
+
+    RFC 8760 §2.4 takes the topmost "unless a local policy dictates otherwise"; this is ours.
+    """
     found: dict[str, Challenge] = {}
     for value in response.get_all(name):
         try:
             challenge = parse_challenge(value)
         except MalformedValue:
             continue
-        if challenge.algorithm.upper() == "MD5":
-            found.setdefault(challenge.realm, challenge)
+        if _rank(challenge) < _rank(found.get(challenge.realm)):
+            found[challenge.realm] = challenge
     return list(found.values())
+
+
+def _rank(challenge: Challenge | None) -> int:
+    """0 for the strongest algorithm; as good as none for one that we do not know."""
+    algorithm = "" if challenge is None else challenge.algorithm.upper()
+    return KNOWN.index(algorithm) if algorithm in KNOWN else len(KNOWN)
 
 
 def _realm(line: str) -> str:

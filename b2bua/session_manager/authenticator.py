@@ -13,14 +13,9 @@ from typing import Final, NamedTuple
 from b2bua.observer import Observer
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.nonces import NO_NC, Nonce, Nonces, Outcome
-from b2bua.sip.digest import (
-    ALGORITHM,
-    Credentials,
-    challenge_text,
-    expected_response,
-    parse_credentials,
-    parse_parameters,
-)
+from b2bua.sip.digest import Credentials, challenge_text, expected_response, parse_credentials, parse_parameters
+from b2bua.sip.digest_algorithms import DIGITS, HASHES, MD5
+from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request
 from b2bua.sip.uri import Uri, parse_uri
@@ -48,6 +43,8 @@ class Challenge(NamedTuple):
     status: int
     header_name: str
     header_value: str
+    weaker: tuple[str, ...] = ()
+    """Values of further headers of this name below it: one per weaker algorithm, in order (RFC 8760 §2.3)."""
 
 
 class Refused(NamedTuple):
@@ -66,7 +63,7 @@ _CREDENTIALS: Final = frozenset(_CREDENTIALS_IN.values())
 _OTHER: Final = {401: "Proxy-Authorization", 407: "Authorization"}
 _CHALLENGE_IN: Final = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}
 
-_NOBODY: Final = "0" * 32
+_NOBODY: Final = {algorithm: "0" * digits for algorithm, digits in DIGITS.items()}
 """H(A1) that an unknown user's response is computed against, so that it costs what a wrong password costs."""
 
 _NC: Final = re.compile(r"[0-9a-fA-F]{1,8}")
@@ -76,24 +73,31 @@ _NC: Final = re.compile(r"[0-9a-fA-F]{1,8}")
 class Authenticator:
     """Checks the credentials of one realm.
 
-    `secret_of`: user → H(A1) as 32 hex digits in lower case, None for an unknown user. `is_alias`: whether host (lower
-    case, IPv6 without brackets) and port are ours. `strict_uri`: the digest uri must equal the Request-URI.
+    `secret_of`: user and algorithm → H(A1) in small hex digits, "" for a user without one by this algorithm, None for an
+    unknown user. `is_alias`: whether host (lower case, IPv6 without brackets) and port are ours. `strict_uri`: the digest
+    uri must equal the Request-URI. `offer`: the algorithms.
     """
 
     def __init__(
-        self, realm: str, secret_of: Callable[[str], str | None], nonces: Nonces, policy: ChallengePolicy,
+        self, realm: str, secret_of: Callable[[str, str], str | None], nonces: Nonces, policy: ChallengePolicy,
         observer: Observer, is_alias: Callable[[str, int | None], bool], strict_uri: bool = False,
+        offer: DigestOffer | None = None,
     ) -> None:  # fmt: skip
         self._realm = realm
         self._quoted_realm = f'realm="{realm}"'
         self._secret_of = secret_of
         self._nonces = nonces
-        self._policy = policy
         self._observer = observer
         self._is_alias = is_alias
-        self._strict_uri = strict_uri
+        self.follow(policy, offer or DigestOffer(), strict_uri)
         self._loops: dict[str, tuple[int, int]] = {}
         """Call-ID → (right digests in a row on unusable nonces, ms of the last one), the oldest first."""
+
+    def follow(self, policy: ChallengePolicy, offer: DigestOffer, strict_uri: bool) -> None:
+        """From the next request on: this policy, these algorithms. Nonces that are out stay good."""
+        self._policy = policy
+        self._offer = offer
+        self._strict_uri = strict_uri
 
     def check(self, request: Request, in_dialog: bool, proxied_subscribe: bool = False) -> Verdict:
         """Whether a request may go on, and whose it is.
@@ -112,13 +116,13 @@ class Authenticator:
             return self._challenge(request, status, in_dialog)
         if not self._is_for(credentials.uri, request):
             # RFC 7616 §3.4.6: SHOULD return a 400. Looked at before the digest: the same for every user, known or not.
-            self._observer.credentials_checked("bad_response", ALGORITHM)
+            self._observer.credentials_checked("bad_response", credentials.algorithm)
             return Refused(400, "Digest URI Not Acceptable")
         if not self._right(credentials, method):
             return self._challenge(request, status, in_dialog)
         once = in_dialog and method == "INVITE" and self._policy.reinvite == "always"
         outcome = self._use(request, credentials, once)
-        self._observer.credentials_checked(outcome, ALGORITHM)
+        self._observer.credentials_checked(outcome, credentials.algorithm)
         if outcome != "ok":
             if once and self._loops_now(request.call_id):
                 return Refused(403, "Forbidden")
@@ -150,7 +154,7 @@ class Authenticator:
             return self._realm in line
 
     def _credentials(self, request: Request, status: int) -> Credentials | None:
-        """The credentials for our realm, None when there are none that we can read and compute.
+        """The credentials for our realm, None when there are none that we can read, compute and offered to anybody.
 
         They belong in the header that goes with the status; some phones answer a 407 with Authorization, so the other
         one is looked at when the first has none. Each stands on a line of its own (RFC 3261 §7.3.1).
@@ -164,7 +168,11 @@ class Authenticator:
                     credentials = parse_credentials(lines[index].partition(":")[2])
                 except MalformedValue:
                     continue
-                if credentials.realm == self._realm and _usable(credentials):
+                if credentials.realm != self._realm:
+                    continue
+                if credentials.algorithm not in self._offer.all:
+                    credentials = credentials._replace(algorithm=credentials.algorithm.upper())
+                if credentials.algorithm in self._offer.all and _usable(credentials):
                     return credentials
         return None
 
@@ -183,12 +191,13 @@ class Authenticator:
 
     def _right(self, credentials: Credentials, method: str) -> bool:
         """Whether the response is what the user's secret makes of the nonce as sent: ours or not, usable or not."""
-        user = credentials.username
-        secret = self._secret_of(user) if user else None
-        expected = expected_response(secret or _NOBODY, method, credentials)
-        if compare_digest(expected, credentials.response) and secret:
+        user, algorithm, offer = credentials.username, credentials.algorithm, self._offer
+        secret = self._secret_of(user, algorithm) if user else None
+        usable = secret if not offer.users or algorithm in offer.of(user) else ""
+        expected = expected_response(usable or _NOBODY[algorithm], method, credentials, HASHES[algorithm])
+        if compare_digest(expected, credentials.response) and usable:
             return True
-        self._observer.credentials_checked("bad_response" if secret else "unknown_user", ALGORITHM)
+        self._observer.credentials_checked("unknown_user" if secret is None else "bad_response", algorithm)
         return False
 
     def _use(self, request: Request, credentials: Credentials, once: bool) -> Outcome:
@@ -216,8 +225,25 @@ class Authenticator:
 
     def _challenge(self, request: Request, status: int, in_dialog: bool, stale: bool = False) -> Challenge:
         self._observer.challenge_sent(request.method, status, in_dialog)
+        offer = self._offer
+        algorithms = self._offered_to(request) if offer.users else offer.realm
+        strongest = self._challenge_by(algorithms[0], request, stale)
+        if len(algorithms) == 1:
+            return Challenge(status, _CHALLENGE_IN[status], strongest)
+        weaker = tuple(self._challenge_by(algorithm, request, stale) for algorithm in algorithms[1:])
+        return Challenge(status, _CHALLENGE_IN[status], strongest, weaker)
+
+    def _challenge_by(self, algorithm: str, request: Request, stale: bool) -> str:
         nonce = self._nonces.make(request.call_id, request.from_.tag, request.cseq)
-        return Challenge(status, _CHALLENGE_IN[status], challenge_text(self._realm, nonce, stale))
+        return challenge_text(self._realm, nonce, stale, algorithm)
+
+    def _offered_to(self, request: Request) -> tuple[str, ...]:
+        """The algorithms of the user who claims to send this; a list of one's own shows that its user exists."""
+        address = request.to if request.method == "REGISTER" else request.from_
+        try:
+            return self._offer.of(address.parsed_uri().username)
+        except MalformedValue:
+            return self._offer.realm
 
     def _loops_now(self, call_id: str) -> bool:
         """Count one more right digest on an unusable nonce; whether this Call-ID had its tries before."""
@@ -243,9 +269,7 @@ def _digest_uri(text: str) -> Uri:
 
 
 def _usable(credentials: Credentials) -> bool:
-    """Whether credentials have the form that we offered, or RFC 2069's without qop (RFC 3261 §22.4 point 8)."""
-    if credentials.algorithm != ALGORITHM and credentials.algorithm.upper() != ALGORITHM:
-        return False
+    """Whether credentials have the form that we offered, or MD5's of RFC 2069 without qop (RFC 3261 §22.4 point 8)."""
     if not credentials.response.isascii():  # cannot be hex digits, and compare_digest takes no such text
         return False
     try:
@@ -253,5 +277,6 @@ def _usable(credentials: Credentials) -> bool:
     except MalformedValue:
         return False
     if not credentials.qop:
-        return True
+        # RFC 8760 §2.6 point 8 forgives peers that know RFC 3261 only; those know no other algorithm.
+        return credentials.algorithm == MD5
     return credentials.qop.lower() == "auth" and bool(credentials.cnonce) and bool(_NC.fullmatch(credentials.nc))

@@ -103,7 +103,7 @@ class _Phone:
         owner, binding = self._owner, self._binding
         self._cseq += 1
         request = Request("OPTIONS", binding.uri, [], [])
-        request.extend(("Route", route) for route in binding.path)
+        request.extend([("Route", route) for route in binding.path])
         request.extend((
             ("Max-Forwards", "70"),
             ("From", f"<sip:{owner.domain}>;tag={owner.layer.identifiers.tag()}"),

@@ -211,6 +211,10 @@ class Notifier:
         self._by_resource: dict[tuple[str, str], dict[Subscription, None]] = {}
         self._by_watcher: dict[str, int] = {}
 
+    def follow(self, watch: WatchPolicy) -> None:
+        """From the next SUBSCRIBE on, refreshes included: this policy."""
+        self._watch = watch
+
     def subscribe(
         self, request: Request, aor: str, watcher: str, flow: Flow, contact: str
     ) -> tuple[Answer, Subscription | None]:

@@ -54,6 +54,10 @@ class Registrar:
         self._unsaved: dict[str, tuple[Binding, ...]] = {}
         """What the newest REGISTER of a user made, while the store still writes it: the next one goes on from there."""
 
+    def follow(self, limits: ExpiryLimits) -> None:
+        """From the next REGISTER on: these limits."""
+        self._limits = limits
+
     def register(self, request: Request, user: str, source: Flow, respond: Callable[[Response], None]) -> None:
         """Handle an authenticated REGISTER of `user`; `respond` is called once, after the store has it (SipError: refused)."""
         try:

@@ -210,6 +210,8 @@ class SessionManager:
         if isinstance(verdict, Challenge):
             response = response_to(request, verdict.status, tag=self._tag())
             response.append(verdict.header_name, verdict.header_value)
+            for value in verdict.weaker:
+                response.append(verdict.header_name, value)
         else:
             response = response_to(request, verdict.status, verdict.reason, self._tag())
         self._respond(arrival, response)

@@ -1,15 +1,13 @@
-"""Digest authentication: its texts and its arithmetic (RFC 7616; MD5 with qop=auth and, for old peers, without qop)."""
+"""Digest authentication: its texts and its arithmetic (RFC 7616, RFC 8760; qop=auth and, for old peers with MD5, none)."""
 
 from __future__ import annotations
 
 import re
-from hashlib import md5
 from typing import Final, NamedTuple
 
 from b2bua.sip.address import quote_string, split_unquoted, unquote_string
+from b2bua.sip.digest_algorithms import HASHES, MD5, Hash, hash_md5
 from b2bua.sip.errors import MalformedValue
-
-ALGORITHM: Final = "MD5"
 
 # The form nearly every peer sends: names in lower case, no blanks around =, no escapes. Where it ends the rest is
 # swallowed whole, as a match without a name: one pass, however long the text.
@@ -70,7 +68,7 @@ def parse_credentials(value: str) -> Credentials:
     try:
         return Credentials(
             found["username"], found["realm"], found["nonce"], found["uri"], found["response"].lower(),
-            get("algorithm") or ALGORITHM, get("qop", ""), get("nc", ""), get("cnonce", ""), get("opaque", ""),
+            get("algorithm") or MD5, get("qop", ""), get("nc", ""), get("cnonce", ""), get("opaque", ""),
         )  # fmt: skip
     except KeyError:
         raise MalformedValue("credentials") from None
@@ -83,45 +81,46 @@ def parse_challenge(value: str) -> Challenge:
         raise MalformedValue("challenge")
     qop = tuple(part.strip() for part in found.get("qop", "").split(",") if part.strip())
     stale = found.get("stale", "").lower() == "true"
-    return Challenge(found["realm"], found["nonce"], found.get("algorithm", ALGORITHM), qop, stale, found.get("opaque", ""))
+    return Challenge(found["realm"], found["nonce"], found.get("algorithm", MD5), qop, stale, found.get("opaque", ""))
 
 
-def challenge_text(realm: str, nonce: str, stale: bool = False) -> str:
-    """A challenge of ours: MD5, qop=auth."""
+def challenge_text(realm: str, nonce: str, stale: bool = False, algorithm: str = MD5) -> str:
+    """A challenge of ours, with qop=auth."""
     flag = ", stale=true" if stale else ""
-    return f'Digest realm="{realm}", nonce="{nonce}", algorithm={ALGORITHM}, qop="auth"{flag}'
+    return f'Digest realm="{realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{flag}'
 
 
-def ha1(username: str, realm: str, password: str) -> str:
-    """H(A1): what a server stores in place of the password (RFC 7616 §3.4.2)."""
-    return _hash(f"{username}:{realm}:{password}")
+def ha1(username: str, realm: str, password: str, algorithm: str = MD5) -> str:
+    """H(A1): what a server stores in place of the password (RFC 7616 §3.4.2), by an algorithm of `HASHES`."""
+    return HASHES[algorithm](f"{username}:{realm}:{password}")
 
 
-def expected_response(secret: str, method: str, credentials: Credentials) -> str:
-    """The response that credentials should carry, given H(A1) (RFC 7616 §3.4.1, without qop §3.4.6 of RFC 2069's form)."""
-    ha2 = _hash(f"{method}:{credentials.uri}")
+def expected_response(secret: str, method: str, credentials: Credentials, hashed: Hash = hash_md5) -> str:
+    """The response that credentials should carry, given H(A1) (RFC 7616 §3.4.1, without qop RFC 2069's form).
+
+    `hashed` is that of the credentials' algorithm, by which the secret was made too.
+    """
+    ha2 = hashed(f"{method}:{credentials.uri}")
     if not credentials.qop:
-        return _hash(f"{secret}:{credentials.nonce}:{ha2}")
-    return _hash(f"{secret}:{credentials.nonce}:{credentials.nc}:{credentials.cnonce}:{credentials.qop}:{ha2}")
+        return hashed(f"{secret}:{credentials.nonce}:{ha2}")
+    return hashed(f"{secret}:{credentials.nonce}:{credentials.nc}:{credentials.cnonce}:{credentials.qop}:{ha2}")
 
 
 def answer(challenge: Challenge, method: str, uri: str, username: str, password: str, nc: int, cnonce: str) -> str:
     """The header value that answers a challenge as a user agent does (RFC 3261 §22.2); MalformedValue if we cannot."""
-    if challenge.algorithm.upper() != ALGORITHM or (challenge.qop and "auth" not in challenge.qop):
+    algorithm = challenge.algorithm.upper()
+    if algorithm not in HASHES or (challenge.qop and "auth" not in challenge.qop):
         raise MalformedValue("challenge algorithm")
     qop = "auth" if challenge.qop else ""
     credentials = Credentials(
-        username, challenge.realm, challenge.nonce, uri, "", ALGORITHM, qop, f"{nc:08x}" if qop else "", cnonce, challenge.opaque
+        username, challenge.realm, challenge.nonce, uri, "", algorithm, qop, f"{nc:08x}" if qop else "", cnonce, challenge.opaque
     )
-    response = expected_response(ha1(username, challenge.realm, password), method, credentials)
+    secret = ha1(username, challenge.realm, password, algorithm)
+    response = expected_response(secret, method, credentials, HASHES[algorithm])
     counted = f', qop={qop}, nc={credentials.nc}, cnonce="{cnonce}"' if qop else ""
     opaque = f", opaque={quote_string(challenge.opaque)}" if challenge.opaque else ""
     return (
         f"Digest username={quote_string(username)}, realm={quote_string(challenge.realm)}, "
         f'nonce={quote_string(challenge.nonce)}, uri="{uri}", '
-        f'response="{response}", algorithm={ALGORITHM}{counted}{opaque}'
+        f'response="{response}", algorithm={algorithm}{counted}{opaque}'
     )
-
-
-def _hash(text: str) -> str:
-    return md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()

@@ -7,15 +7,17 @@ after that nobody does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import compress
+from operator import itemgetter
 from typing import Final, Protocol, Self, runtime_checkable
 
 from b2bua.sip.address import Address, parse_address, split_unquoted
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.reason import REASON
 from b2bua.sip.uri import CACHED_LENGTH, Uri, parse_uri
-from b2bua.sip.via import Via, parse_via
+from b2bua.sip.via import Via, read_via
 
 VERSION: Final = "SIP/2.0"
 
@@ -31,11 +33,16 @@ class Document(Protocol):
 
 
 class Message:
-    """What requests and responses share. Values of headers are str; bytes that are no UTF-8 travel as surrogates."""
+    """What requests and responses share. Values of headers are str; bytes that are no UTF-8 travel as surrogates.
+
+    A typed value stands in a slot that is empty until the parser, the line's maker or the first question fills it. (No
+    `__getattr__` for that: with one on the class, CPython reads every attribute by the slow road.)
+    """
 
     __slots__ = ("names", "lines", "_body", "content", "call", "_call_id", "_cseq", "_cseq_method", "_from", "_to", "_via")
 
     def __init__(self, names: list[str], lines: list[str], body: bytes = b"") -> None:
+        # Requests and responses do this themselves and not by super(): a call makes some ninety messages.
         self.names = names
         self.lines = lines
         self._body: bytes | None = body
@@ -43,9 +50,8 @@ class Message:
         """The body as a typed value where its maker had one: spares the reader a parse on a link in process."""
         self.call = ""
         """Trace id of the call that caused this message; never on the wire."""
-        self._call_id = ""
+        self._call_id = self._cseq_method = ""
         self._cseq = -1
-        self._cseq_method = ""
         self._from: Address | None = None
         self._to: Address | None = None
         self._via: Via | None = None
@@ -66,6 +72,11 @@ class Message:
         """
         self.content = content
         self._body = None
+
+    @property
+    def deferred(self) -> bool:
+        """Whether the body is still to be written."""
+        return self._body is None
 
     def _write_body(self) -> bytes:
         content = self.content
@@ -90,23 +101,19 @@ class Message:
 
     def get_all(self, name: str) -> list[str]:
         """The values of each line with this name, in order, not split at commas."""
-        names, lines = self.names, self.lines
-        found: list[str] = []
-        start = -1
-        for _ in range(names.count(name)):
-            start = names.index(name, start + 1)
-            line = lines[start]
-            found.append(line[line.index(":") + 1 :].strip())
-        return found
+        lines = compress(self.lines, map(name.__eq__, self.names))
+        return [line.partition(":")[2].strip() for line in lines] if name in self.names else []
 
     def elements(self, name: str) -> list[str]:
         """All values of a comma-separated header, in order, over all its lines (RFC 3261 §7.3.1)."""
         found: list[str] = []
-        for value in self.get_all(name):
-            if "," in value:
-                found.extend(part for part in map(str.strip, split_unquoted(value, ",")) if part)
-            elif value:
-                found.append(value)
+        if name in self.names:
+            for line in compress(self.lines, map(name.__eq__, self.names)):
+                value = line.partition(":")[2].strip()
+                if "," in value:
+                    found.extend(part for part in map(str.strip, split_unquoted(value, ",")) if part)
+                elif value:
+                    found.append(value)
         return found
 
     def tokens(self, name: str) -> set[str]:
@@ -133,18 +140,18 @@ class Message:
         return self._cseq_method
 
     def _read_cseq(self) -> None:
-        self._cseq, self._cseq_method = _cseq_in(self._line("CSeq"))
+        self._cseq, self._cseq_method = cseq_in(self._line("CSeq"))
 
     @property
     def from_(self) -> Address:
         if self._from is None:
-            self._from = _address_in(self._line("From"))
+            self._from = address_in(self._line("From"))
         return self._from
 
     @property
     def to(self) -> Address:
         if self._to is None:
-            self._to = _address_in(self._line("To"))
+            self._to = address_in(self._line("To"))
         return self._to
 
     def _line(self, name: str) -> str:
@@ -154,16 +161,16 @@ class Message:
     @property
     def top_via(self) -> Via:
         """The topmost Via; MalformedValue when there is none that parses."""
-        if self._via is None:
-            value = self.get("Via") or ""
-            self._via = parse_via(split_unquoted(value, ",")[0] if "," in value else value)
-        return self._via
+        via = self._via
+        if via is None:
+            via = self._via = read_via(self._line("Via"))
+        return via
 
     def contact(self) -> Address | None:
         """The first Contact, or None."""
         line = self._line("Contact")
         if "," not in line and line[-1] not in ": \t":
-            return _address_in(line)
+            return address_in(line)
         values = self.elements("Contact")
         return parse_address(values[0]) if values else None
 
@@ -180,16 +187,14 @@ class Message:
 
     def read_mandatory(self, table: dict[str, str]) -> None:
         """Fill the values that every message is asked for, from canonical name → first line; MalformedValue if one is bad."""
-        line = table["Via"]
-        value = line[line.index(":") + 1 :].strip()
-        self._via = parse_via(split_unquoted(value, ",")[0] if "," in value else value)
-        self._from = _address_in(table["From"])
-        self._to = _address_in(table["To"])
-        line = table["Call-ID"]
-        self._call_id = call_id = line[line.index(":") + 1 :].strip()
-        self._cseq, self._cseq_method = _cseq_in(table["CSeq"])
-        if not call_id or " " in call_id:
-            raise MalformedValue("Call-ID")
+        self._via = read_via(table["Via"])
+        from_, to, call_id, cseq = table["From"], table["To"], table["Call-ID"], table["CSeq"]
+        if len(from_) + len(to) + len(call_id) + len(cseq) <= 2 * CACHED_LENGTH:
+            self._from, self._to, self._call_id = _read_dialog(from_, to, call_id)
+            self._cseq, self._cseq_method = _read_cseq(cseq)
+        else:  # too long to be remembered
+            self._from, self._to, self._call_id = _read_dialog.__wrapped__(from_, to, call_id)
+            self._cseq, self._cseq_method = _read_cseq.__wrapped__(cseq)
 
     def remember(self, call_id: str, cseq: int, method: str, from_: Address | None = None, to: Address | None = None) -> None:
         """Take from the maker of a message the typed values of the lines that it wrote: nobody need parse them."""
@@ -232,11 +237,10 @@ class Message:
         self.names.append(name)
         self.lines.append(f"{name}: {value}")
 
-    def extend(self, headers: Iterable[tuple[str, str]]) -> None:
+    def extend(self, headers: Sequence[tuple[str, str]]) -> None:
         """Append each of these."""
-        for name, value in headers:
-            self.names.append(name)
-            self.lines.append(f"{name}: {value}")
+        self.names.extend(map(_name_of, headers))
+        self.lines.extend(map(_line_of, headers))
 
     def insert_before(self, name: str, value: str) -> None:
         """Put a value above the first one of its name (Route, Record-Route), or at the end when it is the first."""
@@ -294,10 +298,11 @@ class Message:
             self.replace("Content-Type", content_type)
         self.replace("Content-Length", str(len(body)))
 
-    def _share(self, other: Self) -> Self:
-        other.content, other.call = self.content, self.call
-        other._call_id, other._cseq, other._cseq_method = self._call_id, self._cseq, self._cseq_method
-        other._from, other._to = self._from, self._to
+    def _share(self, other: Self, names: list[str], lines: list[str]) -> Self:
+        """Make `other` a message with these lines that knows what this one knows; all slots here but the start line's."""
+        other.names, other.lines, other._body, other.content = names, lines, self._body, self.content
+        other.call, other._via, other._call_id = self.call, None, self._call_id
+        other._cseq, other._cseq_method, other._from, other._to = self._cseq, self._cseq_method, self._from, self._to
         return other
 
     def start_line(self) -> str:
@@ -305,9 +310,10 @@ class Message:
 
     def encode(self) -> bytes:
         """The message as it stands on the wire."""
-        body = self.body  # first: a deferred one brings its Content-Length
-        head = "\r\n".join((self.start_line(), *self.lines, "", ""))
-        return head.encode("utf-8", "surrogateescape") + body
+        body = self._body
+        if body is None:  # first: it brings its Content-Length
+            body = self._write_body()
+        return _join((self.start_line(), *self.lines, "\r\n")).encode("utf-8", "surrogateescape") + body
 
     def __str__(self) -> str:
         return self.encode().decode("utf-8", "replace")
@@ -319,18 +325,14 @@ class Request(Message):
     __slots__ = ("method", "uri")
 
     def __init__(self, method: str, uri: str, names: list[str], lines: list[str], body: bytes = b"") -> None:
-        # All slots here and not by super(): a call makes some ninety messages.
         self.method = method
         self.uri = uri
         self.names = names
         self.lines = lines
         self._body = body
-        self.content = None
-        self.call = ""
-        self._call_id = ""
+        self.content = self._from = self._to = self._via = None
+        self.call = self._call_id = self._cseq_method = ""
         self._cseq = -1
-        self._cseq_method = ""
-        self._from = self._to = self._via = None
 
     def parsed_uri(self) -> Uri:
         """The Request-URI in parts; MalformedValue if it is none."""
@@ -338,8 +340,35 @@ class Request(Message):
 
     def copy(self) -> Request:
         """A new request with the same lines: what a proxy edits and sends on."""
-        body = self.body  # first: a deferred one brings its Content-Length
-        return self._share(Request(self.method, self.uri, self.names[:], self.lines[:], body))
+        return self._twin(self.uri)
+
+    def _twin(self, uri: str) -> Request:
+        if self._body is None:  # first: it brings its Content-Length
+            self._write_body()
+        twin = _new_request(Request)
+        twin.method, twin.uri = self.method, uri
+        return self._share(twin, self.names[:], self.lines[:])
+
+    def forwarded(self, uri: str, hops: int, routes: int = 0, record_routes: Sequence[str] = ()) -> Request:
+        """A new request as a proxy sends it on (RFC 3261 §16.6): to another Request-URI, with this Max-Forwards, the first
+        `routes` values of Route taken off, these values of Record-Route put above those that are there."""
+        request = self._twin(uri)
+        names, lines = request.names, request.lines
+        for _ in range(routes):
+            index = names.index("Route")
+            if "," in lines[index] or lines[index][-1] == ":":  # more or less than one value in the line
+                request.remove_first("Route")
+            else:
+                del names[index], lines[index]
+        if "Max-Forwards" in names:
+            lines[names.index("Max-Forwards")] = f"Max-Forwards: {hops}"
+        else:
+            request.append("Max-Forwards", str(hops))
+        if record_routes:
+            index = names.index("Record-Route") if "Record-Route" in names else len(names)
+            names[index:index] = ["Record-Route"] * len(record_routes)
+            lines[index:index] = [f"Record-Route: {value}" for value in record_routes]
+        return request
 
     def start_line(self) -> str:
         return f"{self.method} {self.uri} {VERSION}"
@@ -359,26 +388,29 @@ class Response(Message):
         self.names = names
         self.lines = lines
         self._body = body
-        self.content = None
-        self.call = ""
-        self._call_id = ""
+        self.content = self._from = self._to = self._via = None
+        self.call = self._call_id = self._cseq_method = ""
         self._cseq = -1
-        self._cseq_method = ""
-        self._from = self._to = self._via = None
 
     def copy(self) -> Response:
         """A new response with the same lines: what a feature edits and passes on."""
-        body = self.body  # first, as in a request's copy
-        return self._share(Response(self.status, self.reason, self.names[:], self.lines[:], body))
+        return self._twin(0)
 
     def without_top_via(self) -> Response:
         """A new response as a proxy passes it upstream: its own Via, the topmost, taken off (RFC 3261 §16.7 step 3)."""
-        body, names, lines = self.body, self.names, self.lines
-        if names[0] == "Via" and "," not in lines[0]:
-            return self._share(Response(self.status, self.reason, names[1:], lines[1:], body))
-        response = self._share(Response(self.status, self.reason, names[:], lines[:], body))
+        if self.names[0] == "Via" and "," not in self.lines[0]:
+            return self._twin(1)
+        response = self._twin(0)
         response.remove_first("Via")
         return response
+
+    def _twin(self, start: int) -> Response:
+        """A copy from this line on."""
+        if self._body is None:  # first, as in a request's
+            self._write_body()
+        twin = _new_response(Response)
+        twin.status, twin.reason = self.status, self.reason
+        return self._share(twin, self.names[start:], self.lines[start:])
 
     def start_line(self) -> str:
         return f"{VERSION} {self.status} {self.reason}"
@@ -390,53 +422,47 @@ class Response(Message):
 def response_to(request: Request, status: int, reason: str = "", tag: str = "") -> Response:
     """A response without a body to a request: Via, From, To, Call-ID, CSeq copied (RFC 3261 §8.2.6.2).
 
-    `tag` goes into To where the request's To has none; a 100 takes none.
+    `tag` goes into To where the request's To has none; a 100 takes none. What a broken request lacks, its response lacks
+    too: that tells its sender.
     """
     asked, found = request.names, request.lines
-    count = asked.count("Via")
-    names = ["Via"] * count
-    if asked[:count] == names:
-        lines = found[:count]
-    else:
-        lines = [line for name, line in zip(asked, found, strict=True) if name == "Via"]
-    index = asked.index
-    to = request._to
-    try:
-        to_line = found[index("To")]
-        if tag and not (request.to if to is None else to).tag:
-            to_line = f"{to_line.rstrip()};tag={tag}"
-            to = None  # read anew by whoever asks: hardly anybody does
-        lines += (found[index("From")], to_line, found[index("Call-ID")], found[index("CSeq")])
-        names += _COPIED
-    except ValueError:
-        _copy_present(request, names, lines, tag)
-        to = None
-    if status == 100 and "Timestamp" in asked:  # RFC 3261 §8.2.6.1
-        names.append("Timestamp")
-        lines.append(found[index("Timestamp")])
-    names.append("Content-Length")
-    lines.append("Content-Length: 0")
+    copied, pick, to = _copied(tuple(asked))
+    names, lines = copied[:], [*pick(found), "Content-Length: 0"]
+    known_to = request._to
+    if tag and to >= 0 and not (request.to if known_to is None else known_to).tag:
+        lines[to] = f"{lines[to].rstrip()};tag={tag}"
+        known_to = None  # read anew by whoever asks: hardly anybody does
     response = _new_response(Response)
     response.status, response.reason = status, reason or REASON.get(status, "Unknown")
-    response.names, response.lines = names, lines
-    response._body, response.content, response.call = b"", None, request.call
-    response._call_id, response._via = request._call_id, request._via
+    response.names, response.lines, response._body, response.content = names, lines, b"", None
+    response.call, response._via, response._call_id = request.call, request._via, request._call_id
     response._cseq, response._cseq_method = request._cseq, request._cseq_method
-    response._from, response._to = request._from, to
+    response._from, response._to = request._from, known_to
+    if status == 100 and "Timestamp" in asked:  # RFC 3261 §8.2.6.1
+        names.insert(-1, "Timestamp")
+        lines.insert(-1, found[asked.index("Timestamp")])
     return response
 
 
+_new_request: Final = Request.__new__
 _new_response: Final = Response.__new__
-_COPIED: Final = ("From", "To", "Call-ID", "CSeq")
 
 
-def _copy_present(request: Request, names: list[str], lines: list[str], tag: str) -> None:
-    """What is there of the lines that a response takes over from a request that lacks some, to tell its sender so."""
-    for name in _COPIED:
-        if name in request.names:
-            line = request.lines[request.names.index(name)]
-            names.append(name)
-            lines.append(f"{line.rstrip()};tag={tag}" if name == "To" and tag and not request.to.tag else line)
+@lru_cache(maxsize=256)
+def _copied(names: tuple[str, ...]) -> tuple[list[str], Callable[[list[str]], tuple[str, ...]], int]:
+    """For a request with these header names: the names of its response, what picks their lines but the last, and where To
+    is (−1: nowhere).
+
+    Cached: a phone sends its headers always in the same few orders; names are few and short but for what strangers make
+    up, and of that a message holds no more than 64 KB.
+    """
+    found = [index for index, name in enumerate(names) if name == "Via"]
+    found += [names.index(name) for name in ("From", "To", "Call-ID", "CSeq") if name in names]
+    copied = [names[index] for index in found]
+    to = copied.index("To") if "To" in copied else -1
+    if len(found) < 2:  # itemgetter would give a bare line
+        return [*copied, "Content-Length"], lambda lines: tuple(lines[index] for index in found), to
+    return [*copied, "Content-Length"], itemgetter(*found), to
 
 
 @lru_cache(maxsize=8192)
@@ -444,9 +470,19 @@ def _read_address(line: str) -> Address:
     return parse_address(line[line.index(":") + 1 :].strip())
 
 
-def _address_in(line: str) -> Address:
+def address_in(line: str) -> Address:
     """The one value of a From, To or Contact line. Cached by the line: the same few come back in every message of a dialog."""
     return _read_address(line) if len(line) <= CACHED_LENGTH else _read_address.__wrapped__(line)
+
+
+@lru_cache(maxsize=4096)
+def _read_dialog(from_: str, to: str, call_id: str) -> tuple[Address, Address, str]:
+    """The values of these three lines, together: they are the same in all messages of one direction of a dialog."""
+    value = call_id[call_id.index(":") + 1 :].strip()
+    addresses = address_in(from_), address_in(to)
+    if not value or " " in value:
+        raise MalformedValue("Call-ID")
+    return *addresses, value
 
 
 @lru_cache(maxsize=1024)
@@ -471,6 +507,11 @@ def _read_cseq(line: str) -> tuple[int, str]:
     return int(number), method
 
 
-def _cseq_in(line: str) -> tuple[int, str]:
+def cseq_in(line: str) -> tuple[int, str]:
     """Number and method of a CSeq line, cached by the line: most are low numbers."""
     return _read_cseq(line) if len(line) <= CACHED_LENGTH else _read_cseq.__wrapped__(line)
+
+
+_join: Final = "\r\n".join
+_name_of: Final = itemgetter(0)
+_line_of: Final = "%s: %s".__mod__

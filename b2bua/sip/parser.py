@@ -1,21 +1,24 @@
 """From bytes to a Request or Response (RFC 3261 §7, §18.3), in one pass that leaves the values for later.
 
-The cost is one search for the blank line, one decode, one split and one dictionary look-up a header; folding, blanks before
-the colon and rare names are handled only where the look-up misses.
+The cost is one search for the blank line, one decode, one split, and one pass for the header names with a dictionary look-up
+each; folding, blanks before the colon and rare names are handled only where the look-up misses.
 """
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Final
 
 from b2bua.sip.errors import MalformedMessage, MalformedValue
 from b2bua.sip.message import Request, Response
 from b2bua.sip.names import CANONICAL, SINGLE, canonical_name
+from b2bua.sip.uri import CACHED_LENGTH
 
 MAX_HEADERS: Final = 512
 """More lines than any real message has; bounds the work that one datagram can cause."""
 
-_USUAL: Final = {f"{spelling}:": name for spelling, name in CANONICAL.items()}
+_usual: Final = {f"{spelling}:": name for spelling, name in CANONICAL.items()}.__getitem__
 """With the colon, so that a line which has none is never taken for a header."""
 _BLANKS: Final = " \t"
 _TOKEN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
@@ -35,24 +38,51 @@ def parse_message(data: bytes) -> Request | Response:
         head = head[:-2]
     text = head.decode("utf-8", "surrogateescape")
     lines = text.split("\r\n")
-    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+    rest = "".join(lines)  # what to look for single signs in: half the cost of counting them all in `text`
+    if "\n" in rest or "\r" in rest:
         raise MalformedMessage("line ends")
     # RFC 3261 §25.1: NUL is legal as a quoted-pair and nowhere else.
-    if "\0" in text and "\0" in text.replace("\\\0", ""):
+    if "\0" in rest and "\0" in text.replace("\\\0", ""):
         raise MalformedMessage("null byte")
     start = lines.pop(0)
     if len(lines) > MAX_HEADERS:
         raise MalformedMessage("too many headers")
-    usual = _USUAL.get
-    names = [usual(line[: line.find(":") + 1], "") for line in lines]
     flaw = "" if blank else "truncated"
-    if "" in names:
+    try:
+        names = list(map(_usual, _spellings(text)))
+        table = dict(zip(names, lines, strict=True))
+    except (KeyError, ValueError):
         names, lines = _unusual(lines)
         if "" in names:
             flaw = "header line"
-    message = _start(start, names, lines, body)
-    _check(message, flaw)
+        table = dict(zip(names, lines, strict=True))
+    read = _read_start(start) if len(start) <= CACHED_LENGTH else None
+    if read is None:
+        message = _start(start, names, lines, body)
+    elif read[0]:
+        message = Request(read[0], read[1], names, lines, body)
+    else:
+        message = Response(read[2], read[1], names, lines, body)
+    _check(message, table, body, flaw)
     return message
+
+
+_spellings: Final = re.compile(r"\n([^:]*:)").findall
+"""What stands before the colon of each line behind the first. A line without one swallows the next, or is missing at the
+end: either shows, as no header's spelling has a line end in it."""
+
+
+@lru_cache(maxsize=2048)
+def _read_start(line: str) -> tuple[str, str, int] | None:
+    """A plain start line: method, Request-URI, 0, or "", reason, status; None for all that `_start` is to look at.
+
+    Cached: a dialog has the same few.
+    """
+    try:
+        message = _start(line, [], [], b"")
+    except MalformedMessage:
+        return None
+    return (message.method, message.uri, 0) if isinstance(message, Request) else ("", message.reason, message.status)
 
 
 def _start(start: str, names: list[str], lines: list[str], body: bytes) -> Request | Response:
@@ -115,28 +145,28 @@ def answerable(request: Request) -> Request | None:
     return request
 
 
-def _check(message: Request | Response, flaw: str) -> None:
-    names, lines = message.names, message.lines
-    table = dict(zip(names, lines, strict=True))
+def _check(message: Request | Response, table: dict[str, str], body: bytes, flaw: str) -> None:
+    names = message.names
     if len(table) != len(names):
         single = list(filter(_is_single, names))
         if len(set(single)) != len(single):
             name = next(name for name in single if single.count(name) > 1)
             raise _refusal(message, "repeated header", f"Repeated {name}")
         if "Via" in table:  # of the rest only Via is read here, and of several the topmost
-            table["Via"] = lines[names.index("Via")]
+            table["Via"] = message.lines[names.index("Via")]
     if flaw:
         raise _refusal(message, flaw, "Message Truncated" if flaw == "truncated" else "Bad Header Line")
     try:
         message.read_mandatory(table)
-        method = message.cseq_method
+        method = message._cseq_method
         if method != message.method if isinstance(message, Request) else not _TOKEN.issuperset(method):
             raise MalformedValue("CSeq method")
     except KeyError as error:
         raise _refusal(message, "missing header", f"Missing {error.args[0]}") from None
     except MalformedValue as error:
         raise _refusal(message, "header value", error.reason) from error
-    _measure_body(message, table.get("Content-Length"))
+    if table.get("Content-Length") != f"Content-Length: {len(body)}":
+        _measure_body(message, table.get("Content-Length"))
 
 
 _is_single: Final = SINGLE.__contains__

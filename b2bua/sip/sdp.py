@@ -30,8 +30,9 @@ class Stream(NamedTuple):
     @property
     def receives(self) -> bool:
         """Whether the sender of this description wants media on the stream; `c=0.0.0.0` says no (RFC 3264 §8.4)."""
-        nowhere = self.connection and not self.connection.strip("0.:")  # 0.0.0.0 and every spelling of ::
-        return self.direction in ("sendrecv", "recvonly") and not nowhere
+        if self.direction not in ("sendrecv", "recvonly"):
+            return False
+        return not self.connection or bool(self.connection.strip("0.:"))  # 0.0.0.0 and every spelling of ::
 
 
 def _lines(body: bytes) -> list[str]:
@@ -80,8 +81,13 @@ def parse_streams(body: bytes) -> tuple[Stream, ...]:
 
 def holds(streams: Sequence[Stream]) -> bool:
     """Whether the sender of these streams wants no media at all: every live stream is send-only, inactive or nowhere."""
-    live = [stream for stream in streams if stream.port]
-    return bool(live) and not any(stream.receives for stream in live)
+    live = False
+    for stream in streams:
+        if stream.port:
+            if stream.receives:
+                return False
+            live = True
+    return live
 
 
 class Origin(NamedTuple):
@@ -99,35 +105,35 @@ class Origin(NamedTuple):
 
 def parse_origin(body: bytes) -> Origin:
     """The o= line of a description; MalformedValue (488) when it is missing or broken."""
-    for line in _lines(body):
-        if line.startswith("o="):
-            fields = line[2:].split(None, 3)
-            if len(fields) == 4 and _is_number(fields[2]):
-                return Origin(fields[0], fields[1], int(fields[2]), fields[3].strip())
-            break
+    _, line, _ = split_origin(body)
+    fields = line[2:].decode("utf-8", "surrogateescape").split(None, 3)
+    if len(fields) == 4 and _is_number(fields[2]):
+        return Origin(fields[0], fields[1], int(fields[2]), fields[3].strip())
     raise MalformedValue("SDP origin", 488)
 
 
 def with_origin(body: bytes, origin: Origin) -> bytes:
     """The description with its o= line replaced, every other byte as it was."""
-    start, end = _origin_span(body)
-    return body[:start] + str(origin).encode("utf-8", "surrogateescape") + body[end:]
+    before, _, after = split_origin(body)
+    return before + str(origin).encode("utf-8", "surrogateescape") + after
 
 
 def without_origin(body: bytes) -> bytes:
     """The description less its o= line: what tells whether anything else changed."""
-    start, end = _origin_span(body)
-    return body[:start] + body[end:]
+    before, _, after = split_origin(body)
+    return before + after
 
 
-def _origin_span(body: bytes) -> tuple[int, int]:
-    start = 0 if body.startswith(b"o=") else body.find(b"\no=") + 1
-    if start == 0 and not body.startswith(b"o="):
+def split_origin(body: bytes) -> tuple[bytes, bytes, bytes]:
+    """What stands before the o= line, the line without its end, and all that follows; MalformedValue (488) without one."""
+    match = _ORIGIN(body)
+    if match is None:
         raise MalformedValue("SDP origin", 488)
-    end = body.find(b"\n", start)
-    if end < 0:
-        return start, len(body)
-    return start, end - 1 if body[end - 1 : end] == b"\r" else end
+    start, end = match.span()
+    return body[:start], match[0], body[end:]
+
+
+_ORIGIN: Final = re.compile(rb"(?m)^o=.*?(?=\r?$)").search
 
 
 _BELOW: Final = {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from b2bua.sip.errors import MalformedValue
@@ -16,8 +15,7 @@ CACHED_LENGTH: Final = 256
 DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Uri:
+class Uri(NamedTuple):
     """A URI in parts. `user` and parameters are kept as sent (escapes included), so it prints as it was parsed."""
 
     scheme: str
@@ -103,7 +101,23 @@ def parse_uri(text: str) -> Uri:
     return _parse_cached(text) if len(text) <= CACHED_LENGTH else _parse(text)
 
 
+# The form of nearly every URI; whatever else is legal, escapes in odd places and IPv6 too, takes the slow road below.
+_COMMON: Final = re.compile(
+    r"(sips?):(?:([^@:;?\s<>\"]+)@)?([A-Za-z0-9._-]+)(?::([0-9]{1,4}|[1-5][0-9]{4}))?(;[^@?\s<>\"]*)?\Z"
+).match
+_new_tuple: Final = tuple.__new__
+"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
+
+
 def _parse(text: str) -> Uri:
+    match = _COMMON(text)
+    if match is None:
+        return _parse_any(text)
+    scheme, user, host, port, parameters = match.groups("")
+    return _new_tuple(Uri, (scheme, user, host, int(port) if port else None, parameters, "", ""))
+
+
+def _parse_any(text: str) -> Uri:
     scheme, colon, rest = text.partition(":")
     scheme = scheme.lower()
     if not colon or not rest or not _SCHEME.match(scheme):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
+from b2bua.sip.address import split_unquoted
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.uri import DEFAULT_PORTS, host_text, split_host_port
 
 MAGIC_COOKIE: Final = "z9hG4bK"
 """A branch that begins so identifies its transaction by itself (RFC 3261 §8.1.1.7)."""
 
-# The form nearly every peer sends; anything else takes the slow road below.
-_COMMON: Final = re.compile(
-    r"SIP/2\.0/([A-Za-z]+) ([A-Za-z0-9.-]+)(?::([0-9]{1,4}|[1-5][0-9]{4}))?((?:;[^;\s,\"]+)*)\Z"
+# The form nearly every peer sends, as a whole header line; anything else takes the slow road below.
+_COMMON_LINE: Final = re.compile(
+    r"(?:Via|v): (SIP/2\.0/[A-Za-z]{1,16} [A-Za-z0-9.-]{1,253}(?::(?:[0-9]{1,4}|[1-5][0-9]{4}))?)"
+    r"((?:;[^;=\s,\"]+(?:=[^;\s,\"]*)?)*?;branch=([^;\s,\"]+)(?:;[^;\s,\"]+)*)\Z"
 )
 
 # sent-protocol = protocol-name SLASH protocol-version SLASH transport; each a token, blanks legal around the slashes.
@@ -85,19 +88,30 @@ class Via(NamedTuple):
         return host, port
 
 
+def read_via(line: str) -> Via:
+    """The topmost value of a whole Via line; MalformedValue when it is none."""
+    match = _common(line)
+    if match is None:
+        value = line[line.index(":") + 1 :].strip()
+        return parse_via(split_unquoted(value, ",")[0] if "," in value else value)
+    sent, parameters, branch = match.groups()
+    return _new_tuple(Via, (*_sent(sent), parameters, branch, SIP))
+
+
+_common: Final = _COMMON_LINE.match
+_new_tuple: Final = tuple.__new__
+"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
+
+
+@lru_cache(maxsize=4096)
+def _sent(text: str) -> tuple[str, str, int | None]:
+    """Transport, host and port of `SIP/2.0/UDP host:port`. Cached: every Via of a peer begins with the same one."""
+    transport, _, sent_by = text[8:].partition(" ")
+    return transport.lower(), *split_host_port(sent_by)
+
+
 def parse_via(text: str) -> Via:
     """Parse one Via value (no commas outside quotes); MalformedValue when it is none."""
-    match = _COMMON.match(text)
-    if match is not None:
-        transport, host, port, parameters = match.groups()
-        start = parameters.find(";branch=")
-        if start >= 0:
-            branch = parameters[start + 8 :].partition(";")[0]
-            return Via(transport.lower(), host, int(port) if port else None, parameters, branch)
-    return _parse_any(text)
-
-
-def _parse_any(text: str) -> Via:
     match = _ANY.match(text)
     if match is None:
         raise MalformedValue("Via")

@@ -6,21 +6,23 @@ restart with `memory:`, which has forgotten its users, keeps the phones' passwor
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from b2bua.store.interface import Store, StoreError
+from b2bua.store.interface import Store
 from b2bua.store.opening import database_path
-from b2bua.store.users_file import make_user, read_users
+from b2bua.store.private_file import write_private
+from b2bua.store.users_file import AlgorithmsOf, make_user, md5_alone, read_users
 
 INITIAL_NAMES: Final = tuple(str(number) for number in range(6001, 6011))
 FILE_NAME: Final = "initial-users"
 DEFAULT_DIRECTORY: Final = Path("var")
 
 
-def make_initial_users(store: Store, realm: str, url: str, new_password: Callable[[], str]) -> Path | None:
+def make_initial_users(
+    store: Store, realm: str, url: str, new_password: Callable[[], str], algorithms_of: AlgorithmsOf = md5_alone
+) -> Path | None:
     """Give a store without users its first ones; the file with their passwords, or None when it had users.
 
     `url` is the setting of the store, `new_password` gives one random password a call. The file (mode 0600) is complete
@@ -33,8 +35,8 @@ def make_initial_users(store: Store, realm: str, url: str, new_password: Callabl
         passwords = {name: new_password() for name in INITIAL_NAMES}
         for name, password in passwords.items():
             make_user(name, realm, password)  # A password that could not be read back must not be written.
-        _write(path, "".join(f"{name},{password}\n" for name, password in passwords.items()))
-    store.put_users(read_users(path, realm))
+        write_private(path, "".join(f"{name},{password}\n" for name, password in passwords.items()))
+    store.put_users(read_users(path, realm, algorithms_of))
     return path
 
 
@@ -42,18 +44,3 @@ def initial_users_path(url: str) -> Path:
     """Beside the database; in `var` for a store without a file."""
     directory = database_path(url).parent if url.startswith("sqlite:") else DEFAULT_DIRECTORY
     return directory / FILE_NAME
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file of mode 0600 that is there in full or not at all."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from None

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from b2bua.store.interface import Store, StoreError
 from b2bua.store.memory import MemoryStore
-from b2bua.store.sqlite import SqliteStore
+from b2bua.store.records import User
+from b2bua.store.sqlite import SqliteStore, peek_database
 from b2bua.store.writer import Post
 
 
@@ -21,14 +22,27 @@ def open_store(url: str, realm: str, call_soon_threadsafe: Post, now: Callable[[
         return MemoryStore(now)
     if url.startswith("sqlite:"):
         return SqliteStore(database_path(url), realm, call_soon_threadsafe, now)
-    raise StoreError(f"store {without_password(url)} is not supported; supported: memory:, sqlite:PATH")
+    raise _unsupported(url)
+
+
+def peek_users(url: str, realm: str) -> dict[str, User]:
+    """The users in the store that `open_store` would open, which is left as it is; StoreError as there."""
+    if url == "memory:":
+        return {}
+    if url.startswith("sqlite:"):
+        return peek_database(database_path(url), realm)
+    raise _unsupported(url)
+
+
+def _unsupported(url: str) -> StoreError:
+    return StoreError(f"store: {without_password(url)} is not supported; supported: memory:, sqlite:PATH")
 
 
 def database_path(url: str) -> Path:
     """The file of a `sqlite:PATH`; StoreError when there is no path."""
     path = url.removeprefix("sqlite:")
     if not path or path.startswith(":"):
-        raise StoreError(f"store {url!r} names no file; write sqlite:PATH")
+        raise StoreError(f"store: {url!r} names no file; write sqlite:PATH")
     return Path(path).expanduser()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -17,13 +18,17 @@ class BadRecord(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user of the domain. Of the password only H(A1) is kept (RFC 7616 §3.4.2)."""
+    """A user of the domain. Of the password only H(A1)s are kept, one per algorithm (RFC 7616 §3.4.2)."""
 
     name: str
     """The user part of the AoR, which is the digest username too."""
     realm: str
-    ha1_md5: str = field(repr=False)
-    """32 small hex digits; as good as the password within the realm, so it stays out of texts."""
+    ha1s: Mapping[str, str] = field(repr=False)
+    """Algorithm → small hex digits; as good as the password within the realm, so they stay out of texts."""
+
+    def lacks(self, algorithms: Iterable[str]) -> tuple[str, ...]:
+        """Those of these algorithms that the user has no H(A1) for."""
+        return tuple(algorithm for algorithm in algorithms if algorithm not in self.ha1s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,30 @@ from b2bua.store.interface import StoreError
 APPLICATION_ID: Final = 0x62326275
 """`b2bu` in the file's header (sqlite.org/fileformat2.html §1.3.14): another program's database is refused."""
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 BUSY_SECONDS: Final = 5.0
 """How long to wait for another process's write (`b2bua user add`), which takes milliseconds."""
 
 _TABLES: Final = (
     "CREATE TABLE schema (version INTEGER NOT NULL)",
-    "CREATE TABLE users (realm TEXT NOT NULL, name TEXT NOT NULL, ha1_md5 TEXT NOT NULL, PRIMARY KEY (realm, name))"
-    " WITHOUT ROWID",
+    "CREATE TABLE users (realm TEXT NOT NULL, name TEXT NOT NULL, algorithm TEXT NOT NULL, ha1 TEXT NOT NULL,"
+    " PRIMARY KEY (realm, name, algorithm)) WITHOUT ROWID",
     "CREATE TABLE bindings (realm TEXT NOT NULL, aor TEXT NOT NULL, position INTEGER NOT NULL, expires_at REAL"
     " NOT NULL, record TEXT NOT NULL, PRIMARY KEY (realm, aor, position)) WITHOUT ROWID",
     "CREATE TABLE set_aside (realm TEXT, aor TEXT, record TEXT, reason TEXT NOT NULL, at REAL NOT NULL)",
 )
+
+_MIGRATIONS: Final = {
+    # Version 1 had MD5 alone: a column of its own in the row of the user.
+    1: (
+        "ALTER TABLE users RENAME TO users_of_1",
+        _TABLES[1],
+        "INSERT INTO users SELECT realm, name, 'MD5', ha1_md5 FROM users_of_1",
+        "DROP TABLE users_of_1",
+    ),
+}
+"""Version → what makes the next one of it. All that lie before ours run in one transaction with the new version."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -56,17 +67,23 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
     """Check before the first change: a file that is not ours stays as it was."""
-    _check(database, path)
+    version_of(database, path)
     database.execute("PRAGMA journal_mode=WAL")
     # NORMAL survives the death of the process; a power cut may take the last commits.
     database.execute("PRAGMA synchronous=NORMAL")
     database.execute("BEGIN IMMEDIATE")
     try:
-        if _check(database, path):  # Once more under the lock: two processes may start at the same time.
+        version = version_of(database, path)  # Once more under the lock: two processes may start at the same time.
+        if not version:
             for statement in _TABLES:
                 database.execute(statement)
             database.execute("INSERT INTO schema VALUES (?)", (SCHEMA_VERSION,))
             database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        elif version < SCHEMA_VERSION:
+            for older in range(version, SCHEMA_VERSION):
+                for statement in _MIGRATIONS[older]:
+                    database.execute(statement)
+            database.execute("UPDATE schema SET version = ?", (SCHEMA_VERSION,))
         database.execute("COMMIT")
     except sqlite3.Error:
         if database.in_transaction:
@@ -74,18 +91,18 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _check(database: sqlite3.Connection, path: Path) -> bool:
-    """True for an empty database; StoreError for another program's or a newer one."""
+def version_of(database: sqlite3.Connection, path: Path) -> int:
+    """The schema's version, 0 for an empty database; StoreError for another program's or a newer one."""
     (application,) = database.execute("PRAGMA application_id").fetchone()
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application == 0 and tables == 0:
-        return True
+        return 0
     if application != APPLICATION_ID:
         raise StoreError(f"{path}: a database of another program")
     row = database.execute("SELECT max(version) FROM schema").fetchone()
     version = row[0]
-    if not isinstance(version, int):
+    if not isinstance(version, int) or version < 1:
         raise StoreError(f"{path}: the schema version is missing")
     if version > SCHEMA_VERSION:
         raise StoreError(f"{path}: schema version {version} is newer than this program's {SCHEMA_VERSION}")
-    return False
+    return version

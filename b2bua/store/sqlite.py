@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
+from b2bua.sip.digest_algorithms import DIGITS, MD5
 from b2bua.store.interface import Done, StoreError
 from b2bua.store.log import warn
 from b2bua.store.records import BadRecord, BindingRecord, User, decode_binding, encode_binding
-from b2bua.store.schema import open_database
+from b2bua.store.schema import open_database, version_of
 from b2bua.store.writer import Post, Writer
 
-_HA1_MD5 = re.compile(r"[0-9a-f]{32}")
+_HEX = re.compile(r"[0-9a-f]+")
 
 
 class SqliteStore:
@@ -50,8 +52,15 @@ class SqliteStore:
         changed = [user for user in users if self._users.get(user.name) != user]
         if not changed:
             return
-        rows = [(user.realm, user.name, user.ha1_md5) for user in changed]
-        self._writer.run(lambda database: database.executemany("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", rows))
+
+        def write(database: sqlite3.Connection) -> None:
+            for user in changed:
+                # All of them: an H(A1) of the last password must not stay behind.
+                database.execute("DELETE FROM users WHERE realm = ? AND name = ?", (user.realm, user.name))
+                rows = [(user.realm, user.name, algorithm, ha1) for algorithm, ha1 in user.ha1s.items()]
+                database.executemany("INSERT INTO users VALUES (?, ?, ?, ?)", rows)
+
+        self._writer.run(write)
         self._generation += 1
         self._users |= {user.name: user for user in changed}
 
@@ -103,13 +112,7 @@ class SqliteStore:
 
     def _load_users(self, database: sqlite3.Connection) -> dict[str, User]:
         self._seen_version = self._data_version(database)
-        users = {}
-        for name, ha1 in database.execute("SELECT name, ha1_md5 FROM users WHERE realm = ?", (self._realm,)):
-            if isinstance(name, str) and isinstance(ha1, str) and _HA1_MD5.fullmatch(ha1):
-                users[name] = User(name, self._realm, ha1)
-            else:
-                warn("bad user record ignored", path=str(self._path), user=name)
-        return users
+        return load_users(database, self._path, self._realm)
 
     def _load_bindings(self, database: sqlite3.Connection) -> list[BindingRecord]:
         now = self._now()
@@ -138,3 +141,31 @@ class SqliteStore:
         row = (self._realm, aor, position)
         database.execute(f"INSERT INTO set_aside SELECT realm, aor, record, ?, ? {here}", (reason, self._now(), *row))
         database.execute(f"DELETE {here}", row)
+
+
+def load_users(database: sqlite3.Connection, path: Path, realm: str) -> dict[str, User]:
+    """The users of a realm by name; a bad row is passed over with a line in the log."""
+    found: dict[str, dict[str, str]] = {}
+    for name, algorithm, ha1 in database.execute("SELECT name, algorithm, ha1 FROM users WHERE realm = ?", (realm,)):
+        if isinstance(name, str) and isinstance(ha1, str) and len(ha1) == DIGITS.get(algorithm, 0) and _HEX.fullmatch(ha1):
+            found.setdefault(name, {})[algorithm] = ha1
+        else:
+            warn("bad user record ignored", path=str(path), user=name)
+    return {name: User(name, realm, ha1s) for name, ha1s in found.items()}
+
+
+def peek_database(path: Path, realm: str) -> dict[str, User]:
+    """The users in a database as it stands, without changing it; none when there is no file. StoreError as on opening."""
+    if not path.exists():
+        return {}
+    # A log beside it: somebody has it open, and we read along. None: not even the files of a reader shall be left behind.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True)) as database:
+            version = version_of(database, path)
+            if version == 1:
+                rows = database.execute("SELECT name, ha1_md5 FROM users WHERE realm = ?", (realm,))
+                return {name: User(name, realm, {MD5: ha1}) for name, ha1 in rows}
+            return load_users(database, path, realm) if version else {}
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path}: {error}") from None

@@ -1,7 +1,8 @@
-"""The ring of messages: what the transports and the in-process link write, at under a microsecond a message.
+"""The ring of messages: what the transports and the in-process link write, at a microsecond or two a message.
 
 An entry is a tuple of atoms, so the garbage collector stops looking at it. Nothing is decoded, parsed or looked up
-here; `records.py` does that when somebody reads.
+here; `records.py` does that when somebody reads. A message of the link is kept as bytes, too: ten thousand message objects
+in the ring cost more, in memory that is always cold, than writing them does.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from b2bua.sip.flow import Flow, HostPort
-from b2bua.sip.message import Message
+from b2bua.sip.message import Document, Message
 from b2bua.trace.names import Directory
 
 IN: Final = "in"
@@ -22,8 +23,25 @@ Entry = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes, str]
 """Time, direction (IN, OUT, LINK), transport, the peer's address (on the link: source and destination), bytes, and the
 trace id of the call when the message came with one."""
 
-Unwritten = tuple[float, str, str, tuple[str, int] | tuple[str, str], Message, str]
-"""An entry of the link in process: the message itself, which nobody changes any more, to be written when read."""
+
+
+class Unfinished:
+    """A message of the link whose body nobody has written yet: its head as bytes, and the value that knows the body."""
+
+    __slots__ = ("_content", "_head")
+
+    def __init__(self, message: Message) -> None:
+        self._head = "\r\n".join((message.start_line(), *message.lines, "")).encode("utf-8", "surrogateescape")
+        self._content = message.content
+
+    def encode(self) -> bytes:
+        assert isinstance(self._content, Document)
+        body = self._content.encode()
+        return b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body)
+
+
+Kept = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes | Unfinished, str]
+"""An entry as the ring has it."""
 
 Listener = Callable[[Entry], None]
 
@@ -62,9 +80,9 @@ class Legs:
         return self._first.get(call, call)
 
 
-def _written(entry: Entry | Unwritten) -> Entry:
-    time, direction, transport, peer, message, call = entry
-    return time, direction, transport, peer, message if isinstance(message, bytes) else message.encode(), call
+def _written(entry: Kept) -> Entry:
+    time, direction, transport, peer, data, call = entry
+    return time, direction, transport, peer, data if isinstance(data, bytes) else data.encode(), call
 
 
 class Recorder:
@@ -77,7 +95,7 @@ class Recorder:
         self.legs = Legs()
         self.directory = Directory()
         self._wall = wall
-        self._ring: deque[Entry | Unwritten] = deque(maxlen=size)
+        self._ring: deque[Kept] = deque(maxlen=size)
         self._listeners: tuple[Listener, ...] = ()
 
     # -- what is written ----------------------------------------------------------------------------------------
@@ -109,7 +127,8 @@ class Recorder:
     def linked(self, way: tuple[str, str], message: Message) -> None:
         """A message passes the in-process link between the roles `SM` and `CM`; `way` is its source and destination."""
         if self.size:
-            entry = (self._wall(), LINK, "memory", way, message, message.call)
+            data = Unfinished(message) if message.deferred else message.encode()
+            entry = (self._wall(), LINK, "memory", way, data, message.call)
             self._ring.append(entry)
             if self._listeners:
                 self._tell(_written(entry))

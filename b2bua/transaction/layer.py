@@ -174,7 +174,7 @@ class TransactionLayer:
             self.user.cancel_received(invite, cancel)
 
     def _response(self, response: Response, flow: Flow) -> None:
-        method, status = response.cseq_method, response.status
+        method, status = response._cseq_method or response.cseq_method, response.status
         self._responses["in", method if method in METHODS else "other", CODES[status]] += 1
         transaction = self._clients.get(((response._via or response.top_via).branch, method))
         if transaction is None:
@@ -216,13 +216,13 @@ class TransactionLayer:
         if "Server" not in response.names and self._server_line:
             response.names.append("Server")
             response.lines.append(self._server_line)
-        method = response.cseq_method
+        method = response._cseq_method or response.cseq_method
         self._responses["out", method if method in METHODS else "other", CODES[response.status]] += 1
         transaction.respond(response)
 
     def forward_response(self, transaction: ServerTransaction, response: Response) -> None:
         """Pass on a response that another server made: it says itself whose it is."""
-        method = response.cseq_method
+        method = response._cseq_method or response.cseq_method
         self._responses["out", method if method in METHODS else "other", CODES[response.status]] += 1
         transaction.respond(response)
 
@@ -231,7 +231,7 @@ class TransactionLayer:
         if self._server_line:
             response.names.append("Server")
             response.lines.append(self._server_line)
-        method = response.cseq_method
+        method = response._cseq_method or response.cseq_method
         self._responses["out", method if method in METHODS else "other", CODES[response.status]] += 1
         flow.send(response)
 

@@ -53,7 +53,7 @@ class ServerTransaction(Machine):
         self.key = key
         self.state = self.initial
         self.attached: object = None
-        """Whatever its user works on for this transaction (a proxy's response context, a leg); dropped at the end."""
+        """Whatever its user works on for this transaction (a proxy's response context, a leg); dropped with the request."""
         self.acknowledged: Callable[[], None] | None = None
         """Called once when the failure response that was sent to an INVITE is acknowledged, or given up."""
         self._owner = owner
@@ -85,7 +85,7 @@ class ServerTransaction(Machine):
 
     def forget_request(self, _: object) -> None:
         """After the final response nothing is kept but its bytes and the flow."""
-        self.request = None
+        self.request = self.attached = None
 
     def tell_acknowledged(self, _: object) -> None:
         told, self.acknowledged = self.acknowledged, None

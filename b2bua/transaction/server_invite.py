@@ -47,7 +47,7 @@ class InviteServer(ServerTransaction):
     def accept(self, response: Response) -> None:
         """The first 2xx; L runs. The 2xx is its user's to repeat, and a repeated INVITE is absorbed: no bytes are kept."""
         self.flow.send(response)
-        self.request = None
+        self.request = self.attached = None
         self._data = b""
         self.due = _TIMER_L
         self._owner.timers.put(self, TIMEOUT)

@@ -21,7 +21,7 @@ class NonInviteServer(ServerTransaction):
         """The final response: nothing is kept but its bytes; then J, 0 s on a reliable transport."""
         flow = self.flow
         self._data = flow.send(response)
-        self.request = None
+        self.request = self.attached = None
         if flow.reliable:
             self.state = _TERMINATED
             self.end(None)

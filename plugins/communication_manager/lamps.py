@@ -10,7 +10,7 @@ from typing import Final
 from b2bua.feature_server.call import Call
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.leg import CALLER, Leg
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.publication import Publication, Publications
 from b2bua.sip.dialog_info import CONTENT_TYPE, DialogInfo, DialogState, Participant
 
@@ -35,29 +35,38 @@ class Lamps(Feature):
                 self._publications.open(call.callee.party, call.id),
             )
             self._open[call.id] = pair
-        for publication, leg in zip(pair, (call.caller, call.callee), strict=True):
-            publication.update(document(call, leg))
+        callers, callees = documents(call)
+        pair[0].update(callers)
+        pair[1].update(callees)
 
     def call_ended(self, call: Call) -> None:
         for publication in self._open.pop(call.id, ()):
             publication.end()
 
 
-def document(call: Call, leg: Leg) -> DialogInfo:
+def documents(call: Call) -> tuple[DialogInfo, DialogInfo]:
+    """What the caller's publication says, and what the callee's."""
+    caller, callee = call.caller, call.callee
+    shows = call.state == "confirmed"
+    one, other = _participant(caller, shows), _participant(callee, shows)
+    return _document(call, caller, "initiator", one, other), _document(call, callee, "recipient", other, one)
+
+
+def _participant(leg: Leg, shows: bool) -> Participant:
+    """A party as both documents show it; `shows`: whether there is media that it may hold."""
+    return _new(Participant, (leg.party, leg.dialog.remote_target, _rendering(leg) if shows else "", ""))
+
+
+def _document(call: Call, leg: Leg, direction: str, own: Participant, other: Participant) -> DialogInfo:
     """The dialog state of one party, seen from that party: its own tag is the local one."""
-    other, dialog = leg.other, leg.dialog
-    confirmed = call.state == "confirmed"
-    state = DialogState(
-        call.id,
-        _STATES[call.state],
-        dialog.call_id,
-        dialog.remote_tag,
-        dialog.local_tag,
-        "initiator" if leg.role == CALLER else "recipient",
-        Participant(leg.party, dialog.remote_target, _rendering(leg) if confirmed else ""),
-        Participant(other.party, other.dialog.remote_target, _rendering(other) if confirmed else ""),
-    )
-    return DialogInfo(leg.party, (state,))
+    dialog = leg.dialog
+    state = _STATES[call.state]
+    fields = (call.id, state, dialog.call_id, dialog.remote_tag, dialog.local_tag, direction, own, other, "")
+    return _new(DialogInfo, (leg.party, (_new(DialogState, fields),), 0, "full"))
+
+
+_new: Final = tuple.__new__
+"""Makes a named tuple without the detour over its own constructor, which is written in Python: four for each document."""
 
 
 def _rendering(leg: Leg) -> str:

@@ -90,6 +90,37 @@ def test_a_broken_file_may_be_mended_and_loaded_again(tmp_path: Path) -> None:
     assert type(load("mine", write(tmp_path, PLAIN))).__name__ == "Mine"
 
 
+def test_a_file_that_changed_is_run_anew_however_fast_it_changed(tmp_path: Path) -> None:
+    text = PLAIN.replace("pass", "number = 1")
+    first: Any = load("mine", write(tmp_path, text))
+    again: Any = load("mine", write(tmp_path, text))
+    changed: Any = load("mine", write(tmp_path, text.replace("1", "2")))
+    assert (first.number, changed.number) == (1, 2)
+    assert type(first) is type(again) is not type(changed)
+    assert not list(tmp_path.glob("__pycache__"))
+
+
+def test_a_file_that_broke_leaves_the_class_in_use(tmp_path: Path) -> None:
+    first = load("mine", write(tmp_path, PLAIN))
+    failure("mine", write(tmp_path, "def (\n"))
+    assert type(load("mine", write(tmp_path, PLAIN))) is type(first)
+
+
+def test_a_feature_whose_class_is_the_same_is_used_on(tmp_path: Path) -> None:
+    names = ["lamps", "mine", "hold"]
+    standing = load_features(names, write(tmp_path, PLAIN), ENVIRONMENT)
+    write(tmp_path, PLAIN + "\n")
+    lamps, mine, hold = load_features(names, tmp_path, ENVIRONMENT, standing)
+    assert (lamps, hold) == (standing[0], standing[2])
+    assert type(mine).__name__ == "Mine" and mine is not standing[1]
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match="nowhere: not a directory") as caught:
+        load_features(["hold"], tmp_path / "nowhere", ENVIRONMENT)
+    assert caught.value.key == "feature_directory"
+
+
 @pytest.mark.parametrize("name", ["", "a.b", "../hold", "hold.py", "a-b", "1st", "a b"])
 def test_what_is_no_module_name(name: str, tmp_path: Path) -> None:
     assert "not a module name" in failure(name, tmp_path)

@@ -27,6 +27,9 @@ class FakeLive:
     def subscriptions_active(self) -> Mapping[str, int]:
         return {"dialog": 4}
 
+    def last_reload(self) -> tuple[bool, float]:
+        return False, 1_700_000_100.25
+
 
 def server_metrics(observer: Observer, recorder: Recorder) -> ServerMetrics:
     return ServerMetrics(observer, FakeLive(), recorder, "1.2.3", 1_700_000_000.5)

@@ -49,6 +49,8 @@ def test_figures() -> None:
         "b2bua_trace_dropped_total 7.0",
         "b2bua_trace_messages 1.0",
         "b2bua_start_time_seconds 1.7000000005e+09",
+        "b2bua_config_last_reload_successful 0.0",
+        "b2bua_config_last_reload_success_timestamp_seconds 1.70000010025e+09",
     ):
         assert line in lines
     assert any(line.startswith("b2bua_build_info{") and 'version="1.2.3"' in line for line in lines)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.lab import Lab
-from tests.interop.raw import Raw
+from tests.interop.raw import Raw, text
 from tests.interop.script import Callee, Caller
 from tests.interop.server import Server, command, environment, free_port, wait_until
 
@@ -106,6 +106,50 @@ def test_a_bad_users_file_shows_no_password(tmp_path: Path) -> None:
     arguments = ("--store", "memory:", "--listen", f"udp:{HOST}:0", "--http", f"{HOST}:0", "--users", "users")
     said = one_line(run(tmp_path, "run", *arguments))
     assert "users:2: " in said and "secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("lines", "place"),
+    [
+        ('features = ["hodl"]', "bad.toml:2: features: feature 'hodl' not found"),
+        ('users = "nowhere"', "bad.toml:2: users: nowhere: No such file or directory"),
+        ('digest_algorithms = ["SHA-512-256"]', "bad.toml:2: digest_algorithms: user 6001 has no HA1 by SHA-512-256;"),
+    ],
+    ids=["feature", "users file", "HA1"],
+)
+def test_what_only_a_start_finds_is_placed_too(tmp_path: Path, lines: str, place: str) -> None:
+    if "digest" in lines:
+        assert run(tmp_path, "user", "add", "6001", "--store", "sqlite:b2bua.db", text="secret\n").returncode == 0
+    (tmp_path / "bad.toml").write_text(f"# the lab\n{lines}\n")
+    arguments = ("--config", "bad.toml", "--store", "sqlite:b2bua.db", "--listen", f"udp:{HOST}:0", "--http", f"{HOST}:0")
+    assert one_line(run(tmp_path, "run", *arguments)).startswith(f"b2bua: {place}")
+
+
+def test_a_stronger_realm_starts_once_the_password_was_given_again(start: Start, tmp_path: Path) -> None:
+    """SHA-256 for the domain; two phones that know MD5 only keep it by lists of their own, and call each other."""
+    (tmp_path / "lab.toml").write_text(
+        'digest_algorithms = ["SHA-256"]\n[user_digest_algorithms]\n6001 = ["MD5"]\n6002 = ["MD5"]\n'
+    )
+    options = ("--config", "lab.toml", "--store", "sqlite:b2bua.db", "--domain", "example.com")
+    (tmp_path / "users.csv").write_text("user,password\n6001,one\n6002,two\n6003,three\n")
+    assert run(tmp_path, "user", "import", "users.csv", *options).stdout == "3 users imported\n"
+    server = start(None, store="sqlite:b2bua.db", options=("--config", "lab.toml"))
+    server.users = {"6001": "one", "6002": "two", "6003": "three"}
+    lab = Lab(server, tmp_path / "lab")
+    raw = Raw(server, "6003")
+    try:
+        a, b = lab.phone("6001"), lab.phone("6002")
+        lab.register(a, b)
+        caller = Caller(b.user).dial().reinvite("sendonly").reinvite("sendrecv").bye()
+        callee = Callee().ring().accept().reinvited("sendonly", "recvonly").reinvited("sendrecv", "sendrecv").byed()
+        lab.call(a, caller, b, callee)
+        [challenge] = raw.answer(text(raw.lines("REGISTER", to="sip:6003@example.com"))).all("WWW-Authenticate")
+        assert "algorithm=SHA-256" in challenge
+        server.check_healthy()
+    finally:
+        raw.close()
+        lab.close()
+    assert server.stop() == 0
 
 
 # ---- first start, stop

@@ -2,6 +2,7 @@ import pytest
 
 from b2bua.phone.credentials import MAX_ROUNDS, Attempt, Credentials
 from b2bua.sip.digest import challenge_text, expected_response, ha1, parse_credentials
+from b2bua.sip.digest_algorithms import HASHES
 from b2bua.sip.message import Request, response_to
 
 ASKS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
@@ -79,9 +80,28 @@ def test_the_count_rises_under_one_nonce():
 
 def test_the_first_challenge_that_can_be_answered_is():
     asked = request()
-    sha = 'Digest realm="example.com", nonce="s", algorithm=SHA-256, qop="auth"'
+    sha = 'Digest realm="example.com", nonce="s", algorithm=SHA-384, qop="auth"'
     again = attempt().retry(asked, challenged(asked, sha, challenge_text("example.com", "m")), Numbers())
     assert [parse_credentials(value).nonce for value in again.get_all("Proxy-Authorization")] == ["m"]
+
+
+@pytest.mark.parametrize("order", [("MD5", "SHA-256", "SHA-512-256"), ("SHA-512-256", "SHA-256", "MD5")])
+def test_the_strongest_challenge_is_answered_wherever_it_stands(order):
+    asked = request()
+    challenges = [challenge_text("example.com", f"n-{algorithm}", algorithm=algorithm) for algorithm in order]
+    again = attempt().retry(asked, challenged(asked, *challenges), Numbers())
+    [value] = again.get_all("Proxy-Authorization")
+    credentials = parse_credentials(value)
+    assert (credentials.algorithm, credentials.nonce) == ("SHA-512-256", "n-SHA-512-256")
+    secret = ha1("6001", "example.com", "secret", "SHA-512-256")
+    assert credentials.response == expected_response(secret, "INVITE", credentials, HASHES["SHA-512-256"])
+
+
+def test_a_stronger_algorithm_is_no_reason_to_send_refused_credentials_again():
+    tried, asked = attempt(), request()
+    again = tried.retry(asked, challenged(asked, challenge_text("example.com", "n1")), Numbers())
+    stronger = challenge_text("example.com", "n2", algorithm="SHA-256")
+    assert tried.retry(again, challenged(again, stronger), Numbers()) is None
 
 
 def test_two_realms_are_both_answered():
@@ -92,7 +112,7 @@ def test_two_realms_are_both_answered():
     assert realms == {"example.com", "example.net"}
 
 
-SHA = 'Digest realm="r", nonce="n", algorithm=SHA-256'
+SHA = 'Digest realm="r", nonce="n", algorithm=SHA-256-sess'
 
 
 @pytest.mark.parametrize("text", ["Basic realm=x", "Digest nonce=x", SHA, ""])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from b2bua.sip.dialog_info import DialogState, parse_dialog_info
-from plugins.communication_manager.lamps import Lamps, document
+from plugins.communication_manager.lamps import Lamps, documents
 from tests.feature_server.surroundings import Surroundings
-from tests.plugins.standing import StandingCall, as_call, as_leg
+from tests.plugins.standing import StandingCall, as_call
 
 
 def shown(call: StandingCall, role: str) -> DialogState:
-    info = document(as_call(call), as_leg(call.one(role)))
+    info = documents(as_call(call))[("caller", "callee").index(role)]
     assert info.entity == call.one(role).party and info.state == "full"
     assert parse_dialog_info(info.encode()) == info  # what is written is what is read
     [dialog] = info.dialogs
@@ -70,7 +70,7 @@ def test_rendering_is_known_of_a_confirmed_call_alone(state: str) -> None:
 def test_written_as_interfaces_say() -> None:
     call = StandingCall()
     call.caller.holding = True
-    text = document(as_call(call), as_leg(call.caller)).encode().decode()
+    text = documents(as_call(call))[0].encode().decode()
     assert '<param pname="+sip.rendering" pval="no"/>' in text
     assert text.index("<local>") < text.index("<remote>")
 

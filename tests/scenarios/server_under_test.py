@@ -15,6 +15,7 @@ from typing import Any, Final
 from b2bua import PRODUCT
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.contract import CallLimits, Environment
+from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.observer import Observer
 from b2bua.session_manager.authenticator import Authenticator
@@ -34,12 +35,12 @@ from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.ways import Ways
-from b2bua.sip.digest import ha1
+from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
 from b2bua.store.memory import MemoryStore
-from b2bua.store.records import User
+from b2bua.store.users_file import make_user
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
@@ -67,6 +68,8 @@ class Options:
     challenge: Mapping[str, str] = field(default_factory=dict)
     strict_digest_uri: bool = False
     nonce_lifetime: float = 300
+    digest_algorithms: Sequence[str] = ("MD5",)
+    user_digest_algorithms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     features: Sequence[str] = FEATURES
     feature_directory: Path | None = None
     uniform: Callable[[float, float], float] | None = None
@@ -94,7 +97,8 @@ class ServerUnderTest:
         self.recorder = Recorder(options.trace, clock.wall)
         self.turns = Turns(lambda: None)
         self.store = MemoryStore(clock.wall)
-        self.store.put_users([User(user, DOMAIN, ha1(user, DOMAIN, password(user))) for user in users])
+        self.offer = DigestOffer(options.digest_algorithms, options.user_digest_algorithms)
+        self.store.put_users([make_user(user, DOMAIN, password(user), self.offer.of(user)) for user in users])
         self.reports: list[str] = []
         self.listeners = ListenerSet(clock.now, self.reports.append)
         self.socket = self._listen(VirtualSocket(network, SERVER, self.recorder))
@@ -142,7 +146,7 @@ class ServerUnderTest:
         self.nonces = Nonces(b"n" * 32, clock.wall, options.nonce_lifetime)
         policy = ChallengePolicy(options.reinvite, options.challenge)
         authenticator = Authenticator(
-            DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri
+            DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri, self.offer
         )
         self.session_manager = SessionManager(
             Parts(
@@ -162,13 +166,20 @@ class ServerUnderTest:
         environment = Environment(
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits
         )
-        features = load_features(options.features, options.feature_directory, environment)
+        self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
+        self.features: Sequence[Feature] = ()
+        self.features = features = self._load(options.features)
         server = load_server("communication_manager", environment, features)
         if options.feature_server:
             self.links.add(FeatureLink("cm", down))
         self.feature_layer = layer
         assert isinstance(server, B2bua)
         return server
+
+    def use_features(self, *names: str) -> None:
+        """As on SIGHUP, with these names in the settings."""
+        self.features = self._load(names)
+        self.b2bua.use(self.features)
 
     # -- what drives it ----------------------------------------------------------------------------------------
 
@@ -194,9 +205,9 @@ class ServerUnderTest:
         kept = message.copy() if isinstance(message, Request) else message
         self.network.note(source, destination, kept)
 
-    def _secret_of(self, user: str) -> str | None:
+    def _secret_of(self, user: str, algorithm: str) -> str | None:
         record = self.store.user(user)
-        return None if record is None else record.ha1_md5
+        return None if record is None else record.ha1s.get(algorithm, "")
 
     def _failed(self, error: BaseException, message: Message | None) -> None:
         self.errors.append(error)

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from b2bua.sip.digest import parse_challenge
+from b2bua.sip.digest_algorithms import by_strength
 from b2bua.sip.message import Message
 from tests.scenarios.scene import (
     MakeScene,
@@ -181,3 +182,41 @@ def test_credentials_for_our_realm_are_taken_out_of_all_that_goes_on(scene: Scen
             assert all("example.net" in value for value in message.get_all("Proxy-Authorization"))
     assert arrived.get_all("Proxy-Authorization") == [foreign.partition(": ")[2]]
     assert not info.has("Proxy-Authorization")
+
+
+# ---- SHA-256 and SHA-512-256 as an opt-in (RFC 7616, RFC 8760)
+
+
+def offers(message: Message) -> list[str]:
+    name = "Proxy-Authenticate" if message.has("Proxy-Authenticate") else "WWW-Authenticate"
+    return [parse_challenge(value).algorithm for value in message.get_all(name)]
+
+
+@pytest.mark.parametrize("algorithms", [("SHA-256", "MD5"), ("MD5", "SHA-256", "SHA-512-256"), ("SHA-512-256",)])
+def test_a_call_with_hold_by_the_strongest_that_is_offered(make_scene: MakeScene, algorithms: tuple[str, ...]) -> None:
+    """The phones answer the topmost challenge."""
+    scene = make_scene(digest_algorithms=algorithms)
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    strongest = by_strength(algorithms)[0]
+    a, b = talk(alice, bob)
+    alice >> a.invite(a.sdp("sendonly"))
+    challenge = alice << "407 INVITE"
+    assert offers(challenge) == list(by_strength(algorithms))
+    alice >> a.ack(challenge)
+    alice >> a.with_credentials(challenge)
+    arrived = bob << "INVITE a=sendonly"
+    assert not arrived.has("Proxy-Authorization")
+    bob >> b.answer(arrived, 200, b.sdp("recvonly"))
+    bob << "ACK"
+    alice >> a.ack(alice << "200 INVITE a=recvonly")
+    hang_up(a, b)
+    assert scene.count("auth_results", "ok", strongest) == 4  # two REGISTERs, INVITE, re-INVITE
+
+
+def test_one_user_is_offered_more_than_the_realm(make_scene: MakeScene) -> None:
+    scene = make_scene(user_digest_algorithms={"6002": ("SHA-256", "MD5")})
+    alice, bob = scene.phone("6001", registered=False), scene.phone("6002", registered=False)
+    alice >> register_text(alice, 1)
+    assert offers(alice << "401 REGISTER") == ["MD5"]
+    bob >> register_text(bob, 1)
+    assert offers(bob << "401 REGISTER") == ["SHA-256", "MD5"]

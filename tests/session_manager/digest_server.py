@@ -9,6 +9,8 @@ from b2bua.session_manager.authenticator import Authenticator, Challenge, Verdic
 from b2bua.session_manager.challenge_policy import ChallengePolicy, Reinvite
 from b2bua.session_manager.nonces import Nonces
 from b2bua.sip.digest import Credentials, expected_response, ha1, parse_challenge
+from b2bua.sip.digest_algorithms import HASHES, STRENGTH
+from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.message import Request
 
 REALM = "example.com"
@@ -25,6 +27,10 @@ class Server:
     overrides: dict[str, str] = field(default_factory=dict)
     key: bytes = b"k" * 32
     seconds: float = 1_700_000_000.0
+    algorithms: tuple[str, ...] = ("MD5",)
+    users: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    has: tuple[str, ...] = STRENGTH
+    """By what 6001 has an HA1."""
 
     def __post_init__(self) -> None:
         self.observer = Observer()
@@ -33,12 +39,14 @@ class Server:
         self.authenticator = Authenticator(
             REALM, self._secret_of, nonces, ChallengePolicy(self.reinvite, self.overrides), self.observer,
             lambda host, port: (host, port) in ALIASES,
-            self.strict_uri,
+            self.strict_uri, DigestOffer(self.algorithms, self.users),
         )  # fmt: skip
 
-    def _secret_of(self, user: str) -> str | None:
+    def _secret_of(self, user: str, algorithm: str) -> str | None:
         self.lookups.append(user)
-        return ha1("6001", REALM, "secret") if user == "6001" else None
+        if user != "6001":
+            return None
+        return ha1("6001", REALM, "secret", algorithm) if algorithm in self.has else ""
 
     def check(self, request: Request, in_dialog: bool = False, proxied: bool = False) -> Verdict:
         return self.authenticator.check(request, in_dialog, proxied)
@@ -72,10 +80,11 @@ def message(
 
 def credentials(
     nonce: str, method: str = "INVITE", *, user: str = "6001", password: str = "secret", uri: str = BOB,
-    nc: str = "00000001", qop: str = "auth", realm: str = REALM, more: str = "",
+    nc: str = "00000001", qop: str = "auth", realm: str = REALM, more: str = "", algorithm: str = "MD5",
 ) -> str:  # fmt: skip
-    parts = Credentials(user, realm, nonce, uri, "", "MD5", qop, nc, "c0ffee" if qop else "", "")
-    response = expected_response(ha1(user, realm, password), method, parts)
+    parts = Credentials(user, realm, nonce, uri, "", algorithm, qop, nc, "c0ffee" if qop else "", "")
+    response = expected_response(ha1(user, realm, password, algorithm), method, parts, HASHES[algorithm])
+    more += f", algorithm={algorithm}" if algorithm != "MD5" else ""
     counted = f', qop={qop}, nc={nc}, cnonce="c0ffee"' if qop else ""
     return (
         f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}", response="{response}"{counted}{more}'

@@ -72,7 +72,7 @@ def test_an_unknown_user_cannot_answer_for_the_secret_that_nobody_has() -> None:
     server = Server()
     nonce = server.nonce()
     parts = Credentials("6999", REALM, nonce, BOB, "", "MD5", "auth", "00000001", "c", "")
-    response = expected_response(module._NOBODY, "INVITE", parts)
+    response = expected_response(module._NOBODY["MD5"], "INVITE", parts)
     request = message(cseq=2)
     request.append("Proxy-Authorization", (
         f'Digest username="6999", realm="{REALM}", nonce="{nonce}", uri="{BOB}", response="{response}", qop=auth, '

@@ -131,6 +131,25 @@ def test_a_copy_leaves_the_original_alone():
     assert copy.call_id == original.call_id
 
 
+def test_a_proxys_copy_is_made_in_one_pass():
+    """RFC 3261 §16.6: Request-URI, Max-Forwards, our Routes off, our Record-Routes above the others."""
+    original = made(
+        "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKa", "Route: <sip:a>,<sip:b>", "Route: <sip:c>", "Max-Forwards: 70",
+        "Record-Route: <sip:r>", "Call-ID: c1",
+    )  # fmt: skip
+    before = original.encode()
+    forwarded = original.forwarded("sip:next@192.0.2.20", 69, 2, ["<sip:new>", "<sip:older>"])
+    assert (forwarded.uri, forwarded.call_id) == ("sip:next@192.0.2.20", "c1")
+    assert forwarded.lines == [
+        "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKa", "Route: <sip:c>", "Max-Forwards: 69",
+        "Record-Route: <sip:new>", "Record-Route: <sip:older>", "Record-Route: <sip:r>", "Call-ID: c1",
+    ]  # fmt: skip
+    assert forwarded.names == [line.partition(":")[0] for line in forwarded.lines]
+    assert original.encode() == before
+    bare = made("Call-ID: c1").forwarded("sip:x", 70, 0, ["<sip:new>"])
+    assert bare.lines == ["Call-ID: c1", "Max-Forwards: 70", "Record-Route: <sip:new>"]
+
+
 def test_lines_are_put_where_they_belong():
     message = made("Via: a", "Route: <sip:b>")
     message.insert_before("Route", "<sip:a>")
@@ -172,6 +191,13 @@ def test_a_response_copies_what_names_the_transaction():
 def test_a_response_keeps_the_tag_that_is_there():
     response = response_to(parsed(to="<sip:6002@example.com>;tag=old"), 200, tag="new")
     assert response.get("To") == "<sip:6002@example.com>;tag=old"
+
+
+def test_a_response_lacks_what_its_request_lacks():
+    broken = made("Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKa", "CSeq: 1 INVITE", "Call-ID: c1")
+    broken.read_leniently()
+    assert response_to(broken, 400, tag="t1").lines == [*(broken.lines[i] for i in (0, 2, 1)), "Content-Length: 0"]
+    assert response_to(made(), 400, tag="t1").lines == ["Content-Length: 0"]
 
 
 def test_100_takes_no_tag_and_carries_the_timestamp():

@@ -6,9 +6,9 @@ from b2bua.store.records import User
 
 def test_users_are_put_replaced_and_removed():
     store = MemoryStore(lambda: 0.0)
-    store.put_users([User("6001", "example.com", "1" * 32), User("6002", "example.com", "2" * 32)])
-    store.put_users([User("6001", "example.com", "3" * 32)])
-    assert store.user("6001") == User("6001", "example.com", "3" * 32)
+    store.put_users([User("6001", "example.com", {"MD5": "1" * 32}), User("6002", "example.com", {"MD5": "2" * 32})])
+    store.put_users([User("6001", "example.com", {"MD5": "3" * 32})])
+    assert store.user("6001") == User("6001", "example.com", {"MD5": "3" * 32})
     assert store.user("6003") is None
     assert store.remove_user("6002")
     assert not store.remove_user("6002")

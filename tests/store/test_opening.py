@@ -35,7 +35,7 @@ def test_what_is_no_store_is_refused(url):
 def test_a_password_in_the_url_is_not_shown():
     with pytest.raises(StoreError) as caught:
         open_store("redis://user:secret@192.0.2.1:6379/0", "example.com", post)
-    assert str(caught.value) == "store redis://192.0.2.1:6379/0 is not supported; supported: memory:, sqlite:PATH"
+    assert str(caught.value) == "store: redis://192.0.2.1:6379/0 is not supported; supported: memory:, sqlite:PATH"
 
 
 def test_the_path_of_a_database():

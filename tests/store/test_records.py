@@ -41,4 +41,4 @@ def test_a_wrong_field_is_a_bad_record(binding, change):
 
 
 def test_a_user_does_not_print_the_ha1():
-    assert "0123" not in repr(User("6001", "example.com", "0123" * 8))
+    assert "0123" not in repr(User("6001", "example.com", {"MD5": "0123" * 8}))

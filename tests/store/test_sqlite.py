@@ -10,8 +10,8 @@ from b2bua.store.interface import StoreError
 from b2bua.store.records import User
 from tests.store.conftest import NOW, REALM
 
-ALICE = User("6001", REALM, "1" * 32)
-BOB = User("6002", REALM, "2" * 32)
+ALICE = User("6001", REALM, {"MD5": "1" * 32})
+BOB = User("6002", REALM, {"MD5": "2" * 32})
 
 
 def statement(path, text, *values):
@@ -29,11 +29,20 @@ def statement(path, text, *values):
 def test_users_outlive_the_store(open_sqlite):
     store = open_sqlite()
     store.put_users([ALICE, BOB])
-    store.put_users([User("6001", REALM, "3" * 32)])
+    store.put_users([User("6001", REALM, {"MD5": "3" * 32})])
     assert store.remove_user("6002")
     assert not store.remove_user("6002")
     store.close()
-    assert list(open_sqlite().users()) == [User("6001", REALM, "3" * 32)]
+    assert list(open_sqlite().users()) == [User("6001", REALM, {"MD5": "3" * 32})]
+
+
+def test_all_ha1s_of_a_user_are_replaced_together(open_sqlite):
+    """One of the last password must not stay behind: it would still open the door."""
+    store = open_sqlite()
+    store.put_users([User("6001", REALM, {"MD5": "1" * 32, "SHA-256": "2" * 64})])
+    store.put_users([User("6001", REALM, {"SHA-512-256": "3" * 64})])
+    store.close()
+    assert list(open_sqlite().users()) == [User("6001", REALM, {"SHA-512-256": "3" * 64})]
 
 
 def test_users_belong_to_their_realm(open_sqlite):
@@ -82,7 +91,10 @@ def test_a_bad_user_record_is_passed_over(open_sqlite, tmp_path):
     store = open_sqlite()
     store.put_users([ALICE])
     store.close()
-    statement(tmp_path / "var" / "b2bua.db", "INSERT INTO users VALUES (?, '6002', 'short')", REALM)
+    path = tmp_path / "var" / "b2bua.db"
+    statement(path, "INSERT INTO users VALUES (?, '6002', 'MD5', 'short')", REALM)
+    statement(path, "INSERT INTO users VALUES (?, '6001', 'SHA-256', ?)", REALM, "1" * 32)
+    statement(path, "INSERT INTO users VALUES (?, '6001', 'SHA-3', ?)", REALM, "1" * 64)
     assert list(open_sqlite().users()) == [ALICE]
 
 
@@ -241,7 +253,7 @@ def test_another_programs_database_is_refused_and_kept(open_sqlite, tmp_path):
 def test_a_newer_schema_is_refused(open_sqlite, tmp_path):
     open_sqlite().close()
     statement(tmp_path / "var" / "b2bua.db", "UPDATE schema SET version = 7")
-    with pytest.raises(StoreError, match="schema version 7 is newer than this program's 1"):
+    with pytest.raises(StoreError, match="schema version 7 is newer than this program's 2"):
         open_sqlite()
 
 

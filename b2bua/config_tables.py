@@ -1,0 +1,90 @@
+"""Settings that are tables or lists of fixed words: challenges per method, digest algorithms per realm and user.
+
+A `read_…` raises ValueError with a sentence. A `wrong_…` looks at one entry and gives that sentence, "" for none.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from b2bua.sip.digest_algorithms import STRENGTH, by_strength
+
+CHALLENGEABLE: Final = frozenset(
+    ("REGISTER", "SUBSCRIBE", "INVITE", "PUBLISH", "OPTIONS", "MESSAGE", "REFER", "UPDATE", "PRACK", "BYE", "INFO")
+)  # fmt: skip
+"""Methods whose challenge can be set. ACK and CANCEL cannot be (RFC 3261 §22.1), NOTIFY never is."""
+
+
+def nearest(key: str, known: Mapping[str, object]) -> str:
+    """The known key most like this one; there is one always."""
+    return difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+
+
+def read_pair(text: str) -> tuple[str, str]:
+    """`NAME=VALUE` of a table in the environment."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ValueError(f"{text.strip()!r} is not NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def wrong_challenge(method: str, choice: object) -> str:
+    """What is wrong with an override of the challenge policy, "" for nothing."""
+    if method in ("ACK", "CANCEL", "NOTIFY"):
+        return f"{method} is never challenged"
+    if method not in CHALLENGEABLE:
+        known = nearest(method.upper(), dict.fromkeys(sorted(CHALLENGEABLE)))
+        return f"unknown method {method!r}; the nearest known method is {known!r}"
+    if choice not in ("401", "407", "none"):
+        return f"{choice!r} is none of 401, 407, none (as text)"
+    if method == "REGISTER" and choice == "none":
+        return "REGISTER is always challenged"
+    return ""
+
+
+def read_challenges(choices: dict[str, str]) -> dict[str, str]:
+    """Method → challenge, as they are."""
+    for method, choice in choices.items():
+        if what := wrong_challenge(method, choice):
+            raise ValueError(f"{method}: {what}")
+    return choices
+
+
+def read_algorithms(names: object) -> tuple[str, ...]:
+    """A list of digest algorithms, the strongest first however it was written."""
+    if not isinstance(names, list | tuple) or not names:
+        raise ValueError(f"a list of {', '.join(reversed(STRENGTH))} is wanted")
+    for name in names:
+        if name not in STRENGTH:
+            known = nearest(str(name).upper(), dict.fromkeys(STRENGTH))
+            raise ValueError(f"unknown algorithm {name!r}; the nearest known algorithm is {known!r}")
+    return by_strength(names)
+
+
+def wrong_algorithms(_user: str, names: object) -> str:
+    """What is wrong with the list of one user, "" for nothing."""
+    try:
+        read_algorithms(names)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def read_user_lists(lists: dict[str, tuple[str, ...] | str]) -> dict[str, tuple[str, ...]]:
+    """User → algorithms; in the environment those of one user are joined by +."""
+    found = {}
+    for user, names in lists.items():
+        try:
+            found[user] = read_algorithms(names.split("+") if isinstance(names, str) else names)
+        except ValueError as error:
+            raise ValueError(f"{user}: {error}") from None
+    return found
+
+
+ENTRIES: Final[Mapping[str, Callable[[str, object], str]]] = MappingProxyType(
+    {"challenge": wrong_challenge, "user_digest_algorithms": wrong_algorithms}
+)
+"""Tables of a file whose entries are checked one by one, so that an error has the entry's line."""

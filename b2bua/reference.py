@@ -1,0 +1,124 @@
+"""The reference of the settings, made from the code; README.md has the same table, and a test compares the two."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import textwrap
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, get_args, get_origin
+
+import msgspec
+
+from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, SUPPORTED_TRANSPORTS, Settings, host_port_text
+from b2bua.sip.digest_algorithms import STRENGTH
+from b2bua.store.opening import without_password
+
+AT_RUN_TIME: Final = frozenset(
+    (
+        "users", "features", "feature_directory", "challenge", "challenge_reinvite", "strict_digest_uri", "digest_algorithms",
+        "user_digest_algorithms", "registration_expires_min", "registration_expires_max", "registration_expires_default",
+        "watchers",
+    )
+)  # fmt: skip
+"""Keys whose new value is followed on SIGHUP; the others need a restart."""
+
+COLUMNS: Final = ("TOML key", "Environment", "Option", "Default", "Range", "SIGHUP", "Meaning")
+
+_ALGORITHMS: Final = ", ".join(f"`{name}`" for name in reversed(STRENGTH))
+
+_RANGES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "domain": "a host name",
+        "aliases": "host names, IP addresses",
+        "listen": f"one or more; transports: {', '.join(f'`{name}`' for name in SUPPORTED_TRANSPORTS)}",
+        "http": "`HOST:PORT`, HOST an IP address or `localhost`",
+        "users": "a file",
+        "store": "`memory:`, `sqlite:PATH`",
+        "digest_algorithms": f"one or more of {_ALGORITHMS}",
+        "user_digest_algorithms": "user = list as above",
+        "feature_server": "`none`, a package in `plugins`",
+        "features": "module names",
+        "feature_directory": "a directory",
+        "challenge": "method = `401`, `407` or `none`",
+    }
+)
+"""What a setting may be where its type does not say it."""
+
+
+def table(options: Collection[str]) -> str:
+    """The reference in Markdown; `options` are those of `b2bua run`, `--domain` and so on."""
+    rows = [COLUMNS, tuple("---" for _ in COLUMNS)]
+    for key, meaning in meanings():
+        option = "--" + key.replace("_", "-")
+        default = getattr(Settings(), key)
+        rows.append(
+            (
+                f"`{key}`",
+                f"`{ENVIRONMENT_PREFIX}{key.upper()}`",
+                f"`{option}`" if option in options else "–",
+                "not set" if default is None else f"`{written(key, default)}`",
+                range_of(key),
+                "followed" if key in AT_RUN_TIME else "restart",
+                meaning,
+            )
+        )
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows).replace("| --- ", "|---").replace("|--- |", "|---|")
+
+
+def meanings() -> Iterator[tuple[str, str]]:
+    """(key, its docstring) of every setting, in the order of the settings."""
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(Settings))).body
+    assert isinstance(definition, ast.ClassDef)
+    for field, text in zip(definition.body, definition.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            assert isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant), field.target.id
+            yield field.target.id, " ".join(str(text.value.value).split())
+
+
+def range_of(key: str) -> str:
+    """What values a setting takes."""
+    kind = FIELDS[key]
+    if key in _RANGES:
+        return _RANGES[key]
+    if kind is bool:
+        return "`true`, `false`"
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(kind))
+    for one in get_args(kind):
+        if isinstance(one, msgspec.Meta):
+            return _bounds(one)
+    raise KeyError(f"{key} has no range: neither a bound of its type nor an entry in _RANGES")
+
+
+def _bounds(meta: msgspec.Meta) -> str:
+    if meta.gt is not None:
+        return f"above {meta.gt:g}" + ("" if meta.le is None else f", at most {meta.le:g}")
+    return f"{meta.ge} or more" if meta.le is None else f"{meta.ge} to {meta.le}"
+
+
+def written(key: str, value: object) -> str:
+    """The value of a setting as TOML; credentials in the URL of a store are left out."""
+    if key == "http" and isinstance(value, tuple):
+        return json.dumps(host_port_text(*value))
+    return _toml(without_password(value) if key == "store" and isinstance(value, str) else value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{_key(name)} = {_toml(one)}" for name, one in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

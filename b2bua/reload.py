@@ -1,0 +1,72 @@
+"""SIGHUP: the settings are read once more, and what can change while calls stand is changed; the rest waits for a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from b2bua.config import FIELDS, ConfigError, Settings
+from b2bua.feature_server.loader import LoadError
+from b2bua.reference import AT_RUN_TIME
+from b2bua.store.interface import StoreError
+
+
+class Reload:
+    """Keeps the settings in effect. `read` gives those of all sources, `wall` Unix seconds.
+
+    `apply` makes the server follow new ones; when it raises ConfigError, StoreError, LoadError or OSError, nothing has
+    changed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        read: Callable[[], Settings],
+        apply: Callable[[Settings], None],
+        wall: Callable[[], float],
+        log: Any,
+    ) -> None:
+        self.settings = settings
+        self.succeeded = True
+        """Whether the last reading was good; that of the start was."""
+        self.succeeded_at = wall()
+        self._read = read
+        self._apply = apply
+        self._wall = wall
+        self._log = log
+
+    def run(self) -> None:
+        """Read and apply. Raises nothing: a bad file leaves everything as it was, with a line in the log."""
+        try:
+            wanted = self._read()
+            followed = {key: getattr(wanted, key) for key in AT_RUN_TIME}
+            settings = msgspec.structs.replace(self.settings, **followed)
+            self._apply(settings)
+        except (ConfigError, StoreError, LoadError, OSError) as error:
+            problems = error.problems if isinstance(error, ConfigError) else (_line(error),)
+            self._failed(reason="; ".join(problems))
+            return
+        except Exception as error:  # A mistake of ours must not end the calls of those who only asked for a reload.
+            self._failed(exc_info=error)
+            return
+        changed = differing(self.settings, settings)
+        self.settings = settings
+        self.succeeded, self.succeeded_at = True, self._wall()
+        self._log.info("settings, users and features read again", changed=", ".join(changed) or "no setting")
+        if waiting := differing(settings, wanted):
+            self._log.warning("changed settings need a restart", settings=", ".join(waiting))
+
+    def _failed(self, **why: object) -> None:
+        self.succeeded = False
+        self._log.error("reload failed, everything stays as it was", **why)
+
+
+def _line(error: Exception) -> str:
+    return f"{error.key}: {error}" if isinstance(error, LoadError) else str(error)
+
+
+def differing(one: Settings, other: Settings) -> list[str]:
+    """The keys with different values, in the order of the settings."""
+    return [key for key in FIELDS if getattr(one, key) != getattr(other, key)]

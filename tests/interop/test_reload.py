@@ -1,0 +1,131 @@
+"""SIGHUP on the real process: settings, users and features are read again, and a call on hold does not notice."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.lab import Lab
+from tests.interop.raw import Raw
+from tests.interop.script import Callee, Caller
+from tests.interop.server import DOMAIN, Server, wait_until
+
+HOST = "127.0.0.58"
+RELOADED = "b2bua_config_last_reload_success_timestamp_seconds"
+
+MARK = '''
+from b2bua.feature_server.feature import Feature
+
+
+class Mark(Feature):
+    def call_offered(self, call, invite):
+        marked = invite.copy()
+        marked.append("Subject", "NUMBER")
+        return marked
+'''
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """A server with a file of settings, a file of users and a directory of features."""
+    (tmp_path / "lab.toml").write_text('users = "users.csv"\nfeature_directory = "features"\n')
+    (tmp_path / "users.csv").write_text("6001,one\n6002,two\n")
+    (tmp_path / "features").mkdir()
+    server = Server(tmp_path, HOST, None, options=("--config", "lab.toml"))
+    server.users = {"6001": "one", "6002": "two", "6003": "three"}
+    made = Lab(server, tmp_path / "lab")
+    yield made
+    made.close()
+    server.kill()
+
+
+def reload(server: Server) -> None:
+    """SIGHUP, and wait until the log says what came of it."""
+    said = server.log_text().count("read again") + server.log_text().count("reload failed")
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(
+        "reload", lambda: server.log_text().count("read again") + server.log_text().count("reload failed") > said
+    )
+
+
+def test_hold_before_and_resume_after_a_reload(lab: Lab, tmp_path: Path) -> None:
+    server = lab.server
+    a, b = lab.phone("6001"), lab.phone("6002")
+    lab.register(a, b)
+    caller = Caller(b.user).dial().reinvite("sendonly").pause(3000).reinvite("sendrecv").bye()
+    callee = Callee().ring().accept().reinvited("sendonly", "recvonly").reinvited("sendrecv", "sendrecv").byed()
+    far, near = lab.start(callee, b), lab.start(caller, a)
+    wait_until("held", lambda: server.metric("b2bua_calls_active", state="held") == 1)
+    (tmp_path / "features" / "mark.py").write_text(MARK.replace("NUMBER", "one"))
+    (tmp_path / "lab.toml").write_text(
+        'users = "users.csv"\nfeature_directory = "features"\nfeatures = ["mark"]\nwatchers = "self"\ntrace = 7\n'
+    )
+    reload(server)
+    assert "features, watchers" in server.log_text() or "watchers, features" in server.log_text()
+    assert "changed settings need a restart settings=trace" in " ".join(server.log_text().split())
+    near.finish()
+    far.finish()
+    lab.call(a, Caller(b.user).dial().bye(), b, Callee().ring().accept().byed())
+    offered = [hop.message for hop in server.hops() if hop.way[0] == "CM" and hop.message.start.startswith("INVITE")]
+    assert [message.get("Subject") for message in offered][-1] == "one"
+    server.check_healthy()
+    assert server.stop() == 0
+
+
+def test_users_of_the_file_come_and_go(lab: Lab, tmp_path: Path) -> None:
+    """From `user,password` to htdigest: 6002 is taken out, 6003 comes in, 6001 keeps the password."""
+    server = lab.server
+    phones = {name: Raw(server, name) for name in server.users}
+    try:
+        assert [phones[name].register() for name in ("6001", "6002", "6003")] == [200, 200, 401]
+        lines = [
+            f"{name}:{DOMAIN}:{hashlib.md5(f'{name}:{DOMAIN}:{server.users[name]}'.encode()).hexdigest()}\n"
+            for name in ("6001", "6003")
+        ]
+        (tmp_path / "users.csv").write_text("".join(lines))
+        reload(server)
+        assert [phones[name].register() for name in ("6001", "6002", "6003")] == [200, 401, 200]
+    finally:
+        for phone in phones.values():
+            phone.close()
+    assert server.stop() == 0
+
+
+BAD = (
+    ('users = "users.csv"\nfeaturs = []\n', "6001,one\n", "lab.toml:2: unknown key 'featurs'"),
+    ("users = [\n", "6001,one\n", "lab.toml:"),
+    ('users = "users.csv"\nfeatures = ["nothing"]\n', "6001,one\n", "feature 'nothing' not found"),
+    ('users = "nowhere"\n', "6001,one\n", "nowhere: No such file"),
+    ('users = "users.csv"\ndigest_algorithms = ["SHA-256"]\n', f"6001:{DOMAIN}:{'0' * 32}\n", "users.csv:1: user 6001 needs"),
+    ('users = "users.csv"\nwatchers = "self"\n', "6003,three\nnonsense\n", "users.csv:2: not a line user,password"),
+)
+"""Settings, users, and what the log says of them."""
+
+
+def test_a_bad_file_leaves_everything_as_it_was(lab: Lab, tmp_path: Path) -> None:
+    server = lab.server
+    raw = Raw(server, "6001")
+    before = server.metric(RELOADED)
+    try:
+        for settings, users, reason in BAD:
+            (tmp_path / "lab.toml").write_text(settings)
+            (tmp_path / "users.csv").write_text(users)
+            reload(server)
+            said = server.log_text().splitlines()[-1]
+            assert "reload failed, everything stays as it was" in said and reason in said
+            assert (server.metric("b2bua_config_last_reload_successful"), server.metric(RELOADED)) == (0, before)
+            assert raw.register() == 200
+        (tmp_path / "lab.toml").write_text('users = "users.csv"\n')
+        (tmp_path / "users.csv").write_text("6001,one\n")
+        reload(server)
+        assert server.metric("b2bua_config_last_reload_successful") == 1
+        assert server.metric(RELOADED) > before
+        assert raw.register() == 200
+    finally:
+        raw.close()
+    server.check_healthy()
+    assert server.stop() == 0
