@@ -36,6 +36,14 @@ class ListenerSet:
         """`udp:127.0.0.1:5060` a listener, for the ready line."""
         return list(self._listeners)
 
+    def count(self) -> dict[str, int]:
+        """Flows by transport, counted now: peers over UDP that wrote or were written to."""
+        found: dict[str, int] = {}
+        for name, listener in self._listeners.items():
+            transport = name.partition(":")[0]
+            found[transport] = found.get(transport, 0) + listener.flows()
+        return found
+
     def close(self) -> None:
         """Stop listening."""
         for listener in self._listeners.values():

@@ -207,6 +207,10 @@ class UdpListener:
             self._flows[remote] = flow
         return flow
 
+    def flows(self) -> int:
+        """How many peers are known."""
+        return len(self._flows)
+
     def drop(self, reason: str) -> None:
         """Count a message that is not sent."""
         self._observer.message_dropped(reason)
