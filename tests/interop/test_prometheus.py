@@ -41,7 +41,7 @@ def _held_calls(lab: Lab, prometheus: Prometheus) -> None:
         calls=CALLS,
     )
     near = lab.start(
-        Caller(callee.user).dial().pause(100).reinvite("sendonly").pause(4000).reinvite("sendrecv").pause(100).bye(),
+        Caller(callee.user).dial().pause(100).reinvite("sendonly").pause(5000).reinvite("sendrecv").pause(100).bye(),
         caller,
         calls=CALLS,
     )
