@@ -1,11 +1,13 @@
 """The one observer: domain verbs that the core calls, kept as plain integers (0.1 µs a verb) for metrics and for the trace.
 
 Everything here is a count of what happened. What *is* (registrations, calls, subscriptions) is asked of its owner at scrape
-time and never counted up and down. Only the service makes an `Observer`; the core is handed it.
+time and never counted up and down. Only the service makes an `Observer`; the core is handed it. Durations are measured by
+whoever has the clock and come in as seconds.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from typing import Final
 
@@ -20,14 +22,35 @@ NAMES: Final = {
     "auth_challenges": ("method", "code", "in_dialog"),
     "auth_results": ("result", "algorithm"),
     "register": ("result",),
+    "call_attempts": ("code",),
     "calls": ("result",),
     "reinvites": ("kind", "result"),
     "glare": ("outcome",),
     "publish": ("event", "code"),
     "notify": ("event", "code"),
+    "overload_rejected": ("what",),
     "internal_errors": ("where",),
 }
 """Counter → its labels. `http/metrics.py` exports each as `b2bua_<name>_total`."""
+
+_PEOPLE: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 180.0)
+_DELAYS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_TALKS: Final = (1.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0)
+_ANSWERS: Final = (0.005, 0.02, 0.1, 0.5, 4.0, 32.0)
+_WORK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+HISTOGRAMS: Final[dict[str, tuple[tuple[str, ...], tuple[float, ...]]]] = {
+    "call_setup_seconds": ((), _PEOPLE),
+    "post_dial_delay_seconds": ((), _DELAYS),
+    "call_duration_seconds": ((), _TALKS),
+    "register_seconds": ((), _WORK),
+    "transaction_seconds": (("method",), _ANSWERS),
+    "notify_latency_seconds": (("event",), (0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 32.0)),
+    "store_op_seconds": ((), _WORK),
+    "eventloop_lag_seconds": ((), _WORK),
+    "gc_pause_seconds": ((), _WORK),
+}
+"""Histogram → its labels, and the upper bounds of its buckets in seconds; exported as `b2bua_<name>`."""
 
 METHODS: Final = frozenset(
     ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO", "REFER",
@@ -43,8 +66,41 @@ def known_method(method: str) -> str:
     return method if method in METHODS else "other"
 
 
+class Histogram:
+    """How often a duration fell into each bucket; one observation costs 0.2 µs."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        """Upper bounds in seconds, each of its own bucket; what is longer has the last one, which has none."""
+        self.counts = [0] * (len(bounds) + 1)
+        """Observations by bucket, not cumulated."""
+        self.total = 0.0
+        """Sum of all observations in seconds."""
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+
+class _ByLabel(dict[str, Histogram]):
+    """The histograms of a family with one label, each made when its value comes up."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        super().__init__()
+        self._bounds = bounds
+
+    def __missing__(self, label: str) -> Histogram:
+        made = self[label] = Histogram(self._bounds)
+        return made
+
+
 class Observer:
-    """Counts by verb. `counts[name][labels]`; the labels stand in the order of `NAMES`."""
+    """Counts by verb. `counts[name][labels]`; the labels stand in the order of `NAMES`.
+
+    `histograms[name]` is label → histogram; the label is "" in a family without one.
+    """
 
     def __init__(self) -> None:
         self.counts: dict[str, Counts] = {name: defaultdict(int) for name in NAMES}
@@ -52,6 +108,14 @@ class Observer:
         self.requests, self.responses = counts["requests"], counts["responses"]
         """Counted up by the transaction layer itself, with a key of `NAMES`: a call a message would cost more than all else."""
         self._retransmissions = counts["retransmissions"]
+        self.histograms: dict[str, dict[str, Histogram]] = {name: _ByLabel(bounds) for name, (_, bounds) in HISTOGRAMS.items()}
+        # Looked up once: these are observed with every call and lamp.
+        self._transactions = self.histograms["transaction_seconds"]
+        self._notifies = self.histograms["notify_latency_seconds"]
+        self._delays = self.histograms["post_dial_delay_seconds"][""]
+        self._setups = self.histograms["call_setup_seconds"][""]
+        self._talks = self.histograms["call_duration_seconds"][""]
+        self._late = self.histograms["eventloop_lag_seconds"][""]
 
     def retransmission(self, direction: str, method: str) -> None:
         self._retransmissions[direction, known_method(method)] += 1
@@ -74,12 +138,16 @@ class Observer:
         """`result`: ok, removed, forbidden, too_brief, error."""
         self.counts["register"][result,] += 1
 
+    def call_attempted(self, status: int) -> None:
+        """The first INVITE of a call got its final answer; rounds of 401 and 407 are no attempts."""
+        self.counts["call_attempts"][CODES[status],] += 1
+
     def call_ended(self, result: str) -> None:
         """`result`: answered, busy, cancelled, failed, no_answer, rejected, timed_out (session timer), too_long."""
         self.counts["calls"][result,] += 1
 
     def reinvite_finished(self, kind: str, result: str) -> None:
-        """`kind`: hold, resume, refresh, media; `result`: ok, refused, glare, timeout, cancelled, ended."""
+        """`kind`: hold, resume, refresh, media, target; `result`: ok, refused, glare, timeout, cancelled, ended."""
         self.counts["reinvites"][kind, result] += 1
 
     def glare(self, outcome: str) -> None:
@@ -97,3 +165,46 @@ class Observer:
     def internal_error(self, where: str) -> None:
         """A mistake of ours was caught; the log has the details."""
         self.counts["internal_errors"][where,] += 1
+
+    def overload_rejected(self, what: str) -> None:
+        """A request was refused because a limit was reached; `what` names it: transactions, subscriptions, calls (of one
+        user), requests (from one source), or another of a fixed few words."""
+        self.counts["overload_rejected"][what,] += 1
+
+    # -- durations, all in seconds -----------------------------------------------------------------------------
+
+    def transaction_answered(self, method: str, seconds: float) -> None:
+        """From a request that came in to our final response; challenges are left out."""
+        self._transactions[method if method in METHODS else "other"].observe(seconds)
+
+    def call_progressed(self, seconds: float) -> None:
+        """From a call's INVITE to the first 18x or 2xx (RFC 6076 §4.3.1: session request delay)."""
+        self._delays.observe(seconds)
+
+    def call_answered(self, seconds: float) -> None:
+        """From a call's INVITE to its 2xx."""
+        self._setups.observe(seconds)
+
+    def call_lasted(self, seconds: float) -> None:
+        """From a call's 2xx to its end (RFC 6076 §4.5: session duration time)."""
+        self._talks.observe(seconds)
+
+    def register_answered(self, seconds: float) -> None:
+        """From a REGISTER with good credentials to its 200."""
+        self.histograms["register_seconds"][""].observe(seconds)
+
+    def notify_acknowledged(self, event: str, seconds: float) -> None:
+        """From the change of a state to the watcher's 2xx."""
+        self._notifies[event].observe(seconds)
+
+    def store_written(self, seconds: float) -> None:
+        """From a write's order to its commit, or failure, as its caller hears of it."""
+        self.histograms["store_op_seconds"][""].observe(seconds)
+
+    def loop_late(self, seconds: float) -> None:
+        """How late one turn of the event loop came."""
+        self._late.observe(seconds)
+
+    def garbage_collected(self, seconds: float) -> None:
+        """How long one collection stopped everything."""
+        self.histograms["gc_pause_seconds"][""].observe(seconds)

@@ -24,11 +24,14 @@ from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import LoadError, load_features, load_server
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
+from b2bua.live_state import LiveState
 from b2bua.observer import Observer
+from b2bua.pauses import CollectorPauses, LoopLag
 from b2bua.reload import Reload
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.entity_monitor import EntityMonitor
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import allow_events
@@ -94,6 +97,7 @@ class Server:
         self.store: Store = open_store(settings.store, settings.domain, reactor.callFromThread)
         self.listeners = ListenerSet(time.monotonic, log.info)
         self._file_users = FileUsers(self.store, settings.domain)
+        self.loop_lag = LoopLag(self.observer, self.timers.now)
 
         # Session Manager.
         self.domain = Domain(settings.domain, settings.aliases)
@@ -134,6 +138,7 @@ class Server:
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
             self.feature_server = self._start_feature_server(f"{prefix}c")
+        self.monitor = EntityMonitor(self.links, self.layer, settings.domain)
 
     def _start_feature_server(self, prefix: str) -> FeatureServer:
         settings = self.settings
@@ -165,7 +170,10 @@ class Server:
         self.domain.listens_on(self.listeners.addresses())
         self._load_bindings()
         host, port = self.settings.http
-        metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
+        live = LiveState(
+            self.location, self.listeners, self.feature_server, self.notifier, self.monitor, self.store, self.reload
+        )
+        metrics = ServerMetrics(self.observer, live, self.recorder, __version__, time.time())
         site = make_site(metrics, lambda: self.ready, self.recorder, self.settings.trace_secrets, not is_loopback(host))
         try:
             self._http = self._reactor.listenTCP(port, site, interface=host)
@@ -174,6 +182,7 @@ class Server:
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
         self._turn_wheel()
         self._poll_store()
+        self.monitor.start()
         self.ready = True
 
     def stop(self) -> list[Any]:
@@ -230,6 +239,7 @@ class Server:
 
     def _turn_wheel(self) -> None:
         self._reactor.callLater(TICK, self._turn_wheel)
+        self.loop_lag.turned(TICK)
         self.turns.driving = True
         self.timers.advance()
         self.turns.run()
@@ -261,7 +271,13 @@ class Server:
 
     def _save(self, user: str, bindings: Sequence[Binding], done: Callable[[Exception | None], None]) -> None:
         # `done` may come in a turn of the reactor of its own: what it sends on the link runs there.
-        self.store.save_bindings(user, [_record(binding) for binding in bindings], done)
+        started = self.timers.now()
+
+        def saved(error: Exception | None) -> None:
+            self.observer.store_written(self.timers.now() - started)
+            done(error)
+
+        self.store.save_bindings(user, [_record(binding) for binding in bindings], saved)
 
     def _secret_of(self, user: str, algorithm: str) -> str | None:
         record = self.store.user(user)
@@ -307,34 +323,6 @@ class _Streams:
 
     def unframed(self, flaw: Unframed, flow: Flow) -> None:
         self._layer.stream_broken(flaw, flow)
-
-
-class _Live:
-    """What is, for the gauges: asked of its owners at scrape time."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def registrations_active(self) -> int:
-        return sum(1 for _ in self._server.location.users())
-
-    def contacts(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for _, bindings in self._server.location.users():
-            for binding in bindings:
-                transport = binding.listener.partition(":")[0]
-                found[transport] = found.get(transport, 0) + 1
-        return found
-
-    def calls_active(self) -> dict[str, int]:
-        server = self._server.feature_server
-        return {} if server is None else server.calls()
-
-    def subscriptions_active(self) -> dict[str, int]:
-        return self._server.notifier.count()
-
-    def last_reload(self) -> tuple[bool, float]:
-        return self._server.reload.succeeded, self._server.reload.succeeded_at
 
 
 def _limits(settings: Settings) -> ExpiryLimits:
@@ -396,6 +384,7 @@ def run(settings: Settings, read: Callable[[], Settings]) -> int:
         raise ConfigError(f"{error.key}: {error}") from None
     _tune_collector()
     _raise_file_limit()
+    CollectorPauses(server.observer, time.monotonic).watch()
     for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
         signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, server))
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(server.reload.run))

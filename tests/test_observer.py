@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.observer import NAMES, Observer, known_method
+from b2bua.observer import HISTOGRAMS, NAMES, Histogram, Observer, known_method
 
 VERBS = [
     (("retransmission", "in", "REGISTER"), "retransmissions", ("in", "REGISTER")),
@@ -12,12 +12,28 @@ VERBS = [
     (("challenge_sent", "REGISTER", 401, False), "auth_challenges", ("REGISTER", "401", "false")),
     (("credentials_checked", "ok", "MD5"), "auth_results", ("ok", "MD5")),
     (("registered", "ok"), "register", ("ok",)),
+    (("call_attempted", 486), "call_attempts", ("486",)),
     (("call_ended", "busy"), "calls", ("busy",)),
     (("reinvite_finished", "hold", "ok"), "reinvites", ("hold", "ok")),
     (("glare", "retried"), "glare", ("retried",)),
     (("published", "dialog", 200), "publish", ("dialog", "200")),
     (("notified", "dialog", 408), "notify", ("dialog", "408")),
+    (("overload_rejected", "calls of a user"), "overload_rejected", ("calls of a user",)),
     (("internal_error", "feature"), "internal_errors", ("feature",)),
+]
+
+
+DURATIONS = [
+    (("transaction_answered", "INVITE"), "transaction_seconds", "INVITE"),
+    (("transaction_answered", "MADE-UP"), "transaction_seconds", "other"),
+    (("call_progressed",), "post_dial_delay_seconds", ""),
+    (("call_answered",), "call_setup_seconds", ""),
+    (("call_lasted",), "call_duration_seconds", ""),
+    (("register_answered",), "register_seconds", ""),
+    (("notify_acknowledged", "dialog"), "notify_latency_seconds", "dialog"),
+    (("store_written",), "store_op_seconds", ""),
+    (("loop_late",), "eventloop_lag_seconds", ""),
+    (("garbage_collected",), "gc_pause_seconds", ""),
 ]
 
 
@@ -47,3 +63,35 @@ def test_a_peer_cannot_make_series_by_inventing_methods():
         observer.retransmission("in", f"NEW{number}")
     assert dict(observer.counts["retransmissions"]) == {("in", "other"): 1000}
     assert (known_method("INVITE"), known_method("invite")) == ("INVITE", "other")
+
+
+@pytest.mark.parametrize(("call", "name", "label"), DURATIONS, ids=lambda value: str(value))
+def test_each_duration_is_in_its_histogram(call, name, label):
+    observer = Observer()
+    for seconds in (0.25, 0.5):
+        getattr(observer, call[0])(*call[1:], seconds)
+    found = {
+        key: {label: one for label, one in by_label.items() if sum(one.counts)} for key, by_label in observer.histograms.items()
+    }
+    found = {key: by_label for key, by_label in found.items() if by_label}
+    assert list(found) == [name] and list(found[name]) == [label]
+    assert (sum(found[name][label].counts), found[name][label].total) == (2, 0.75)
+    assert found[name][label].bounds == HISTOGRAMS[name][1]
+
+
+def test_every_histogram_has_a_verb():
+    assert {name for _, name, _ in DURATIONS} == set(HISTOGRAMS)
+
+
+@pytest.mark.parametrize(("seconds", "bucket"), [(0.0, 0), (1.0, 0), (1.001, 1), (2.0, 1), (2.5, 2), (1e9, 2)])
+def test_a_bound_belongs_to_its_bucket(seconds, bucket):
+    """Prometheus' buckets are `le`: up to and including the bound."""
+    histogram = Histogram((1.0, 2.0))
+    histogram.observe(seconds)
+    assert histogram.counts == [int(number == bucket) for number in range(3)]
+
+
+@pytest.mark.parametrize("name", HISTOGRAMS)
+def test_bounds_ascend(name):
+    bounds = HISTOGRAMS[name][1]
+    assert list(bounds) == sorted(set(bounds)) and bounds[0] > 0

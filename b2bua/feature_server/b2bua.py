@@ -29,19 +29,28 @@ class B2bua:
         self._supported: frozenset[str] = SUPPORTED if environment.limits.session_expires else frozenset()
         self._legs: dict[tuple[str, str], Leg] = {}
         self._open: dict[tuple[str, str, int], Call] = {}
+        """Every call whose caller's leg is not over."""
         environment.layer.user = self
 
     def calls(self) -> dict[str, int]:
         """Standing calls by state: early (trying too), confirmed, held. Walked at scrape time, never counted along."""
-        found = {"early": 0, "confirmed": 0, "held": 0}
-        for call in {id(leg.call): leg.call for leg in self._legs.values()}.values():
-            if call.state == ENDED:
-                continue
-            if call.state != CONFIRMED:
-                found["early"] += 1
-            else:
-                found["held" if call.caller.holding or call.callee.holding else "confirmed"] += 1
-        return found
+        early = confirmed = held = 0
+        for call in self._open.values():
+            state = call.state
+            if state == CONFIRMED:
+                if call.held_since is None:
+                    confirmed += 1
+                else:
+                    held += 1
+            elif state != ENDED:
+                early += 1
+        return {"early": early, "confirmed": confirmed, "held": held}
+
+    def longest_hold(self) -> float:
+        """Seconds for which the call that is held longest has been held; 0 when none is."""
+        calls = self._open.values()
+        held = [call.held_since for call in calls if call.held_since is not None and call.state == CONFIRMED]
+        return self.environment.layer.timers.now() - min(held) if held else 0.0
 
     def use(self, features: Sequence[Feature]) -> None:
         """New calls get these features; a call that stands keeps those that it began with."""

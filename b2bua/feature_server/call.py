@@ -58,6 +58,10 @@ class Call:
         """Also the trace's name for all that belongs to this call."""
         self.state = TRYING
         self.exchange: Exchange | None = None
+        self.since = environment.layer.timers.now()
+        """When the INVITE came; once confirmed, when it was answered. On the clock of the timers."""
+        self.held_since: float | None = None
+        """Since when a party holds, on the clock of the timers; None while nobody does."""
         self.identity = (invite.call_id, invite.from_.tag, invite.cseq)
         """What a merged request has in common with the first (RFC 3261 §8.2.2.2)."""
         self._b2bua = b2bua
@@ -101,14 +105,30 @@ class Call:
     def enter(self, state: str) -> None:
         """Go on to the next state; never back."""
         if self.state != ENDED and state != self.state:
+            self._measure(state)
             self.state = state
             self.changed()
+
+    def _measure(self, state: str) -> None:
+        """Tell the observer how long this step of the set-up took."""
+        if state == TRYING:
+            return
+        observer, now = self.environment.observer, self.environment.layer.timers.now()
+        if self.state == TRYING:
+            observer.call_progressed(now - self.since)
+        if state == CONFIRMED:
+            observer.call_answered(now - self.since)
+            self.since = now
 
     def changed(self) -> None:
         """Tell the features when state or hold differ from what they were told last."""
         shown = (self.state, self.caller.holding, self.callee.holding)
         if shown != self._shown:
             self._shown = shown
+            if not (shown[1] or shown[2]):
+                self.held_since = None
+            elif self.held_since is None:
+                self.held_since = self.environment.layer.timers.now()
             self.hooks.tell("call_changed", self.hook_failed, self)
 
     def finish(self, result: str, *headers: tuple[str, str], spare: Leg | None = None) -> None:
@@ -121,11 +141,14 @@ class Call:
         for leg in (self.caller, self.callee):
             if leg is not spare:
                 leg.release(*headers)
+        observer = self.environment.observer
+        if self.state == CONFIRMED:
+            observer.call_lasted(self.environment.layer.timers.now() - self.since)
         self.state = ENDED
         if self._length is not None:
             self._length.cancel()
             self._length = None
-        self.environment.observer.call_ended(result)
+        observer.call_ended(result)
         self.changed()
         self.hooks.tell("call_ended", self.hook_failed, self)
 

@@ -53,5 +53,8 @@ class FeatureServer(Protocol):
     def calls(self) -> dict[str, int]:
         """Standing calls by state: early, confirmed, held. Asked at scrape time."""
 
+    def longest_hold(self) -> float:
+        """Seconds for which the call that is held longest has been held; 0 when none is. Asked at scrape time."""
+
     def use(self, features: Sequence[Feature]) -> None:
         """New calls get these features; a call that stands keeps those that it began with."""

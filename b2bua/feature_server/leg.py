@@ -73,6 +73,8 @@ class Leg:
         response = self._response(transaction.request, status, source, body, reason)
         for name, value in headers:
             response.append(name, value)
+        if status >= 200 and not transaction.request.to.tag:
+            self.environment.observer.call_attempted(status)
         self.usage.respond(response)
         if status >= 200 and self.answered:
             self.call.reinvite_answered(self, status)

@@ -72,9 +72,10 @@ class Reinvite:
 
     def _answer_refresh(self) -> None:
         """The peer repeats what it agreed to: a session refresh, answered with what we said last (RFC 3264 §8)."""
-        self.kind = "refresh"
         origin = self.origin
+        target = origin.dialog.remote_target
         origin.dialog.refresh_target(self._request)
+        self.kind = "refresh" if origin.dialog.remote_target == target else "target"
         self._finish(200)
         origin.respond(200, _description(origin.descriptions.ours), origin.descriptions.ours)
 

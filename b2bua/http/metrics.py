@@ -9,56 +9,52 @@ message costs nothing here and no gauge can drift. Rendered on the reactor: a th
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import accumulate
+from typing import Final, Protocol, TypeVar
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from b2bua.observer import NAMES, Observer
+from b2bua.http.families import EXPECTED, EXPECTED_HISTOGRAMS, GAUGES, HELP, SERIES
+from b2bua.observer import HISTOGRAMS, NAMES, Histogram, Observer
 from b2bua.trace.recorder import Recorder
 
 CALL_STATES: Final = ("early", "confirmed", "held")
-
-HELP: Final[dict[str, str]] = {
-    "requests": "SIP requests that came in (direction in) or went out over a transport.",
-    "responses": "SIP responses that came in or went out, by the method they answer.",
-    "retransmissions": "SIP messages that came in again or were sent again.",
-    "parse_errors": "Messages that could not be read, by what was wrong.",
-    "messages_dropped": "Messages that were neither answered nor passed on.",
-    "auth_challenges": "401 and 407 challenges sent; an answered challenge is no failure.",
-    "auth_results": "Digest credentials that were checked, by the outcome.",
-    "register": "REGISTER requests by their outcome.",
-    "calls": "Calls that ended, by how.",
-    "reinvites": "re-INVITEs that finished, by what they were for and how they ended.",
-    "glare": "Crossing re-INVITEs, by what became of ours.",
-    "publish": "PUBLISH requests of feature servers by the status they got.",
-    "notify": "NOTIFY requests by the status they got; 408 stands for no answer, too.",
-    "internal_errors": "Mistakes of this program that were caught; the log has the details.",
-}
-"""What each counter of the observer says about itself."""
+OTHER: Final = "other"
+Key = TypeVar("Key", bound="tuple[str, ...] | str")
 
 
 class LiveState(Protocol):
-    """What is, asked of its owners; the service hands one in."""
+    """What is, asked of its owners; the service hands one in. Each method walks what it counts at most once."""
 
-    def registrations_active(self) -> int:
-        """Addresses of record with at least one contact."""
+    def registrations(self) -> tuple[int, Mapping[str, int]]:
+        """Addresses of record with at least one contact, and transport → contacts."""
 
-    def contacts(self) -> Mapping[str, int]:
-        """Transport → contacts."""
+    def flows(self) -> Mapping[str, int]:
+        """Transport → flows."""
 
     def calls_active(self) -> Mapping[str, int]:
         """`early`, `confirmed`, `held` → calls, each call once; what is left out is 0."""
 
+    def longest_hold(self) -> float:
+        """Seconds; 0 when no call is held."""
+
     def subscriptions_active(self) -> Mapping[str, int]:
         """Event package → subscriptions."""
 
+    def entities(self) -> Mapping[str, tuple[bool, float | None]]:
+        """Feature server → whether it answers, and after how many seconds; None before its first answer."""
+
     def last_reload(self) -> tuple[bool, float]:
         """Whether the last reading of the settings was good, and when a good one was, in Unix seconds."""
+
+    def store(self) -> tuple[bool, int]:
+        """Whether the store works, and how many writes wait for it."""
 
 
 class ServerMetrics(Collector):
@@ -72,51 +68,87 @@ class ServerMetrics(Collector):
         self._started = started
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._counters()
-        yield from self._gauges()
+        for name in NAMES:
+            yield _counter(name, self._observer.counts[name])
+        yield CounterMetricFamily("b2bua_trace_dropped", HELP["trace_dropped"], self._recorder.dropped)
+        for name in HISTOGRAMS:
+            yield _histogram(name, self._observer.histograms[name])
+        for name, values in self._gauges():
+            yield _gauge(name, values)
 
-    def _counters(self) -> Iterator[Metric]:
-        for name, labels in NAMES.items():
-            family = CounterMetricFamily(f"b2bua_{name}", HELP.get(name, f"Count of {name}."), labels=labels)
-            for values, count in self._observer.counts[name].items():
-                family.add_metric([_label(value) for value in values], count)
-            yield family
-        yield CounterMetricFamily(
-            "b2bua_trace_dropped", "Messages that a slow reader of the live trace did not get.", self._recorder.dropped
-        )
-
-    def _gauges(self) -> Iterator[Metric]:
+    def _gauges(self) -> Iterator[tuple[str, float | Mapping[tuple[str, ...], float]]]:
+        """Each gauge's value, or its values by their labels."""
         live = self._live
+        registrations, contacts = live.registrations()
+        yield "registrations_active", registrations
+        yield "contacts", _labelled(contacts)
+        yield "flows", _labelled(live.flows())
         calls = live.calls_active()
-        yield GaugeMetricFamily(
-            "b2bua_registrations_active", "Addresses of record with at least one contact.", live.registrations_active()
-        )
-        yield _by_label("contacts", "Registered contacts by transport.", "transport", live.contacts())
-        held = {state: calls.get(state, 0) for state in CALL_STATES}
-        yield _by_label("calls_active", "Calls that stand, each in one state.", "state", held)
-        yield _by_label("subscriptions_active", "Subscriptions by event.", "event", live.subscriptions_active())
-        yield GaugeMetricFamily("b2bua_trace_messages", "Messages that the trace holds.", len(self._recorder))
-        yield GaugeMetricFamily(
-            "b2bua_start_time_seconds", "When this server started, in seconds since the epoch.", self._started
-        )
+        yield "calls_active", {(state,): calls.get(state, 0) for state in CALL_STATES}
+        yield "calls_held_oldest_seconds", live.longest_hold() if calls.get("held") else 0.0
+        yield "subscriptions_active", _labelled(live.subscriptions_active())
+        entities = live.entities()
+        yield "entity_up", {(name,): float(up) for name, (up, _) in entities.items()}
+        yield "entity_rtt_seconds", {(name,): rtt for name, (_, rtt) in entities.items() if rtt is not None}
+        up, waiting = live.store()
+        yield "store_up", float(up)
+        yield "store_queue_depth", waiting
+        yield "trace_messages", len(self._recorder)
         good, when = live.last_reload()
-        yield GaugeMetricFamily(
-            "b2bua_config_last_reload_successful", "Whether the settings were good when they were read last.", int(good)
-        )
-        yield GaugeMetricFamily(
-            "b2bua_config_last_reload_success_timestamp_seconds", "When settings were last read that were good.", when
-        )
-        labels = ("version", "python")
-        build = GaugeMetricFamily("b2bua_build_info", "Version of this program and of Python; always 1.", labels=labels)
-        build.add_metric((self._version, platform.python_version()), 1)
-        yield build
+        yield "config_last_reload_successful", float(good)
+        yield "config_last_reload_success_timestamp_seconds", when
+        yield "start_time_seconds", self._started
+        yield "build_info", {(self._version, platform.python_version()): 1}
 
 
-def _by_label(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
-    family = GaugeMetricFamily(f"b2bua_{name}", text, labels=(label,))
-    for value, count in values.items():
-        family.add_metric((_label(value),), count)
+def _counter(name: str, counts: Mapping[tuple[str, ...], int]) -> Metric:
+    labels = NAMES[name]
+    family = CounterMetricFamily(f"b2bua_{name}", HELP[name], labels=labels)
+    shown, rest = _split(EXPECTED[name], counts, (OTHER,) * len(labels), SERIES[name])
+    for values in shown:
+        family.add_metric([_label(value) for value in values], counts.get(values, 0))
+    if rest:
+        family.add_metric([OTHER] * len(labels), sum(counts[values] for values in rest))
     return family
+
+
+def _histogram(name: str, by_label: Mapping[str, Histogram]) -> Metric:
+    labels, bounds = HISTOGRAMS[name]
+    family = HistogramMetricFamily(f"b2bua_{name}", HELP[name], labels=labels)
+    shown, rest = _split(EXPECTED_HISTOGRAMS.get(name, ("",)), by_label, OTHER, SERIES.get(name, 1))
+    for label in shown:
+        _add(family, [_label(label)] if labels else [], [by_label.get(label) or Histogram(bounds)], bounds)
+    if rest:
+        _add(family, [OTHER] * len(labels), [by_label[label] for label in rest], bounds)
+    return family
+
+
+def _split(expected: Iterable[Key], counted: Collection[Key], other: Key, most: int) -> tuple[list[Key], list[Key]]:
+    """Which label values are shown, and which are one series more; in the order in which they came up, so that what was
+    shown once is always shown. `other` is that series itself where it is a value, too."""
+    known = [values for values in {**dict.fromkeys(expected), **dict.fromkeys(counted)} if values != other]
+    rest = known[most:]
+    if other in counted:
+        rest.append(other)
+    return known[:most], rest
+
+
+def _add(family: HistogramMetricFamily, labels: list[str], parts: list[Histogram], bounds: Iterable[float]) -> None:
+    counts = accumulate(map(sum, zip(*(part.counts for part in parts), strict=True)))
+    buckets = list(zip([*map(str, bounds), "+Inf"], counts, strict=True))
+    family.add_metric(labels, buckets, sum(part.total for part in parts))
+
+
+def _gauge(name: str, values: float | Mapping[tuple[str, ...], float]) -> Metric:
+    labels, text = GAUGES[name]
+    family = GaugeMetricFamily(f"b2bua_{name}", text, labels=labels)
+    for label, value in (values if isinstance(values, Mapping) else {(): values}).items():
+        family.add_metric([_label(one) for one in label], value)
+    return family
+
+
+def _labelled(values: Mapping[str, int]) -> Mapping[tuple[str, ...], float]:
+    return {(label,): value for label, value in values.items()}
 
 
 def _label(value: str) -> str:
@@ -125,7 +157,7 @@ def _label(value: str) -> str:
 
 
 class MetricsPage(Resource):
-    """`GET /metrics`: text 0.0.4, or what the scraper's Accept prefers."""
+    """`GET /metrics`: text 0.0.4, or what the scraper's Accept prefers. The process's own `process_…` come along."""
 
     isLeaf = True
 
@@ -133,6 +165,7 @@ class MetricsPage(Resource):
         super().__init__()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(collector)
+        ProcessCollector(registry=self._registry)
 
     def render_GET(self, request: Request) -> bytes:
         encode, content_type = choose_encoder(request.getHeader("accept") or "")

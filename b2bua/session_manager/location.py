@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 
 from b2bua.sip.address import Address
 from b2bua.sip.errors import MalformedValue
@@ -49,6 +52,9 @@ class Binding:
     def flow(self, flows: Flows) -> Flow | None:
         """The flow that reaches this contact; None when its listener is gone, or its connection and there is no other way."""
         return way_to(flows, self.listener, self.source, self.nat, parse_uri(self.uri))
+
+
+_listener = attrgetter("listener")
 
 
 class Location:
@@ -106,6 +112,18 @@ class Location:
     def users(self) -> Iterable[tuple[str, tuple[Binding, ...]]]:
         """Every registered user with its live bindings."""
         return [(user, live) for user in list(self._bindings) if (live := self.bindings(user))]
+
+    def census(self) -> tuple[int, dict[str, int]]:
+        """Users with a contact, and contacts by transport: one quick walk at scrape time.
+
+        One that has expired counts until its sweep, a tick later.
+        """
+        by_listener = Counter(map(_listener, chain.from_iterable(self._bindings.values())))
+        by_transport: dict[str, int] = {}
+        for listener, contacts in by_listener.items():
+            transport = listener.partition(":")[0]
+            by_transport[transport] = by_transport.get(transport, 0) + contacts
+        return len(self._bindings), by_transport
 
     def _live(self, user: str, now: float) -> tuple[Binding, ...]:
         return tuple(binding for binding in self._bindings.get(user, ()) if binding.expires_at > now)

@@ -46,8 +46,8 @@ class Subscription:
     """One watcher's subscription: a dialog usage of its own. Made and forgotten by its `Notifier`."""
 
     __slots__ = (
-        "_call", "_earliest", "_expires_at", "_expiry", "_in_flight", "_notifier", "_pending", "_sent_at", "_timeouts",
-        "_timer", "_version", "aor", "dialog", "ended", "ending", "event", "flow", "held", "package", "watcher",
+        "_call", "_changed_at", "_earliest", "_expires_at", "_expiry", "_in_flight", "_notifier", "_pending", "_sent_at",
+        "_timeouts", "_timer", "_version", "aor", "dialog", "ended", "ending", "event", "flow", "held", "package", "watcher",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +73,7 @@ class Subscription:
         self._expiry: Timer | None = None
         self._pending = False
         self._call = ""
+        self._changed_at: float | None = None
         self._in_flight = 0
         self._timeouts = 0
         self._sent_at = 0.0
@@ -92,6 +93,8 @@ class Subscription:
 
     def state_changed(self, call: str) -> None:
         """The watched state changed; `call` is the trace id of the call that did it."""
+        if self._changed_at is None:  # the first of those that fold waits longest
+            self._changed_at = self._notifier.timers.now()
         self._pending = True
         self._call = call
         # With a timer running or a NOTIFY under way the newest state goes when that is over.
@@ -134,6 +137,7 @@ class Subscription:
             self._timer.cancel()
             self._timer = None
         call, self._call = self._call, ""
+        changed_at, self._changed_at = self._changed_at, None
         self._pending = False
         request = self._notify(call)
         self._sent_at = self._notifier.timers.now()
@@ -141,7 +145,7 @@ class Subscription:
         self._in_flight += 1
         if self.ending:
             self._notifier.forget(self)
-        self._notifier.send(request, self.flow, partial(self._answered, call))
+        self._notifier.send(request, self.flow, partial(self._answered, call, changed_at))
 
     def _notify(self, call: str) -> Request:
         request = self.dialog.make_request("NOTIFY")
@@ -160,9 +164,12 @@ class Subscription:
         self._version += 1
         return request
 
-    def _answered(self, call: str, status: int) -> None:
+    def _answered(self, call: str, changed_at: float | None, status: int) -> None:
+        notifier = self._notifier
         self._in_flight -= 1
-        self._notifier.observer.notified(self.package.name, status)
+        notifier.observer.notified(self.package.name, status)
+        if changed_at is not None and status < 300:
+            notifier.observer.notify_acknowledged(self.package.name, notifier.timers.now() - changed_at)
         if self.ended:
             return
         if status == 408:
@@ -170,6 +177,8 @@ class Subscription:
             # The watcher lacks that state. Where the transport failed at once, a phone gets the time that a time-out
             # takes to connect again, before the second try decides.
             self._pending, self._call = True, self._call or call
+            if changed_at is not None:
+                self._changed_at = changed_at
             self._earliest = self._sent_at + TIMEOUT
         else:
             self._timeouts = 0
@@ -279,6 +288,7 @@ class Notifier:
         if not request.from_.tag:
             raise SipError(400, "Missing From Tag")
         if seconds and self._by_watcher.get(watcher, 0) >= MAX_SUBSCRIPTIONS:
+            self.observer.overload_rejected("subscriptions")
             # No 503: to a phone that means the whole server; 403 would say that asking again is useless.
             raise SipError(500, "Too Many Subscriptions", ("Retry-After", RETRY_AFTER))
         dialog = Dialog.as_server(request, self._tags(), contact)

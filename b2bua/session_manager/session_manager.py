@@ -241,6 +241,9 @@ class SessionManager:
         def respond(response: Response) -> None:
             # The To tag comes in here: the registrar knows nothing of identifiers.
             self._respond(arrival, self._tagged(response))
+            started = arrival.transaction.started if arrival.transaction is not None else None
+            if response.status == 200 and started is not None:
+                self._observer.register_answered(self._layer.timers.now() - started)
 
         self._parts.registrar.register(arrival.request, owner, arrival.source, respond)
 

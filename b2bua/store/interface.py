@@ -40,5 +40,13 @@ class Store(Protocol):
     def poll(self) -> None:
         """Look whether another process changed the users; called once a second, never blocks, never raises."""
 
+    @property
+    def up(self) -> bool:
+        """Whether the last write and the last look succeeded; both only tell after they were tried."""
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that have not been taken up yet."""
+
     def close(self) -> None:
         """Write what is waiting and let go of the files. A second call does nothing."""

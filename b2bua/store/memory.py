@@ -11,6 +11,9 @@ from b2bua.store.records import BindingRecord, User
 class MemoryStore:
     """Users and bindings in two dicts. `now` gives Unix seconds."""
 
+    up = True
+    waiting = 0
+
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._users: dict[str, User] = {}

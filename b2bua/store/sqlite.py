@@ -100,7 +100,15 @@ class SqliteStore:
             if found and generation == self._generation:
                 self._users = found[0]
 
-        self._writer.submit(look, looked)
+        self._writer.submit(look, looked, writes=False)
+
+    @property
+    def up(self) -> bool:
+        return not self._writer.failing
+
+    @property
+    def waiting(self) -> int:
+        return self._writer.waiting
 
     def close(self) -> None:
         self._writer.close()

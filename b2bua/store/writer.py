@@ -33,6 +33,8 @@ class _Work(NamedTuple):
     done: Done
     posted: bool
     """Whether `done` belongs on the caller's thread, or may run on the writer's."""
+    writes: bool = True
+    """Whether it changes anything: a look that succeeds does not show that the disk takes writes again."""
 
 
 class Writer:
@@ -44,15 +46,25 @@ class Writer:
         self._post = post
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._closed = False
+        self._write_failed = self._look_failed = False
         self._thread = threading.Thread(target=self._run, name="b2bua-store", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job, done: Done) -> None:
+    @property
+    def failing(self) -> bool:
+        """Whether the last commit failed, of those that wrote or of those that only looked."""
+        return self._write_failed or self._look_failed
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+    def submit(self, job: Job, done: Done, writes: bool = True) -> None:
         """Run a job in the next commit; `done` follows on the caller's thread."""
         if self._closed:
             self._post(done, StoreError(f"{self._name}: the store is closed"))
         else:
-            self._queue.put(_Work(job, done, True))
+            self._queue.put(_Work(job, done, True, writes))
 
     def run(self, job: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a job and wait for its commit; StoreError when it fails."""
@@ -88,7 +100,9 @@ class Writer:
                 group.append(self._queue.get())  # Never waits: this thread alone takes from the queue.
             works = [work for work in group if work is not None]
             if works:
-                self._report(works, self._commit(works))
+                error = self._commit(works)
+                self._note(works, error is not None)
+                self._report(works, error)
         self._database.close()
 
     def _commit(self, works: Sequence[_Work]) -> StoreError | None:
@@ -106,6 +120,11 @@ class Writer:
                 fail("store write failed", path=self._name, error=str(error), jobs=len(works))
             return StoreError(f"{self._name}: {error}")
         return None
+
+    def _note(self, works: Sequence[_Work], failed: bool) -> None:
+        self._look_failed = failed
+        if any(work.writes for work in works):
+            self._write_failed = failed
 
     def _report(self, works: Sequence[_Work], error: StoreError | None) -> None:
         waiting = []

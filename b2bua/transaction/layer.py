@@ -36,6 +36,7 @@ _new_tuple: Final = tuple.__new__
 _PROCEEDING: Final = State.PROCEEDING
 _UNHEARD: Final = (State.CALLING, State.TRYING)
 _FAILED: Final = (State.COMPLETED, State.CONFIRMED)
+_CHALLENGES: Final = (401, 407)
 
 
 class TransactionUser(Protocol):
@@ -140,6 +141,7 @@ class TransactionLayer:
             return
         if len(self._servers) >= MAX_TRANSACTIONS:
             self._observer.message_dropped("too many transactions")
+            self._observer.overload_rejected("transactions")
             return
         kind = InviteServer if method == "INVITE" else NonInviteServer
         transaction = self._servers[key] = kind(request, flow, key, self)
@@ -216,14 +218,18 @@ class TransactionLayer:
         if "Server" not in response.names and self._server_line:
             response.names.append("Server")
             response.lines.append(self._server_line)
-        method = response._cseq_method or response.cseq_method
-        self._responses["out", method if method in METHODS else "other", CODES[response.status]] += 1
+        method, status = response._cseq_method or response.cseq_method, response.status
+        self._responses["out", method if method in METHODS else "other", CODES[status]] += 1
+        if status >= 200 and transaction.started is not None:
+            self._answered(transaction, status, transaction.started)
         transaction.respond(response)
 
     def forward_response(self, transaction: ServerTransaction, response: Response) -> None:
         """Pass on a response that another server made: it says itself whose it is."""
-        method = response._cseq_method or response.cseq_method
-        self._responses["out", method if method in METHODS else "other", CODES[response.status]] += 1
+        method, status = response._cseq_method or response.cseq_method, response.status
+        self._responses["out", method if method in METHODS else "other", CODES[status]] += 1
+        if status >= 200 and transaction.started is not None:
+            self._answered(transaction, status, transaction.started)
         transaction.respond(response)
 
     def send_response(self, response: Response, flow: Flow) -> None:
@@ -314,6 +320,11 @@ class TransactionLayer:
         self._observer.retransmission("out", method)
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _answered(self, transaction: ServerTransaction, status: int, started: float) -> None:
+        """Measure how long a request waited for this final response, if it is the first one; a challenge is none."""
+        if transaction.request is not None and status not in _CHALLENGES:
+            self._observer.transaction_answered(transaction.method, self.timers.now() - started)
 
     def _put_via(self, request: Request, flow: Flow) -> str:
         """Put a Via of ours on top; returns its branch."""

@@ -38,7 +38,7 @@ class ServerTransaction(Machine):
     """One request received, up to its final response and the retransmissions after it."""
 
     __slots__ = (
-        "request", "method", "source", "acknowledged", "flow", "key", "attached", "_owner", "_data", "_interval",
+        "request", "method", "source", "started", "acknowledged", "flow", "key", "attached", "_owner", "_data", "_interval",
         "_retransmit",
     )  # fmt: skip
 
@@ -50,6 +50,8 @@ class ServerTransaction(Machine):
         """The flow it came in on: who asks."""
         self.flow = flow if flow.reliable else answer_flow(request, flow)
         """The flow that responses leave on."""
+        self.started = owner.timers.now() if flow.transport != "memory" else None
+        """When the request came over a network, on the clock of the timers; None on the link in process."""
         self.key = key
         self.state = self.initial
         self.attached: object = None

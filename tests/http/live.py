@@ -15,14 +15,23 @@ from b2bua.trace.recorder import Recorder
 
 
 class FakeLive:
-    def registrations_active(self) -> int:
-        return 2
+    def registrations(self) -> tuple[int, Mapping[str, int]]:
+        return 2, {"udp": 3, "tcp": 1}
 
-    def contacts(self) -> Mapping[str, int]:
-        return {"udp": 3, "tcp": 1}
+    def flows(self) -> Mapping[str, int]:
+        return {"udp": 5}
 
     def calls_active(self) -> Mapping[str, int]:
         return {"held": 1}
+
+    def longest_hold(self) -> float:
+        return 12.5
+
+    def entities(self) -> Mapping[str, tuple[bool, float | None]]:
+        return {"cm": (True, 0.25), "far": (False, None)}
+
+    def store(self) -> tuple[bool, int]:
+        return True, 6
 
     def subscriptions_active(self) -> Mapping[str, int]:
         return {"dialog": 4}

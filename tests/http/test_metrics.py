@@ -7,8 +7,9 @@ from collections import Counter
 
 from twisted.web.resource import Resource
 
-from b2bua.http.metrics import HELP, MetricsPage
-from b2bua.observer import NAMES, Observer
+from b2bua.http.families import EXPECTED, EXPECTED_HISTOGRAMS, GAUGES, HELP, SERIES
+from b2bua.http.metrics import MetricsPage
+from b2bua.observer import HISTOGRAMS, NAMES, Observer
 from b2bua.trace.recorder import Recorder
 from tests.http.live import server_metrics
 from tests.http.requests import FakeRequest
@@ -23,6 +24,9 @@ def busy() -> tuple[Observer, Recorder]:
     observer.notified('dia"log\\\udce9', 200)
     recorder.received(FakeFlow(("192.0.2.1", 5060)), b"x")
     recorder.dropped = 7
+    for seconds in (0.004, 0.005, 0.3, 100.0):
+        observer.transaction_answered("INVITE", seconds)
+    observer.store_written(0.003)
     return observer, recorder
 
 
@@ -49,6 +53,21 @@ def test_figures() -> None:
         "b2bua_trace_dropped_total 7.0",
         "b2bua_trace_messages 1.0",
         "b2bua_start_time_seconds 1.7000000005e+09",
+        'b2bua_transaction_seconds_bucket{le="0.005",method="INVITE"} 2.0',
+        'b2bua_transaction_seconds_bucket{le="0.1",method="INVITE"} 2.0',
+        'b2bua_transaction_seconds_bucket{le="0.5",method="INVITE"} 3.0',
+        'b2bua_transaction_seconds_bucket{le="32.0",method="INVITE"} 3.0',
+        'b2bua_transaction_seconds_bucket{le="+Inf",method="INVITE"} 4.0',
+        'b2bua_transaction_seconds_count{method="INVITE"} 4.0',
+        'b2bua_transaction_seconds_count{method="BYE"} 0.0',
+        "b2bua_store_op_seconds_sum 0.003",
+        'b2bua_flows{transport="udp"} 5.0',
+        "b2bua_calls_held_oldest_seconds 12.5",
+        'b2bua_entity_up{entity="cm"} 1.0',
+        'b2bua_entity_up{entity="far"} 0.0',
+        'b2bua_entity_rtt_seconds{entity="cm"} 0.25',
+        "b2bua_store_up 1.0",
+        "b2bua_store_queue_depth 6.0",
         "b2bua_config_last_reload_successful 0.0",
         "b2bua_config_last_reload_success_timestamp_seconds 1.70000010025e+09",
     ):
@@ -57,12 +76,79 @@ def test_figures() -> None:
 
 
 def test_each_family_explains_itself_once_counted_or_not() -> None:
-    assert HELP.keys() == NAMES.keys()
+    assert HELP.keys() == {*NAMES, "trace_dropped", *HISTOGRAMS}
     lines = scrape(Observer(), Recorder(0, lambda: 0.0)).text.splitlines()
     families = Counter(line.split()[2] for line in lines if line.startswith("# HELP"))
     assert set(families.values()) == {1}
-    assert families.keys() >= {f"b2bua_{name}_total" for name in NAMES}
+    ours = {f"b2bua_{name}_total" for name in (*NAMES, "trace_dropped")} | {f"b2bua_{name}" for name in (*HISTOGRAMS, *GAUGES)}
+    assert {name for name in families if not name.startswith("process_")} == ours
     assert Counter(line.split()[2] for line in lines if line.startswith("# TYPE")) == families
+
+
+def test_every_family_of_ours_has_a_sample_from_the_start() -> None:
+    """A rate sees the first event only where a 0 was before it; a panel without a series shows an error."""
+    lines = scrape(Observer(), Recorder(0, lambda: 0.0)).text.splitlines()
+    sampled = {line.partition("{")[0].partition(" ")[0] for line in lines if not line.startswith("#")}
+    assert {f"b2bua_{name}_total" for name in NAMES} <= sampled
+    assert {f"b2bua_{name}_{part}" for name in HISTOGRAMS for part in ("bucket", "sum", "count")} <= sampled
+    assert {f"b2bua_{name}" for name in GAUGES} <= sampled
+
+
+def test_the_tables_fit_each_other() -> None:
+    assert EXPECTED.keys() == NAMES.keys()
+    for name, labels in EXPECTED.items():
+        assert all(len(values) == len(NAMES[name]) for values in labels), name
+        assert len(set(labels)) == len(labels) <= SERIES[name], name
+    labelled = {name for name, (labels, _) in HISTOGRAMS.items() if labels}
+    assert EXPECTED_HISTOGRAMS.keys() == labelled
+    assert SERIES.keys() == NAMES.keys() | labelled
+    assert GAUGES.keys().isdisjoint(HISTOGRAMS)
+
+
+def flood(observer: Observer) -> None:
+    """Every label that any verb can be given, and more than a peer could cause."""
+    for name, labels in NAMES.items():
+        for number in range(2000):
+            observer.counts[name][(f"{number:04}",) * len(labels)] += 1
+    for name, (labels, _) in HISTOGRAMS.items():
+        for number in range(40 if labels else 1):
+            observer.histograms[name][f"{number:04}" if labels else ""].observe(1.0)
+
+
+def test_at_most_500_series_and_nothing_lost() -> None:
+    observer = Observer()
+    flood(observer)
+    lines = [line for line in scrape(observer, Recorder(5, lambda: 0.0)).text.splitlines() if not line.startswith("#")]
+    assert len(lines) <= 500 - 20  # gauges of further transports and feature servers
+    figures = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+    for name in NAMES:
+        assert sum(value for series, value in figures.items() if series.startswith(f"b2bua_{name}_total")) == 2000
+    assert figures['b2bua_transaction_seconds_count{method="other"}'] > 1
+    assert sum(value for series, value in figures.items() if series.startswith("b2bua_transaction_seconds_count")) == 40
+    assert figures['b2bua_transaction_seconds_bucket{le="+Inf",method="other"}'] > 1
+
+
+def test_no_series_stands_twice() -> None:
+    """A method may be called `other` by itself, and what overflows is, too."""
+    observer = Observer()
+    observer.transaction_answered("MADE-UP", 1.0)
+    observer.overload_rejected("other")
+    flood(observer)
+    lines = scrape(observer, Recorder(0, lambda: 0.0)).text.splitlines()
+    series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
+    assert len(series) == len(set(series))
+    counts = [line for line in lines if line.startswith("b2bua_transaction_seconds_count")]
+    assert sum(float(line.rpartition(" ")[2]) for line in counts) == 41
+
+
+def test_a_series_once_shown_stays() -> None:
+    """What overflows is the newest: a counter that vanished would look like a restart."""
+    observer = Observer()
+    observer.responses["in", "INVITE", "486"] += 1
+    before = {line.partition(" ")[0] for line in scrape(observer, Recorder(0, lambda: 0.0)).text.splitlines()}
+    flood(observer)
+    after = {line.partition(" ")[0] for line in scrape(observer, Recorder(0, lambda: 0.0)).text.splitlines()}
+    assert before <= after
 
 
 def test_format_by_accept() -> None:

@@ -13,7 +13,7 @@ from tests.interop.lab import Lab
 from tests.interop.server import Server
 
 USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6100)}
-PROGRAMS = ("sipp", "baresip", "xmllint")
+PROGRAMS = ("sipp", "baresip", "xmllint", "prometheus", "promtool")
 
 
 @pytest.fixture(scope="session", autouse=True)

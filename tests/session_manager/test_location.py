@@ -183,3 +183,17 @@ def test_behind_nat(contact: str, via: tuple[str, int | None], nat: bool) -> Non
 
 def test_the_default_port_counts() -> None:
     assert not behind_nat(parse_address("<sip:6001@192.0.2.10>"), "192.0.2.10", None, ("192.0.2.10", 5060))
+
+
+# -- figures ------------------------------------------------------------------------------------------------------
+
+
+def test_the_census_counts_what_lives(world: World) -> None:
+    assert world.location.census() == (0, {})
+    tcp = binding("sip:6001@192.0.2.11", 1100.0, listener="tcp:192.0.2.1:5060")
+    world.location.replace("6001", [binding(expires_at=1010.0), tcp])
+    world.location.replace("6002", [binding(expires_at=1010.0), binding(expires_at=1100.0, listener="udp:192.0.2.2:5060")])
+    world.location.replace("6003", [binding(expires_at=1010.0)])
+    assert world.location.census() == (3, {"udp": 4, "tcp": 1})
+    world.clock.pass_time(10.1)
+    assert world.location.census() == (2, {"udp": 1, "tcp": 1})

@@ -210,6 +210,7 @@ def test_subscriptions_per_watcher_are_bounded(world: World) -> None:
         assert world.subscribe()[0].status == 200
     answer, _ = world.subscribe()
     assert (answer.status, dict(answer.headers)) == (500, {"Retry-After": "60"})
+    assert world.observer.counts["overload_rejected"] == {("subscriptions",): 1}
     assert world.subscribe(expires=0)[0].status == 200  # a fetch leaves nothing behind
     assert world.subscribe(watcher="6002")[0].status == 200
 
@@ -471,3 +472,51 @@ def test_nothing_is_left_behind(world: World) -> None:
     world.pass_time(3700)
     assert world.notifier.count() == {"dialog": 0} and world.timers.running() == 0
     assert len(world.sent) == 6
+
+
+# -- how long a change takes ----------------------------------------------------------------------------------------
+
+
+def latency(world: World) -> tuple[int, float]:
+    histogram = world.observer.histograms["notify_latency_seconds"]["dialog"]
+    return sum(histogram.counts), round(histogram.total, 1)
+
+
+def test_a_change_is_measured_up_to_its_answer(world: World) -> None:
+    world.watch()
+    assert latency(world) == (0, 0.0)  # what follows a SUBSCRIBE tells no change
+    world.publish("early")
+    world.pass_time(0.2)
+    assert latency(world) == (0, 0.0)
+    world.sent[0].answer(200)
+    assert latency(world) == (1, 0.2)
+
+
+def test_changes_that_fold_wait_since_the_first(world: World) -> None:
+    world.watch()
+    world.publish("trying")
+    world.sent[0].answer(200)
+    world.pass_time(0.3)
+    world.publish("early")
+    world.pass_time(0.4)
+    world.publish("confirmed")
+    world.pass_time(0.4)
+    world.sent[1].answer(200)
+    assert len(world.sent) == 2 and latency(world) == (2, 0.8)
+
+
+def test_a_change_that_was_not_answered_goes_on_waiting(world: World) -> None:
+    world.watch()
+    world.publish("early")
+    world.pass_time(32)
+    world.sent[0].answer(408)
+    world.pass_time(0.2)
+    world.sent[1].answer(200)
+    assert latency(world) == (1, 32.2)
+
+
+def test_a_refused_notify_has_no_latency(world: World) -> None:
+    world.watch()
+    world.publish("early")
+    world.sent[0].answer(500)
+    assert latency(world) == (0, 0.0)

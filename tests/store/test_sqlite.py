@@ -279,3 +279,35 @@ def test_after_closing_every_write_is_told_so(open_sqlite, reactor, binding):
     assert "closed" in str(heard[0])
     with pytest.raises(StoreError, match="closed"):
         store.put_users([ALICE])
+
+
+# ---- figures
+
+
+def test_up_as_long_as_writes_succeed(open_sqlite, reactor, binding, tmp_path):
+    store = open_sqlite()
+    heard = []
+    assert (store.up, store.waiting) == (True, 0)
+    statement(tmp_path / "var" / "b2bua.db", "ALTER TABLE bindings RENAME TO elsewhere")
+    store.save_bindings("6001", [binding()], heard.append)
+    reactor.turn()
+    assert not store.up
+    store.poll()  # a look that succeeds does not show that writes do
+    reactor.turn()
+    assert not store.up
+    statement(tmp_path / "var" / "b2bua.db", "ALTER TABLE elsewhere RENAME TO bindings")
+    store.save_bindings("6001", [binding()], heard.append)
+    reactor.turn()
+    assert store.up and heard[1] is None
+
+
+def test_down_while_nobody_can_look(open_sqlite, reactor, tmp_path):
+    store = open_sqlite()
+    statement(tmp_path / "var" / "b2bua.db", "ALTER TABLE users RENAME TO elsewhere")
+    store.poll()
+    reactor.turn()
+    assert not store.up
+    statement(tmp_path / "var" / "b2bua.db", "ALTER TABLE elsewhere RENAME TO users")
+    store.poll()
+    reactor.turn()
+    assert store.up

@@ -53,6 +53,9 @@ class RecordingTimers:
         self.log = log
         self.started: list[RecordedTimer] = []
 
+    def now(self) -> float:
+        return 0.0
+
     def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
         timer = RecordedTimer(seconds, callback, self.log)
         self.started.append(timer)

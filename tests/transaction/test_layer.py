@@ -451,6 +451,7 @@ def test_beyond_the_bound_new_requests_are_dropped(element: Element, monkeypatch
     element.receive(request("OPTIONS", branch="z9hG4bK2"))
     assert len(element.core.requests) == 1
     assert element.count("messages_dropped", "too many transactions") == 1
+    assert element.count("overload_rejected", "transactions") == 1
 
 
 def test_what_is_counted(element: Element) -> None:
@@ -487,3 +488,39 @@ def test_a_connection_that_carried_nothing_costs_nothing(element: Element) -> No
     assert element.layer._on_streams == {}
     element.layer.flow_failed(flow)
     assert element.layer.transactions() == (0, 0)
+
+
+# ---- how long an answer takes
+
+
+def waited(element: Element, method: str) -> tuple[int, float]:
+    histogram = element.observer.histograms["transaction_seconds"].get(method)
+    return (0, 0.0) if histogram is None else (sum(histogram.counts), round(histogram.total, 2))
+
+
+def test_the_final_response_ends_the_wait() -> None:
+    element = Element()
+    element.receive(request("INVITE"))
+    element.clock.pass_time(0.5)
+    element.layer.respond(element.transaction(), reply(request("INVITE"), 180))
+    assert waited(element, "INVITE") == (0, 0.0)
+    element.clock.pass_time(1)
+    for _ in range(2):  # a repeated 2xx is no second answer
+        element.layer.forward_response(element.transaction(), reply(request("INVITE"), 200))
+    assert waited(element, "INVITE") == (1, 1.5)
+
+
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_challenge_is_no_answer(status: int) -> None:
+    element = Element()
+    element.receive(request("REGISTER"))
+    element.layer.respond(element.transaction(), reply(request("REGISTER"), status))
+    assert waited(element, "REGISTER") == (0, 0.0)
+
+
+def test_the_link_in_process_is_not_measured() -> None:
+    element = Element(reliable=True)
+    element.flow.transport = "memory"
+    element.receive(request("PUBLISH"))
+    element.layer.respond(element.transaction(), reply(request("PUBLISH"), 200))
+    assert waited(element, "PUBLISH") == (0, 0.0)

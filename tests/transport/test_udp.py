@@ -358,3 +358,13 @@ def test_a_name_is_never_looked_up(bind: Bind) -> None:
     flow.resend(b"x")
     assert flow.local == ("192.0.2.1", 5060)
     assert bound.observer.counts["messages_dropped"] == {("unreachable",): 1}
+
+
+def test_the_flows_are_counted(bound: Bound) -> None:
+    second = UdpListener(lambda *_: None, bound.trace, bound.observer)
+    bound.set.listen(bound.reactor, "192.0.2.2", 5060, second)
+    assert bound.set.count() == {"udp": 0}
+    bound.receive(b"x")
+    bound.receive(b"y")
+    second.flow(PHONE)
+    assert bound.set.count() == {"udp": 2}

@@ -1,0 +1,94 @@
+"""Every family of `/metrics`: name, labels and the sentence that it says about itself. README.md has the same table.
+
+Counters (`b2bua_<name>_total`) and histograms (`b2bua_<name>`) have their labels in b2bua/observer.py; gauges here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+HELP: Final[dict[str, str]] = {
+    "requests": "SIP requests that came in (direction in) or went out over a transport.",
+    "responses": "SIP responses that came in or went out, by the method they answer.",
+    "retransmissions": "SIP messages that came in again or were sent again.",
+    "parse_errors": "Messages that could not be read, by what was wrong.",
+    "messages_dropped": "Messages that were neither answered nor passed on.",
+    "auth_challenges": "401 and 407 challenges sent; an answered challenge is no failure.",
+    "auth_results": "Digest credentials that were checked, by the outcome.",
+    "register": "REGISTER requests by their outcome; challenges do not count.",
+    "call_attempts": "Calls tried, by the final status that the caller got; challenges do not count.",
+    "calls": "Calls that ended, by how.",
+    "reinvites": "re-INVITEs that finished, by what they were for and how they ended.",
+    "glare": "Crossing re-INVITEs, by what became of ours.",
+    "publish": "PUBLISH requests of feature servers by the status they got.",
+    "notify": "NOTIFY requests by the status they got; 408 stands for no answer, too.",
+    "overload_rejected": "Requests refused because a limit was reached, by the limit.",
+    "internal_errors": "Mistakes of this program that were caught; the log has the details.",
+    "trace_dropped": "Messages that a slow reader of the live trace did not get.",
+    "call_setup_seconds": "From a call's INVITE to its 2xx, ringing included.",
+    "post_dial_delay_seconds": "From a call's INVITE to the first 18x or 2xx.",
+    "call_duration_seconds": "From a call's 2xx to its end.",
+    "register_seconds": "From a REGISTER with good credentials to its 200.",
+    "transaction_seconds": "From a request that came in over a network to its final response; challenges do not count.",
+    "notify_latency_seconds": "From a change of state to the 2xx of a phone that watches it.",
+    "store_op_seconds": "From a write's order to its commit.",
+    "eventloop_lag_seconds": "How late the turns of the event loop came, 20 a second.",
+    "gc_pause_seconds": "How long a collection of garbage stopped everything.",
+}
+"""What each counter and histogram says about itself."""
+
+GAUGES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "registrations_active": ((), "Addresses of record with at least one contact."),
+    "contacts": (("transport",), "Registered contacts by transport."),
+    "flows": (("transport",), "Peers that a listener knows: connections, over UDP addresses."),
+    "calls_active": (("state",), "Calls that stand, each in one state: early, confirmed or held."),
+    "calls_held_oldest_seconds": ((), "For how long the call that is held longest has been held; 0 when none is."),
+    "subscriptions_active": (("event",), "Subscriptions by event."),
+    "entity_up": (("entity",), "1 when the feature server answered last time, 0 when it did not."),
+    "entity_rtt_seconds": (("entity",), "From the last OPTIONS to the feature server to its answer."),
+    "store_up": ((), "1 when the last write and the last look into the store succeeded, else 0."),
+    "store_queue_depth": ((), "Writes that the store has not taken up yet."),
+    "trace_messages": ((), "Messages that the trace holds."),
+    "config_last_reload_successful": ((), "1 when the settings read last are in use, 0 when they were refused."),
+    "config_last_reload_success_timestamp_seconds": ((), "When settings were taken over last, in seconds since the epoch."),
+    "start_time_seconds": ((), "When this server started, in seconds since the epoch."),
+    "build_info": (("version", "python"), "Version of this program and of Python; always 1."),
+}
+"""Gauge → its labels and what it says about itself; exported as `b2bua_<name>`."""
+
+_CALLS: Final = ("answered", "busy", "cancelled", "failed", "no_answer", "rejected", "timed_out", "too_long")
+_REINVITES: Final = ("hold", "resume", "refresh", "media", "target")
+
+EXPECTED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "requests": (("in", "INVITE", "udp"), ("in", "REGISTER", "udp")),
+    "responses": (("out", "INVITE", "200"), ("out", "INVITE", "486")),
+    "retransmissions": (("in", "INVITE"), ("out", "INVITE")),
+    "parse_errors": (("start line",),),
+    "messages_dropped": (("malformed",),),
+    "auth_challenges": (("INVITE", "407", "false"), ("INVITE", "407", "true"), ("REGISTER", "401", "false")),
+    "auth_results": tuple((result, "MD5") for result in ("ok", "bad_response", "stale", "replay", "unknown_user")),
+    "register": tuple((result,) for result in ("ok", "removed", "forbidden", "too_brief", "error")),
+    "call_attempts": tuple((code,) for code in ("200", "408", "480", "486", "487", "500", "503", "504", "600", "603")),
+    "calls": tuple((result,) for result in _CALLS),
+    "reinvites": tuple((kind, "ok") for kind in _REINVITES),
+    "glare": tuple((outcome,) for outcome in ("refused", "retried", "gave_up", "yielded")),
+    "publish": (("dialog", "200"),),
+    "notify": (("dialog", "200"), ("dialog", "408")),
+    "overload_rejected": (("transactions",), ("subscriptions",), ("calls",), ("requests",)),
+    "internal_errors": (("transaction user",),),
+}
+"""Counter → label values that are there from the start with 0: a rate sees the first event only if a 0 was before it."""
+
+EXPECTED_HISTOGRAMS: Final[dict[str, tuple[str, ...]]] = {
+    "transaction_seconds": ("INVITE", "BYE", "REGISTER", "SUBSCRIBE"),
+    "notify_latency_seconds": ("dialog",),
+}
+"""Histogram with a label → values that are there from the start; one without a label always is."""
+
+SERIES: Final[dict[str, int]] = {
+    "requests": 44, "responses": 50, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
+    "auth_results": 15, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4, "publish": 8, "notify": 8,
+    "overload_rejected": 6, "internal_errors": 6, "transaction_seconds": 8, "notify_latency_seconds": 2,
+}  # fmt: skip
+"""Most label sets that a family shows; what comes up later is counted in one more, whose labels are all `other`. So no peer
+can make more than 500 series of us, whatever status codes it sends; 20 are left for gauges of more transports and links."""
