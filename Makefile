@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio nftables iproute2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check bench
+.PHONY: help setup system demo run test check bench image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
@@ -19,6 +19,7 @@ help:
 	@echo "make test     all tests; installs what they need first"
 	@echo "make check    ruff, mypy --strict, the import layers"
 	@echo "make bench    the load table"
+	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
 	@echo "make system   the Debian packages that tests use (as root)"
 
 setup: $(VENV)/.setup
@@ -66,3 +67,9 @@ check: setup
 
 bench: system setup
 	$(BIN)/python tests/load/bench.py table
+
+# The network namespace lets the image listen on its own ports, whoever has them outside.
+image: SYSTEM_PACKAGES += buildah debootstrap iproute2
+image: system setup
+	$(BIN)/python -m tests.image.build
+	unshare --net sh -ec 'ip link set lo up; exec $(BIN)/python -m pytest $(ARGS) tests/image/call_through.py'

@@ -23,9 +23,11 @@ from tests.scenarios.scene import Scene, called, hang_up, invite
 from tests.scenarios.server_under_test import Options
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "b2bua/README.md", "plugins/README.md", "deploy/README.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "b2bua/README.md", "plugins/README.md", "deploy/README.md", "deploy/phones.md", "CHANGELOG.md")
 WITH_COMMANDS = (*DOCUMENTS, "deploy/b2bua.toml")
-WITH_VARIABLES = (*WITH_COMMANDS, "deploy/Dockerfile", "docker-compose.yml")
+WITH_VARIABLES = (
+    *WITH_COMMANDS, "deploy/Dockerfile", "docker-compose.yml", "deploy/docker-compose.host.yml", "deploy/env.example",
+)  # fmt: skip
 LONGEST_LINE = 110
 EXAMPLE_LINES = 30
 
