@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import gc
-import logging
-import os
 import random
-import resource
 import secrets
-import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import structlog
-from twisted.internet.error import CannotListenError
-
 from b2bua import PRODUCT, __version__
-from b2bua.config import ConfigError, Listen, Settings, host_port_text
+from b2bua.config import IN_PROCESS, ConfigError, Link, Listen, Settings, host_port_text
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
-from b2bua.feature_server.loader import LoadError, load_features, load_server
+from b2bua.feature_server.loader import load_features, load_server
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.observer import Observer
+from b2bua.process import listen_http, run_process
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
@@ -41,7 +34,7 @@ from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.ways import Ways
-from b2bua.sip.flow import Flow
+from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
@@ -51,7 +44,9 @@ from b2bua.store.interface import Store
 from b2bua.store.opening import open_store
 from b2bua.store.records import BindingRecord
 from b2bua.store.users_file import read_users
+from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
+from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
 from b2bua.transport.listener_set import ListenerSet
@@ -62,11 +57,6 @@ from b2bua.transport.udp import UdpListener
 
 POLL_SECONDS: Final = 1.0
 """How soon a user added by another process is known."""
-GC_THRESHOLD: Final = 50_000
-"""Objects between two collections: what a call makes is freed by reference counts, cycles are rare."""
-
-MAX_FILES: Final = 65_536
-"""Open files that the process asks for, as far as it may."""
 
 
 class Server:
@@ -119,29 +109,31 @@ class Server:
             Parts(
                 self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, registrar,
                 authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
-                self.observer, self._failed,
+                self.observer, self._failed, self.recorder.continued,
             )
         )  # fmt: skip
 
-        # The feature server, in process, behind its link.
+        # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
+        self.heartbeats: dict[str, Heartbeat] = {}
         self.feature_server: FeatureServer | None = None
         if settings.feature_server != "none":
             self.feature_server = self._start_feature_server(f"{prefix}c")
 
     def _start_feature_server(self, prefix: str) -> FeatureServer:
         settings = self.settings
-        # Names that need not resolve: these addresses stand in the Vias of the link and nowhere else.
+        # Names that need not resolve: these addresses stand in the Vias and Routes of the link, and no phone sees them.
         addresses = ((f"sm.{settings.domain}", 5060), (f"fs.{settings.domain}", 5060))
+        self.domain.listens_on(addresses[:1])
         down, up = memory_link(settings.feature_server, addresses, self.turns, self.recorder.linked)
         layer = TransactionLayer(self.timers, Identifiers(prefix), self.observer, PRODUCT)
         down.connect(up, self.layer.message_received)
         up.connect(down, layer.message_received)
         environment = Environment(
-            "cm", settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
+            IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max),
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment)
-        server = load_server(settings.feature_server, environment, features)
+        server = load_server(settings.feature_server, environment, features, settings.feature_directory)
         self.links.add(FeatureLink(environment.name, down))
         return server
 
@@ -151,15 +143,14 @@ class Server:
         """Open the listeners, load users and bindings; ConfigError, StoreError or OSError when that cannot be."""
         for listen in self.settings.listen:
             self._listen(listen)
+        for link in self.settings.links:
+            self._open_link(link)
         self.domain.listens_on(self.listeners.addresses())
         self._load_bindings()
-        host, port = self.settings.http
+        host, _ = self.settings.http
         metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
         site = make_site(metrics, lambda: self.ready, self.recorder, self.settings.trace_secrets, not is_loopback(host))
-        try:
-            self._http = self._reactor.listenTCP(port, site, interface=host)
-        except CannotListenError as error:
-            raise ConfigError(f"http: {_cannot_listen(host, port, error)}") from None
+        self._http = listen_http(self._reactor, self.settings.http, site)
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
         self._turn_wheel()
         self._poll_store()
@@ -173,14 +164,36 @@ class Server:
         self.store.close()
         return waiting
 
-    def _listen(self, listen: Listen) -> None:
+    def describe(self) -> str:
+        """What is open, for the ready line."""
+        listeners = " ".join(self.listeners.describe())
+        return f"{listeners} http://{host_port_text(*self.settings.http)} domain {self.settings.domain}"
+
+    def _open_link(self, link: Link) -> None:
+        """The listener of one feature server elsewhere; a heartbeat says whether it is there."""
+        listener = self._listen(link.listen, link.peer)
+        flow = listener.flow(link.peer)
+        feature_link = FeatureLink(link.name, flow, up=False)
+
+        def changed(up: bool) -> None:
+            feature_link.up = up
+            self._log.info("feature server found" if up else "feature server lost", link=link.name)
+
+        heartbeat = Heartbeat(self.layer, flow, f"<sip:{self.settings.domain}>", self.settings.link_heartbeat, changed)
+        feature_link.heard = heartbeat.heard
+        self.links.add(feature_link)
+        self.recorder.element(CM, link.peer)
+        self.heartbeats[link.name] = heartbeat
+        heartbeat.start()
+
+    def _listen(self, listen: Listen, only: HostPort | None = None) -> UdpListener | TcpListener:
         settings = self.settings
         listener: UdpListener | TcpListener
         if listen.transport == "tcp":
             limits = Limits(settings.stream_connections, idle=settings.stream_idle)
             listener = TcpListener(_Streams(self), self.recorder, self.observer, listen.advertised, limits)
         else:
-            listener = UdpListener(self._received, self.recorder, self.observer, listen.advertised)
+            listener = UdpListener(self._received, self.recorder, self.observer, listen.advertised, only)
         try:
             self.listeners.listen(self._reactor, listen.host, listen.port, listener)
         except OSError as error:
@@ -188,6 +201,7 @@ class Server:
             raise ConfigError(f"listen: {listen.transport}:{where}: {error.strerror or error}") from None
         if listen.advertised is not None and not listen.advertised[1]:
             listener.advertise((listen.advertised[0], listener.bound[1]))
+        return listener
 
     def _received(self, data: bytes, flow: Flow) -> None:
         """One message, and all that it causes on the link in process."""
@@ -303,6 +317,12 @@ class _Live:
     def subscriptions_active(self) -> dict[str, int]:
         return self._server.notifier.count()
 
+    def entities_up(self) -> Mapping[str, int]:
+        return {name: int(heartbeat.up) for name, heartbeat in self._server.heartbeats.items()}
+
+    def entity_rtts(self) -> Mapping[str, float]:
+        return {name: one.rtt for name, one in self._server.heartbeats.items() if one.rtt is not None}
+
 
 def _binding(record: BindingRecord) -> Binding:
     host, _, port = record.flow_remote.rpartition(":")
@@ -322,58 +342,6 @@ def _record(binding: Binding) -> BindingRecord:
     )  # fmt: skip
 
 
-def _cannot_listen(host: str, port: int, error: CannotListenError) -> str:
-    reason = error.socketError
-    return f"{host_port_text(host, port)}: {getattr(reason, 'strerror', None) or reason}"
-
-
 def run(settings: Settings) -> int:
     """Run a server until SIGTERM or SIGINT; the exit status. ConfigError, StoreError: it could not start."""
-    from twisted.internet import reactor as installed
-
-    reactor: Any = installed
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"),
-                    # Plain: where rich is installed the default shows local variables, credentials among them.
-                    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),  # debug: every HTTP request
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )  # fmt: skip
-    try:
-        server = Server(settings, reactor, structlog.get_logger())
-        server.start()
-    except LoadError as error:
-        raise ConfigError(str(error)) from None
-    _tune_collector()
-    _raise_file_limit()
-    for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
-        signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, server))
-    listeners = " ".join(server.listeners.describe())
-    host, port = settings.http
-    print(f"b2bua {__version__} ready: {listeners} http://{host_port_text(host, port)} domain {settings.domain}", file=sys.stderr)
-    sys.stderr.flush()
-    reactor.run(installSignalHandlers=False)
-    return 0
-
-
-def _stop(reactor: Any, server: Server) -> None:
-    from twisted.internet.defer import DeferredList
-
-    waiting = DeferredList(server.stop(), consumeErrors=True)
-    waiting.addCallback(lambda _: reactor.stop() if reactor.running else None)
-    reactor.callLater(3, lambda: os._exit(0))  # whatever still hangs: the store is closed, nothing is lost
-
-
-def _tune_collector() -> None:
-    """What is alive after start stays alive: keep the collector off it, and let it run seldom."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 20, 50)
-
-
-def _raise_file_limit() -> None:
-    """Each TCP connection is an open file, and many systems allow 1,024 unless asked for more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return run_process("b2bua", lambda reactor, log: Server(settings, reactor, log))

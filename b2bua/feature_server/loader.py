@@ -32,16 +32,27 @@ def load_features(names: Sequence[str], directory: Path | None, environment: Env
     return [_make(_feature_class(name, directory), name, environment) for name in names]
 
 
-def load_server(name: str, environment: Environment, features: Sequence[Feature]) -> FeatureServer:
-    """The feature server `plugins.NAME`, by its function `feature_server(environment, features)`."""
-    try:
+def load_server(
+    name: str, environment: Environment, features: Sequence[Feature], directory: Path | None = None
+) -> FeatureServer:
+    """The feature server NAME, by its function `feature_server(environment, features)`: `NAME.py` in the directory, else
+    the package `plugins.NAME`."""
+    if not name.isidentifier():
+        raise LoadError(f"feature server {name!r}: not a module name")
+    if directory is not None and (directory / f"{name}.py").is_file():
+        module = _from_file(directory / f"{name}.py", name)
+    elif importlib.util.find_spec(f"plugins.{name}") is not None:
         module = importlib.import_module(f"plugins.{name}")
-    except ModuleNotFoundError as error:
-        raise LoadError(f"feature server {name!r}: no module plugins.{name}") from error
+    else:
+        where = f"in {directory}, nor is there a" if directory is not None else "no"
+        raise LoadError(f"feature server {name!r}: {where} module plugins.{name}")
     make: Callable[[Environment, Sequence[Feature]], FeatureServer] | None = getattr(module, "feature_server", None)
     if make is None:
-        raise LoadError(f"feature server {name!r}: plugins.{name} has no function feature_server")
-    return make(environment, features)
+        raise LoadError(f"feature server {name!r}: {module.__name__} has no function feature_server")
+    try:
+        return make(environment, features)
+    except Exception as error:  # whatever a user's file does wrong, it is told in one line
+        raise LoadError(f"feature server {name!r}: {_one_line(error)}") from error
 
 
 def _feature_class(name: str, directory: Path | None) -> type[Feature]:

@@ -57,6 +57,12 @@ class LiveState(Protocol):
     def subscriptions_active(self) -> Mapping[str, int]:
         """Event package → subscriptions."""
 
+    def entities_up(self) -> Mapping[str, int]:
+        """Peer that is asked whether it lives → 1 or 0."""
+
+    def entity_rtts(self) -> Mapping[str, float]:
+        """Such a peer → seconds that its last answer took; left out before the first one."""
+
 
 class ServerMetrics(Collector):
     """Every family of this server. `started` is Unix time in seconds."""
@@ -71,6 +77,7 @@ class ServerMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._counters()
         yield from self._gauges()
+        yield from self._entities()
 
     def _counters(self) -> Iterator[Metric]:
         for name, labels in NAMES.items():
@@ -81,6 +88,11 @@ class ServerMetrics(Collector):
         yield CounterMetricFamily(
             "b2bua_trace_dropped", "Messages that a slow reader of the live trace did not get.", self._recorder.dropped
         )
+
+    def _entities(self) -> Iterator[Metric]:
+        yield _by_label("entity_up", "Whether a feature server or Session Manager answers.", "entity", self._live.entities_up())
+        rtts = self._live.entity_rtts()
+        yield _by_label("entity_rtt_seconds", "How long its last answer to OPTIONS took.", "entity", rtts)
 
     def _gauges(self) -> Iterator[Metric]:
         live = self._live
@@ -102,7 +114,7 @@ class ServerMetrics(Collector):
         yield build
 
 
-def _by_label(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+def _by_label(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(f"b2bua_{name}", text, labels=(label,))
     for value, count in values.items():
         family.add_metric((_label(value),), count)

@@ -27,6 +27,12 @@ class FakeLive:
     def subscriptions_active(self) -> Mapping[str, int]:
         return {"dialog": 4}
 
+    def entities_up(self) -> Mapping[str, int]:
+        return {"first": 1, "second": 0}
+
+    def entity_rtts(self) -> Mapping[str, float]:
+        return {"first": 0.002}
+
 
 def server_metrics(observer: Observer, recorder: Recorder) -> ServerMetrics:
     return ServerMetrics(observer, FakeLive(), recorder, "1.2.3", 1_700_000_000.5)
