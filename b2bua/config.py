@@ -22,7 +22,7 @@ KNOWN_TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
 SUPPORTED_TRANSPORTS: Final = ("udp", "tcp")
 """What a listener can be opened for today; the others are understood and refused by `Settings.check`."""
 
-LINK_TRANSPORTS: Final = ("udp",)
+LINK_TRANSPORTS: Final = ("udp", "tcp")
 """What a feature server can be linked by."""
 TRUSTED_NETWORKS: Final = tuple(
     ipaddress.ip_network(text) for text in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
@@ -184,6 +184,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ConfigError("listen: one listener is needed, without another address to be advertised")
         if self.feature_server == "none":
             raise ConfigError("feature_server: the name of a plugin is needed")
+        if self.listen[0].transport == "tcp" and not self.listen[0].port:
+            raise ConfigError("listen: the port is needed: Session Manager knows us by it")
         try:
             _check_link(self.listen[0], self.session_manager)
         except ValueError as error:

@@ -17,6 +17,7 @@ from b2bua.http.site import is_loopback, make_site
 from b2bua.observer import Observer
 from b2bua.process import listen_http, run_process
 from b2bua.sip.flow import Flow
+from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
 from b2bua.trace.names import CM, SM
@@ -24,7 +25,7 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
-from b2bua.transport.udp import UdpListener
+from b2bua.transport.link import DiallingLink, UdpLink
 
 
 class FeatureService:
@@ -45,16 +46,21 @@ class FeatureService:
         self.recorder = Recorder(settings.trace, time.time, CM)
         self.recorder.element(SM, settings.session_manager)
 
-        # The link: a listener that hears Session Manager and nobody else. Bound here, as features may send from the start.
-        self.listener = UdpListener(self._received, self.recorder, self.observer, only=settings.session_manager)
+        # The link: it hears Session Manager and nobody else. Opened here, as features may send from the start.
+        self.layer = TransactionLayer(self.timers, Identifiers(f"{secrets.token_hex(8)}c"), self.observer, PRODUCT)
+        ends = (listen.host, listen.port), settings.session_manager
+        self.end: UdpLink | DiallingLink
+        if listen.transport == "tcp":
+            self.end = DiallingLink(self, self.recorder, self.observer, *ends, lambda: self.heartbeat.ask_now())
+        else:
+            self.end = UdpLink(self, self.recorder, self.observer, *ends)
         try:
-            self.listener.listen(reactor, listen.host, listen.port)
+            self.end.open(reactor)
         except OSError as error:
             raise ConfigError(f"listen: {listen}: {error.strerror or error}") from None
-        link = self.listener.flow(settings.session_manager)
+        link = self.end.link
 
         # The feature server on it.
-        self.layer = TransactionLayer(self.timers, Identifiers(f"{secrets.token_hex(8)}c"), self.observer, PRODUCT)
         name = settings.name or settings.feature_server
         environment = Environment(
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
@@ -84,21 +90,34 @@ class FeatureService:
         settings = self.settings
         assert settings.session_manager is not None
         http = f" http://{host_port_text(*settings.http)}" if settings.http[1] else ""
-        return f"{self.listener.name} session manager {host_port_text(*settings.session_manager)}{http} domain {settings.domain}"
+        return f"{self.end.name} session manager {host_port_text(*settings.session_manager)}{http} domain {settings.domain}"
 
     def stop(self) -> list[Any]:
         """Stop listening. Calls in progress get no BYE: the phones' media goes on."""
         self.ready = False
         self.heartbeat.stop()
-        self.listener.close()
+        self.end.close()
         return [] if self._http is None else [self._http.stopListening()]
 
     def _turn_wheel(self) -> None:
         self._reactor.callLater(TICK, self._turn_wheel)
         self.timers.advance()
 
-    def _received(self, data: bytes, flow: Flow) -> None:
+    # -- from the link -----------------------------------------------------------------------------------------
+
+    def received(self, data: bytes, flow: Flow) -> None:
+        """One message."""
         self.layer.datagram_received(data, flow)
+
+    def failed(self, flow: Flow) -> None:
+        """The connection is gone: what is under way on it fails now."""
+        if self.ready:
+            self.heartbeat.lost()
+            self.layer.flow_failed(flow)
+
+    def unframed(self, flaw: Unframed, flow: Flow) -> None:
+        """What came cannot be cut into messages."""
+        self.layer.stream_broken(flaw, flow)
 
     # -- what went wrong, and who is there ---------------------------------------------------------------------
 

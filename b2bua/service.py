@@ -34,7 +34,7 @@ from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.ways import Ways
-from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
@@ -49,6 +49,7 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
+from b2bua.transport.link import AcceptingLink, UdpLink
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from b2bua.transport.stream import Limits
@@ -115,6 +116,7 @@ class Server:
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}
+        self.link_ends: list[AcceptingLink | UdpLink] = []
         self.feature_server: FeatureServer | None = None
         if settings.feature_server != "none":
             self.feature_server = self._start_feature_server(f"{prefix}c")
@@ -159,6 +161,10 @@ class Server:
     def stop(self) -> list[Any]:
         """Stop listening and close the store; calls in progress get no BYE: the phones' media goes on."""
         self.ready = False
+        for heartbeat in self.heartbeats.values():
+            heartbeat.stop()
+        for end in self.link_ends:
+            end.close()
         self.listeners.close()
         waiting = [self._http.stopListening()]
         self.store.close()
@@ -166,13 +172,21 @@ class Server:
 
     def describe(self) -> str:
         """What is open, for the ready line."""
-        listeners = " ".join(self.listeners.describe())
+        listeners = " ".join([*self.listeners.describe(), *(end.name for end in self.link_ends)])
         return f"{listeners} http://{host_port_text(*self.settings.http)} domain {self.settings.domain}"
 
     def _open_link(self, link: Link) -> None:
-        """The listener of one feature server elsewhere; a heartbeat says whether it is there."""
-        listener = self._listen(link.listen, link.peer)
-        flow = listener.flow(link.peer)
+        """One feature server elsewhere, at a listener of its own; a heartbeat says whether it is there."""
+        listen = link.listen
+        kind = AcceptingLink if listen.transport == "tcp" else UdpLink
+        end = kind(_Streams(self), self.recorder, self.observer, (listen.host, listen.port), link.peer)
+        try:
+            end.open(self._reactor)
+        except OSError as error:
+            raise ConfigError(f"links: {listen}: {error.strerror or error}") from None
+        self.link_ends.append(end)
+        flow = end.link
+        self.domain.listens_on([flow.local])
         feature_link = FeatureLink(link.name, flow, up=False)
 
         def changed(up: bool) -> None:
@@ -186,14 +200,14 @@ class Server:
         self.heartbeats[link.name] = heartbeat
         heartbeat.start()
 
-    def _listen(self, listen: Listen, only: HostPort | None = None) -> UdpListener | TcpListener:
+    def _listen(self, listen: Listen) -> None:
         settings = self.settings
         listener: UdpListener | TcpListener
         if listen.transport == "tcp":
             limits = Limits(settings.stream_connections, idle=settings.stream_idle)
             listener = TcpListener(_Streams(self), self.recorder, self.observer, listen.advertised, limits)
         else:
-            listener = UdpListener(self._received, self.recorder, self.observer, listen.advertised, only)
+            listener = UdpListener(self._received, self.recorder, self.observer, listen.advertised)
         try:
             self.listeners.listen(self._reactor, listen.host, listen.port, listener)
         except OSError as error:
@@ -201,7 +215,6 @@ class Server:
             raise ConfigError(f"listen: {listen.transport}:{where}: {error.strerror or error}") from None
         if listen.advertised is not None and not listen.advertised[1]:
             listener.advertise((listen.advertised[0], listener.bound[1]))
-        return listener
 
     def _received(self, data: bytes, flow: Flow) -> None:
         """One message, and all that it causes on the link in process."""
@@ -213,6 +226,9 @@ class Server:
     def connection_failed(self, flow: Flow) -> None:
         """What was under way on a connection, and all that its loss causes; standing calls are left alone when we stop."""
         if self.ready:
+            link = self.links.of(flow)
+            if link is not None and link.name in self.heartbeats:
+                self.heartbeats[link.name].lost()
             self.turns.driving = True
             self.layer.flow_failed(flow)
             self.turns.run()

@@ -318,7 +318,7 @@ GOOD = "first=udp:127.0.0.1:5070=127.0.0.2:5071"
         ("first=udp:127.0.0.1:5070", "is not NAME=TRANSPORT:HOST:PORT=HOST:PORT"),
         ("=udp:127.0.0.1:5070=127.0.0.2:5071", "the link has no name"),
         ("a b=udp:127.0.0.1:5070=127.0.0.2:5071", "letters, digits, - and _ only"),
-        ("first=tls:127.0.0.1:5070=127.0.0.2:5071", "a link is by udp"),
+        ("first=tls:127.0.0.1:5070=127.0.0.2:5071", "a link is by udp or tcp"),
         ("first=udp:127.0.0.1:5070/192.0.2.1=127.0.0.2:5071", "no other address to be advertised"),
         ("first=udp:0.0.0.0:5070=127.0.0.2:5071", "0.0.0.0 is neither loopback nor private"),
         ("first=udp:127.0.0.1:5070=192.0.2.2:5071", "192.0.2.2 is neither loopback nor private"),
@@ -368,7 +368,7 @@ def test_settings_of_a_feature_server():
         ({"listen": ("udp:0.0.0.0:5071",)}, "listen: 0.0.0.0 is neither loopback nor private"),
         ({"session_manager": "192.0.2.1:5070"}, "listen: 192.0.2.1 is neither loopback nor private"),
         ({"session_manager": "[::1]:5070"}, "one is IPv4, the other IPv6"),
-        ({"listen": ("ws:127.0.0.2:5071",)}, "a link is by udp"),
+        ({"listen": ("ws:127.0.0.2:5071",)}, "a link is by udp or tcp"),
         ({"feature_server": "none"}, "feature_server: the name of a plugin is needed"),
     ],
 )

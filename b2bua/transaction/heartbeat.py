@@ -51,6 +51,16 @@ class Heartbeat:
         """The peer showed by itself that it lives."""
         self._found(True)
 
+    def lost(self) -> None:
+        """The connection to the peer is gone."""
+        self._found(False)
+
+    def ask_now(self) -> None:
+        """There is a connection again: use it at once."""
+        if self._running:
+            self._stop_timer()
+            self._ask()
+
     # -- asking ------------------------------------------------------------------------------------------------
 
     def _ask(self) -> None:

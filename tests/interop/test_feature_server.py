@@ -60,7 +60,7 @@ class Pair:
             return str(answer.read().decode("utf-8"))
 
 
-@pytest.fixture(scope="module", params=["udp"])
+@pytest.fixture(scope="module", params=["udp", "tcp"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     made = Pair(tmp_path_factory.mktemp("pair"), request.param)
     try:
