@@ -78,7 +78,9 @@ def commands() -> None:
 @_STORE
 @click.option("--trace", metavar="N", help="Messages that the trace keeps; 0 = off. [10000]")
 @click.option("--trace-secrets", is_flag=True, default=None, help="Let loopback see secrets in the trace.")
-@click.option("--links", multiple=True, metavar="NAME=udp:HOST:PORT=HOST:PORT", help="A feature server elsewhere; repeatable.")
+@click.option(
+    "--links", multiple=True, metavar="NAME=TRANSPORT:HOST:PORT=HOST:PORT", help="A feature server elsewhere; repeatable."
+)
 @click.option("--challenge-reinvite", metavar="always|when-needed|never", help="Whether a re-INVITE gets 407. [always]")
 def run(config: str | None, **options: object) -> int:
     """Run the server until SIGTERM or SIGINT."""
@@ -91,7 +93,7 @@ def run(config: str | None, **options: object) -> int:
 
 @commands.command("feature-server")
 @_CONFIG
-@click.option("--listen", metavar="udp:HOST:PORT", help="Our end of the link: where Session Manager's requests come in.")
+@click.option("--listen", metavar="TRANSPORT:HOST:PORT", help="Our end of the link: where Session Manager's requests come in.")
 @click.option("--session-manager", metavar="HOST:PORT", help="Its end of the link.")
 @click.option("--name", metavar="NAME", help="The link's name in Session Manager's `links`. [the plugin's]")
 @_DOMAIN
