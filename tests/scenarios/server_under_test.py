@@ -160,7 +160,7 @@ class ServerUnderTest:
         remote = RemoteFeatureServer(self.network, self.options, self.observer, name, address, link, self._failed, number)
         self.feature_layer, self.b2bua = remote.layer, remote.b2bua
         self.remotes[name] = remote
-        if known is None:
+        if known is None and self.options.feature_server:
             self._open_link(name, address, link)
         return remote
 
