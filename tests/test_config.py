@@ -378,6 +378,18 @@ def test_what_a_feature_server_cannot_start_with(settings, wrong):
     assert wrong in str(caught.value)
 
 
+def test_the_sample_of_a_feature_server_can_be_used_as_it_is():
+    settings = load_settings(SAMPLE.parent / "feature-server.toml", {}, {}, http=("", 0), listen=())
+    listen = settings.check_feature_server()
+    # What it says of its Session Manager is the other end of the same link.
+    text = (SAMPLE.parent / "feature-server.toml").read_text(encoding="utf-8")
+    link = re.search(r'links = \["(.*)"\]', text)
+    assert link is not None
+    (known,) = load_settings(None, {}, {"links": (link[1],), "feature_server": "none"}).links
+    assert known.peer == (listen.host, listen.port) and known.name == settings.name
+    assert settings.session_manager == (known.listen.host, known.listen.port)
+
+
 def test_a_command_may_have_other_defaults():
     assert load_settings(None, {}, {}, http=("", 0)).http == ("", 0)
     assert load_settings(None, {"B2BUA_HTTP": "127.0.0.1:9"}, {}, http=("", 0)).http == ("127.0.0.1", 9)
