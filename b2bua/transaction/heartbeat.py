@@ -33,6 +33,8 @@ class Heartbeat:
         self._call_id = ""
         self._cseq = 0
         self._asked_at = 0.0
+        self._asked: ClientTransaction | None = None
+        """The newest question."""
         self._timer: Timer | None = None
         self._running = False
 
@@ -48,8 +50,11 @@ class Heartbeat:
         self._stop_timer()
 
     def heard(self) -> None:
-        """The peer showed by itself that it lives."""
-        self._found(True)
+        """The peer showed by itself that it lives. It is asked anew: the repetitions of a question that it missed come so
+        seldom that its next death would go unnoticed meanwhile."""
+        if not self.up:
+            self._found(True)
+            self.ask_now()
 
     def lost(self) -> None:
         """The connection to the peer is gone."""
@@ -81,7 +86,7 @@ class Heartbeat:
         )
         self._asked_at = self._layer.timers.now()
         self._timer = self._layer.timers.start(self._interval, self._overdue)
-        self._layer.send_request(request, self._flow, self)
+        self._asked = self._layer.send_request(request, self._flow, self)
 
     def _overdue(self) -> None:
         """Nothing yet: down. The transaction goes on asking."""
@@ -90,7 +95,7 @@ class Heartbeat:
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         """From the transaction layer."""
-        if response.status < 200 or not self._running:
+        if response.status < 200 or not self._running or transaction is not self._asked:
             return
         took = self._layer.timers.now() - self._asked_at
         if self._flow.reliable or took < T1:  # of a question that was repeated nobody knows which one is answered
@@ -100,6 +105,8 @@ class Heartbeat:
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         """From the transaction layer: 64·T1 without an answer, or no connection."""
+        if transaction is not self._asked:
+            return  # a question that was overtaken by a newer one
         self._found(False)
         self._ask_in(self._interval if status == 503 else 0)
 

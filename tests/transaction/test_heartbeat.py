@@ -84,6 +84,15 @@ def test_a_peer_that_speaks_is_up() -> None:
     assert asking.heartbeat.up and asking.changes == [True]
 
 
+def test_a_peer_that_speaks_and_dies_at_once_is_found_out() -> None:
+    """Found by its own question while ours is being repeated every T2, and gone before the next repetition."""
+    asking = Asking()
+    asking.clock.pass_time(10)
+    asking.heartbeat.heard()
+    asking.clock.pass_time(INTERVAL + 0.1)
+    assert asking.changes == [True, False]
+
+
 def test_no_connection() -> None:
     asking = Asking(reliable=True)
     asking.answer()
