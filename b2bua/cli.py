@@ -84,6 +84,9 @@ def commands() -> None:
 @_STORE
 @click.option("--trace", metavar="N", help="Messages that the trace keeps; 0 = off. [10000]")
 @click.option("--trace-secrets", is_flag=True, default=None, help="Let loopback see secrets in the trace.")
+@click.option(
+    "--links", multiple=True, metavar="NAME=TRANSPORT:HOST:PORT=HOST:PORT", help="A feature server elsewhere; repeatable."
+)
 @click.option("--challenge-reinvite", metavar="always|when-needed|never", help="Whether a re-INVITE gets 407. [always]")
 def run(config: str | None, **options: object) -> int:
     """Run the server until SIGTERM or SIGINT; SIGHUP reads settings and users again."""
@@ -102,6 +105,32 @@ def run(config: str | None, **options: object) -> int:
         return run_service(settings, read)
     except (ConfigError, StoreError) as error:
         raise ConfigError(placed(str(error), survey(path, os.environ, options).given)) from None
+
+
+@commands.command("feature-server")
+@_CONFIG
+@click.option("--listen", metavar="TRANSPORT:HOST:PORT", help="Our end of the link: where Session Manager's requests come in.")
+@click.option("--session-manager", metavar="HOST:PORT", help="Its end of the link.")
+@click.option("--name", metavar="NAME", help="The link's name in Session Manager's `links`. [the plugin's]")
+@_DOMAIN
+@click.option("--plugin", "feature_server", metavar="NAME", help="What runs here. [communication_manager]")
+@click.option("--feature", "features", multiple=True, metavar="NAME", help="A feature, in order; repeatable. [hold, lamps]")
+@click.option("--feature-directory", metavar="DIRECTORY", help="Your own features and plugins.")
+@click.option("--http", metavar="HOST:PORT", help="Metrics, health, trace of this process; off unless given.")
+@click.option("--trace", metavar="N", help="Messages that the trace keeps; 0 = off. [10000]")
+def feature_server(config: str | None, listen: str | None, **options: object) -> int:
+    """Run a feature server in a process of its own, until SIGTERM or SIGINT; SIGHUP reads its features again."""
+    options["listen"] = (listen,) if listen else ()
+
+    def read() -> Settings:
+        found = load_settings(Path(config) if config else None, os.environ, options, http=("", 0), listen=())
+        found.check_feature_server()
+        return found
+
+    settings = read()
+    from b2bua.feature_service import run as run_service  # Late, as above.
+
+    return run_service(settings, read)
 
 
 @commands.group()

@@ -24,6 +24,13 @@ KNOWN_TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
 SUPPORTED_TRANSPORTS: Final = ("udp", "tcp")
 """What a listener can be opened for today; the others are understood and refused by `Settings.check`."""
 
+LINK_TRANSPORTS: Final = ("udp", "tcp")
+"""What a feature server can be linked by."""
+TRUSTED_NETWORKS: Final = tuple(
+    ipaddress.ip_network(text) for text in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+"""Loopback and the private networks of RFC 1918 and RFC 4193: on a link the address is all that proves who speaks."""
+
 ENVIRONMENT_PREFIX: Final = "B2BUA_"
 CONFIG_VARIABLE: Final = "B2BUA_CONFIG"
 _ORCHESTRATION = re.compile(r"B2BUA_(SERVICE_|PORT$|PORT_)")
@@ -33,6 +40,9 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za
 _KEY_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _KEY_LINE = re.compile(rf"\s*({_KEY_PART}(?:\s*\.\s*{_KEY_PART})*)\s*=")
 _TABLE_LINE = re.compile(rf"\s*\[\[?\s*({_KEY_PART}(?:\s*\.\s*{_KEY_PART})*)\s*\]")
+
+IN_PROCESS: Final = "cm"
+"""Name of the link to the feature server in this process."""
 
 
 class ConfigError(Exception):
@@ -63,6 +73,18 @@ class Listen:
         host, port = self.advertised
         bare = host_port_text(host, port).removesuffix(f":{port}")
         return f"{text}/{bare}" if port == self.port else f"{text}/{bare}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A feature server elsewhere, written `NAME=udp:HOST:PORT=HOST:PORT`: our listener for it, and where it is."""
+
+    name: str
+    """Stands as `;fs=NAME` in its Contacts; its own `name` is the same."""
+    listen: Listen
+    """Our end: what comes in here comes from the feature server."""
+    peer: tuple[str, int]
+    """Address and port that it sends from and hears on; nobody else is heard on this listener."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,6 +142,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds; a shorter session interval is refused with 422. RFC 4028 §4 wants 90 at least."""
     call_length_max: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] = 14_400
     """Seconds after which a call ends in any case; 0 = never."""
+    links: tuple[Link, ...] = ()
+    """Feature servers elsewhere, passed in this order after the one in this process: `NAME=udp:HOST:PORT=HOST:PORT`."""
+    link_heartbeat: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+    """Seconds between two OPTIONS on a link, and after which one without an answer means that it is down."""
+    session_manager: tuple[str, int] | None = None
+    """Of `b2bua feature-server`: where Session Manager hears it, the listener in its `links`."""
+    name: str = ""
+    """Of `b2bua feature-server`: its name in Session Manager's `links`; "" is the plugin's."""
     challenge: dict[str, Literal["401", "407", "none"]] = {}
     """Per method another challenge than the default policy's."""
 
@@ -136,10 +166,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if listen.transport not in SUPPORTED_TRANSPORTS:
                 supported = ", ".join(SUPPORTED_TRANSPORTS)
                 yield f"listen: {listen}: {listen.transport} is not supported yet; supported: {supported}"
-        bound = [(listen.transport, listen.host, listen.port) for listen in self.listen if listen.port]
+        listeners = [*self.listen, *(link.listen for link in self.links)]
+        bound = [(listen.transport, listen.host, listen.port) for listen in listeners if listen.port]
         for address in dict.fromkeys(bound):
             if bound.count(address) > 1:
                 yield f"listen: {Listen(*address)} stands there twice"
+        names = [link.name for link in self.links]
+        for name in dict.fromkeys(names):
+            if names.count(name) > 1 or (name == IN_PROCESS and self.feature_server != "none"):
+                yield f"links: the name {name!r} is taken already"
         low, high = self.registration_expires_min, self.registration_expires_max
         if not low <= self.registration_expires_default <= high:
             yield (
@@ -152,6 +187,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             for algorithm in missing(algorithms):
                 where = key if key == "digest_algorithms" else f"user_digest_algorithms: {key}"
                 yield f"{where}: {algorithm} is not in this Python's OpenSSL"
+
+    def check_feature_server(self) -> Listen:
+        """The one listener of `b2bua feature-server`; ConfigError when it cannot start with these settings."""
+        if self.session_manager is None:
+            raise ConfigError("session_manager: Session Manager's address is needed: HOST:PORT of its link")
+        if len(self.listen) != 1 or self.listen[0].advertised is not None:
+            raise ConfigError("listen: one listener is needed, without another address to be advertised")
+        if self.feature_server == "none":
+            raise ConfigError("feature_server: the name of a plugin is needed")
+        if self.listen[0].transport == "tcp" and not self.listen[0].port:
+            raise ConfigError("listen: the port is needed: Session Manager knows us by it")
+        try:
+            _check_link(self.listen[0], self.session_manager)
+        except ValueError as error:
+            raise ConfigError(f"listen: {error}") from None
+        return self.listen[0]
 
 
 class Given(NamedTuple):
@@ -177,18 +228,23 @@ class Survey(NamedTuple):
     """Keys whose value is wrong; all of them when the file cannot be read."""
 
 
-def load_settings(config: Path | None, environment: Mapping[str, str], options: Mapping[str, object]) -> Settings:
+def load_settings(
+    config: Path | None, environment: Mapping[str, str], options: Mapping[str, object], **defaults: Any
+) -> Settings:
     """The settings of all sources together. `options`: key → text or texts; None or an empty tuple = not given.
+    `defaults` are values that a command has in place of the general ones.
 
     Without `config` the file that `B2BUA_CONFIG` names is read, if it names one. ConfigError when anything is wrong.
     """
-    found = survey(config, environment, options)
+    found = survey(config, environment, options, **defaults)
     if found.problems:
         raise ConfigError(*found.problems)
     return found.settings
 
 
-def survey(config: Path | None, environment: Mapping[str, str], options: Mapping[str, object]) -> Survey:
+def survey(
+    config: Path | None, environment: Mapping[str, str], options: Mapping[str, object], **defaults: Any
+) -> Survey:
     """`load_settings` that goes on behind what is wrong."""
     if config is None and environment.get(CONFIG_VARIABLE):
         config = Path(environment[CONFIG_VARIABLE])
@@ -212,7 +268,7 @@ def survey(config: Path | None, environment: Mapping[str, str], options: Mapping
         except ConfigError as error:
             problems += error.problems
             wrong.add(key)
-    return Survey(Settings(**values), given, tuple(problems), frozenset(wrong))
+    return Survey(Settings(**(defaults | values)), given, tuple(problems), frozenset(wrong))
 
 
 def placed(problem: str, given: Mapping[str, Given]) -> str:
@@ -346,6 +402,44 @@ def parse_listen(text: str) -> Listen:
     return Listen(transport, host, port, _advertised(shown, port) if slash else None)
 
 
+def parse_link(text: str) -> Link:
+    """`NAME=udp:HOST:PORT=HOST:PORT`; ValueError says what is wrong."""
+    name, _, rest = text.partition("=")
+    ours, equals, theirs = rest.partition("=")
+    if not equals:
+        raise ValueError(f"{text!r} is not NAME=TRANSPORT:HOST:PORT=HOST:PORT")
+    listen = parse_listen(ours)
+    if listen.advertised is not None:
+        raise ValueError(f"{text!r}: a link has no other address to be advertised")
+    peer = parse_address(theirs)
+    _check_link(listen, peer)
+    if not _link_name(name):
+        raise ValueError(f"{text!r}: the link has no name")
+    return Link(name, listen, peer)
+
+
+def _check_link(listen: Listen, peer: tuple[str, int]) -> None:
+    """ValueError for two ends that make no link."""
+    if listen.transport not in LINK_TRANSPORTS:
+        raise ValueError(f"{listen}: a link is by {' or '.join(LINK_TRANSPORTS)}")
+    for host in (listen.host, peer[0]):
+        address = ipaddress.ip_address(host)
+        if not any(address in network for network in TRUSTED_NETWORKS):
+            raise ValueError(
+                f"{host} is neither loopback nor private; a link is not encrypted and proves its peer by the address alone"
+            )
+    if (":" in listen.host) != (":" in peer[0]):
+        raise ValueError(f"{listen} and {host_port_text(*peer)}: one is IPv4, the other IPv6")
+    if not peer[1]:
+        raise ValueError(f"{host_port_text(*peer)}: the peer's port is needed")
+
+
+def _link_name(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z0-9_-]+", text):
+        raise ValueError(f"{text!r}: a link's name has letters, digits, - and _ only")
+    return text
+
+
 def parse_address(text: str) -> tuple[str, int]:
     """`HOST:PORT` to bind, HOST an IP address (IPv6 in brackets) or `localhost`; ValueError says what is wrong."""
     host, port = _split_port(text)
@@ -412,6 +506,10 @@ def _listeners(texts: tuple[str, ...]) -> tuple[Listen, ...]:
     return tuple(parse_listen(text) for text in texts)
 
 
+def _links(texts: tuple[str, ...]) -> tuple[Link, ...]:
+    return tuple(parse_link(text) for text in texts)
+
+
 def _aliases(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(parse_host(text) for text in texts)
 
@@ -428,6 +526,9 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
+    "links": (tuple[str, ...], _links),
+    "session_manager": (str, parse_address),
+    "name": (str, _link_name),
     "challenge": (dict[str, str], read_challenges),
 }
 """Fields written in a form of their own: the shape of the text, and its reader (ValueError for a wrong one)."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from b2bua.feature_server.contract import FeatureServer
 from b2bua.reload import Reload
-from b2bua.session_manager.entity_monitor import EntityMonitor
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.notifier import Notifier
 from b2bua.store.interface import Store
@@ -21,7 +21,7 @@ class LiveState:
     listeners: ListenerSet
     feature_server: FeatureServer | None
     notifier: Notifier
-    monitor: EntityMonitor
+    peers: Callable[[], dict[str, tuple[bool, float | None]]]
     storage: Store
     reload: Reload
 
@@ -41,7 +41,7 @@ class LiveState:
         return self.notifier.count()
 
     def entities(self) -> dict[str, tuple[bool, float | None]]:
-        return self.monitor.entities()
+        return self.peers()
 
     def store(self) -> tuple[bool, int]:
         return self.storage.up, self.storage.waiting

@@ -39,7 +39,7 @@ def _check_features(settings: Settings) -> None:
 
 def _check_server(settings: Settings) -> None:
     if settings.feature_server != "none":
-        find_server(settings.feature_server)
+        find_server(settings.feature_server, settings.feature_directory)
 
 
 def _check_users(settings: Settings) -> None:

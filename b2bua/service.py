@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import gc
-import logging
-import os
 import random
-import resource
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import structlog
-from twisted.internet.error import CannotListenError
-
 from b2bua import PRODUCT, __version__
-from b2bua.config import ConfigError, Listen, Settings, host_port_text
+from b2bua.config import IN_PROCESS, ConfigError, Link, Listen, Settings, host_port_text
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.loader import LoadError, load_features, load_server
+from b2bua.feature_server.loader import load_features, load_server
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.live_state import LiveState
 from b2bua.observer import Observer
-from b2bua.pauses import CollectorPauses, LoopLag
+from b2bua.pauses import LoopLag
+from b2bua.process import listen_http, run_process
 from b2bua.reload import Reload
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.entity_monitor import EntityMonitor
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import allow_events
@@ -57,9 +49,12 @@ from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
 from b2bua.store.opening import open_store
 from b2bua.store.records import BindingRecord
+from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
+from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
+from b2bua.transport.link import AcceptingLink, UdpLink
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from b2bua.transport.stream import Limits
@@ -68,11 +63,6 @@ from b2bua.transport.udp import UdpListener
 
 POLL_SECONDS: Final = 1.0
 """How soon a user added by another process is known."""
-GC_THRESHOLD: Final = 50_000
-"""Objects between two collections: what a call makes is freed by reference counts, cycles are rare."""
-
-MAX_FILES: Final = 65_536
-"""Open files that the process asks for, as far as it may."""
 
 
 class Server:
@@ -129,31 +119,33 @@ class Server:
             Parts(
                 self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
                 self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
-                self.observer, self._failed,
+                self.observer, self._failed, self.recorder.continued,
             )
         )  # fmt: skip
 
-        # The feature server, in process, behind its link.
+        # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
+        self.heartbeats: dict[str, Heartbeat] = {}
+        self.link_ends: list[AcceptingLink | UdpLink] = []
         self.feature_server: FeatureServer | None = None
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
             self.feature_server = self._start_feature_server(f"{prefix}c")
-        self.monitor = EntityMonitor(self.links, self.layer, settings.domain)
 
     def _start_feature_server(self, prefix: str) -> FeatureServer:
         settings = self.settings
-        # Names that need not resolve: these addresses stand in the Vias of the link and nowhere else.
+        # Names that need not resolve: these addresses stand in the Vias and Routes of the link, and no phone sees them.
         addresses = ((f"sm.{settings.domain}", 5060), (f"fs.{settings.domain}", 5060))
+        self.domain.listens_on(addresses[:1])
         down, up = memory_link(settings.feature_server, addresses, self.turns, self.recorder.linked)
         layer = TransactionLayer(self.timers, Identifiers(prefix), self.observer, PRODUCT)
         down.connect(up, self.layer.message_received)
         up.connect(down, layer.message_received)
         environment = Environment(
-            "cm", settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
+            IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max),
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment)
-        server = load_server(settings.feature_server, environment, features)
+        server = load_server(settings.feature_server, environment, features, settings.feature_directory)
         self._features = features
         self._load_features = lambda wanted: load_features(
             wanted.features, wanted.feature_directory, environment, self._features
@@ -167,27 +159,29 @@ class Server:
         """Open the listeners, load users and bindings; ConfigError, StoreError or OSError when that cannot be."""
         for listen in self.settings.listen:
             self._listen(listen)
+        for link in self.settings.links:
+            self._open_link(link)
         self.domain.listens_on(self.listeners.addresses())
         self._load_bindings()
-        host, port = self.settings.http
+        host, _ = self.settings.http
         live = LiveState(
-            self.location, self.listeners, self.feature_server, self.notifier, self.monitor, self.store, self.reload
+            self.location, self.listeners, self.feature_server, self.notifier, self._entities, self.store, self.reload
         )
         metrics = ServerMetrics(self.observer, live, self.recorder, __version__, time.time())
         site = make_site(metrics, lambda: self.ready, self.recorder, self.settings.trace_secrets, not is_loopback(host))
-        try:
-            self._http = self._reactor.listenTCP(port, site, interface=host)
-        except CannotListenError as error:
-            raise ConfigError(f"http: {_cannot_listen(host, port, error)}") from None
+        self._http = listen_http(self._reactor, self.settings.http, site)
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
         self._turn_wheel()
         self._poll_store()
-        self.monitor.start()
         self.ready = True
 
     def stop(self) -> list[Any]:
         """Stop listening and close the store; calls in progress get no BYE: the phones' media goes on."""
         self.ready = False
+        for heartbeat in self.heartbeats.values():
+            heartbeat.stop()
+        for end in self.link_ends:
+            end.close()
         self.listeners.close()
         waiting = [self._http.stopListening()]
         self.store.close()
@@ -206,6 +200,45 @@ class Server:
         if self.feature_server is not None:
             self._features = features
             self.feature_server.use(features)
+
+    def hangup(self) -> None:
+        """SIGHUP: read the settings again."""
+        self.reload.run()
+
+    def describe(self) -> str:
+        """What is open, for the ready line."""
+        listeners = " ".join([*self.listeners.describe(), *(end.name for end in self.link_ends)])
+        return f"{listeners} http://{host_port_text(*self.settings.http)} domain {self.settings.domain}"
+
+    def _entities(self) -> dict[str, tuple[bool, float | None]]:
+        """Feature server → whether it answers, and the round trip of its last answer; the one in process lives with us."""
+        found: dict[str, tuple[bool, float | None]] = {} if self.feature_server is None else {IN_PROCESS: (True, None)}
+        return found | {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
+
+    def _open_link(self, link: Link) -> None:
+        """One feature server elsewhere, at a listener of its own; a heartbeat says whether it is there."""
+        listen = link.listen
+        kind = AcceptingLink if listen.transport == "tcp" else UdpLink
+        end = kind(_Streams(self), self.recorder, self.observer, (listen.host, listen.port), link.peer)
+        try:
+            end.open(self._reactor)
+        except OSError as error:
+            raise ConfigError(f"links: {listen}: {error.strerror or error}") from None
+        self.link_ends.append(end)
+        flow = end.link
+        self.domain.listens_on([flow.local])
+        feature_link = FeatureLink(link.name, flow, up=False)
+
+        def changed(up: bool) -> None:
+            feature_link.up = up
+            self._log.info("feature server found" if up else "feature server lost", link=link.name)
+
+        heartbeat = Heartbeat(self.layer, flow, f"<sip:{self.settings.domain}>", self.settings.link_heartbeat, changed)
+        feature_link.heard = heartbeat.heard
+        self.links.add(feature_link)
+        self.recorder.element(CM, link.peer)
+        self.heartbeats[link.name] = heartbeat
+        heartbeat.start()
 
     def _listen(self, listen: Listen) -> None:
         settings = self.settings
@@ -233,6 +266,9 @@ class Server:
     def connection_failed(self, flow: Flow) -> None:
         """What was under way on a connection, and all that its loss causes; standing calls are left alone when we stop."""
         if self.ready:
+            link = self.links.of(flow)
+            if link is not None and link.name in self.heartbeats:
+                self.heartbeats[link.name].lost()
             self.turns.driving = True
             self.layer.flow_failed(flow)
             self.turns.run()
@@ -357,63 +393,9 @@ def _record(binding: Binding) -> BindingRecord:
     )  # fmt: skip
 
 
-def _cannot_listen(host: str, port: int, error: CannotListenError) -> str:
-    reason = error.socketError
-    return f"{host_port_text(host, port)}: {getattr(reason, 'strerror', None) or reason}"
-
-
 def run(settings: Settings, read: Callable[[], Settings]) -> int:
     """Run a server until SIGTERM or SIGINT; the exit status. ConfigError, StoreError: it could not start.
 
     `read` gives the settings of all sources once more, for SIGHUP.
     """
-    from twisted.internet import reactor as installed
-
-    reactor: Any = installed
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"),
-                    # Plain: where rich is installed the default shows local variables, credentials among them.
-                    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),  # debug: every HTTP request
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )  # fmt: skip
-    try:
-        server = Server(settings, reactor, structlog.get_logger(), read)
-        server.start()
-    except LoadError as error:
-        raise ConfigError(f"{error.key}: {error}") from None
-    _tune_collector()
-    _raise_file_limit()
-    CollectorPauses(server.observer, time.monotonic).watch()
-    for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
-        signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, server))
-    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(server.reload.run))
-    listeners = " ".join(server.listeners.describe())
-    host, port = settings.http
-    print(f"b2bua {__version__} ready: {listeners} http://{host_port_text(host, port)} domain {settings.domain}", file=sys.stderr)
-    sys.stderr.flush()
-    reactor.run(installSignalHandlers=False)
-    return 0
-
-
-def _stop(reactor: Any, server: Server) -> None:
-    from twisted.internet.defer import DeferredList
-
-    waiting = DeferredList(server.stop(), consumeErrors=True)
-    waiting.addCallback(lambda _: reactor.stop() if reactor.running else None)
-    reactor.callLater(3, lambda: os._exit(0))  # whatever still hangs: the store is closed, nothing is lost
-
-
-def _tune_collector() -> None:
-    """What is alive after start stays alive: keep the collector off it, and let it run seldom."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 20, 50)
-
-
-def _raise_file_limit() -> None:
-    """Each TCP connection is an open file, and many systems allow 1,024 unless asked for more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return run_process("b2bua", lambda reactor, log: Server(settings, reactor, log, read))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2bua import config
-from b2bua.config import FIELDS, ConfigError, Listen, Settings, line_of, load_settings, parse_address, parse_listen
+from b2bua.config import FIELDS, ConfigError, Link, Listen, Settings, line_of, load_settings, parse_address, parse_listen
 
 SAMPLE = Path(__file__).resolve().parent.parent / "deploy" / "b2bua.toml"
 
@@ -93,6 +93,10 @@ def test_every_setting_from_the_environment():
         "B2BUA_SESSION_EXPIRES": "600",
         "B2BUA_SESSION_EXPIRES_MIN": "120",
         "B2BUA_CALL_LENGTH_MAX": "0",
+        "B2BUA_LINKS": "first=udp:127.0.0.1:5070=127.0.0.2:5071, second=udp:[::1]:0=[fd00::2]:5072",
+        "B2BUA_LINK_HEARTBEAT": "0.5",
+        "B2BUA_SESSION_MANAGER": "10.0.0.1:5070",
+        "B2BUA_NAME": "first",
         "B2BUA_CHALLENGE": "BYE=407, UPDATE=none",
     }
     assert {name.removeprefix("B2BUA_").lower() for name in environment} == set(FIELDS)
@@ -123,6 +127,13 @@ def test_every_setting_from_the_environment():
         session_expires=600,
         session_expires_min=120,
         call_length_max=0,
+        links=(
+            Link("first", Listen("udp", "127.0.0.1", 5070), ("127.0.0.2", 5071)),
+            Link("second", Listen("udp", "::1", 0), ("fd00::2", 5072)),
+        ),
+        link_heartbeat=0.5,
+        session_manager=("10.0.0.1", 5070),
+        name="first",
         challenge={"BYE": "407", "UPDATE": "none"},
     )
 
@@ -312,11 +323,101 @@ def test_the_line_of_a_key():
     assert line_of(text, ("c", "d", "missing")) == 7
 
 
+# ---- links
+
+
+GOOD = "first=udp:127.0.0.1:5070=127.0.0.2:5071"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("udp:127.0.0.1:5070", "is not NAME=TRANSPORT:HOST:PORT=HOST:PORT"),
+        ("first=udp:127.0.0.1:5070", "is not NAME=TRANSPORT:HOST:PORT=HOST:PORT"),
+        ("=udp:127.0.0.1:5070=127.0.0.2:5071", "the link has no name"),
+        ("a b=udp:127.0.0.1:5070=127.0.0.2:5071", "letters, digits, - and _ only"),
+        ("first=tls:127.0.0.1:5070=127.0.0.2:5071", "a link is by udp or tcp"),
+        ("first=udp:127.0.0.1:5070/192.0.2.1=127.0.0.2:5071", "no other address to be advertised"),
+        ("first=udp:0.0.0.0:5070=127.0.0.2:5071", "0.0.0.0 is neither loopback nor private"),
+        ("first=udp:127.0.0.1:5070=192.0.2.2:5071", "192.0.2.2 is neither loopback nor private"),
+        ("first=udp:127.0.0.1:5070=[fd00::1]:5071", "one is IPv4, the other IPv6"),
+        ("first=udp:127.0.0.1:5070=127.0.0.2:0", "the peer's port is needed"),
+        ("first=udp:127.0.0.1:5070=cm.example.com:5071", "is not an IP address"),
+    ],
+)
+def test_what_is_no_link(text, wrong):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(None, {}, {"links": (text,)})
+    assert wrong in str(caught.value) and str(caught.value).startswith("--links: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        ({"links": (GOOD, GOOD.replace("5070", "5072"))}, "the name 'first' is taken already"),
+        ({"links": (GOOD.replace("first", "cm"),)}, "the name 'cm' is taken already"),
+        ({"links": (GOOD, GOOD.replace("first", "second"))}, "udp:127.0.0.1:5070 stands there twice"),
+        ({"links": (GOOD,), "listen": ("udp:127.0.0.1:5070",)}, "udp:127.0.0.1:5070 stands there twice"),
+    ],
+)
+def test_links_that_cannot_stand_together(settings, wrong):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(None, {}, settings).check()
+    assert wrong in str(caught.value)
+
+
+def test_without_a_feature_server_in_process_its_name_is_free():
+    load_settings(None, {}, {"links": (GOOD.replace("first", "cm"),), "feature_server": "none"}).check()
+
+
+ELSEWHERE = {"listen": ("udp:127.0.0.2:5071",), "session_manager": "127.0.0.1:5070"}
+
+
+def test_settings_of_a_feature_server():
+    assert load_settings(None, {}, ELSEWHERE).check_feature_server() == Listen("udp", "127.0.0.2", 5071)
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        ({"session_manager": None}, "session_manager: Session Manager's address is needed"),
+        ({"listen": ("udp:127.0.0.2:1", "udp:127.0.0.2:2")}, "listen: one listener is needed"),
+        ({"listen": ("udp:127.0.0.2:1/192.0.2.1",)}, "listen: one listener is needed"),
+        ({"listen": ("udp:0.0.0.0:5071",)}, "listen: 0.0.0.0 is neither loopback nor private"),
+        ({"session_manager": "192.0.2.1:5070"}, "listen: 192.0.2.1 is neither loopback nor private"),
+        ({"session_manager": "[::1]:5070"}, "one is IPv4, the other IPv6"),
+        ({"listen": ("ws:127.0.0.2:5071",)}, "a link is by udp or tcp"),
+        ({"feature_server": "none"}, "feature_server: the name of a plugin is needed"),
+    ],
+)
+def test_what_a_feature_server_cannot_start_with(settings, wrong):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(None, {}, ELSEWHERE | settings).check_feature_server()
+    assert wrong in str(caught.value)
+
+
+def test_the_sample_of_a_feature_server_can_be_used_as_it_is():
+    settings = load_settings(SAMPLE.parent / "feature-server.toml", {}, {}, http=("", 0), listen=())
+    listen = settings.check_feature_server()
+    # What it says of its Session Manager is the other end of the same link.
+    text = (SAMPLE.parent / "feature-server.toml").read_text(encoding="utf-8")
+    link = re.search(r'links = \["(.*)"\]', text)
+    assert link is not None
+    (known,) = load_settings(None, {}, {"links": (link[1],), "feature_server": "none"}).links
+    assert known.peer == (listen.host, listen.port) and known.name == settings.name
+    assert settings.session_manager == (known.listen.host, known.listen.port)
+
+
+def test_a_command_may_have_other_defaults():
+    assert load_settings(None, {}, {}, http=("", 0)).http == ("", 0)
+    assert load_settings(None, {"B2BUA_HTTP": "127.0.0.1:9"}, {}, http=("", 0)).http == ("127.0.0.1", 9)
+
+
 # ---- documentation
 
 
 def test_every_field_has_a_docstring():
-    for owner in (Settings, Listen):
+    for owner in (Settings, Listen, Link):
         body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body
         for statement, following in zip(body, [*body[1:], None], strict=True):
             if isinstance(statement, ast.AnnAssign):

@@ -19,8 +19,8 @@ from b2bua.observer import HISTOGRAMS, NAMES
 from b2bua.reference import table
 from b2bua.session_manager.challenge_policy import NEVER, ChallengePolicy
 from tests.feature_server.surroundings import Surroundings
+from tests.scenarios.options import Options
 from tests.scenarios.scene import Scene, called, hang_up, invite
-from tests.scenarios.server_under_test import Options
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "b2bua/README.md", "plugins/README.md", "deploy/README.md", "deploy/phones.md", "CHANGELOG.md")

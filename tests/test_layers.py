@@ -40,10 +40,13 @@ ALLOWED: dict[str, set[str]] = {
     "pauses": set(),
     "live_state": {"session_manager", "feature_server", "transport", "reload"} | RECORDS,
     "": set(),
+    "process": {"config", "feature_server.loader", "pauses"},
     "plugins": {"feature_server", "sip", "plugins"},
 }
-"""Room (or file at the top of b2bua) → what it may import: a room, or one module of it. `service` may import all but
-the command line and plugins, which it loads by name; `cli` and `__main__` all."""
+"""Room (or file at the top of b2bua) → what it may import: a room, or one module of it. The composition roots may import
+all but the command line and plugins, which they load by name; `cli` and `__main__` all."""
+
+ROOTS = {"service", "feature_service"}
 
 LEAF = {"observer", ""}
 """The observer and the package itself (version, product token): imported by everyone, importing nothing of ours."""
@@ -129,7 +132,7 @@ def upward_imports(root: Path) -> list[str]:
             target = _target(name, root)
             if target is None or (_within(target, LEAF) and room not in LEAF) or target == room == "":
                 continue
-            if room == "service":
+            if room in ROOTS:
                 wrong = _within(target, {"cli", "cli_config", "__main__", "plugins"})
             else:
                 wrong = room not in ALLOWED or not _within(target, ALLOWED[room])
@@ -166,8 +169,8 @@ def edges_below(root: Path) -> list[str]:
 
 
 def twisted_elsewhere(root: Path) -> list[str]:
-    """Twisted lives in service.py, transport/, http/, store/ and media/, and in the phone's two edge files."""
-    homes = {"service", "transport", "http", "store", "media"}
+    """Twisted lives in service.py, process.py, transport/, http/, store/ and media/, and in the phone's two edge files."""
+    homes = {"service", "process", "transport", "http", "store", "media"}
     return [
         f"{place}:{line}: {name} outside its homes"
         for path, room, place in sources(root)

@@ -301,11 +301,12 @@ def _address_towards_callee(invite: Request) -> str:
 
 
 def _address_towards_caller(invite: Request) -> str:
-    """Session Manager's address as the caller knows it: that of its topmost Record-Route, else of its Route."""
-    for name in ("Record-Route", "Route"):
-        values = invite.elements(name)
-        if values:
-            return _address(parse_address(values[0]).parsed_uri())
+    """Session Manager's address as the caller knows it: that of the topmost Record-Route with a user part (above it may stand
+    that of our link, without one), else that of the Request-URI."""
+    for value in invite.elements("Record-Route"):
+        uri = parse_address(value).parsed_uri()
+        if uri.user:
+            return _address(uri)
     return _address(invite.parsed_uri())
 
 

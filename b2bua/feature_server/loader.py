@@ -50,20 +50,32 @@ def find_features(names: Sequence[str], directory: Path | None) -> list[type[Fea
     return [_feature_class(name, directory) for name in names]
 
 
-def load_server(name: str, environment: Environment, features: Sequence[Feature]) -> FeatureServer:
-    """The feature server `plugins.NAME`, by its function `feature_server(environment, features)`."""
-    return find_server(name)(environment, features)
-
-
-def find_server(name: str) -> Callable[[Environment, Sequence[Feature]], FeatureServer]:
-    """What makes the feature server `plugins.NAME`; LoadError when there is no such thing."""
+def load_server(
+    name: str, environment: Environment, features: Sequence[Feature], directory: Path | None = None
+) -> FeatureServer:
+    """The feature server NAME, by its function `feature_server(environment, features)`: `NAME.py` in the directory, else
+    the package `plugins.NAME`."""
+    make = find_server(name, directory)
     try:
+        return make(environment, features)
+    except Exception as error:  # whatever a user's file does wrong, it is told in one line
+        raise LoadError(f"feature server {name!r}: {_one_line(error)}", "feature_server") from error
+
+
+def find_server(name: str, directory: Path | None = None) -> Callable[[Environment, Sequence[Feature]], FeatureServer]:
+    """What makes the feature server NAME; LoadError when there is no such thing."""
+    if not name.isidentifier():
+        raise LoadError(f"feature server {name!r}: not a module name", "feature_server")
+    if directory is not None and (directory / f"{name}.py").is_file():
+        module = _from_file(directory / f"{name}.py", name)
+    elif importlib.util.find_spec(f"plugins.{name}") is not None:
         module = importlib.import_module(f"plugins.{name}")
-    except ModuleNotFoundError as error:
-        raise LoadError(f"feature server {name!r}: no module plugins.{name}", "feature_server") from error
+    else:
+        where = f"none in {directory}, nor a" if directory is not None else "no"
+        raise LoadError(f"feature server {name!r}: {where} module plugins.{name}", "feature_server")
     make: Callable[[Environment, Sequence[Feature]], FeatureServer] | None = getattr(module, "feature_server", None)
     if make is None:
-        raise LoadError(f"feature server {name!r}: plugins.{name} has no function feature_server", "feature_server")
+        raise LoadError(f"feature server {name!r}: {module.__name__} has no function feature_server", "feature_server")
     return make
 
 

@@ -21,6 +21,9 @@ what one account can make this server keep. Feature servers are trusted and not 
 RETRY_AFTER: Final = "60"
 """Seconds after which a phone that met the bound may try again: the shortest publication may have expired by then."""
 
+LONGEST_ELSEWHERE: Final = 120
+"""Seconds that a feature server in another process is granted: it may die alone, and its lamps then go out by this."""
+
 Resource = tuple[str, str]
 """Package name and address of record."""
 
@@ -68,14 +71,15 @@ class EventState:
         self._resources: dict[Resource, dict[str, Publication]] = {}
         self._number = 0
 
-    def publish(self, request: Request, aor: str, link: str) -> Answer:
+    def publish(self, request: Request, aor: str, link: str, elsewhere: bool = False) -> Answer:
         """Process a PUBLISH for `aor`, which is of our domain and may be published for by the sender (steps 2 to 6).
 
-        `link` is the name of the feature server link that it came over, or "" from a phone. The answer is 200 with
+        `link` is the name of the feature server link that it came over, or "" from a phone; `elsewhere`: it leads to another
+        process. The answer is 200 with
         Expires and a new SIP-ETag, or 400, 412, 415, 423, 489, 500; then nothing has changed.
         """
         try:
-            return self._process(request, aor, link)
+            return self._process(request, aor, link, elsewhere)
         except SipError as error:
             return refusal(error)
 
@@ -87,15 +91,17 @@ class EventState:
         """How many publications stand."""
         return sum(map(len, self._resources.values()))
 
-    def _process(self, request: Request, aor: str, link: str) -> Answer:
+    def _process(self, request: Request, aor: str, link: str, elsewhere: bool) -> Answer:
         package = package_for(self._packages, request)
         resource = package.name, aor
         condition = request.get("SIP-If-Match") if "SIP-If-Match" in request.names else None
         publication = None if condition is None else self._matching(condition, resource, link)
         seconds = package.granted(request)
+        if elsewhere:
+            seconds = min(seconds, LONGEST_ELSEWHERE)
         has_body = request.content is not None or bool(request.body)  # in this order: content spares writing the bytes
         if publication is not None and seconds == 0:
-            self._remove(publication, request.call)
+            self._remove(publication, request.call or publication.call)
             return self._accepted(self._entity_tags(), 0)
         value = published_value(package, request) if has_body else None
         if publication is None:
@@ -105,14 +111,16 @@ class EventState:
                 return self._accepted(self._entity_tags(), 0)
             publication = self._initial(package, resource, link, value)
         changed = has_body and value != publication.value
-        tag = self._store(publication, value if has_body else publication.value, request.call, seconds)
+        # Over a network the message does not bring its call along: the state names it.
+        call = request.call or (package.call_of(value) if link and has_body else "")
+        tag = self._store(publication, value if has_body else publication.value, call, seconds)
         if changed:
-            self._changed(package.name, aor, request.call)
-        return self._accepted(tag, seconds)
+            self._changed(package.name, aor, publication.call)
+        return self._accepted(tag, seconds, publication.call)
 
     @staticmethod
-    def _accepted(tag: str, seconds: int) -> Answer:
-        return Answer(200, (("SIP-ETag", tag), ("Expires", str(seconds))))
+    def _accepted(tag: str, seconds: int, call: str = "") -> Answer:
+        return Answer(200, (("SIP-ETag", tag), ("Expires", str(seconds))), "", call)
 
     def _matching(self, condition: str, resource: Resource, link: str) -> Publication:
         """The publication that SIP-If-Match names; SipError 400 for no single tag, 412 for none of this sender's."""

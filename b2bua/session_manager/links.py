@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from b2bua.sip.flow import Flow
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class FeatureLink:
     """One feature server. The same name in its Contact (`;fs=NAME`) leads requests in dialog back to it."""
 
     name: str
     flow: Flow
     """Towards the feature server; what comes in on this flow comes from it."""
+    up: bool = True
+    """Whether it answers: over a network its heartbeat keeps this true. No new call goes over a link that is down."""
+    heard: Callable[[], None] = lambda: None
+    """Called when the feature server asks by OPTIONS whether we live: it lives itself, then."""
+
+    def is_up(self, up: bool) -> None:
+        """From the heartbeat."""
+        self.up = up
+
+    @property
+    def over_network(self) -> bool:
+        """Whether it may be another program: then it is told by Record-Route which address of ours is its link's."""
+        return self.flow.transport != "memory"
 
 
 class Links:

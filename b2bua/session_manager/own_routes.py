@@ -31,6 +31,8 @@ class OwnRoutes:
     """The flow of the next one: there are two when both sides of the dialog are phones (RFC 5658)."""
     position: int | None = None
     """How far the request came in the sequence of applications."""
+    came_as: str = ""
+    """The Call-ID under which it went to the application that brings it back."""
     texts: tuple[str, ...] = ()
     """The tokens as sent, for the Record-Route that goes in again."""
 
@@ -88,7 +90,8 @@ def _read(request: Request, domain: Domain, tokens: Tokens) -> OwnRoutes:
             continue
         token = tokens.read_flow(uri.user, request.call_id)
         if token is None:
-            own.position = tokens.read_position(uri.user) if own.position is None else own.position
+            if own.position is None and (back := tokens.read_position(uri.user)) is not None:
+                own.position, own.came_as = back
         elif own.first is None:
             own.first, own.texts = token, (uri.user,)
         else:

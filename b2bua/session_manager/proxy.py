@@ -7,15 +7,15 @@ from typing import Final, Protocol
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.links import Links
+from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
 from b2bua.session_manager.response_context import ResponseContext
-from b2bua.session_manager.tokens import CALLEE, CALLER, FlowToken, Tokens
+from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, own_address
 from b2bua.sip.message import Request, response_to
-from b2bua.sip.uri import parse_uri
+from b2bua.sip.uri import host_text, parse_uri
 from b2bua.transaction.layer import TransactionLayer
 
 MAX_FORWARDS: Final = 70
@@ -57,16 +57,25 @@ class Proxy:
     def to_application(self, arrival: Arrival, user: str, owner: str, position: int) -> None:
         """Hand the request to the application at this position; its Route brings it back behind that position."""
         link = self._links.sequence[position]
+        if not link.up:
+            raise SipError(480, "Feature Server Unreachable")  # known now, and not after 64·T1 of silence
         request = arrival.request
         context = self._start_proxying(arrival)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
-        back = self._tokens.position(position + 1)
+        host, port = link.flow.remote
+        transport = f";transport={link.flow.transport}" if link.flow.transport == "tcp" else ""
+        back = self._tokens.position(position + 1, request.call_id)
         forwarded.insert_before("Route", f"<sip:{back}@{own_address(self._flow_towards(user) or arrival.source)};lr>")
-        forwarded.insert_before("Route", f"<sip:{own_address(arrival.source)};lr;fs={link.name}>")
+        forwarded.insert_before("Route", f"<sip:{host_text(host)}:{port}{transport};lr>")
         if arrival.link is None:
             self._assert_identity(forwarded, owner)
             token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), link.name)
             self._record_route(forwarded, arrival.source, token)
+        else:
+            token = self._tokens.between(arrival.link.name, link.name, request.call_id)
+            self._record_route(forwarded, arrival.source, token)
+        if link.over_network:
+            self._record_route(forwarded, link.flow)
         context.add(self._layer.send_request(forwarded, link.flow, context))
 
     def _flow_towards(self, user: str) -> Flow | None:
@@ -104,6 +113,8 @@ class Proxy:
                 token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), "")
                 self._record_route(forwarded, arrival.source, token)
             name = arrival.link.name if arrival.link is not None else ""
+            if arrival.link is not None and arrival.link.over_network:
+                self._record_route(forwarded, arrival.source)
             self._record_route(forwarded, flow, self._tokens.flow(flow, request.call_id, CALLEE, binding.nat, name))
         return forwarded
 
@@ -124,6 +135,8 @@ class Proxy:
         else the other phone's flow."""
         first, second = arrival.routes.first, arrival.routes.second
         assert first is not None
+        if first.direction == BETWEEN:
+            return self._other_of_two(first, arrival.link)
         if arrival.link is not None:
             return self._flow_of(first, arrival.request)
         if second is not None:
@@ -134,10 +147,17 @@ class Proxy:
         uri = arrival.request.parsed_uri()
         if self._domain.is_alias(uri.host, uri.port):
             # The token says it too: some phones lose the parameters of the Request-URI.
-            link = self._links.named(uri.parameter("fs") or first.link)
+            link = self._links.named(uri.parameter("fs")) or self._links.named(first.link)
             if link is not None:
                 return link.flow
         raise SipError(404)
+
+    def _other_of_two(self, token: FlowToken, sender: FeatureLink | None) -> Flow:
+        """In a dialog between two feature servers: the one that did not send this."""
+        calling, called = self._links.named(token.listener), self._links.named(token.link)
+        if calling is None or called is None or sender not in (calling, called):
+            raise SipError(403, "Route Of A Feature Server")
+        return called.flow if sender is calling else calling.flow
 
     def _flow_of(self, token: FlowToken, request: Request) -> Flow:
         flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, request)
@@ -187,9 +207,12 @@ class Proxy:
         if owner:
             request.append("P-Asserted-Identity", f"<{self._domain.aor(owner)}>")
 
-    def _record_route(self, request: Request, flow: Flow, token: str) -> None:
+    def _record_route(self, request: Request, flow: Flow, token: str = "") -> None:
+        """Our address as the peer on this flow knows it. On a feature server's side it needs no token: it stands there so
+        that this peer finds its link again (RFC 5658: twice between two addresses)."""
         self._domain.local_address_seen(flow.local)
-        request.insert_before("Record-Route", f"<sip:{token}@{own_address(flow)};lr>")
+        user = f"{token}@" if token else ""
+        request.insert_before("Record-Route", f"<sip:{user}{own_address(flow)};lr>")
 
     def _canonical(self, uri: str, user: str) -> str:
         """The address of record in place of an alias of it: what the applications and the documents speak of."""

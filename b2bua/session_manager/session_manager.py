@@ -57,6 +57,9 @@ class Parts(NamedTuple):
     observer: Observer
     failed: Callable[[BaseException, Message], None]
     """Hears of our own mistakes, with the message that brought them up."""
+    leg_continued: Callable[[str, str], None]
+    """`leg_continued(call_id, other)`: for the trace, both Call-IDs belong to one call. Called for what comes over a
+    network: a message on the link in process names its call itself."""
 
 
 class SessionManager:
@@ -189,11 +192,15 @@ class SessionManager:
         if method == "PUBLISH":  # most of what comes here
             self._publish(arrival, user)
         elif method == "OPTIONS" and not user:
+            assert arrival.link is not None
+            arrival.link.heard()
             self._answer_options(arrival)
         elif method in ("REGISTER", "SUBSCRIBE"):
             raise SipError(403)
         else:
             position = arrival.routes.position
+            if position is not None and not request.call:
+                self._parts.leg_continued(arrival.routes.came_as, request.call_id)
             if method == "INVITE" and position is not None and position < len(self._links.sequence):
                 self._proxy.to_application(arrival, user, "", position)
             else:
@@ -253,7 +260,10 @@ class SessionManager:
         if link is None or "SIP-If-Match" not in request.names:
             # What a feature server keeps here it may change and take back, when the user is gone too.
             self._known(user)
-        answer = self._event_state.publish(request, self._domain.aor(user), link.name if link is not None else "")
+        name, elsewhere = (link.name, link.over_network) if link is not None else ("", False)
+        answer = self._event_state.publish(request, self._domain.aor(user), name, elsewhere)
+        if name and answer.call and not request.call:
+            self._parts.leg_continued(answer.call, request.call_id)
         response = response_to(request, answer.status, answer.reason, self._tag())
         response.extend(answer.headers)
         self._respond(arrival, response)

@@ -18,6 +18,7 @@ _MAC: Final = 9
 """Bytes of signature: 72 bits, 12 characters."""
 CALLER: Final = "o"
 CALLEE: Final = "t"
+BETWEEN: Final = "b"
 
 MAX_REMEMBERED: Final = 4096
 """Opened tokens that are remembered; at that many the memory starts anew."""
@@ -27,7 +28,8 @@ class FlowToken(NamedTuple):
     """What a flow token says once its signature is right."""
 
     direction: str
-    """The phone on this flow is the dialog's CALLER (originating) or CALLEE (terminating)."""
+    """The phone on this flow is the dialog's CALLER (originating) or CALLEE (terminating); BETWEEN two feature servers there
+    is no phone, and `listener` names the one that called."""
     through_nat: bool
     """The phone's Contact is not where it is reached: only the flow is."""
     listener: str
@@ -57,7 +59,7 @@ class Tokens:
         if known is not None:
             return known
         text = self._open(token, call_id)
-        if text is None or text[:1] not in (CALLER, CALLEE):
+        if text is None or text[:1] not in (CALLER, CALLEE, BETWEEN):
             return None
         listener, host, port, link = text[2:].split(">")
         if len(self._opened) >= MAX_REMEMBERED:
@@ -65,16 +67,27 @@ class Tokens:
         known = self._opened[token, call_id] = FlowToken(text[0], text[1] == "n", listener, (host, int(port)), link)
         return known
 
-    def position(self, position: int) -> str:
-        """The user part of the Route URI that brings a request back from an application."""
-        return self._sign(f"p{position}", "sequence")
+    def between(self, calling: str, called: str, call_id: str) -> str:
+        """The user part of a Record-Route URI in a dialog of two feature servers, each given by its link's name."""
+        return self._sign(f"{BETWEEN}d{calling}>>0>{called}", call_id)
 
-    def read_position(self, token: str) -> int | None:
+    def position(self, position: int, call_id: str) -> str:
+        """The user part of the Route URI that brings a request back from an application.
+
+        It remembers the Call-ID that went there: what comes back is the other leg of that call.
+        """
+        return self._sign(f"p{position}>{call_id}", "sequence")
+
+    def read_position(self, token: str) -> tuple[int, str] | None:
+        """Position and Call-ID; None when the token is no position of ours."""
         text = self._open(token, "sequence")
-        return int(text[1:]) if text is not None and text[:1] == "p" else None
+        if text is None or text[:1] != "p":
+            return None
+        position, _, call_id = text[1:].partition(">")
+        return int(position), call_id
 
     def _sign(self, text: str, bound: str) -> str:
-        payload = urlsafe_b64encode(text.encode()).rstrip(b"=")
+        payload = urlsafe_b64encode(text.encode("utf-8", "surrogateescape")).rstrip(b"=")
         return f"{payload.decode()}.{self._mac(payload, bound)}"
 
     def _open(self, token: str, bound: str) -> str | None:
@@ -85,7 +98,7 @@ class Tokens:
         if self._mac(encoded, bound) != mac:
             return None
         try:
-            return urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)).decode()
+            return urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)).decode("utf-8", "surrogateescape")
         except (Error, ValueError):
             return None
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Document, Message
-from b2bua.trace.names import Directory
+from b2bua.trace.names import SM, Directory
 
 IN: Final = "in"
 OUT: Final = "out"
@@ -22,7 +22,6 @@ LINK: Final = "link"
 Entry = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes, str]
 """Time, direction (IN, OUT, LINK), transport, the peer's address (on the link: source and destination), bytes, and the
 trace id of the call when the message came with one."""
-
 
 
 class Unfinished:
@@ -48,6 +47,9 @@ Listener = Callable[[Entry], None]
 MAX_LEGS: Final = 65_536
 """Call-IDs remembered with their calls: far more than the ring holds, so that a long call keeps its legs together."""
 
+MAX_CHAIN: Final = 16
+"""Applications that a call passes one after the other: as many times it goes on under another Call-ID."""
+
 
 class Legs:
     """Which Call-ID belongs to which call. The name of a call to the outside is the first Call-ID that joined it.
@@ -70,6 +72,15 @@ class Legs:
             if len(table) > self._limit:
                 table.popitem(last=False)
 
+    def continued(self, call_id: str, other: str) -> None:
+        """Both Call-IDs belong to one call, which has no other id than the Call-ID that was there first.
+
+        The first may itself belong to a call already, or be found to belong to one later.
+        """
+        call = self._calls.get(call_id) or call_id
+        self.join(call, call_id)
+        self.join(call, other)
+
     def call_of(self, call_id: str) -> str:
         """The outside name of the call that a Call-ID is a leg of; "" when no call claimed it."""
         call = self._calls.get(call_id, "")
@@ -77,6 +88,11 @@ class Legs:
 
     def name_of(self, call: str) -> str:
         """The outside name of a call, given the id that messages carry."""
+        for _ in range(MAX_CHAIN):
+            known = self._calls.get(call, call)  # where a Call-ID is the id, it may have joined another call since
+            if known == call:
+                break
+            call = known
         return self._first.get(call, call)
 
 
@@ -88,8 +104,10 @@ def _written(entry: Kept) -> Entry:
 class Recorder:
     """Keeps the last `size` messages; 0 keeps none. `wall` is the clock: Unix seconds with a fraction."""
 
-    def __init__(self, size: int, wall: Callable[[], float]) -> None:
+    def __init__(self, size: int, wall: Callable[[], float], role: str = SM) -> None:
         self.size = size
+        self.role = role
+        """Who we are in the messages of our own sockets: `SM`, or `CM` where a feature server has a process of its own."""
         self.dropped = 0
         """Messages that a slow reader of the live trace did not get; whoever drops one counts it here."""
         self.legs = Legs()
@@ -143,6 +161,15 @@ class Recorder:
         """Communication Manager says that this Call-ID is a leg of that call."""
         if self.size:
             self.legs.join(call, call_id)
+
+    def continued(self, call_id: str, other: str) -> None:
+        """Session Manager saw a call come back from a feature server under another Call-ID."""
+        if self.size:
+            self.legs.continued(call_id, other)
+
+    def element(self, name: str, address: HostPort) -> None:
+        """The peer at this address has a role of its own: a feature server's link."""
+        self.directory.element(name, address)
 
     def learn(self, user: str, address: HostPort) -> None:
         """A registration: this user is behind that address. Several users may share one."""

@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 
 from b2bua.sip.flow import HostPort
 from b2bua.trace.hop import Facts, Hop, read_facts
-from b2bua.trace.names import SM
 from b2bua.trace.recorder import IN, LINK, Entry, Recorder
 from b2bua.trace.redact import redact
 from b2bua.trace.steps import number_steps
@@ -102,7 +101,8 @@ class Reader:
             source, destination = str(peer[0]), str(peer[1])
         else:
             name = self._recorder.directory.name(_address(peer), _candidates(direction, facts))
-            source, destination = (name, SM) if direction == IN else (SM, name)
+            role = self._recorder.role
+            source, destination = (name, role) if direction == IN else (role, name)
         hop = Hop(time, transport, source, destination, data, facts)
         hop.call = self._call_of(hop, call)
         hop.retransmission = self._first_copies.setdefault((source, destination, data), hop) is not hop

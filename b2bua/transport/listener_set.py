@@ -90,7 +90,9 @@ class ListenerSet:
 
     def stream_beside(self, flow: Flow, size: int) -> Flow | None:
         """The TCP flow to the peer of a UDP flow (RFC 3261 §18.1.1); None without such a listener, and where the peer took
-        no connection lately."""
+        no connection lately. A feature server's link is not of this set, and its UDP stays UDP."""
+        if flow.listener not in self._listeners:
+            return None
         remote = flow.remote
         until = self._refusers.get(remote)
         if until is not None:

@@ -24,7 +24,8 @@ SWEEP_SECONDS: Final = 2.0
 
 
 class TcpListener:
-    """One listening socket with its connections, one flow each. Connections that it opens come from the same host.
+    """One listening socket with its connections, one flow each. Connections that it opens come from the same host. With `only`
+    nobody but this peer is let in: the listener of a link is the link.
 
     `advertised` replaces the local address in everything peers are told. Listening on a wildcard address, the one told is
     the address that the kernel uses towards that peer.
@@ -40,6 +41,7 @@ class TcpListener:
         observer: Observer,
         advertised: HostPort | None = None,
         limits: Limits | None = None,
+        only: HostPort | None = None,
     ) -> None:
         self.user = user
         self.recorder = recorder
@@ -47,6 +49,7 @@ class TcpListener:
         self.limits = limits or Limits()
         self.name = ""
         self._advertised = advertised
+        self._only = only
         self._bound: HostPort = ("", 0)
         self._reactor: Any = None
         self._port: Any = None
@@ -155,6 +158,9 @@ class TcpListener:
 
     def accepted(self, address: Any) -> Connection | None:
         """A peer has connected; None refuses it."""
+        if self._only is not None and (address.host, address.port) != self._only:
+            self.observer.message_dropped("stranger on a link")
+            return None
         limit = self.limits.connections
         # No host may have more than half, or one of them could shut out everybody else.
         ours = self._accepted.get(address.host, 0)

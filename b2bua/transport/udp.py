@@ -91,7 +91,8 @@ class UdpListener:
     """One bound UDP socket. `receive(data, flow)` hears every datagram that could be SIP.
 
     `advertised` replaces the local address in everything peers are told. Listening on a wildcard address, the one told is
-    the address that the kernel would use towards that peer.
+    the address that the kernel would use towards that peer. With `only` nobody but this peer is heard: the listener of a
+    link is the link.
 
     It reads the socket itself and not by Twisted's UDP port: that costs a third less per datagram, and tells of errors
     that mean nothing to SIP (an ICMP from a phone that is gone).
@@ -100,13 +101,15 @@ class UdpListener:
     transport = "udp"
 
     def __init__(
-        self, receive: Callable[[bytes, Flow], None], recorder: Recorder, observer: Observer, advertised: HostPort | None = None
-    ) -> None:
+        self, receive: Callable[[bytes, Flow], None], recorder: Recorder, observer: Observer, advertised: HostPort | None = None,
+        only: HostPort | None = None,
+    ) -> None:  # fmt: skip
         self.recorder = recorder
         self.name = ""
         self._receive = receive
         self._observer = observer
         self._advertised = advertised
+        self._only = only
         self._bound: HostPort = ("", 0)
         self._flows: dict[HostPort, UdpFlow] = {}
         self._locals: dict[str, HostPort] = {}
@@ -172,6 +175,9 @@ class UdpListener:
 
     def datagram_received(self, datagram: bytes, remote: HostPort) -> None:
         """One datagram from a peer."""
+        if self._only is not None and remote != self._only:
+            self._observer.message_dropped("stranger on a link")
+            return
         flow = self._flows.get(remote) or self.flow(remote)
         if len(datagram) <= 4 and not datagram.strip(b"\r\n\0"):
             # Keep-alives of phones behind NAT: CRLF or zero bytes, answered by nobody over UDP.

@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.scenarios.options import Options
 from tests.scenarios.scene import MakeScene, Scene
-from tests.scenarios.server_under_test import Options
 from tests.scenarios.virtual_network import Rule, perfect
 
 FAILED = pytest.StashKey[bool]()
@@ -23,13 +23,13 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture
+@pytest.fixture(params=["memory", "udp"])
 def make_scene(request: pytest.FixtureRequest) -> Iterator[MakeScene]:
-    """Scenes with options: `make_scene(rule=late(0.1), reinvite="never")`."""
+    """Scenes with options: `make_scene(rule=late(0.1), reinvite="never")`; every scenario with either link to CM."""
     made: list[Scene] = []
 
     def make(rule: Rule = perfect, **options: object) -> Scene:
-        made.append(Scene(Options(**options), rule))  # type: ignore[arg-type]  # whatever Options takes
+        made.append(Scene(Options(**{"link": request.param, **options}), rule))  # type: ignore[arg-type]  # whatever Options takes
         return made[-1]
 
     yield make

@@ -19,7 +19,7 @@ from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import Timers
-from tests.scenarios.server_under_test import DOMAIN, password
+from tests.scenarios.options import DOMAIN, password
 from tests.scenarios.virtual_network import SERVER, VirtualNetwork, VirtualSocket
 
 _ANSWERS = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}

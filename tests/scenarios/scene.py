@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from b2bua.sip.message import Message
 from b2bua.transaction.timers import TICK
+from tests.scenarios.options import Options
 from tests.scenarios.script_call import ScriptCall, register_text
 from tests.scenarios.script_phone import ScriptPhone
-from tests.scenarios.server_under_test import IPV6_SERVER, TCP_SERVER, Options, ServerUnderTest
+from tests.scenarios.server_under_test import IPV6_SERVER, TCP_SERVER, ServerUnderTest
 from tests.scenarios.virtual_network import Rule, VirtualNetwork, perfect
 
 USERS = ("6001", "6002", "6003", "6004")
@@ -88,6 +89,8 @@ class Scene:
         """Nothing that nobody expected has come or comes, and nothing is left behind."""
         for phone in self.phones:
             phone.hears_nothing()
+        for heartbeat in (*self.server.heartbeats, *(remote.heartbeat for remote in self.server.remotes.values())):
+            heartbeat.stop()
         self.advance(LONGEST)
         for phone in self.phones:
             phone.hears_nothing()

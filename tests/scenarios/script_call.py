@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from b2bua.sip.message import Message, Request, Response
+from tests.scenarios.options import DOMAIN
 from tests.scenarios.script_phone import ScriptPhone, response, text
-from tests.scenarios.server_under_test import DOMAIN
 
 
 class ScriptCall:

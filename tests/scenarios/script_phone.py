@@ -18,7 +18,7 @@ from b2bua.sip.flow import HostPort
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.uri import host_text
-from tests.scenarios.server_under_test import DOMAIN, password
+from tests.scenarios.options import DOMAIN, password
 from tests.scenarios.virtual_network import SERVER, VirtualNetwork
 
 ROUTED: Final = f"<sip:{SERVER[0]}:{SERVER[1]};lr>"

@@ -1,25 +1,23 @@
-"""The whole server on a virtual network: Session Manager, the link in process, Communication Manager.
+"""The whole server on a virtual network: Session Manager, the link, Communication Manager in process or on another host.
 
 Put together from the same parts as b2bua/service.py; keys, identifiers and random numbers are fixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import count
-from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from b2bua import PRODUCT
 from b2bua.feature_server.b2bua import B2bua
-from b2bua.feature_server.contract import CallLimits, Environment
+from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.observer import Observer
 from b2bua.session_manager.authenticator import Authenticator
-from b2bua.session_manager.challenge_policy import ChallengePolicy, Reinvite
+from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
@@ -41,47 +39,21 @@ from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
 from b2bua.store.memory import MemoryStore
 from b2bua.store.users_file import make_user
+from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
+from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from plugins.communication_manager.lamps import Lamps
-from tests.scenarios.virtual_network import SERVER, VirtualNetwork, VirtualSocket
+from tests.scenarios.options import DOMAIN, Options, password
+from tests.scenarios.remote_feature_server import RemoteFeatureServer
+from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, SERVER, VirtualNetwork, VirtualSocket, VirtualUdp
 from tests.scenarios.virtual_streams import VirtualTcp
 
-DOMAIN: Final = "example.com"
-FEATURES: Final = ("hold", "lamps")
 TCP_SERVER: Final[HostPort] = ("192.0.2.1", 5080)
 IPV6_SERVER: Final[HostPort] = ("2001:db8::1", 5060)
-
-
-def password(user: str) -> str:
-    return f"secret-{user}"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What scenarios vary."""
-
-    reinvite: Reinvite = "always"
-    challenge: Mapping[str, str] = field(default_factory=dict)
-    strict_digest_uri: bool = False
-    nonce_lifetime: float = 300
-    digest_algorithms: Sequence[str] = ("MD5",)
-    user_digest_algorithms: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    features: Sequence[str] = FEATURES
-    feature_directory: Path | None = None
-    uniform: Callable[[float, float], float] | None = None
-    """In place of a seeded random number."""
-    trace: int = 0
-    limits: CallLimits = field(default_factory=CallLimits)
-    tcp: bool = False
-    """Whether it listens on TCP, too, at TCP_SERVER."""
-    ipv6: bool = False
-    """Whether it listens on UDP over IPv6, too, at IPV6_SERVER."""
-    feature_server: bool = True
-    keep_alive: float = 0.0
 
 
 class ServerUnderTest:
@@ -110,7 +82,14 @@ class ServerUnderTest:
         self.layer = TransactionLayer(self.timers, Identifiers("5e551on"), self.observer, PRODUCT)
         self._session_manager(options)
         self.layer.streams = self.listeners if options.tcp else None
-        self.b2bua = self._communication_manager(options)
+        self.remotes: dict[str, RemoteFeatureServer] = {}
+        """Feature servers on other hosts, by the names of their links."""
+        self.heartbeats: list[Heartbeat] = []
+        self.options = options
+        if options.link == "memory":
+            self.b2bua = self._communication_manager(options)
+        else:
+            self.b2bua = self.start_remote("cm", FEATURE_SERVER, LINK).b2bua
         network.each_tick.append(self._tick)
 
     def _listen(self, listener: Any) -> Any:
@@ -123,6 +102,7 @@ class ServerUnderTest:
         clock, layer, observer = self.network.clock, self.layer, self.observer
         domain = Domain(DOMAIN)
         domain.listens_on(self.listeners.addresses())
+        self.domain = domain
         self.location = Location(self.timers, clock.wall)
         self.links = Links()
         self.keep_alive = KeepAlive(
@@ -152,12 +132,13 @@ class ServerUnderTest:
             Parts(
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
                 self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
-                self._failed,
+                self._failed, self.recorder.continued,
             )
         )  # fmt: skip
 
     def _communication_manager(self, options: Options) -> B2bua:
         addresses = ((f"sm.{DOMAIN}", 5060), (f"fs.{DOMAIN}", 5060))
+        self.domain.listens_on(addresses[:1])
         down, up = memory_link("communication_manager", addresses, self.turns, self._linked)
         layer = TransactionLayer(self.timers, Identifiers("c0mman"), self.observer, PRODUCT)
         down.connect(up, self.layer.message_received)
@@ -177,9 +158,37 @@ class ServerUnderTest:
         return server
 
     def use_features(self, *names: str) -> None:
-        """As on SIGHUP, with these names in the settings."""
-        self.features = self._load(names)
-        self.b2bua.use(self.features)
+        """As on SIGHUP of the process that has the feature server, with these names in its settings."""
+        for remote in self.remotes.values():
+            remote.use_features(*names)
+        if not self.remotes:
+            self.features = self._load(names)
+            self.b2bua.use(self.features)
+
+    def start_remote(self, name: str, address: HostPort, link: HostPort) -> RemoteFeatureServer:
+        """Start a feature server on another host; the first time at the end of the sequence, later in its old place."""
+        known = self.links.named(name)
+        number = 1 if known is None else 2
+        remote = RemoteFeatureServer(self.network, self.options, self.observer, name, address, link, self._failed, number)
+        self.feature_layer, self.b2bua = remote.layer, remote.b2bua
+        self.remotes[name] = remote
+        if known is None and self.options.feature_server:
+            self._open_link(name, address, link)
+        return remote
+
+    def _open_link(self, name: str, address: HostPort, link: HostPort) -> None:
+        flow = VirtualSocket(self.network, link, self.recorder).flow(address)
+        feature_link = FeatureLink(name, flow)
+        self.links.add(feature_link)
+        self.domain.listens_on([link])
+        self.recorder.element(CM, address)
+        self.network.attach(_LinkEnd(self, flow), link)
+        if self.options.heartbeat:
+            heartbeat = Heartbeat(self.layer, flow, f"<sip:{DOMAIN}>", self.options.heartbeat, feature_link.is_up)
+            feature_link.heard = heartbeat.heard
+            feature_link.up = False
+            heartbeat.start()
+            self.heartbeats.append(heartbeat)
 
     # -- what drives it ----------------------------------------------------------------------------------------
 
@@ -216,26 +225,36 @@ class ServerUnderTest:
 
     def leaks(self) -> dict[str, int]:
         """What stands that a call leaves behind: all empty 64 s after the last call."""
+        if not self.remotes:
+            return {what: number for what, number in self._leaks(self.b2bua, self.feature_layer).items() if number}
+        found = {}
+        for name, remote in self.remotes.items():
+            leaks = self._leaks(remote.b2bua, remote.layer)
+            leaks["timers of CM"] = remote.timers.running()
+            found |= {f"{what} ({name})": number for what, number in leaks.items() if number}
+        return found
+
+    def _leaks(self, b2bua: B2bua, layer: TransactionLayer) -> dict[str, int]:
         servers, clients = self.layer.transactions()
-        feature_servers, feature_clients = self.feature_layer.transactions()
+        feature_servers, feature_clients = layer.transactions()
         found = {
             "server transactions of SM": servers,
             "client transactions of SM": clients,
             "server transactions of CM": feature_servers,
             "client transactions of CM": feature_clients,
-            "legs": len(self.b2bua._legs),
-            "calls": len(self.b2bua._open),
+            "legs": len(b2bua._legs),
+            "calls": len(b2bua._open),
             "publications": self.event_state.count(),
         }
         # Registrations and subscriptions have a timer each; nothing else runs when all is quiet.
         lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values()) + self.keep_alive.asked()
         found["timers"] = max(self.timers.running() - lasting, 0)
-        for feature in self.b2bua.hooks.features:
+        for feature in b2bua.hooks.features:
             kept = sum(len(value) for value in vars(feature).values() if isinstance(value, dict))
             if isinstance(feature, Lamps):
                 kept += len(feature._publications._outstanding)
             found[f"calls kept by {type(feature).__name__}"] = kept
-        return {what: number for what, number in found.items() if number}
+        return found
 
 
 class _Port:
@@ -249,3 +268,19 @@ class _Port:
 
     def datagram(self, data: bytes, source: HostPort) -> None:
         self._server.message(data, self._socket.flow(source))
+
+
+class _LinkEnd:
+    """Session Manager's own socket for one feature server; a `Host` of the network."""
+
+    name = "SM"
+
+    def __init__(self, server: ServerUnderTest, flow: VirtualUdp) -> None:
+        self._server = server
+        self._flow = flow
+
+    def datagram(self, data: bytes, source: HostPort) -> None:
+        if source != self._flow.remote:
+            self._server.observer.message_dropped("stranger on a link")
+            return
+        self._server.message(data, self._flow)

@@ -9,9 +9,9 @@ from random import Random
 
 import pytest
 
+from tests.scenarios.options import Options
 from tests.scenarios.patient_phone import PatientPhone
 from tests.scenarios.scene import Scene
-from tests.scenarios.server_under_test import Options
 from tests.scenarios.test_loss import until
 from tests.scenarios.virtual_network import unruly
 

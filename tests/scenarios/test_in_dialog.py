@@ -77,7 +77,7 @@ def test_notify_with_a_to_tag_of_nobody_is_refused(scene: Scene) -> None:
 def test_position_token_of_the_link_is_worth_nothing_from_a_phone(scene: Scene) -> None:
     """A phone that got hold of one is challenged as anybody, and passes the sequence from its beginning."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
-    position = scene.server.session_manager._parts.tokens.position(1)
+    position = scene.server.session_manager._parts.tokens.position(1, "somebody's call")
     a = ScriptCall(alice, bob.aor)
     a.routes = [f"<sip:{position}@192.0.2.1:5060;lr>"]
     alice >> a.invite(a.sdp())
@@ -99,7 +99,7 @@ def test_the_token_never_appears_in_a_document(scene: Scene) -> None:
     a, b = talk(alice, bob)
     hold(a, b)
     scene.advance(1.1)
-    tokens = {route.partition("sip:")[2].partition("@")[0] for route in (*a.routes, *b.routes)}
+    tokens = {route.partition("sip:")[2].partition("@")[0] for route in (*a.routes, *b.routes) if "@" in route}
     assert len(tokens) == 2
     for phone in (alice, carol):
         assert len(phone.notified) > 1
@@ -201,7 +201,7 @@ def test_invite_whose_contact_is_a_listener_of_ours_403(scene: Scene) -> None:
         ("sip:6002@192.0.2.99", 403),
         ("sip:6004@192.0.2.1", 480),
         ("sip:6004@192.0.2.1:5060", 480),
-        ("sip:6004@192.0.2.1:5070", 403),
+        ("sip:6004@192.0.2.1:5099", 403),
     ],
 )
 def test_where_nobody_is_called(scene: Scene, uri: str, status: int) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.scenarios.options import Options
 from tests.scenarios.patient_phone import PatientPhone
 from tests.scenarios.scene import Scene
-from tests.scenarios.server_under_test import Options
-from tests.scenarios.virtual_network import Rule, perfect, unruly
+from tests.scenarios.virtual_network import Rule, losing, perfect, unruly
 
 PATIENCE = 34.0
 """Seconds for one step: a transaction's whole life, 64·T1, and some."""
@@ -23,9 +23,14 @@ def until(scene: Scene, phone: PatientPhone, *goals: str) -> None:
         scene.advance(0.05)
 
 
-def held_call(rule: Rule) -> Scene:
-    """Two phones register and watch themselves, talk, hold, resume and end; then everything is looked over."""
-    scene = Scene(Options(), rule)
+def held_call(rule: Rule, link_rule: Rule | None = None) -> Scene:
+    """Two phones register and watch themselves, talk, hold, resume and end; then everything is looked over.
+
+    With a rule for its link Communication Manager is on another host.
+    """
+    scene = Scene(Options(link="udp" if link_rule else "memory"), rule)
+    if link_rule is not None:
+        scene.network.link_rule = link_rule
     alice = PatientPhone(scene.network, "6001", ("192.0.2.11", 5060))
     bob = PatientPhone(scene.network, "6002", ("192.0.2.12", 5060))
     for phone in (alice, bob):
@@ -102,3 +107,27 @@ def test_loss_duplicates_and_reordering_by_seed(seed: int) -> None:
 def test_the_same_seed_gives_the_same_ladder() -> None:
     first, second = (held_call(unruly(3, lost=0.1, doubled=0.1, jitter=0.2)) for _ in range(2))
     assert first.network.text() == second.network.text()
+
+
+# ---- the link over the network
+
+
+def datagrams_on_link() -> int:
+    return held_call(perfect, perfect).network.sent_on_link
+
+
+COUNT_ON_LINK = datagrams_on_link()
+
+
+def test_a_call_takes_as_many_datagrams_on_the_link_as_the_ladder_has() -> None:
+    assert 50 <= COUNT_ON_LINK <= 90
+
+
+@pytest.mark.parametrize("index", range(COUNT_ON_LINK))
+def test_every_single_loss_on_the_link(index: int) -> None:
+    held_call(perfect, losing(index))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_bad_link(seed: int) -> None:
+    held_call(perfect, unruly(seed, lost=0.1, doubled=0.1, jitter=0.2))

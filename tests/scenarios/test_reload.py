@@ -111,10 +111,11 @@ def test_a_change_in_the_middle_of_a_hold(scene: Scene) -> None:
 def test_new_calls_get_the_new_feature_and_standing_ones_keep_the_old(marks: tuple[Scene, Path]) -> None:
     scene, path = marks
     a, b = talk(scene.phone("6001"), scene.phone("6002"))
-    old = scene.server.features
+    holder = scene.server.remotes.get("cm") or scene.server
+    old = holder.features
     path.write_text(MARK.replace("NUMBER", "two"))
     scene.server.use_features("mark", "hold", "lamps")
-    assert scene.server.features[1:] == old[1:] and scene.server.features[0] is not old[0]
+    assert holder.features[1:] == old[1:] and holder.features[0] is not old[0]
     c, d = talk(scene.phone("6003"), scene.phone("6004"))
     hold(a, b)
     hold(c, d)

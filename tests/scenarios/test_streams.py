@@ -38,8 +38,9 @@ def phone(scene: Scene, user: str, kind: str) -> ScriptPhone:
 
 
 def addresses(values: list[str]) -> list[str]:
-    """The addresses of ours in Record-Route, Route or Contact values."""
-    return [value.partition("@")[2].partition(">")[0].replace(";lr", "").partition(";fs=")[0] for value in values]
+    """The addresses of ours in Record-Route, Route or Contact values; the one of a feature server's link has no user part."""
+    ours = [value.partition("@")[2].partition(">")[0] for value in values if "@" in value]
+    return [address.replace(";lr", "").partition(";fs=")[0] for address in ours]
 
 
 class Nowhere:

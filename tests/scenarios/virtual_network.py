@@ -21,6 +21,9 @@ from b2bua.transaction.timers import TICK
 WALL: Final = 1_700_000_000.0
 """Unix seconds at which every scenario begins."""
 SERVER: Final[HostPort] = ("192.0.2.1", 5060)
+LINK: Final[HostPort] = ("192.0.2.1", 5070)
+"""Where Session Manager hears a feature server on the network."""
+FEATURE_SERVER: Final[HostPort] = ("192.0.2.2", 5071)
 
 
 class Clock:
@@ -99,7 +102,10 @@ class VirtualNetwork:
     def __init__(self, rule: Rule = perfect) -> None:
         self.clock = Clock()
         self.rule = rule
+        self.link_rule: Rule = perfect
+        """What becomes of the datagrams between Session Manager and a feature server."""
         self.sent = 0
+        self.sent_on_link = 0
         self.ladder: list[Step] = []
         self.each_tick: list[Callable[[], None]] = []
         """Called at every tick: timer wheels."""
@@ -115,8 +121,8 @@ class VirtualNetwork:
         self._hosts[address] = host
 
     def detach(self, address: HostPort) -> None:
-        """Nobody is there any more."""
-        del self._hosts[address]
+        """Nobody is there any more: what is sent to it is lost."""
+        self._hosts.pop(address, None)
 
     def listens(self, address: HostPort) -> bool:
         return address in self._hosts and address not in self.refusing
@@ -127,8 +133,12 @@ class VirtualNetwork:
 
     def send(self, data: bytes, source: HostPort, destination: HostPort) -> None:
         """Take one datagram; it is delivered by `run`, never inside this call."""
-        delays = self.rule(self.sent, data)
-        self.sent += 1
+        if LINK in (source, destination):
+            delays = self.link_rule(self.sent_on_link, data)
+            self.sent_on_link += 1
+        else:
+            delays = self.rule(self.sent, data)
+            self.sent += 1
         note = "lost" if not delays else "again" if len(delays) > 1 else ""
         self.note(self.name(source), self.name(destination), _parsed(data), note)
         for delay in delays:

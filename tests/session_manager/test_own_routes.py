@@ -82,10 +82,10 @@ def test_the_token_of_another_call_proves_nothing() -> None:
 
 
 def test_the_position_in_the_sequence() -> None:
-    back = TOKENS.position(2)
-    assert read(ours(back)).position == 2
-    found = read(ours(), ours(back), ours(TOKENS.position(5)))
-    assert (found.count, found.position, found.first) == (3, 2, None)
+    back = TOKENS.position(2, "c9")
+    assert (read(ours(back)).position, read(ours(back)).came_as) == (2, "c9")
+    found = read(ours(), ours(back), ours(TOKENS.position(5, "c8")))
+    assert (found.count, found.position, found.came_as, found.first) == (3, 2, "c9", None)
 
 
 @pytest.mark.parametrize("value", ["<nonsense>", "<sip:", '"x'])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from b2bua.session_manager.tokens import CALLEE, CALLER, FlowToken, Tokens
+from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.sip.flow import HostPort
 from b2bua.sip.uri import parse_uri
 from tests.transaction.neighbours import FakeFlow
@@ -73,11 +73,19 @@ def test_what_was_opened_once_opens_for_its_call_alone() -> None:
 
 @pytest.mark.parametrize("position", [0, 1, 17])
 def test_a_position(position: int) -> None:
-    assert TOKENS.read_position(TOKENS.position(position)) == position
+    for call_id in ("c1", "a>b@x", "\udcff@x", ""):
+        assert TOKENS.read_position(TOKENS.position(position, call_id)) == (position, call_id)
+
+
+def test_between_two_feature_servers() -> None:
+    made = TOKENS.between("first", "second", "c1")
+    found = TOKENS.read_flow(made, "c1")
+    assert found is not None and (found.direction, found.listener, found.link) == (BETWEEN, "first", "second")
+    assert TOKENS.read_flow(made, "c2") is None and TOKENS.read_position(made) is None
 
 
 def test_one_kind_is_not_taken_for_the_other() -> None:
-    assert TOKENS.read_flow(TOKENS.position(1), "sequence") is None
+    assert TOKENS.read_flow(TOKENS.position(1, "c1"), "sequence") is None
     assert TOKENS.read_position(token(call_id="sequence")) is None
 
 

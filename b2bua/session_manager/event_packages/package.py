@@ -20,6 +20,8 @@ class Answer(NamedTuple):
     """Further headers, as (canonical name, value)."""
     reason: str = ""
     """"" stands for the registered reason phrase."""
+    call: str = ""
+    """Trace id, or a Call-ID, of the call that a PUBLISH of a feature server is about."""
 
 
 def refusal(error: SipError) -> Answer:

@@ -1,0 +1,188 @@
+"""The composition root of `b2bua feature-server`: a feature server in a process of its own, linked to Session Manager."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from b2bua import PRODUCT, __version__
+from b2bua.config import ConfigError, Settings, host_port_text
+from b2bua.feature_server.contract import CallLimits, Environment
+from b2bua.feature_server.loader import load_features, load_server
+from b2bua.http.metrics import ServerMetrics
+from b2bua.http.site import is_loopback, make_site
+from b2bua.observer import Observer
+from b2bua.process import listen_http, run_process
+from b2bua.reload import Reload
+from b2bua.sip.flow import Flow
+from b2bua.sip.framer import Unframed
+from b2bua.sip.identifiers import Identifiers
+from b2bua.sip.message import Message, Request
+from b2bua.trace.names import CM, SM
+from b2bua.trace.recorder import Recorder
+from b2bua.transaction.heartbeat import Heartbeat
+from b2bua.transaction.layer import TransactionLayer
+from b2bua.transaction.timers import TICK, Timers
+from b2bua.transport.link import DiallingLink, UdpLink
+
+
+class FeatureService:
+    """One feature server and its link. It holds calls; registrations, users and lamps' watchers are Session Manager's."""
+
+    def __init__(self, settings: Settings, reactor: Any, log: Any, read: Callable[[], Settings]) -> None:
+        self.reload = Reload(settings, read, self._follow, time.time, log)
+        listen = settings.check_feature_server()
+        assert settings.session_manager is not None, "checked"
+        self.settings = settings
+        self.ready = False
+        self._reactor = reactor
+        self._log = log
+        self._http: Any = None
+
+        # What everything stands on.
+        self.observer = Observer()
+        self.timers = Timers(time.monotonic, self._timer_failed)
+        self.recorder = Recorder(settings.trace, time.time, CM)
+        self.recorder.element(SM, settings.session_manager)
+
+        # The link: it hears Session Manager and nobody else. Opened here, as features may send from the start.
+        self.layer = TransactionLayer(self.timers, Identifiers(f"{secrets.token_hex(8)}c"), self.observer, PRODUCT)
+        ends = (listen.host, listen.port), settings.session_manager
+        self.end: UdpLink | DiallingLink
+        if listen.transport == "tcp":
+            self.end = DiallingLink(self, self.recorder, self.observer, *ends, lambda: self.heartbeat.ask_now())
+        else:
+            self.end = UdpLink(self, self.recorder, self.observer, *ends)
+        try:
+            self.end.open(reactor)
+        except OSError as error:
+            raise ConfigError(f"listen: {listen}: {error.strerror or error}") from None
+        link = self.end.link
+
+        # The feature server on it.
+        name = settings.name or settings.feature_server
+        environment = Environment(
+            name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
+            CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max),
+        )  # fmt: skip
+        self._environment = environment
+        self._features = load_features(settings.features, settings.feature_directory, environment)
+        self.feature_server = load_server(settings.feature_server, environment, self._features, settings.feature_directory)
+        sender = f"<sip:{name}@{settings.domain}>"
+        self.heartbeat = Heartbeat(self.layer, link, sender, settings.link_heartbeat, self._link_changed)
+
+    # -- start and stop ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open HTTP where it is wanted, and tell Session Manager that we are here."""
+        settings = self.settings
+        host, port = settings.http
+        if port:
+            metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
+            site = make_site(metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host))
+            self._http = listen_http(self._reactor, settings.http, site)
+        self._turn_wheel()
+        self.heartbeat.start()
+        self.ready = True
+
+    def hangup(self) -> None:
+        """SIGHUP: read settings and features again."""
+        self.reload.run()
+
+    def _follow(self, settings: Settings) -> None:
+        """Of the settings that can change at run time only the features concern a feature server."""
+        features = load_features(settings.features, settings.feature_directory, self._environment, self._features)
+        self._features = features
+        self.feature_server.use(features)
+
+    def describe(self) -> str:
+        """What is open, for the ready line."""
+        settings = self.settings
+        assert settings.session_manager is not None
+        http = f" http://{host_port_text(*settings.http)}" if settings.http[1] else ""
+        return f"{self.end.name} session manager {host_port_text(*settings.session_manager)}{http} domain {settings.domain}"
+
+    def stop(self) -> list[Any]:
+        """Stop listening. Calls in progress get no BYE: the phones' media goes on."""
+        self.ready = False
+        self.heartbeat.stop()
+        self.end.close()
+        return [] if self._http is None else [self._http.stopListening()]
+
+    def _turn_wheel(self) -> None:
+        self._reactor.callLater(TICK, self._turn_wheel)
+        self.timers.advance()
+
+    # -- from the link -----------------------------------------------------------------------------------------
+
+    def received(self, data: bytes, flow: Flow) -> None:
+        """One message."""
+        self.layer.datagram_received(data, flow)
+
+    def failed(self, flow: Flow) -> None:
+        """The connection is gone: what is under way on it fails now."""
+        if self.ready:
+            self.heartbeat.lost()
+            self.layer.flow_failed(flow)
+
+    def unframed(self, flaw: Unframed, flow: Flow) -> None:
+        """What came cannot be cut into messages."""
+        self.layer.stream_broken(flaw, flow)
+
+    # -- what went wrong, and who is there ---------------------------------------------------------------------
+
+    def _link_changed(self, up: bool) -> None:
+        self._log.info("session manager found" if up else "session manager lost")
+
+    def _failed(self, error: BaseException, message: Message | None) -> None:
+        call_id = message.get("Call-ID") if message is not None else None
+        what = message.method if isinstance(message, Request) else None
+        self._log.error("internal error", call_id=call_id, method=what, exc_info=error)
+
+    def _timer_failed(self, error: BaseException) -> None:
+        self.observer.internal_error("timer")
+        self._failed(error, None)
+
+
+class _Live:
+    """What is, for the gauges: asked of its owners at scrape time. Registrations and lamps' watchers are somebody else's."""
+
+    def __init__(self, service: FeatureService) -> None:
+        self._service = service
+
+    def registrations(self) -> tuple[int, dict[str, int]]:
+        return 0, {}
+
+    def flows(self) -> dict[str, int]:
+        return {}
+
+    def calls_active(self) -> dict[str, int]:
+        return self._service.feature_server.calls()
+
+    def longest_hold(self) -> float:
+        return self._service.feature_server.longest_hold()
+
+    def subscriptions_active(self) -> dict[str, int]:
+        return {}
+
+    def entities(self) -> dict[str, tuple[bool, float | None]]:
+        heartbeat = self._service.heartbeat
+        return {"session_manager": (heartbeat.up, heartbeat.rtt)}
+
+    def store(self) -> tuple[bool, int]:
+        return True, 0
+
+    def last_reload(self) -> tuple[bool, float]:
+        reload = self._service.reload
+        return reload.succeeded, reload.succeeded_at
+
+
+def run(settings: Settings, read: Callable[[], Settings]) -> int:
+    """Run a feature server until SIGTERM or SIGINT; the exit status. ConfigError: it could not start.
+
+    `read` gives the settings of all sources once more, for SIGHUP.
+    """
+    return run_process("b2bua feature-server", lambda reactor, log: FeatureService(settings, reactor, log, read))

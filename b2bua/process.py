@@ -1,0 +1,108 @@
+"""A process of ours from its start to its end: the log, the collector, the signals, the reactor. Services run in it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import structlog
+from twisted.internet.defer import DeferredList
+from twisted.internet.error import CannotListenError
+
+from b2bua import __version__
+from b2bua.config import ConfigError, host_port_text
+from b2bua.feature_server.loader import LoadError
+from b2bua.observer import Observer
+from b2bua.pauses import CollectorPauses
+
+GC_THRESHOLD: Final = 50_000
+"""Objects between two collections: what a call makes is freed by reference counts, cycles are rare."""
+MAX_FILES: Final = 65_536
+"""Open files that the process asks for, as far as it may."""
+STOP_SECONDS: Final = 3.0
+"""After so long whatever still hangs is left: by then nothing can be lost any more."""
+
+
+class Service(Protocol):
+    """What a process runs."""
+
+    observer: Observer
+
+    def start(self) -> None:
+        """Open what is to be open; ConfigError, StoreError or OSError when that cannot be."""
+
+    def hangup(self) -> None:
+        """SIGHUP came."""
+
+    def describe(self) -> str:
+        """What it listens on, for the ready line."""
+
+    def stop(self) -> list[Any]:
+        """Close everything; the Deferreds to wait for."""
+
+
+def run_process(name: str, make: Callable[[Any, Any], Service]) -> int:
+    """Run `make(reactor, log)` until SIGTERM or SIGINT; the exit status. ConfigError, StoreError: it could not start."""
+    from twisted.internet import reactor as installed
+
+    reactor: Any = installed
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"),
+                    # Plain: where rich is installed the default shows local variables, credentials among them.
+                    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),  # debug: every HTTP request
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )  # fmt: skip
+    try:
+        service = make(reactor, structlog.get_logger())
+        service.start()
+    except LoadError as error:
+        raise ConfigError(f"{error.key}: {error}") from None
+    _tune_collector()
+    _raise_file_limit()
+    CollectorPauses(service.observer, time.monotonic).watch()
+    for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
+        signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, service))
+    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(service.hangup))
+    print(f"{name} {__version__} ready: {service.describe()}", file=sys.stderr)
+    sys.stderr.flush()
+    reactor.run(installSignalHandlers=False)
+    return 0
+
+
+def listen_http(reactor: Any, address: tuple[str, int], site: Any) -> Any:
+    """Open the HTTP listener; ConfigError when the address cannot be had."""
+    host, port = address
+    try:
+        return reactor.listenTCP(port, site, interface=host)
+    except CannotListenError as error:
+        reason = getattr(error.socketError, "strerror", None) or error.socketError
+        raise ConfigError(f"http: {host_port_text(host, port)}: {reason}") from None
+
+
+def _stop(reactor: Any, service: Service) -> None:
+    waiting = DeferredList(service.stop(), consumeErrors=True)
+    waiting.addCallback(lambda _: reactor.stop() if reactor.running else None)
+    reactor.callLater(STOP_SECONDS, lambda: os._exit(0))
+
+
+def _tune_collector() -> None:
+    """What is alive after start stays alive: keep the collector off it, and let it run seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 50)
+
+
+def _raise_file_limit() -> None:
+    """Each TCP connection is an open file, and many systems allow 1,024 unless asked for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

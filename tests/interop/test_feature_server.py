@@ -1,0 +1,176 @@
+"""Communication Manager in a process of its own: SIPp phones hold and resume over the link, and it dies in a call."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.conftest import USERS
+from tests.interop.feature_process import FeatureProcess
+from tests.interop.lab import Lab
+from tests.interop.nine_steps import nine_steps
+from tests.interop.script import Callee, Caller
+from tests.interop.server import Server, command, environment, free_port, wait_until
+from tests.interop.test_sipp_hold import Held, Standing
+
+HOST = "127.0.0.71"
+ELSEWHERE = "127.0.0.72"
+NAME = "communication_manager"
+SETTINGS = """
+feature_server = "none"
+links = ["{name}={transport}:{link}={peer}"]
+link_heartbeat = 0.5
+"""
+
+
+class Pair:
+    """Session Manager and Communication Manager, two processes, linked."""
+
+    def __init__(self, directory: Path, transport: str) -> None:
+        kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+        link, peer = f"{HOST}:{free_port(HOST, kind)}", f"{ELSEWHERE}:{free_port(ELSEWHERE, kind)}"
+        self.http = f"{ELSEWHERE}:{free_port(ELSEWHERE, socket.SOCK_STREAM)}"
+        self.transport = transport
+        config = directory / "session-manager.toml"
+        config.write_text(SETTINGS.format(name=NAME, transport=transport, link=link, peer=peer))
+        self.server = Server(directory, HOST, USERS, options=("--config", str(config)))
+        self.elsewhere = FeatureProcess(directory, f"{transport}:{peer}", link, ("--http", self.http))
+
+    def up(self) -> bool:
+        return self.server.metric("b2bua_entity_up", entity=NAME) == 1
+
+    def start(self) -> None:
+        self.elsewhere.start()
+        wait_until("the link is up", self.up)
+
+    def kill(self) -> None:
+        self.elsewhere.kill()
+        wait_until("the link is known to be down", lambda: not self.up())
+
+    def fetch(self, path: str) -> str:
+        """From the feature server's own HTTP."""
+        with urllib.request.urlopen(f"http://{self.http}{path}", timeout=5) as answer:
+            return str(answer.read().decode("utf-8"))
+
+
+@pytest.fixture(scope="module", params=["udp", "tcp"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    made = Pair(tmp_path_factory.mktemp("pair"), request.param)
+    try:
+        made.start()
+        yield made
+        made.server.check_healthy()
+        assert "Traceback" not in made.elsewhere.log_text() and "internal error" not in made.elsewhere.log_text()
+        assert made.elsewhere.stop() == 0
+        assert made.server.stop() == 0
+    except BaseException:
+        print(made.elsewhere.log_text(), file=sys.stderr)
+        raise
+    finally:
+        made.elsewhere.kill()
+        made.server.kill()
+
+
+@pytest.fixture
+def server(pair: Pair) -> Server:
+    """What the lab's phones call through."""
+    return pair.server
+
+
+@pytest.fixture(scope="module")
+def held(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Held]:
+    """Two calls at once: the caller's hold and the callee's."""
+    lab = Lab(pair.server, tmp_path_factory.mktemp("held"))
+    try:
+        standing = {"caller": Standing(lab), "callee": Standing(lab, by_callee=True)}
+        return {name: call.ended() for name, call in standing.items()}
+    except BaseException:
+        print(lab.story(), pair.elsewhere.log_text(), file=sys.stderr)
+        raise
+    finally:
+        lab.close()
+
+
+@pytest.mark.parametrize("holder", ["caller", "callee"])
+def test_the_nine_steps(pair: Pair, held: dict[str, Held], holder: str) -> None:
+    call = held[holder]
+    nine_steps(call.hops, call.holder.user, call.far.user, [each.watcher.address for each in call.watches])
+    assert len({hop.call for hop in call.hops}) == 1
+    seen = {each.local for each in call.holders.lamps() if each.state == "confirmed"}
+    assert seen == {"yes", "no"}
+    trace = pair.server.trace()
+    links = {record["transport"] for record in trace if "CM" in (record["source"], record["destination"])}
+    assert links == {pair.transport}
+
+
+def test_the_feature_servers_own_http(pair: Pair, held: dict[str, Held]) -> None:
+    records = [json.loads(line) for line in pair.fetch("/api/trace").splitlines()]
+    assert {(record["source"], record["destination"]) for record in records} == {("SM", "CM"), ("CM", "SM")}
+    calls = {record["call"] for record in records} - {None}
+    assert {hop.call for one in held.values() for hop in one.hops} <= calls
+    metrics = pair.fetch("/metrics")
+    assert 'b2bua_reinvites_total{kind="hold",result="ok"} 2.0' in metrics
+    assert 'b2bua_entity_up{entity="session_manager"} 1.0' in metrics
+    assert pair.fetch("/readyz")
+
+
+def test_killed_in_a_call_and_started_anew(pair: Pair, lab: Lab) -> None:
+    """The call is lost, its re-INVITE gets 481; the next call finds everything as it was."""
+    caller, callee = lab.phones(2)
+    far = lab.start(Callee().ring().accept(), callee)
+    near = lab.start(Caller(callee.user).dial().pause(4000).reinvite("sendonly", status=481), caller)
+    wait_until("the call stands", lambda: 'b2bua_calls_active{state="confirmed"} 1.0' in pair.fetch("/metrics"))
+    pair.kill()
+    pair.start()
+    near.finish()
+    far.finish()
+    caller, callee = lab.phones(2)
+    lab.call(
+        caller, Caller(callee.user).dial().reinvite("sendonly").bye(),
+        callee, Callee().ring().accept().reinvited("sendonly", "recvonly").byed(),
+    )  # fmt: skip
+
+
+def test_a_call_while_it_is_down(pair: Pair, lab: Lab) -> None:
+    caller, callee = lab.phones(2)
+    pair.kill()
+    lab.start(Caller(callee.user).invite().refused(480), caller).finish()
+    assert pair.server.get("/readyz")
+    pair.start()
+    lab.call(caller, Caller(callee.user).dial().bye(), callee, Callee().ring().accept().byed())
+
+
+# ---- what cannot start
+
+
+LINKED = ("--listen", f"udp:{ELSEWHERE}:0", "--session-manager", f"{HOST}:1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (("--listen", "udp:192.0.2.1:5071", "--session-manager", f"{HOST}:5070"), "neither loopback nor private"),
+        ((*LINKED, "--feature", "nonsense"), "feature 'nonsense'"),
+        ((*LINKED, "--plugin", "nonsense"), "no module plugins.nonsense"),
+        ((*LINKED, "--http", f"{ELSEWHERE}:{{taken}}"), "http: "),
+    ],
+)
+def test_one_line_for_the_user(tmp_path: Path, arguments: tuple[str, ...], wrong: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
+        taken.bind((ELSEWHERE, 0))
+        taken.listen()
+        given = [argument.format(taken=taken.getsockname()[1]) for argument in arguments]
+        done = subprocess.run(
+            command("feature-server", *given), cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=20,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 2 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("b2bua: ") and wrong in line

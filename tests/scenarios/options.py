@@ -1,0 +1,46 @@
+"""What scenarios vary, and what all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from b2bua.feature_server.contract import CallLimits
+from b2bua.session_manager.challenge_policy import Reinvite
+
+DOMAIN: Final = "example.com"
+FEATURES: Final = ("hold", "lamps")
+
+
+def password(user: str) -> str:
+    return f"secret-{user}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What scenarios vary."""
+
+    reinvite: Reinvite = "always"
+    challenge: Mapping[str, str] = field(default_factory=dict)
+    strict_digest_uri: bool = False
+    nonce_lifetime: float = 300
+    digest_algorithms: Sequence[str] = ("MD5",)
+    user_digest_algorithms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    features: Sequence[str] = FEATURES
+    feature_directory: Path | None = None
+    uniform: Callable[[float, float], float] | None = None
+    """In place of a seeded random number."""
+    trace: int = 0
+    limits: CallLimits = field(default_factory=CallLimits)
+    tcp: bool = False
+    """Whether it listens on TCP, too, at TCP_SERVER."""
+    ipv6: bool = False
+    """Whether it listens on UDP over IPv6, too, at IPV6_SERVER."""
+    feature_server: bool = True
+    keep_alive: float = 0.0
+    link: Literal["memory", "udp"] = "memory"
+    """Communication Manager in this process, or on another host."""
+    heartbeat: float = 0.0
+    """Seconds between two OPTIONS on the link; 0: none, and the link counts as up."""

@@ -1,0 +1,73 @@
+"""A feature server as another host of the virtual network: put together as b2bua/feature_service.py does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from b2bua import PRODUCT
+from b2bua.feature_server.b2bua import B2bua
+from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.loader import load_features, load_server
+from b2bua.observer import Observer
+from b2bua.sip.flow import HostPort
+from b2bua.sip.identifiers import Identifiers
+from b2bua.sip.message import Message
+from b2bua.trace.names import CM, SM
+from b2bua.trace.recorder import Recorder
+from b2bua.transaction.heartbeat import Heartbeat
+from b2bua.transaction.layer import TransactionLayer
+from b2bua.transaction.timers import Timers
+from tests.scenarios.options import DOMAIN, Options
+from tests.scenarios.virtual_network import VirtualNetwork, VirtualSocket
+
+
+class RemoteFeatureServer:
+    """One process at `address`, linked to Session Manager at `link`; a `Host` of the network."""
+
+    name = CM
+
+    def __init__(
+        self, network: VirtualNetwork, options: Options, observer: Observer, name: str, address: HostPort, link: HostPort,
+        failed: Callable[[BaseException, Message | None], None], start: int = 1,
+    ) -> None:  # fmt: skip
+        self.network = network
+        self.address = address
+        self.recorder = Recorder(options.trace, network.clock.wall, CM)
+        self.recorder.element(SM, link)
+        self.timers = Timers(network.clock.now, lambda error: failed(error, None))
+        self.layer = TransactionLayer(self.timers, Identifiers(f"c0mman{start}{name}"), observer, PRODUCT)
+        self._link = link
+        self._socket = VirtualSocket(network, address, self.recorder)
+        environment = Environment(
+            name, DOMAIN, self.layer, self._socket.flow(link), observer, options.uniform or Random(6001).uniform,
+            self.recorder.join, failed, options.limits,
+        )  # fmt: skip
+        self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
+        self.features: Sequence[Feature] = ()
+        self.features = self._load(options.features)
+        server = load_server("communication_manager", environment, self.features)
+        assert isinstance(server, B2bua)
+        self.b2bua = server
+        self.heartbeat = Heartbeat(self.layer, environment.link, f"<sip:{name}@{DOMAIN}>", options.heartbeat, lambda up: None)
+        network.attach(self, address)
+        network.each_tick.append(self.timers.advance)
+        if options.heartbeat:
+            self.heartbeat.start()
+
+    def use_features(self, *names: str) -> None:
+        """As on SIGHUP, with these names in the settings."""
+        self.features = self._load(names)
+        self.b2bua.use(self.features)
+
+    def datagram(self, data: bytes, source: HostPort) -> None:
+        assert source == self._link, "nobody else knows it"
+        flow = self._socket.flow(source)
+        self.recorder.received(flow, data)
+        self.layer.datagram_received(data, flow)
+
+    def kill(self) -> None:
+        """As by SIGKILL: nothing is said any more, and nothing heard."""
+        self.network.detach(self.address)
+        self.network.each_tick.remove(self.timers.advance)
