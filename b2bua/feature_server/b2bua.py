@@ -13,6 +13,8 @@ from b2bua.feature_server.hooks import Hooks
 from b2bua.feature_server.leg import ALLOW, Leg
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
+from b2bua.sip.loop_mark import bears
+from b2bua.sip.max_breadth import breadth_of
 from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.transaction.server import ServerTransaction
 
@@ -116,7 +118,12 @@ class B2bua:
         if (invite.call_id, invite.from_.tag, invite.cseq) in self._open:
             # The same request by another path (RFC 3261 §8.2.2.2). A higher CSeq would be another request.
             raise SipError(482, "Merged Request")
+        breadth_of(invite)
+        mark = self.environment.layer.identifiers.loop_mark(invite.uri, *invite.elements("Route"))
+        if bears(invite, mark):
+            raise SipError(482)  # the INVITE that we made of it came back as it was (RFC 7332 §4)
         call = Call(self, transaction, invite)
+        call.mark = mark
         transaction.attached = call.caller
         for leg in (call.caller, call.callee):
             self._legs[leg.dialog.key] = leg

@@ -186,9 +186,12 @@ class TransactionLayer:
 
     # -- to the transport --------------------------------------------------------------------------------------
 
-    def send_request(self, request: Request, flow: Flow, user: ClientUser) -> ClientTransaction:
-        """Put our Via on top and send; `user` hears the responses. The request is not to be edited afterwards."""
-        branch = self._put_via(request, flow)
+    def send_request(self, request: Request, flow: Flow, user: ClientUser, mark: str = "") -> ClientTransaction:
+        """Put our Via on top and send; `user` hears the responses. The request is not to be edited afterwards.
+
+        `mark`: what tells a loop by the branch (sip/loop_mark.py).
+        """
+        branch = self._put_via(request, flow, mark)
         method = request.method
         fallback = None
         if not flow.reliable and self.streams is not None and (size := length_of(request)) > MAX_DATAGRAM:
@@ -196,7 +199,7 @@ class TransactionLayer:
             if stream is not None:
                 fallback, flow = flow, stream
                 request.remove_first("Via")
-                branch = self._put_via(request, flow)
+                branch = self._put_via(request, flow, mark)
         kind = InviteClient if method == "INVITE" else NonInviteClient
         transaction = self._clients[branch, method] = kind(request, flow, user, self, branch)
         if fallback is not None:
@@ -326,9 +329,9 @@ class TransactionLayer:
         if transaction.request is not None and status not in _CHALLENGES:
             self._observer.transaction_answered(transaction.method, self.timers.now() - started)
 
-    def _put_via(self, request: Request, flow: Flow) -> str:
+    def _put_via(self, request: Request, flow: Flow, mark: str = "") -> str:
         """Put a Via of ours on top; returns its branch."""
-        branch = self.identifiers.branch()
+        branch = self.identifiers.branch() + mark
         local, transport = flow.local, flow.via_transport
         start = self._via_starts.get((transport, local))
         if start is None:
