@@ -92,6 +92,8 @@ def test_every_setting_from_the_environment():
         "B2BUA_FEATURE_DIRECTORY": "features",
         "B2BUA_SESSION_EXPIRES": "600",
         "B2BUA_SESSION_EXPIRES_MIN": "120",
+        "B2BUA_CALLS_PER_USER": "3",
+        "B2BUA_REQUESTS_PER_SOURCE": "50",
         "B2BUA_CALL_LENGTH_MAX": "0",
         "B2BUA_CHALLENGE": "BYE=407, UPDATE=none",
     }
@@ -122,6 +124,8 @@ def test_every_setting_from_the_environment():
         feature_directory=Path("features"),
         session_expires=600,
         session_expires_min=120,
+        calls_per_user=3,
+        requests_per_source=50,
         call_length_max=0,
         challenge={"BYE": "407", "UPDATE": "none"},
     )

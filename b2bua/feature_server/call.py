@@ -150,6 +150,7 @@ class Call:
         if self._length is not None:
             self._length.cancel()
             self._length = None
+        self._b2bua.ended(self)
         observer.call_ended(result)
         self.changed()
         self.hooks.tell("call_ended", self.hook_failed, self)

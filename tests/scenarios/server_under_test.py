@@ -82,6 +82,7 @@ class Options:
     """Whether it listens on UDP over IPv6, too, at IPV6_SERVER."""
     feature_server: bool = True
     keep_alive: float = 0.0
+    requests_per_source: int = 1000
 
 
 class ServerUnderTest:
@@ -152,7 +153,7 @@ class ServerUnderTest:
             Parts(
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
                 self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
-                self._failed,
+                self._failed, options.requests_per_source,
             )
         )  # fmt: skip
 
