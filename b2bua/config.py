@@ -140,6 +140,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that a call lives without a session refresh, on each leg (RFC 4028); 0 = no session timers."""
     session_expires_min: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 90
     """Seconds; a shorter session interval is refused with 422. RFC 4028 §4 wants 90 at least."""
+    calls_per_user: Annotated[int, msgspec.Meta(ge=0)] = 200
+    """Calls that one user may be a party of at a time; 0 = any number."""
+    requests_per_source: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
+    """Requests out of dialog that one address may send in a second; 0 = any number."""
     call_length_max: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] = 14_400
     """Seconds after which a call ends in any case; 0 = never."""
     links: tuple[Link, ...] = ()

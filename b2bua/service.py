@@ -119,7 +119,7 @@ class Server:
             Parts(
                 self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
                 self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
-                self.observer, self._failed, self.recorder.continued,
+                self.observer, self._failed, self.recorder.continued, settings.requests_per_source,
             )
         )  # fmt: skip
 
@@ -142,7 +142,7 @@ class Server:
         up.connect(down, layer.message_received)
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
-            CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max),
+            CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment)
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)

@@ -92,6 +92,8 @@ def test_every_setting_from_the_environment():
         "B2BUA_FEATURE_DIRECTORY": "features",
         "B2BUA_SESSION_EXPIRES": "600",
         "B2BUA_SESSION_EXPIRES_MIN": "120",
+        "B2BUA_CALLS_PER_USER": "3",
+        "B2BUA_REQUESTS_PER_SOURCE": "50",
         "B2BUA_CALL_LENGTH_MAX": "0",
         "B2BUA_LINKS": "first=udp:127.0.0.1:5070=127.0.0.2:5071, second=udp:[::1]:0=[fd00::2]:5072",
         "B2BUA_LINK_HEARTBEAT": "0.5",
@@ -126,6 +128,8 @@ def test_every_setting_from_the_environment():
         feature_directory=Path("features"),
         session_expires=600,
         session_expires_min=120,
+        calls_per_user=3,
+        requests_per_source=50,
         call_length_max=0,
         links=(
             Link("first", Listen("udp", "127.0.0.1", 5070), ("127.0.0.2", 5071)),

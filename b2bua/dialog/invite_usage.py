@@ -75,12 +75,15 @@ class InviteUsage:
 
     # -- as client ---------------------------------------------------------------------------------------------
 
-    def invite(self, request: Request) -> None:
-        """Send an INVITE or re-INVITE of ours. One at a time, and none while the peer's is open (§14.1)."""
+    def invite(self, request: Request, mark: str = "") -> None:
+        """Send an INVITE or re-INVITE of ours. One at a time, and none while the peer's is open (§14.1).
+
+        `mark` goes behind its branch (sip/loop_mark.py).
+        """
         assert self.client is None, "one INVITE at a time (RFC 3261 §14.1)"
         self._client_cseq = request.cseq
         self.cancelled = False
-        transaction = self._layer.send_request(request, self._flow, self)
+        transaction = self._layer.send_request(request, self._flow, self, mark)
         assert isinstance(transaction, InviteClient)
         self.client = transaction
 

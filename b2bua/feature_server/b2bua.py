@@ -13,6 +13,8 @@ from b2bua.feature_server.hooks import Hooks
 from b2bua.feature_server.leg import ALLOW, Leg
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
+from b2bua.sip.loop_mark import bears
+from b2bua.sip.max_breadth import breadth_of
 from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.transaction.server import ServerTransaction
 
@@ -30,6 +32,8 @@ class B2bua:
         self._legs: dict[tuple[str, str], Leg] = {}
         self._open: dict[tuple[str, str, int], Call] = {}
         """Every call whose caller's leg is not over."""
+        self._calls_of: dict[str, int] = {}
+        """Address of record → calls that have not ended; who has none is not here."""
         environment.layer.user = self
 
     def calls(self) -> dict[str, int]:
@@ -55,6 +59,24 @@ class B2bua:
     def use(self, features: Sequence[Feature]) -> None:
         """New calls get these features; a call that stands keeps those that it began with."""
         self.hooks = Hooks(features)
+
+    def ended(self, call: Call) -> None:
+        """From a call, once: it counts no more."""
+        for leg in (call.caller, call.callee):
+            left = self._calls_of.get(leg.party, 0) - 1
+            if left > 0:
+                self._calls_of[leg.party] = left
+            else:
+                self._calls_of.pop(leg.party, None)
+
+    def _count_in(self, call: Call) -> None:
+        """SipError 480 when a party has as many calls as it may."""
+        most, parties = self.environment.limits.calls_per_user, (call.caller.party, call.callee.party)
+        if most and any(self._calls_of.get(party, 0) >= most for party in parties):
+            self.environment.observer.overload_rejected("calls")
+            raise SipError(480, "Too Many Calls")
+        for party in parties:
+            self._calls_of[party] = self._calls_of.get(party, 0) + 1
 
     def forget(self, leg: Leg) -> None:
         """From a leg that is over: nothing matches it any more."""
@@ -116,7 +138,13 @@ class B2bua:
         if (invite.call_id, invite.from_.tag, invite.cseq) in self._open:
             # The same request by another path (RFC 3261 §8.2.2.2). A higher CSeq would be another request.
             raise SipError(482, "Merged Request")
+        breadth_of(invite)
+        mark = self.environment.layer.identifiers.loop_mark(invite.uri, *invite.elements("Route"))
+        if bears(invite, mark):
+            raise SipError(482)  # the INVITE that we made of it came back as it was (RFC 7332 §4)
         call = Call(self, transaction, invite)
+        call.mark = mark
+        self._count_in(call)
         transaction.attached = call.caller
         for leg in (call.caller, call.callee):
             self._legs[leg.dialog.key] = leg

@@ -64,6 +64,8 @@ class Call:
         """Since when a party holds, on the clock of the timers; None while nobody does."""
         self.identity = (invite.call_id, invite.from_.tag, invite.cseq)
         """What a merged request has in common with the first (RFC 3261 §8.2.2.2)."""
+        self.mark = ""
+        """What tells the INVITE that we make of this one, should it come back (sip/loop_mark.py)."""
         self._b2bua = b2bua
         self._length: Timer | None = None
         self._shown: tuple[str, bool, bool] = ("", False, False)
@@ -148,6 +150,7 @@ class Call:
         if self._length is not None:
             self._length.cancel()
             self._length = None
+        self._b2bua.ended(self)
         observer.call_ended(result)
         self.changed()
         self.hooks.tell("call_ended", self.hook_failed, self)

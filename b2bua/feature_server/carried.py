@@ -11,7 +11,8 @@ from b2bua.sip.sdp import CONTENT_TYPE
 
 _OF_ONE_LEG: Final = frozenset(
     # Dialog and hop.
-    ("Via", "From", "To", "Call-ID", "CSeq", "Contact", "Route", "Record-Route", "Max-Forwards", "Path", "Service-Route",
+    ("Via", "From", "To", "Call-ID", "CSeq", "Contact", "Route", "Record-Route", "Max-Forwards", "Max-Breadth", "Path",
+     "Service-Route",
     # The body's own headers go with the body.
      "Content-Length", "Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language",
     # Negotiated per leg: never promised on one and not kept on the other.

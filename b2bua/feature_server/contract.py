@@ -15,7 +15,7 @@ from b2bua.transaction.layer import TransactionLayer
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """How long a call may live, in seconds; 0 switches a limit off."""
+    """How long a call may live, in seconds, and how many one user may have; 0 switches a limit off."""
 
     session_expires: int = 1800
     """The session interval that each leg is asked for (RFC 4028 §4); 0: no session timers."""
@@ -23,6 +23,8 @@ class CallLimits:
     """A shorter one is refused with 422."""
     call_length_max: int = 14_400
     """From the INVITE to the end, whatever the phones do."""
+    calls_per_user: int = 200
+    """Calls that one user has a part in at a time; one more is refused with 480."""
 
 
 @dataclass(frozen=True, slots=True)

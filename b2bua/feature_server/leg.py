@@ -16,6 +16,7 @@ from b2bua.feature_server.session_description import SessionDescriptions
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedValue
+from b2bua.sip.max_breadth import put_breadth
 from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.server import ServerTransaction
@@ -229,6 +230,7 @@ class Leg:
         names, lines = request.names, request.lines
         names.append("Max-Forwards")
         lines.append(f"Max-Forwards: {max(left - 1, 0) if left is not None else 70}")
+        put_breadth(request, hops)  # both as a proxy does it (RFC 7332 §5, §6)
         if request.method == "INVITE":
             names += _OWN_HEADERS
             lines += (f"Contact: {self.dialog.contact}", _ALLOW_LINE)

@@ -40,7 +40,7 @@ class Setup:
         call.changed()
         request = callee.dialog.make_request("INVITE")
         callee.finish_invite(request, invite, body)
-        callee.usage.invite(request)
+        callee.usage.invite(request, call.mark)
 
     def _rendered(self, leg: Leg, source: Request | Response) -> bytes:
         rendered = leg.render(source)

@@ -14,11 +14,17 @@ from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tok
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, own_address
+from b2bua.sip.loop_mark import bears
+from b2bua.sip.max_breadth import breadth_of, put_breadth, split
 from b2bua.sip.message import Request, response_to
 from b2bua.sip.uri import host_text, parse_uri
 from b2bua.transaction.layer import TransactionLayer
+from b2bua.transaction.timers import TIMEOUT, TIMER_C
 
 MAX_FORWARDS: Final = 70
+PATIENCE_WITH_APPLICATIONS: Final = TIMER_C + TIMEOUT + 1
+"""Timer C of a branch to an application: its own branches come back through here, are given up first, and may take 64·T1
+to answer their CANCEL. So it hears of them and answers, in place of being cancelled itself at the same moment."""
 
 
 class Users(Protocol):
@@ -88,7 +94,8 @@ class Proxy:
         return None
 
     def to_location(self, arrival: Arrival, user: str) -> None:
-        """Past the last application: to every contact of the user (RFC 3261 §16.5), 404 or 480 where there is none."""
+        """Past the last application: to every contact of the user at once, whatever their q (RFC 3261 §16.5, §16.6 allow
+        it), 404 or 480 where there is none."""
         if not user or self._users.user(user) is None:
             raise SipError(404)
         targets = []
@@ -98,9 +105,25 @@ class Proxy:
                 targets.append((binding, flow))
         if not targets:
             raise SipError(480)
+        mark = self._fork_mark(arrival) if len(targets) > 1 else ""
+        shares = split(breadth_of(arrival.request), len(targets))
         context = self._start_proxying(arrival)
-        for binding, flow in targets:
-            context.add(self._layer.send_request(self._to_contact(arrival, binding, flow), flow, context))
+        for (binding, flow), share in zip(targets, shares, strict=True):
+            forwarded = self._to_contact(arrival, binding, flow)
+            if mark:
+                forwarded.replace("Max-Breadth", str(share))
+            context.add(self._layer.send_request(forwarded, flow, context, mark))
+
+    def _fork_mark(self, arrival: Arrival) -> str:
+        """Loop detection, which whoever forks owes the network (RFC 5393 §4): what goes behind the branches; SipError 482
+        when the request has been here with the same Request-URI, by the same way and with the same Routes of ours."""
+        request = arrival.request
+        link = arrival.link.name if arrival.link is not None else ""
+        routes = request.elements("Route")[: arrival.routes.count]
+        mark = self._layer.identifiers.loop_mark(request.uri, link, *routes, request.call_id, str(request.cseq))
+        if bears(request, mark):
+            raise SipError(482)
+        return mark
 
     def _to_contact(self, arrival: Arrival, binding: Binding, flow: Flow) -> Request:
         request = arrival.request
@@ -182,8 +205,10 @@ class Proxy:
             raise SipError(483)  # an OPTIONS that is not for ourselves
         if request.method == "INVITE":
             self._layer.respond(arrival.transaction, response_to(request, 100))
-        status_of_silence = 487 if arrival.link is None else 408
-        return ResponseContext(self._layer, arrival.transaction, request, self._tag, status_of_silence)
+        if arrival.link is not None:
+            return ResponseContext(self._layer, arrival.transaction, request, self._tag, 408)
+        patience = PATIENCE_WITH_APPLICATIONS if self._links.sequence else TIMER_C
+        return ResponseContext(self._layer, arrival.transaction, request, self._tag, 487, patience)
 
     def _forwarded(self, arrival: Arrival, uri: str) -> Request:
         """The copy that goes on (RFC 3261 §16.6 steps 1 to 3): our Routes off, a hop less, no credentials of our realm."""
@@ -194,6 +219,7 @@ class Proxy:
             copy.remove_first("Route")
         hops = arrival.hops
         copy.replace("Max-Forwards", str(MAX_FORWARDS if hops is None else hops - 1))
+        put_breadth(copy, request)
         self._authenticator.strip(copy)
         if arrival.link is None:
             # What a phone asserts of itself is worth nothing (RFC 3325 §5).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from b2bua.sip.message import Request, Response, response_to
@@ -14,17 +15,18 @@ from b2bua.transaction.timers import TIMER_C, Timer
 
 _PREFERRED: Final = frozenset((401, 407, 415, 420, 484))
 """Of the failures of one class these tell the caller most (RFC 3261 §16.7 step 6)."""
+_CHALLENGES: Final = ("WWW-Authenticate", "Proxy-Authenticate")
 
 
 class ResponseContext:
     """Collects the responses of all branches and passes the right ones upstream through the server transaction."""
 
-    __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timer_c", "_cancelled", "_tag",
-                 "_final", "_status_of_silence")  # fmt: skip
+    __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timers_c", "_given_up", "_cancelled",
+                 "_tag", "_final", "_status_of_silence", "_patience", "_retry_after")  # fmt: skip
 
     def __init__(
         self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str],
-        status_of_silence: int = 408,
+        status_of_silence: int = 408, patience: float = TIMER_C,
     ) -> None:  # fmt: skip
         self._layer = layer
         self._server = server
@@ -32,20 +34,26 @@ class ResponseContext:
         self._branches: list[ClientTransaction] = []
         self._best: Response | None = None
         self._challenges: list[tuple[str, str]] = []
-        self._timer_c: Timer | None = None
+        self._timers_c: dict[ClientTransaction, Timer] = {}
+        self._given_up: list[ClientTransaction] = []
+        """Branches whose timer C fired: their 487 counts as 408."""
+        self._retry_after: int | None = None
+        """Of all 503s the seconds after which the first of those servers may be asked again."""
         self._cancelled = False
         self._tag = tag
         self._final = False
         self._status_of_silence = status_of_silence
         """The answer to a cancelled INVITE whose branches never came to an end: 487 to who cancelled it, 408 to a
         feature server, which must know that the far end may be gone."""
+        self._patience = patience
+        """Seconds of timer C, more than three minutes."""
         server.attached = self
 
     def add(self, branch: ClientTransaction) -> None:
         """A copy of the request went out by this client transaction, whose user this context is."""
         self._branches.append(branch)
-        if self._timer_c is None and isinstance(branch, InviteClient):
-            self._start_timer_c()
+        if isinstance(branch, InviteClient):
+            self._start_timer_c(branch)
 
     def cancel(self, *headers: tuple[str, str]) -> None:
         """The caller gave up: CANCEL to each branch that still works (RFC 3261 §16.10); their answers decide."""
@@ -60,29 +68,37 @@ class ResponseContext:
         status = response.status
         if status < 200:
             if status > 100 and not self._final:
-                if self._timer_c is not None:
-                    self._start_timer_c()
+                if transaction in self._timers_c:
+                    self._start_timer_c(transaction)
                 self._forward(response)
         elif status < 300:
-            # Every 2xx of an INVITE goes up at once, the repeated ones too (§16.7 step 5).
+            # Every 2xx of an INVITE goes up at once, repeated and late ones too (§16.7 step 5); of another request the first.
             self._branch_done(transaction)
+            if self._final and transaction.method != "INVITE":
+                return
             self._finish()
             self._forward(response)
             self._cancel_others()
         else:
             self._branch_done(transaction)
-            self._failed(response.without_top_via(), status)
+            if status == 487 and transaction in self._given_up:
+                self._failed_here(408)
+            else:
+                self._failed(response.without_top_via(), status)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         self._branch_done(transaction)
-        request = self._request
-        if request is None:
-            return
         if status == 408 and self._cancelled:
             status = self._status_of_silence
-        self._failed(response_to(request, status, tag=self._tag()), status)
+        self._failed_here(status)
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _failed_here(self, status: int) -> None:
+        """A branch counts as answered so, by nobody but us."""
+        request = self._request
+        if request is not None:
+            self._failed(response_to(request, status, tag=self._tag()), status)
 
     def _failed(self, response: Response, status: int) -> None:
         request = self._request
@@ -93,9 +109,11 @@ class ResponseContext:
             if not self._branches:
                 self._send_best()
             return
-        for name in ("WWW-Authenticate", "Proxy-Authenticate"):
-            if name in response.names:
+        if status in (401, 407):
+            for name in _CHALLENGES:
                 self._challenges += [(name, value) for value in response.get_all(name)]
+        elif status == 503:
+            self._note_retry_after(response)
         if self._best is None or _rank(response) < _rank(self._best):
             self._best = response
         if status >= 600:
@@ -112,15 +130,23 @@ class ResponseContext:
             self._server.end(None)
             return
         if best.status == 503:
-            # Another server's overload says nothing about us (§16.7 step 6).
-            self._layer.respond(self._server, response_to(request, 500, tag=self._tag()))
+            # Another server's overload says nothing about us (§16.7 step 6), only when to ask for this again.
+            response = response_to(request, 500, tag=self._tag())
+            if self._retry_after is not None:
+                response.append("Retry-After", str(self._retry_after))
+            self._layer.respond(self._server, response)
             return
         if best.status in (401, 407) and len(self._challenges) > 1:
-            for name in ("WWW-Authenticate", "Proxy-Authenticate"):
+            for name in _CHALLENGES:
                 best.remove(name)
             for name, value in self._challenges:
                 best.append(name, value)
         self._layer.forward_response(self._server, best)
+
+    def _note_retry_after(self, response: Response) -> None:
+        seconds = _leading_number(response.get("Retry-After") or "")
+        if seconds is not None:
+            self._retry_after = seconds if self._retry_after is None else min(self._retry_after, seconds)
 
     def _forward(self, response: Response) -> None:
         self._layer.forward_response(self._server, response.without_top_via())
@@ -128,6 +154,9 @@ class ResponseContext:
     def _branch_done(self, transaction: ClientTransaction) -> None:
         if transaction in self._branches:
             self._branches.remove(transaction)
+        timer = self._timers_c.pop(transaction, None)
+        if timer is not None:
+            timer.cancel()
 
     def _cancel_others(self) -> None:
         for branch in self._branches:
@@ -137,18 +166,26 @@ class ResponseContext:
     def _finish(self) -> None:
         self._final = True
         self._request = None
-        if self._timer_c is not None:
-            self._timer_c.cancel()
-            self._timer_c = None
+        for timer in self._timers_c.values():
+            timer.cancel()
+        self._timers_c.clear()
 
-    def _start_timer_c(self) -> None:
-        if self._timer_c is not None:
-            self._timer_c.cancel()
-        self._timer_c = self._layer.timers.start(TIMER_C, self._timer_c_fired)
+    def _start_timer_c(self, branch: ClientTransaction) -> None:
+        """Each branch has its own, started anew by its own 101 to 199 (RFC 3261 §16.7 step 2)."""
+        running = self._timers_c.get(branch)
+        if running is not None:
+            running.cancel()
+        self._timers_c[branch] = self._layer.timers.start(self._patience, partial(self._timer_c_fired, branch))
 
-    def _timer_c_fired(self) -> None:
-        """Nobody answered for three minutes: as if the caller had cancelled (RFC 3261 §16.8)."""
-        self.cancel()
+    def _timer_c_fired(self, branch: ClientTransaction) -> None:
+        """It rang for three minutes: CANCEL, and then it counts as 408, unless it is answered after all (RFC 3261 §16.8).
+
+        A branch without any provisional response is not here any more: its timer B ended it as 408 long before.
+        """
+        del self._timers_c[branch]
+        self._given_up.append(branch)
+        if isinstance(branch, InviteClient):
+            branch.cancel()
 
 
 def _rank(response: Response) -> tuple[int, int]:
@@ -156,3 +193,9 @@ def _rank(response: Response) -> tuple[int, int]:
     status = response.status
     family = 0 if status >= 600 else status // 100
     return family, 0 if status in _PREFERRED else 2 if status == 503 else 1
+
+
+def _leading_number(text: str) -> int | None:
+    """The seconds of a Retry-After, whose comment and parameters follow them (RFC 3261 §20.33); None when it has none."""
+    digits = text.partition(";")[0].partition("(")[0].strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None

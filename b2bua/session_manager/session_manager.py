@@ -24,6 +24,7 @@ from b2bua.session_manager.proxy import Proxy, Users
 from b2bua.session_manager.registrar import Registrar
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import require_supported, screen
+from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.tokens import Tokens
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, own_address
@@ -60,6 +61,8 @@ class Parts(NamedTuple):
     leg_continued: Callable[[str, str], None]
     """`leg_continued(call_id, other)`: for the trace, both Call-IDs belong to one call. Called for what comes over a
     network: a message on the link in process names its call itself."""
+    requests_per_source: int = 0
+    """Requests out of dialog that one address may send in a second; 0 = any number."""
 
 
 class SessionManager:
@@ -78,6 +81,11 @@ class SessionManager:
         self._proxy = Proxy(
             parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows, parts.authenticator
         )
+        self._source_limit: SourceLimit | None = None
+        if parts.requests_per_source:
+            now = parts.layer.timers.now
+            self._source_limit = SourceLimit(parts.requests_per_source, now, parts.links, parts.observer, self._is_in_dialog)
+            parts.layer.gate = self._source_limit.refusal
         parts.layer.user = self
 
     # -- from the transaction layer ----------------------------------------------------------------------------
@@ -116,6 +124,12 @@ class SessionManager:
     def internal_error(self, error: BaseException, message: Message) -> None:
         self._parts.failed(error, message)
 
+    def _is_in_dialog(self, request: Request) -> bool:
+        try:
+            return self._read_routes(request).first is not None
+        except SipError:
+            return False
+
     # -- the chain ---------------------------------------------------------------------------------------------
 
     def _from_phone(self, arrival: Arrival) -> None:
@@ -126,6 +140,8 @@ class SessionManager:
             elif method == "SUBSCRIBE":
                 self._refresh_subscription(arrival)
             else:
+                if self._source_limit is not None:
+                    self._source_limit.charge(arrival.source)
                 raise SipError(481)
             return
         if method == "NOTIFY":

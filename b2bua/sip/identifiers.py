@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
+from b2bua.sip.loop_mark import loop_mark
 from b2bua.sip.via import MAGIC_COOKIE
 
 
@@ -18,10 +19,16 @@ class Identifiers:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._branch = f"{MAGIC_COOKIE}{prefix}"
+        self._key = prefix.encode()[:64]
         self._counter: Iterator[int] = count(1)
 
     def branch(self) -> str:
         return f"{self._branch}{next(self._counter):x}"
+
+    def loop_mark(self, *values: str) -> str:
+        """What to put behind a branch so that this element knows the request again. The prefix is key enough: it is no other
+        element's, and whoever copies it out of a Via stops nothing but its own request."""
+        return loop_mark(self._key, *values)
 
     def tag(self) -> str:
         return f"{next(self._counter):x}{self._prefix}"

@@ -40,8 +40,8 @@ MANDATORY: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 """What every request and response carries (RFC 3261 §8.1.1); Max-Forwards is forgiven, RFC 2543 phones leave it out."""
 
 SINGLE: Final = frozenset(
-    ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Expires", "Event", "Min-Expires",
-     "SIP-If-Match", "Subscription-State", "RAck", "RSeq", "Session-Expires", "Refer-To", "Replaces")
+    ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Max-Breadth", "Content-Length", "Content-Type", "Expires", "Event",
+     "Min-Expires", "SIP-If-Match", "Subscription-State", "RAck", "RSeq", "Session-Expires", "Refer-To", "Replaces")
 )  # fmt: skip
 """Headers that may stand once only; a second one makes the message ambiguous, and an ambiguous message is refused."""
 

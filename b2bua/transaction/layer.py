@@ -5,7 +5,7 @@ A Session Manager, a feature server and a phone each have one. It knows flows, n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from b2bua.observer import CODES, METHODS, Observer
@@ -58,6 +58,10 @@ class TransactionUser(Protocol):
         """A mistake of ours came up while handling this message; it has been answered 500 where it could be."""
 
 
+Gate = Callable[[Request, Flow], Response | bool | None]
+"""Whether a new request may pass (True), and else what it is answered; None: not at all."""
+
+
 class TransactionLayer:
     """Owns all transactions of one element. `server` is the product token that its own responses carry."""
 
@@ -68,6 +72,7 @@ class TransactionLayer:
         """Set by whoever stands on this layer, before the first message."""
         self.streams: Streams | None = None
         """None: every request goes over UDP that is meant to, whatever its length."""
+        self.gate: Gate | None = None
         self._observer = observer
         self._requests, self._responses = observer.requests, observer.responses
         self._server_line = f"Server: {server}" if server else ""
@@ -143,6 +148,8 @@ class TransactionLayer:
             self._observer.message_dropped("too many transactions")
             self._observer.overload_rejected("transactions")
             return
+        if self.gate is not None and method != "CANCEL" and not self._passes(self.gate, request, flow):
+            return
         kind = InviteServer if method == "INVITE" else NonInviteServer
         transaction = self._servers[key] = kind(request, flow, key, self)
         if flow.reliable and transport != "memory":
@@ -154,6 +161,13 @@ class TransactionLayer:
             self.user.request_received(transaction, request)
         except SipError as error:
             self.refuse(transaction, request, error)
+
+    def _passes(self, gate: Gate, request: Request, flow: Flow) -> bool:
+        """Whether a transaction is made for this request; a refusal leaves without one (RFC 3261 §8.2.7)."""
+        verdict = gate(request, flow)
+        if isinstance(verdict, Response):
+            self.send_response(verdict, answer_flow(request, flow))
+        return verdict is True
 
     def _matched(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
         """A request of a transaction that stands: the ACK of a failure, or sent again."""
@@ -186,9 +200,12 @@ class TransactionLayer:
 
     # -- to the transport --------------------------------------------------------------------------------------
 
-    def send_request(self, request: Request, flow: Flow, user: ClientUser) -> ClientTransaction:
-        """Put our Via on top and send; `user` hears the responses. The request is not to be edited afterwards."""
-        branch = self._put_via(request, flow)
+    def send_request(self, request: Request, flow: Flow, user: ClientUser, mark: str = "") -> ClientTransaction:
+        """Put our Via on top and send; `user` hears the responses. The request is not to be edited afterwards.
+
+        `mark`: what tells a loop by the branch (sip/loop_mark.py).
+        """
+        branch = self._put_via(request, flow, mark)
         method = request.method
         fallback = None
         if not flow.reliable and self.streams is not None and (size := length_of(request)) > MAX_DATAGRAM:
@@ -196,7 +213,7 @@ class TransactionLayer:
             if stream is not None:
                 fallback, flow = flow, stream
                 request.remove_first("Via")
-                branch = self._put_via(request, flow)
+                branch = self._put_via(request, flow, mark)
         kind = InviteClient if method == "INVITE" else NonInviteClient
         transaction = self._clients[branch, method] = kind(request, flow, user, self, branch)
         if fallback is not None:
@@ -326,9 +343,9 @@ class TransactionLayer:
         if transaction.request is not None and status not in _CHALLENGES:
             self._observer.transaction_answered(transaction.method, self.timers.now() - started)
 
-    def _put_via(self, request: Request, flow: Flow) -> str:
+    def _put_via(self, request: Request, flow: Flow, mark: str = "") -> str:
         """Put a Via of ours on top; returns its branch."""
-        branch = self.identifiers.branch()
+        branch = self.identifiers.branch() + mark
         local, transport = flow.local, flow.via_transport
         start = self._via_starts.get((transport, local))
         if start is None:

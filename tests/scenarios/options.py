@@ -40,6 +40,7 @@ class Options:
     """Whether it listens on UDP over IPv6, too, at IPV6_SERVER."""
     feature_server: bool = True
     keep_alive: float = 0.0
+    requests_per_source: int = 1000
     link: Literal["memory", "udp"] = "memory"
     """Communication Manager in this process, or on another host."""
     heartbeat: float = 0.0

@@ -132,7 +132,7 @@ class ServerUnderTest:
             Parts(
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
                 self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
-                self._failed, self.recorder.continued,
+                self._failed, self.recorder.continued, options.requests_per_source,
             )
         )  # fmt: skip
 

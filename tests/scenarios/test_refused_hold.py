@@ -160,7 +160,8 @@ def test_no_answer_but_a_bye_of_the_holder(scene: Scene) -> None:
 
 
 def test_provisional_answer_and_then_nothing(scene: Scene) -> None:
-    """A far phone that says 100 and no more: Session Manager's Timer C gives up after three minutes."""
+    """A far phone that says 100 and no more: Session Manager's Timer C gives up after three minutes, which is a 408
+    (RFC 3261 §16.8), and a 408 to a re-INVITE ends the call (§14.1)."""
     a, b = watched_call(scene)
     arrived = pending_hold(a, b)
     b.phone >> b.answer(arrived, 100)
@@ -171,9 +172,10 @@ def test_provisional_answer_and_then_nothing(scene: Scene) -> None:
     b.phone >> b.answer(cancel, 200)
     b.phone >> b.answer(arrived, 487)
     b.phone << "ACK"
-    a.phone >> a.ack(a.phone << "487 INVITE")
-    lamps_are_back(scene, a, b)
-    hang_up(a, b)
+    a.phone >> a.ack(a.phone << "408 INVITE")
+    is_gone(a)
+    is_gone(b)
+    idle(scene, a, b)
 
 
 # ---- around them

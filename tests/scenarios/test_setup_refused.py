@@ -49,7 +49,7 @@ def test_callee_that_does_not_answer_at_all(scene: Scene) -> None:
 
 
 def test_ringing_for_more_than_three_minutes(scene: Scene) -> None:
-    """Timer C: CANCEL, and whatever comes of it."""
+    """Timer C: CANCEL, and the caller hears that nobody answered (RFC 3261 §16.8)."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
     a, b, arrived = invite(alice, bob)
     bob >> b.answer(arrived, 180)
@@ -58,7 +58,21 @@ def test_ringing_for_more_than_three_minutes(scene: Scene) -> None:
     bob >> b.answer(bob << "CANCEL", 200)
     bob >> b.answer(arrived, 487)
     bob << "ACK"
-    alice >> a.ack(alice << "487 INVITE")
+    alice >> a.ack(alice << "408 INVITE")
+    assert scene.count("calls", "no_answer") == 1
+
+
+def test_ringing_too_long_and_deaf_to_its_cancel(scene: Scene) -> None:
+    """Each hop waits longer than the one behind it, so that the caller hears of the phone and not of the hop."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob)
+    bob >> b.answer(arrived, 180)
+    alice << "180 INVITE"
+    scene.advance(182)
+    bob << "CANCEL"
+    scene.wait(alice, 33)
+    alice >> a.ack(alice << "408 INVITE")
+    assert scene.count("calls", "no_answer") == 1
 
 
 def test_each_provisional_response_starts_timer_c_anew(scene: Scene) -> None:

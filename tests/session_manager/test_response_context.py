@@ -13,11 +13,11 @@ from tests.transaction.neighbours import Element, FakeFlow, reply, request
 class Proxy(Element):
     """A request came in and went on by some branches."""
 
-    def __init__(self, branches: int = 1, method: str = "INVITE", silence: int = 408) -> None:
+    def __init__(self, branches: int = 1, method: str = "INVITE", silence: int = 408, patience: float = TIMER_C) -> None:
         super().__init__()
         self.receive(request(method))
         transaction, received = self.core.requests[0]
-        self.context = ResponseContext(self.layer, transaction, received, lambda: "tag", silence)
+        self.context = ResponseContext(self.layer, transaction, received, lambda: "tag", silence, patience)
         self.branches = [FakeFlow(remote=("192.0.2.20", 5060 + number)) for number in range(branches)]
         for branch in self.branches:
             self.context.add(self.layer.send_request(received.copy(), branch, self.context))
@@ -66,9 +66,32 @@ def test_a_failure_goes_back_as_it_is(status: int) -> None:
 
 def test_503_becomes_500() -> None:
     proxy = Proxy()
-    proxy.answer(0, 503, ("Retry-After", "600"))
+    proxy.answer(0, 503, ("X-Test", "not ours"))
     assert proxy.statuses == [500]
-    assert proxy.last.get("Retry-After") is None and proxy.last.to.tag == "tag"
+    assert proxy.last.get("X-Test") is None and proxy.last.get("Retry-After") is None and proxy.last.to.tag == "tag"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("600",), "600"),
+        (("600", "30"), "30"),  # the first of them may do
+        (("120 (in a meeting)", "18000;duration=3600"), "120"),
+        (("soon",), None),
+    ],
+)
+def test_retry_after_of_a_503_goes_along_with_the_500(asked: tuple[str, ...], told: str | None) -> None:
+    proxy = Proxy(len(asked))
+    for number, seconds in enumerate(asked):
+        proxy.answer(number, 503, ("Retry-After", seconds))
+    assert proxy.statuses == [500] and proxy.last.get("Retry-After") == told
+
+
+def test_retry_after_of_one_contact_says_nothing_of_another() -> None:
+    proxy = Proxy(2)
+    proxy.answer(0, 503, ("Retry-After", "600"))
+    proxy.answer(1, 500)
+    assert proxy.statuses == [500] and proxy.last.get("Retry-After") is None
 
 
 def test_a_broken_flow_becomes_500() -> None:
@@ -131,6 +154,21 @@ def test_a_challenge_stays_off_an_answer_that_is_none() -> None:
     proxy.answer(0, 407, ("Proxy-Authenticate", 'Digest realm="a"'))
     proxy.answer(1, 603)
     assert proxy.statuses == [603] and not proxy.last.has("Proxy-Authenticate")
+
+
+def test_what_is_no_challenge_adds_none() -> None:
+    """Step 7 collects from 401 and 407 only."""
+    proxy = Proxy(2)
+    proxy.answer(0, 403, ("Proxy-Authenticate", 'Digest realm="a"'))
+    proxy.answer(1, 407, ("Proxy-Authenticate", 'Digest realm="b"'))
+    assert proxy.statuses == [407] and proxy.last.get_all("Proxy-Authenticate") == ['Digest realm="b"']
+
+
+def test_of_a_request_that_is_no_invite_one_2xx_goes_back() -> None:
+    proxy = Proxy(2, "MESSAGE")
+    proxy.answer(0, 200)
+    proxy.answer(1, 202)
+    assert proxy.statuses == [200] and proxy.count("responses", "out", "MESSAGE", "202") == 0
 
 
 def test_a_2xx_goes_back_at_once_and_cancels_the_others() -> None:
@@ -221,7 +259,59 @@ def test_timer_c_gives_up_a_call_that_rings_too_long() -> None:
     proxy.clock.pass_time(2)
     assert proxy.cancelled() == [0]
     proxy.answer(0, 487)
-    assert proxy.statuses == [180, 487] and proxy.context._timer_c is None
+    assert proxy.statuses == [180, 408] and proxy.last.to.tag == "tag"
+    proxy.clock.pass_time(40)
+    assert proxy.layer.transactions() == (0, 0)
+
+
+def test_timer_c_and_no_answer_to_its_cancel() -> None:
+    proxy = Proxy(silence=487)
+    proxy.answer(0, 180)
+    proxy.clock.pass_time(TIMER_C + 33)
+    assert proxy.cancelled() == [0] and proxy.statuses == [180, 408]
+
+
+@pytest.mark.parametrize("status", [200, 486, 603])
+def test_an_answer_that_crosses_the_cancel_of_timer_c_counts(status: int) -> None:
+    proxy = Proxy()
+    proxy.answer(0, 180)
+    proxy.clock.pass_time(TIMER_C + 1)
+    proxy.answer(0, status)
+    assert proxy.statuses == [180, status]
+
+
+def test_each_branch_has_its_own_timer_c() -> None:
+    proxy = Proxy(2)
+    proxy.answer(0, 180)
+    proxy.answer(1, 180)
+    proxy.clock.pass_time(TIMER_C - 10)
+    proxy.answer(1, 180)
+    proxy.clock.pass_time(20)
+    assert proxy.cancelled() == [0]
+    proxy.answer(0, 487)
+    assert proxy.statuses == [180, 180, 180]  # the other still rings
+    proxy.clock.pass_time(TIMER_C - 5)
+    assert proxy.cancelled() == [0, 1]
+    proxy.answer(1, 486)
+    assert proxy.statuses[3:] == [408]  # of equals the first
+
+
+def test_a_caller_who_gives_up_hears_487_and_not_of_timer_c() -> None:
+    proxy = Proxy()
+    proxy.answer(0, 180)
+    proxy.context.cancel()
+    proxy.answer(0, 487)
+    proxy.clock.pass_time(TIMER_C + 40)
+    assert proxy.statuses == [180, 487] and proxy.clock.timers.running() == 0
+
+
+def test_more_patience() -> None:
+    proxy = Proxy(patience=TIMER_C + 33)
+    proxy.answer(0, 180)
+    proxy.clock.pass_time(TIMER_C + 32)
+    assert proxy.cancelled() == []
+    proxy.clock.pass_time(2)
+    assert proxy.cancelled() == [0]
 
 
 def test_progress_starts_timer_c_anew() -> None:
@@ -247,7 +337,7 @@ def test_the_answer_ends_timer_c() -> None:
 def test_no_timer_c_without_an_invite() -> None:
     proxy = Proxy(method="OPTIONS")
     proxy.answer(0, 180)
-    assert proxy.context._timer_c is None
+    assert not proxy.context._timers_c
     proxy.context.cancel()
     assert proxy.cancelled() == []
 
