@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.links import Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
@@ -111,7 +112,8 @@ class Proxy:
         """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
         request = arrival.request
         flow = self._target_in_dialog(arrival)
-        context = self._start_proxying(arrival)
+        # An application must know that the phone is gone; an endpoint never gets 430 (RFC 5626 §11.5).
+        context = self._start_proxying(arrival, DialogContext if arrival.link is not None else ResponseContext)
         forwarded = self._forwarded(arrival, request.uri)
         if request.method == "INVITE":
             # No effect on the route set, but a recovering or strict peer wants it (RFC 3261 §16.6 step 4).
@@ -154,7 +156,7 @@ class Proxy:
 
     # -- building ----------------------------------------------------------------------------------------------
 
-    def _start_proxying(self, arrival: Arrival) -> ResponseContext:
+    def _start_proxying(self, arrival: Arrival, kind: type[ResponseContext] = ResponseContext) -> ResponseContext:
         """Response context of a request that goes on; an INVITE gets its 100 at once (RFC 3261 §16.2)."""
         request = arrival.request
         assert arrival.transaction is not None, "an ACK has no responses"
@@ -163,7 +165,7 @@ class Proxy:
         if request.method == "INVITE":
             self._layer.respond(arrival.transaction, response_to(request, 100))
         status_of_silence = 487 if arrival.link is None else 408
-        return ResponseContext(self._layer, arrival.transaction, request, self._tag, status_of_silence)
+        return kind(self._layer, arrival.transaction, request, self._tag, status_of_silence)
 
     def _forwarded(self, arrival: Arrival, uri: str) -> Request:
         """The copy that goes on (RFC 3261 §16.6 steps 1 to 3): our Routes off, a hop less, no credentials of our realm."""
