@@ -13,7 +13,7 @@ from tests.interop.mixed_call import BARESIP, PJSIP, MixedCall
 from tests.interop.nine_steps import nine_steps
 from tests.interop.phones import Phones
 from tests.interop.server import Hop, Server, wait_until
-from tests.interop.wire import lamp
+from tests.interop.wire import lamp, parameter
 
 HOST = "127.0.0.62"
 LISTEN = (f"tcp:{HOST}",)
@@ -111,3 +111,29 @@ def test_registrations_outlive_a_restart(tmp_path: Path) -> None:
         assert "INVITE" in asked and "REGISTER" not in asked
         server.check_healthy()
         assert server.stop() == 0
+
+
+def test_calls_with_sha_256_alone(tmp_path: Path) -> None:
+    """PJSIP answers SHA-256 (RFC 7616, RFC 8760), in REGISTER, INVITE and the re-INVITE of a hold."""
+    (tmp_path / "pbx.toml").write_text('digest_algorithms = ["SHA-256"]\n')
+    server = Server(tmp_path, HOST, USERS, options=("--config", str(tmp_path / "pbx.toml")))
+    with ExitStack() as stack:
+        stack.callback(server.kill)
+        phones = Phones(server, tmp_path, HOST, stack)
+        caller, callee = phones.new_pjsip("udp"), phones.new_pjsip("udp")
+        caller.dial(callee.user)
+        callee.state("early")
+        callee.command("answer")
+        caller.state("confirmed")
+        caller.hears()
+        caller.command("hold")
+        caller.media("local hold")
+        callee.media("remote hold")
+        callee.command("hangup")
+        caller.state("disconnected")
+        challenges = [hop.message for hop in server.hops() if hop.message.status in (401, 407)]
+        assert {message.cseq_method for message in challenges} == {"REGISTER", "INVITE"}
+        for message in challenges:
+            (challenge,) = message.all("WWW-Authenticate") + message.all("Proxy-Authenticate")
+            assert parameter(challenge, "algorithm") == "SHA-256"
+        server.check_healthy()
