@@ -165,6 +165,8 @@ class Reinvite:
         status = response.status
         if status in (401, 407) and not foreign_challenges(response, self._call.environment.domain):
             status = 403  # only our own realm's challenge was in it: it never crosses
+        elif status == 430:
+            status = 500  # the far party's flow is gone; no endpoint gets that status (RFC 5626 §11.5)
         self._refuse(status, response)
 
     def _refuse(self, status: int, response: Response | None, reason: str = "", *headers: tuple[str, str]) -> None:

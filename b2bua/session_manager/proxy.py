@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
@@ -145,7 +146,8 @@ class Proxy:
         """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
         request = arrival.request
         flow = self._target_in_dialog(arrival)
-        context = self._start_proxying(arrival)
+        # An application must know that the phone is gone; an endpoint never gets 430 (RFC 5626 §11.5).
+        context = self._start_proxying(arrival, DialogContext if arrival.link is not None else ResponseContext)
         forwarded = self._forwarded(arrival, request.uri)
         if request.method == "INVITE":
             # No effect on the route set, but a recovering or strict peer wants it (RFC 3261 §16.6 step 4).
@@ -197,7 +199,7 @@ class Proxy:
 
     # -- building ----------------------------------------------------------------------------------------------
 
-    def _start_proxying(self, arrival: Arrival) -> ResponseContext:
+    def _start_proxying(self, arrival: Arrival, kind: type[ResponseContext] = ResponseContext) -> ResponseContext:
         """Response context of a request that goes on; an INVITE gets its 100 at once (RFC 3261 §16.2)."""
         request = arrival.request
         assert arrival.transaction is not None, "an ACK has no responses"
@@ -206,9 +208,9 @@ class Proxy:
         if request.method == "INVITE":
             self._layer.respond(arrival.transaction, response_to(request, 100))
         if arrival.link is not None:
-            return ResponseContext(self._layer, arrival.transaction, request, self._tag, 408)
+            return kind(self._layer, arrival.transaction, request, self._tag, 408)
         patience = PATIENCE_WITH_APPLICATIONS if self._links.sequence else TIMER_C
-        return ResponseContext(self._layer, arrival.transaction, request, self._tag, 487, patience)
+        return kind(self._layer, arrival.transaction, request, self._tag, 487, patience)
 
     def _forwarded(self, arrival: Arrival, uri: str) -> Request:
         """The copy that goes on (RFC 3261 §16.6 steps 1 to 3): our Routes off, a hop less, no credentials of our realm."""

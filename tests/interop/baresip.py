@@ -128,17 +128,34 @@ class Baresip:
         del self.events[: index + 1]
         return event
 
+    def clear(self) -> None:
+        """End what calls it may have, and forget all events."""
+        for _ in range(10):
+            if "Call debug" not in self.command("callstat"):
+                break
+            self.command("hangup")
+        self.events.clear()
+
     def hears(self) -> bool:
         """Whether RTP of the other has come in: it says so once per stream."""
-        return "incoming rtp for 'audio' established" in (self.folder / "log").read_text(errors="replace")
+        return self.streams_heard() > 0
+
+    def streams_heard(self) -> int:
+        """In how many of its calls RTP of the other has come in."""
+        return (self.folder / "log").read_text(errors="replace").count("incoming rtp for 'audio' established")
 
     def close(self) -> None:
         self._socket.close()
         self._end()
 
-    def _end(self) -> None:
+    def leave(self) -> None:
+        """Say that it shall end; it says goodbye to the server first."""
         if self.process.poll() is None:
             self.process.terminate()
+
+    def _end(self) -> None:
+        if self.process.poll() is None:
+            self.leave()
             try:
                 self.process.wait(3)
             except subprocess.TimeoutExpired:
@@ -146,7 +163,8 @@ class Baresip:
                 self.process.wait(3)
 
     def said(self) -> str:
-        text = (self.folder / "log").read_text(errors="replace")
+        log = (self.folder / "log").read_text(errors="replace")
+        text = re.sub(r"\s*\[\d+:\d\d:\d\d\] audio=\S+ \(bit/s\)\s*", "", log)  # its display, five times a second
         return f"{self.folder.name}:\n" + re.sub(r"auth_pass=[^;\s]*", "auth_pass=…", text)[-4000:]
 
     # -- frames ------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.sip.flow import HostPort
-from b2bua.sip.message import Request
+from b2bua.sip.message import Request, Response
 from tests.scenarios.scene import (
     MakeScene,
     Scene,
@@ -22,6 +22,7 @@ from tests.scenarios.scene import (
 )
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
+from tests.scenarios.timed_call import HALF, LIMITS, UPDATES, between, ends_with, refreshes_itself, take
 
 UDP = "192.0.2.1:5060"
 TCP = "192.0.2.1:5080;transport=tcp"
@@ -203,6 +204,34 @@ def test_hold_of_a_phone_that_is_gone_is_refused(scene: Scene) -> None:
     alice >> a.ack(alice << "500 INVITE")
     bob.connect_from(49153)
     register_again(bob, 3)
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("updates", [(UPDATES,), ()], ids=["UPDATE", "INVITE"])
+def test_refresh_of_a_phone_that_is_gone_ends_the_call(make_scene: MakeScene, updates: tuple[str, ...]) -> None:
+    """Session Manager's 430 tells Communication Manager that nobody is there; a 500 could be the phone's own."""
+    scene = make_scene(tcp=True, limits=LIMITS)
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002", listening=False)
+    a, _b = between(alice, bob, (*refreshes_itself(3600), "Min-SE: 3600"), updates)
+    cut(scene, bob)
+    scene.advance(91)
+    answers = [step.message.status for step in scene.network.ladder
+               if step.destination == "CM" and isinstance(step.message, Response) and step.message.status > 200]  # fmt: skip
+    assert answers == [430, 430, 430], "two refreshes and the BYE"
+    ends_with(a, "cause=408")
+
+
+def test_refresh_of_a_phone_that_came_back(make_scene: MakeScene) -> None:
+    """Its connection was cut and is there again before the session is over: the next refresh finds it."""
+    scene = make_scene(tcp=True, limits=LIMITS)
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002", listening=False)
+    a, b = between(alice, bob, (*refreshes_itself(3600), "Min-SE: 3600"), ())
+    cut(scene, bob)
+    scene.advance(HALF + 1)
+    bob.connect_from(49153)
+    register_again(bob, 3)
+    scene.advance(10)
+    take(b, bob << "INVITE")
     hang_up(a, b)
 
 
