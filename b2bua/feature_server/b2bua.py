@@ -139,7 +139,9 @@ class B2bua:
             # The same request by another path (RFC 3261 §8.2.2.2). A higher CSeq would be another request.
             raise SipError(482, "Merged Request")
         breadth_of(invite)
-        mark = self.environment.layer.identifiers.loop_mark(invite.uri, *invite.elements("Route"))
+        # Of the Routes the hosts: the token in Session Manager's own differs from call to call.
+        hops = [route.rpartition("@")[2] for route in invite.elements("Route")]
+        mark = self.environment.layer.identifiers.loop_mark(invite.uri, *hops)
         if bears(invite, mark):
             raise SipError(482)  # the INVITE that we made of it came back as it was (RFC 7332 §4)
         call = Call(self, transaction, invite)
