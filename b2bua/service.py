@@ -151,6 +151,7 @@ class Server:
             wanted.features, wanted.feature_directory, environment, self._features
         )
         self.links.add(FeatureLink(environment.name, down))
+        self.heartbeats[IN_PROCESS] = Heartbeat(self.layer, down, f"<sip:{settings.domain}>", 0, lambda up: None)
         return server
 
     # -- start and stop ----------------------------------------------------------------------------------------
@@ -173,6 +174,8 @@ class Server:
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
         self._turn_wheel()
         self._poll_store()
+        if IN_PROCESS in self.heartbeats:
+            self.heartbeats[IN_PROCESS].start()
         self.ready = True
 
     def stop(self) -> list[Any]:
@@ -211,9 +214,8 @@ class Server:
         return f"{listeners} http://{host_port_text(*self.settings.http)} domain {self.settings.domain}"
 
     def _entities(self) -> dict[str, tuple[bool, float | None]]:
-        """Feature server → whether it answers, and the round trip of its last answer; the one in process lives with us."""
-        found: dict[str, tuple[bool, float | None]] = {} if self.feature_server is None else {IN_PROCESS: (True, None)}
-        return found | {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
+        """Feature server → whether it answers, and the round trip of its last answer."""
+        return {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
 
     def _open_link(self, link: Link) -> None:
         """One feature server elsewhere, at a listener of its own; a heartbeat says whether it is there."""

@@ -17,6 +17,7 @@ class Heartbeat:
 
     While the peer is down the question is repeated as RFC 3261 §17.1.2 repeats it, every T2, so it is found again within
     4 s. `changed(up)` is told of each change; before the first answer the peer counts as down. `sender` is our From.
+    `interval` 0: the peer is asked once. It lives in this process and dies with it, and its trace stays free of us.
     """
 
     def __init__(
@@ -85,7 +86,8 @@ class Heartbeat:
             )
         )
         self._asked_at = self._layer.timers.now()
-        self._timer = self._layer.timers.start(self._interval, self._overdue)
+        if self._interval:
+            self._timer = self._layer.timers.start(self._interval, self._overdue)
         self._asked = self._layer.send_request(request, self._flow, self)
 
     def _overdue(self) -> None:
@@ -112,7 +114,7 @@ class Heartbeat:
 
     def _ask_in(self, seconds: float) -> None:
         self._stop_timer()
-        if self._running:
+        if self._running and self._interval:
             self._timer = self._layer.timers.start(seconds, self._ask)
 
     def _found(self, up: bool) -> None:

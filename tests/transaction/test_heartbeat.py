@@ -111,3 +111,15 @@ def test_stopped() -> None:
     asking.clock.pass_time(60)
     assert len(asking.questions()) == 1 and asking.changes == []
     assert asking.clock.timers.running() == 0 and asking.layer.transactions() == (0, 0)
+
+
+def test_without_an_interval_it_asks_once() -> None:
+    asking = Asking()
+    once = Heartbeat(asking.layer, asking.flow, "<sip:example.com>", 0, asking.changes.append)
+    asking.heartbeat.stop()
+    once.start()
+    assert len(asking.questions()) == 2
+    asking.answer()
+    assert once.up and once.rtt is not None
+    asking.clock.pass_time(600)
+    assert len(asking.questions()) == 2
