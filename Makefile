@@ -57,8 +57,16 @@ demo: setup
 run: setup
 	$(BIN)/b2bua run $(ARGS)
 
+# The core's tests are all CPU, those with real phones mostly wait: side by side. What the core's say is shown at the end.
 test: system setup
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest --ignore=tests/interop --ignore=tests/load > $(VENV)/core.log 2>&1 & core=$$!; \
+	trap 'kill $$core 2>/dev/null' INT TERM; \
+	$(BIN)/python -m pytest tests/interop tests/load; phones=$$?; \
+	wait $$core; status=$$?; cat $(VENV)/core.log; exit $$((status || phones))
+endif
 
 check: setup
 	$(BIN)/ruff check b2bua plugins tests

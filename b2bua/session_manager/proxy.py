@@ -23,6 +23,7 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
 
 MAX_FORWARDS: Final = 70
+_ASSERTED: Final = frozenset(("P-Asserted-Identity", "P-Preferred-Identity"))
 PATIENCE_WITH_APPLICATIONS: Final = TIMER_C + TIMEOUT + 1
 """Timer C of a branch to an application: its own branches come back through here, are given up first, and may take 64·T1
 to answer their CANCEL. So it hears of them and answers, in place of being cancelled itself at the same moment."""
@@ -214,20 +215,14 @@ class Proxy:
 
     def _forwarded(self, arrival: Arrival, uri: str) -> Request:
         """The copy that goes on (RFC 3261 §16.6 steps 1 to 3): our Routes off, a hop less, no credentials of our realm."""
-        request = arrival.request
-        copy = request.copy()
-        copy.uri = uri
-        for _ in range(arrival.routes.count):
-            copy.remove_first("Route")
-        hops = arrival.hops
-        copy.replace("Max-Forwards", str(MAX_FORWARDS if hops is None else hops - 1))
+        request, hops = arrival.request, arrival.hops
+        copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
         self._authenticator.strip(copy)
-        if arrival.link is None:
+        if arrival.link is None and not _ASSERTED.isdisjoint(copy.names):
             # What a phone asserts of itself is worth nothing (RFC 3325 §5).
-            for name in ("P-Asserted-Identity", "P-Preferred-Identity"):
-                if name in copy.names:
-                    copy.remove(name)
+            for name in _ASSERTED:
+                copy.remove(name)
         return copy
 
     def _assert_identity(self, request: Request, owner: str) -> None:
