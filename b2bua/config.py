@@ -7,36 +7,33 @@ wherever they were written.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
+from b2bua.config_addresses import (
+    SUPPORTED_TRANSPORTS,
+    Link,
+    Listen,
+    check_link,
+    link_name,
+    parse_address,
+    parse_host,
+    parse_link,
+    parse_listen,
+)
 from b2bua.config_tables import ENTRIES, nearest, read_algorithms, read_challenges, read_pair, read_user_lists
 from b2bua.sip.digest_algorithms import MD5, missing
-
-KNOWN_TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
-SUPPORTED_TRANSPORTS: Final = ("udp", "tcp")
-"""What a listener can be opened for today; the others are understood and refused by `Settings.check`."""
-
-LINK_TRANSPORTS: Final = ("udp", "tcp")
-"""What a feature server can be linked by."""
-TRUSTED_NETWORKS: Final = tuple(
-    ipaddress.ip_network(text) for text in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
-)
-"""Loopback and the private networks of RFC 1918 and RFC 4193: on a link the address is all that proves who speaks."""
 
 ENVIRONMENT_PREFIX: Final = "B2BUA_"
 CONFIG_VARIABLE: Final = "B2BUA_CONFIG"
 _ORCHESTRATION = re.compile(r"B2BUA_(SERVICE_|PORT$|PORT_)")
 """What Kubernetes and container links set for a service called b2bua (B2BUA_PORT, B2BUA_SERVICE_HOST): not ours."""
 
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?")
 _KEY_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _KEY_LINE = re.compile(rf"\s*({_KEY_PART}(?:\s*\.\s*{_KEY_PART})*)\s*=")
 _TABLE_LINE = re.compile(rf"\s*\[\[?\s*({_KEY_PART}(?:\s*\.\s*{_KEY_PART})*)\s*\]")
@@ -51,40 +48,6 @@ class ConfigError(Exception):
     def __init__(self, *problems: str) -> None:
         super().__init__(problems[0])
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """One listener, written `TRANSPORT:HOST:PORT[/ADVERTISED]`; IPv6 hosts stand in brackets there and without them here."""
-
-    transport: str
-    """`udp`, `tcp`, `tls`, `ws`, `wss`."""
-    host: str
-    """The address to bind; `0.0.0.0` and `::` are wildcards."""
-    port: int
-    """0 = any free one."""
-    advertised: tuple[str, int] | None = None
-    """What peers are told instead; its port is the listener's unless given (0 = the port that was bound)."""
-
-    def __str__(self) -> str:
-        text = f"{self.transport}:{host_port_text(self.host, self.port)}"
-        if self.advertised is None:
-            return text
-        host, port = self.advertised
-        bare = host_port_text(host, port).removesuffix(f":{port}")
-        return f"{text}/{bare}" if port == self.port else f"{text}/{bare}:{port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A feature server elsewhere, written `NAME=udp:HOST:PORT=HOST:PORT`: our listener for it, and where it is."""
-
-    name: str
-    """Stands as `;fs=NAME` in its Contacts; its own `name` is the same."""
-    listen: Listen
-    """Our end: what comes in here comes from the feature server."""
-    peer: tuple[str, int]
-    """Address and port that it sends from and hears on; nobody else is heard on this listener."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -203,7 +166,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.listen[0].transport == "tcp" and not self.listen[0].port:
             raise ConfigError("listen: the port is needed: Session Manager knows us by it")
         try:
-            _check_link(self.listen[0], self.session_manager)
+            check_link(self.listen[0], self.session_manager)
         except ValueError as error:
             raise ConfigError(f"listen: {error}") from None
         return self.listen[0]
@@ -395,111 +358,6 @@ def _sentence(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def parse_listen(text: str) -> Listen:
-    """`udp:HOST:PORT[/ADVERTISED]`; ValueError says what is wrong."""
-    transport, _, rest = text.partition(":")
-    transport = transport.lower()
-    if transport not in KNOWN_TRANSPORTS:
-        raise ValueError(f"{text!r}: the transport is none of {', '.join(KNOWN_TRANSPORTS)}")
-    address, slash, shown = rest.partition("/")
-    host, port = parse_address(address)
-    return Listen(transport, host, port, _advertised(shown, port) if slash else None)
-
-
-def parse_link(text: str) -> Link:
-    """`NAME=udp:HOST:PORT=HOST:PORT`; ValueError says what is wrong."""
-    name, _, rest = text.partition("=")
-    ours, equals, theirs = rest.partition("=")
-    if not equals:
-        raise ValueError(f"{text!r} is not NAME=TRANSPORT:HOST:PORT=HOST:PORT")
-    listen = parse_listen(ours)
-    if listen.advertised is not None:
-        raise ValueError(f"{text!r}: a link has no other address to be advertised")
-    peer = parse_address(theirs)
-    _check_link(listen, peer)
-    if not _link_name(name):
-        raise ValueError(f"{text!r}: the link has no name")
-    return Link(name, listen, peer)
-
-
-def _check_link(listen: Listen, peer: tuple[str, int]) -> None:
-    """ValueError for two ends that make no link."""
-    if listen.transport not in LINK_TRANSPORTS:
-        raise ValueError(f"{listen}: a link is by {' or '.join(LINK_TRANSPORTS)}")
-    for host in (listen.host, peer[0]):
-        address = ipaddress.ip_address(host)
-        if not any(address in network for network in TRUSTED_NETWORKS):
-            raise ValueError(
-                f"{host} is neither loopback nor private; a link is not encrypted and proves its peer by the address alone"
-            )
-    if (":" in listen.host) != (":" in peer[0]):
-        raise ValueError(f"{listen} and {host_port_text(*peer)}: one is IPv4, the other IPv6")
-    if not peer[1]:
-        raise ValueError(f"{host_port_text(*peer)}: the peer's port is needed")
-
-
-def _link_name(text: str) -> str:
-    if text and not re.fullmatch(r"[A-Za-z0-9_-]+", text):
-        raise ValueError(f"{text!r}: a link's name has letters, digits, - and _ only")
-    return text
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """`HOST:PORT` to bind, HOST an IP address (IPv6 in brackets) or `localhost`; ValueError says what is wrong."""
-    host, port = _split_port(text)
-    if port is None:
-        raise ValueError(f"{text!r} has no port")
-    if host.lower() == "localhost":
-        return "127.0.0.1", port
-    try:
-        return str(ipaddress.ip_address(host)), port
-    except ValueError:
-        raise ValueError(f"{host!r} is not an IP address of this host") from None
-
-
-def host_port_text(host: str, port: int) -> str:
-    """`HOST:PORT` with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def parse_host(text: str) -> str:
-    """A domain name or IP address (IPv6 in brackets) in small letters and without brackets; ValueError for neither."""
-    bare = text.strip()
-    if bare.startswith("[") and bare.endswith("]"):
-        return str(ipaddress.IPv6Address(bare[1:-1]))
-    if not _NAME.fullmatch(bare):
-        raise ValueError(f"{text!r} is not a host name")
-    return bare.rstrip(".").lower()
-
-
-def _advertised(text: str, port: int) -> tuple[str, int]:
-    host, own_port = _split_port(text)
-    if own_port == 0:
-        raise ValueError(f"{text!r}: port 0 cannot be advertised")
-    return parse_host(f"[{host}]" if ":" in host else host), port if own_port is None else own_port
-
-
-def _split_port(text: str) -> tuple[str, int | None]:
-    """HOST, [HOST], HOST:PORT or [HOST]:PORT; the host comes without brackets."""
-    text = text.strip()
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError(f"{text!r} is not HOST:PORT")
-        host, colon, digits = str(ipaddress.IPv6Address(host)), rest[:1], rest[1:]
-    else:
-        host, colon, digits = text.partition(":")
-        if ":" in digits:
-            raise ValueError(f"{text!r}: an IPv6 address stands in brackets, [::1]:5060")
-    if not host:
-        raise ValueError(f"{text!r} has no host")
-    if not colon:
-        return host, None
-    if not (digits.isascii() and digits.isdigit() and int(digits) <= 65535):
-        raise ValueError(f"{text!r}: the port is not a number from 0 to 65535")
-    return host, int(digits)
-
-
 def _path(text: str) -> Path:
     if not text:
         raise ValueError("an empty path")
@@ -532,7 +390,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
     "links": (tuple[str, ...], _links),
     "session_manager": (str, parse_address),
-    "name": (str, _link_name),
+    "name": (str, link_name),
     "challenge": (dict[str, str], read_challenges),
 }
 """Fields written in a form of their own: the shape of the text, and its reader (ValueError for a wrong one)."""

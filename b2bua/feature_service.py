@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from b2bua import PRODUCT, __version__
-from b2bua.config import ConfigError, Settings, host_port_text
+from b2bua.config import ConfigError, Settings
+from b2bua.config_addresses import host_port_text
 from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.http.metrics import ServerMetrics

@@ -17,7 +17,8 @@ from twisted.internet.defer import DeferredList
 from twisted.internet.error import CannotListenError
 
 from b2bua import __version__
-from b2bua.config import ConfigError, host_port_text
+from b2bua.config import ConfigError
+from b2bua.config_addresses import host_port_text
 from b2bua.feature_server.loader import LoadError
 from b2bua.observer import Observer
 from b2bua.pauses import CollectorPauses

@@ -13,7 +13,8 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
-from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, SUPPORTED_TRANSPORTS, Settings, host_port_text
+from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, Settings
+from b2bua.config_addresses import SUPPORTED_TRANSPORTS, host_port_text
 from b2bua.sip.digest_algorithms import STRENGTH
 from b2bua.store.opening import without_password
 

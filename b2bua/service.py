@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
-from b2bua.config import IN_PROCESS, ConfigError, Link, Listen, Settings, host_port_text
+from b2bua.config import IN_PROCESS, ConfigError, Settings
+from b2bua.config_addresses import Link, Listen, host_port_text
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua import config
-from b2bua.config import FIELDS, ConfigError, Link, Listen, Settings, line_of, load_settings, parse_address, parse_listen
+from b2bua import config, config_addresses
+from b2bua.config import FIELDS, ConfigError, Settings, line_of, load_settings
+from b2bua.config_addresses import Link, Listen, parse_address, parse_listen
 
 SAMPLE = Path(__file__).resolve().parent.parent / "deploy" / "b2bua.toml"
 
@@ -302,7 +303,7 @@ _addresses = st.ip_addresses().filter(lambda address: getattr(address, "scope_id
 _advertised = st.tuples(_addresses | st.just("pbx.example.com"), st.integers(1, 65535))
 
 
-@given(st.sampled_from(config.KNOWN_TRANSPORTS), _addresses, st.integers(0, 65535), st.none() | _advertised)
+@given(st.sampled_from(config_addresses.KNOWN_TRANSPORTS), _addresses, st.integers(0, 65535), st.none() | _advertised)
 def test_listen_prints_as_it_parses(transport, host, port, advertised):
     listen = Listen(transport, host, port, advertised)
     assert parse_listen(str(listen)) == listen

@@ -30,9 +30,10 @@ ALLOWED: dict[str, set[str]] = {
     "trace": {"sip", "trace"},
     "store": {"sip", "store"},
     "http": {"sip", "trace", "http"} | RECORDS,
+    "config_addresses": set(),
     "config_tables": {"sip"},
-    "config": {"sip", "config_tables"},
-    "reference": {"sip", "config", "store.opening"},
+    "config": {"sip", "config_addresses", "config_tables"},
+    "reference": {"sip", "config", "config_addresses", "store.opening"},
     "reload": {"config", "reference", "feature_server.loader", "store.interface"},
     "preflight": {"sip", "config", "feature_server", "store"},
     "cli_config": {"config", "reference", "preflight"},
@@ -40,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "pauses": set(),
     "live_state": {"session_manager", "feature_server", "transport", "reload"} | RECORDS,
     "": set(),
-    "process": {"config", "feature_server.loader", "pauses"},
+    "process": {"config", "config_addresses", "feature_server.loader", "pauses"},
     "plugins": {"feature_server", "sip", "plugins"},
 }
 """Room (or file at the top of b2bua) → what it may import: a room, or one module of it. The composition roots may import

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from b2bua.config import FIELDS, Listen, Settings, load_settings
+from b2bua.config import FIELDS, Settings, load_settings
+from b2bua.config_addresses import Listen
 from b2bua.reference import AT_RUN_TIME, _bounds, meanings, range_of, written
 
 

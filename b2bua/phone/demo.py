@@ -21,7 +21,8 @@ from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from b2bua.config import ConfigError, Listen, Settings
+from b2bua.config import ConfigError, Settings
+from b2bua.config_addresses import Listen
 from b2bua.feature_server.loader import LoadError
 from b2bua.phone.agent import Identity
 from b2bua.phone.call import Call, CallState

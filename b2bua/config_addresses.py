@@ -1,0 +1,163 @@
+"""Listeners and links as they are written in the settings: transports, hosts and ports (RFC 3261 §19.1.1 for hosts).
+
+A `parse_…` raises ValueError with a sentence that says what is wrong.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final
+
+KNOWN_TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
+SUPPORTED_TRANSPORTS: Final = ("udp", "tcp")
+"""What a listener can be opened for today; the others are understood and refused by `Settings.check`."""
+
+LINK_TRANSPORTS: Final = ("udp", "tcp")
+"""What a feature server can be linked by."""
+TRUSTED_NETWORKS: Final = tuple(
+    ipaddress.ip_network(text) for text in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+"""Loopback and the private networks of RFC 1918 and RFC 4193: on a link the address is all that proves who speaks."""
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One listener, written `TRANSPORT:HOST:PORT[/ADVERTISED]`; IPv6 hosts stand in brackets there and without them here."""
+
+    transport: str
+    """`udp`, `tcp`, `tls`, `ws`, `wss`."""
+    host: str
+    """The address to bind; `0.0.0.0` and `::` are wildcards."""
+    port: int
+    """0 = any free one."""
+    advertised: tuple[str, int] | None = None
+    """What peers are told instead; its port is the listener's unless given (0 = the port that was bound)."""
+
+    def __str__(self) -> str:
+        text = f"{self.transport}:{host_port_text(self.host, self.port)}"
+        if self.advertised is None:
+            return text
+        host, port = self.advertised
+        bare = host_port_text(host, port).removesuffix(f":{port}")
+        return f"{text}/{bare}" if port == self.port else f"{text}/{bare}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A feature server elsewhere, written `NAME=udp:HOST:PORT=HOST:PORT`: our listener for it, and where it is."""
+
+    name: str
+    """Stands as `;fs=NAME` in its Contacts; its own `name` is the same."""
+    listen: Listen
+    """Our end: what comes in here comes from the feature server."""
+    peer: tuple[str, int]
+    """Address and port that it sends from and hears on; nobody else is heard on this listener."""
+
+
+def parse_listen(text: str) -> Listen:
+    """`udp:HOST:PORT[/ADVERTISED]`; ValueError says what is wrong."""
+    transport, _, rest = text.partition(":")
+    transport = transport.lower()
+    if transport not in KNOWN_TRANSPORTS:
+        raise ValueError(f"{text!r}: the transport is none of {', '.join(KNOWN_TRANSPORTS)}")
+    address, slash, shown = rest.partition("/")
+    host, port = parse_address(address)
+    return Listen(transport, host, port, _advertised(shown, port) if slash else None)
+
+
+def parse_link(text: str) -> Link:
+    """`NAME=udp:HOST:PORT=HOST:PORT`; ValueError says what is wrong."""
+    name, _, rest = text.partition("=")
+    ours, equals, theirs = rest.partition("=")
+    if not equals:
+        raise ValueError(f"{text!r} is not NAME=TRANSPORT:HOST:PORT=HOST:PORT")
+    listen = parse_listen(ours)
+    if listen.advertised is not None:
+        raise ValueError(f"{text!r}: a link has no other address to be advertised")
+    peer = parse_address(theirs)
+    check_link(listen, peer)
+    if not link_name(name):
+        raise ValueError(f"{text!r}: the link has no name")
+    return Link(name, listen, peer)
+
+
+def check_link(listen: Listen, peer: tuple[str, int]) -> None:
+    """ValueError for two ends that make no link."""
+    if listen.transport not in LINK_TRANSPORTS:
+        raise ValueError(f"{listen}: a link is by {' or '.join(LINK_TRANSPORTS)}")
+    for host in (listen.host, peer[0]):
+        address = ipaddress.ip_address(host)
+        if not any(address in network for network in TRUSTED_NETWORKS):
+            raise ValueError(
+                f"{host} is neither loopback nor private; a link is not encrypted and proves its peer by the address alone"
+            )
+    if (":" in listen.host) != (":" in peer[0]):
+        raise ValueError(f"{listen} and {host_port_text(*peer)}: one is IPv4, the other IPv6")
+    if not peer[1]:
+        raise ValueError(f"{host_port_text(*peer)}: the peer's port is needed")
+
+
+def link_name(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z0-9_-]+", text):
+        raise ValueError(f"{text!r}: a link's name has letters, digits, - and _ only")
+    return text
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`HOST:PORT` to bind, HOST an IP address (IPv6 in brackets) or `localhost`; ValueError says what is wrong."""
+    host, port = _split_port(text)
+    if port is None:
+        raise ValueError(f"{text!r} has no port")
+    if host.lower() == "localhost":
+        return "127.0.0.1", port
+    try:
+        return str(ipaddress.ip_address(host)), port
+    except ValueError:
+        raise ValueError(f"{host!r} is not an IP address of this host") from None
+
+
+def host_port_text(host: str, port: int) -> str:
+    """`HOST:PORT` with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def parse_host(text: str) -> str:
+    """A domain name or IP address (IPv6 in brackets) in small letters and without brackets; ValueError for neither."""
+    bare = text.strip()
+    if bare.startswith("[") and bare.endswith("]"):
+        return str(ipaddress.IPv6Address(bare[1:-1]))
+    if not _NAME.fullmatch(bare):
+        raise ValueError(f"{text!r} is not a host name")
+    return bare.rstrip(".").lower()
+
+
+def _advertised(text: str, port: int) -> tuple[str, int]:
+    host, own_port = _split_port(text)
+    if own_port == 0:
+        raise ValueError(f"{text!r}: port 0 cannot be advertised")
+    return parse_host(f"[{host}]" if ":" in host else host), port if own_port is None else own_port
+
+
+def _split_port(text: str) -> tuple[str, int | None]:
+    """HOST, [HOST], HOST:PORT or [HOST]:PORT; the host comes without brackets."""
+    text = text.strip()
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError(f"{text!r} is not HOST:PORT")
+        host, colon, digits = str(ipaddress.IPv6Address(host)), rest[:1], rest[1:]
+    else:
+        host, colon, digits = text.partition(":")
+        if ":" in digits:
+            raise ValueError(f"{text!r}: an IPv6 address stands in brackets, [::1]:5060")
+    if not host:
+        raise ValueError(f"{text!r} has no host")
+    if not colon:
+        return host, None
+    if not (digits.isascii() and digits.isdigit() and int(digits) <= 65535):
+        raise ValueError(f"{text!r}: the port is not a number from 0 to 65535")
+    return host, int(digits)
