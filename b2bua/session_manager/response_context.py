@@ -66,6 +66,12 @@ class ResponseContext:
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         status = response.status
+        if response.names.count("Via") < 2 and len(response.elements("Via")) < 2:
+            # Ours alone: nobody is left to forward it to (§16.7 step 3). What the branch really wants to say is not known.
+            if status >= 200:
+                self._branch_done(transaction)
+                self._failed_here(502)
+            return
         if status < 200:
             if status > 100 and not self._final:
                 if transaction in self._timers_c:

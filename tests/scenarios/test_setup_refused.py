@@ -39,6 +39,27 @@ def test_503_of_one_phone_is_500(scene: Scene) -> None:
     alice >> a.ack(alice << "500 INVITE")
 
 
+@pytest.mark.parametrize("status", [200, 486])
+def test_an_answer_without_the_vias_it_should_bring(scene: Scene, status: int) -> None:
+    """It cannot be forwarded (RFC 3261 §16.7 step 3), and the caller does not wait for a better one."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob)
+    bob >> _with_one_via(b.answer(arrived, 180))
+    alice.hears_nothing()
+    bob >> _with_one_via(b.answer(arrived, status))
+    if status >= 300:
+        bob << "ACK"
+    alice >> a.ack(alice << "502 INVITE")
+
+
+def _with_one_via(answer: str) -> str:
+    head, blank, body = answer.partition("\r\n\r\n")
+    lines = head.split("\r\n")
+    vias = [line for line in lines if line.startswith("Via:")]
+    assert len(vias) > 1
+    return "\r\n".join(line for line in lines if line not in vias[1:]) + blank + body
+
+
 def test_callee_that_does_not_answer_at_all(scene: Scene) -> None:
     alice, bob = scene.phone("6001"), scene.phone("6002")
     a, _b, _ = invite(alice, bob)
