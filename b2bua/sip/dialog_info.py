@@ -71,7 +71,7 @@ class DialogInfo(NamedTuple):
         dialogs = "".join(map(_dialog, self.dialogs))
         document = (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<dialog-info xmlns="{NAMESPACE}" version="{self.version}" '
-            f'state="{self.state}" entity="{_text(self.entity)}">\n{dialogs}</dialog-info>\n'
+            f'state="{_text(self.state)}" entity="{_text(self.entity)}">\n{dialogs}</dialog-info>\n'
         )
         return _ILLEGAL.sub("\ufffd", document).encode()
 
@@ -87,10 +87,10 @@ def _dialog(dialog: DialogState) -> str:
     attributes = [("id", dialog.id), ("call-id", dialog.call_id), ("local-tag", dialog.local_tag)]
     attributes += [("remote-tag", dialog.remote_tag), ("direction", dialog.direction)]
     head = "".join(f' {name}="{_text(value)}"' for name, value in attributes if value)
-    event = f' event="{dialog.event}"' if dialog.event else ""
+    event = f' event="{_text(dialog.event)}"' if dialog.event else ""
     # RFC 4235 §4.4 leaves the order free, phones do not: <local> stands before <remote>.
     sides = _participant("local", dialog.local) + _participant("remote", dialog.remote)
-    return f"<dialog{head}><state{event}>{dialog.state}</state>{sides}</dialog>\n"
+    return f"<dialog{head}><state{event}>{_text(dialog.state)}</state>{sides}</dialog>\n"
 
 
 def _participant(element: str, side: Participant) -> str:
@@ -100,7 +100,7 @@ def _participant(element: str, side: Participant) -> str:
     identity = f"<identity{display}>{_text(side.identity)}</identity>\n" if side.identity else ""
     target = ""
     if side.target:
-        param = f'<param pname="{RENDERING}" pval="{side.rendering}"/>' if side.rendering else ""
+        param = f'<param pname="{RENDERING}" pval="{_text(side.rendering)}"/>' if side.rendering else ""
         uri = _text(side.target)
         target = f'<target uri="{uri}">{param}</target>\n' if param else f'<target uri="{uri}"/>\n'
     return f"\n<{element}>\n{identity}{target}</{element}>"
@@ -125,7 +125,7 @@ def parse_dialog_info(body: bytes) -> DialogInfo:
 
 
 def _known(value: str | None, words: tuple[str, ...]) -> str:
-    """The value if it is one of the words of the schema, else "": it goes unescaped into the documents of others."""
+    """The value if it is one of the words of the schema, else "": it goes into the documents of others."""
     return value if value in words else ""
 
 

@@ -161,3 +161,12 @@ REMOTE_DTD = '<!DOCTYPE d SYSTEM "http://192.0.2.1/d.dtd"><dialog-info entity="s
 def test_what_is_refused(body):
     with pytest.raises(MalformedValue):
         parse_dialog_info(body.encode())
+
+
+def test_what_is_no_word_of_the_schema_is_escaped_all_the_same() -> None:
+    """Whoever makes a document answers for its words; none may break out of its place in it."""
+    odd = DialogState("d1", NASTY, direction=NASTY, local=Participant("sip:a@b", "sip:a@c", NASTY), event=NASTY)
+    root = fromstring(DialogInfo("sip:a@b", (odd,), state=NASTY).encode())
+    state = root.find(f"{{{NAMESPACE}}}dialog/{{{NAMESPACE}}}state")
+    assert (root.get("state"), state.text, state.get("event")) == (NASTY, NASTY, NASTY)
+    assert root.find(f".//{{{NAMESPACE}}}param").get("pval") == NASTY

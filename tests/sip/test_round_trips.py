@@ -258,9 +258,11 @@ def test_values_that_are_none_raise_malformed_value(text):
 
 
 anything = st.text(max_size=12)
-sides = st.builds(Participant, anything, anything.map(str.strip), st.sampled_from(["", "yes", "no"]), anything)
+sides = st.builds(Participant, anything, anything.map(str.strip), st.sampled_from(["", "yes", "no"]) | anything, anything)
 
-dialogs_of_anything = st.builds(DialogState, anything.filter(bool), st.sampled_from(STATES), local=sides)
+dialogs_of_anything = st.builds(
+    DialogState, anything.filter(bool), st.sampled_from(STATES), anything, anything, anything, anything, sides, sides, anything
+)
 
 
 @properties
