@@ -72,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     aliases: tuple[str, ...] = ()
     """Further domain names that mean this domain."""
     registration_expires_min: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 60
-    """Seconds; a shorter registration is refused with 423 (RFC 3261 §10.3)."""
+    """Seconds; a shorter registration is refused with 423, one of an hour or more never (RFC 3261 §10.3)."""
     registration_expires_max: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 3600
     """Seconds; a longer registration is shortened to this."""
     registration_expires_default: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 3600

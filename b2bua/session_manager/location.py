@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 
-from b2bua.sip.address import Address
+from b2bua.sip.address import Address, parse_address
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import Flow, Flows, HostPort
 from b2bua.sip.uri import Uri, equivalent, parse_uri
@@ -32,10 +32,11 @@ class Binding:
     source: HostPort
     """Where the REGISTER came from."""
     nat: bool
-    """Whether the phone is reached at `source` and not at its Contact."""
+    """Whether the phone, or the first hop of its path, is reached at `source` and not where it says."""
     instance: str = ""
     reg_id: int = 0
     path: tuple[str, ...] = ()
+    """The Path values of the REGISTER as sent, the hop next to us first (RFC 3327)."""
     user_agent: str = ""
 
     def same_contact(self, instance: str, reg_id: int, uri: Uri) -> bool:
@@ -50,8 +51,17 @@ class Binding:
         return self.aor, self.uri, self.listener, self.source
 
     def flow(self, flows: Flows) -> Flow | None:
-        """The flow that reaches this contact; None when its listener is gone, or its connection and there is no other way."""
-        return way_to(flows, self.listener, self.source, self.nat, parse_uri(self.uri))
+        """The flow that reaches this contact; None when its listener is gone, or its connection and there is no other way.
+
+        It leads to the first hop of the path where there is one (RFC 3327 §5.4, RFC 3261 §16.6 step 7).
+        """
+        next_hop = parse_address(self.path[0]).parsed_uri() if self.path else parse_uri(self.uri)
+        return way_to(flows, self.listener, self.source, self.nat, next_hop)
+
+    @property
+    def by_flow(self) -> bool:
+        """Whether only its flow leads there in a dialog, too: its Contact cannot be reached, or not past its path."""
+        return self.nat or bool(self.path)
 
 
 _listener = attrgetter("listener")
@@ -141,6 +151,7 @@ def is_address(host: str) -> bool:
 
 def way_to(flows: Flows, listener: str, source: HostPort, through_nat: bool, uri: Uri) -> Flow | None:
     """The flow to a phone that wrote from `source` to a listener and whose Contact is `uri`; None when there is none.
+    With a proxy before the phone, `uri` is that one's.
 
     Over UDP that is its Contact, unless it is behind NAT; over a stream the connection that it opened itself (RFC 5626
     §5.3), and a new one to its Contact where that is gone. `transport` in the Contact counts for new ways (RFC 3263 §4.1).

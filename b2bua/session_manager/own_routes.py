@@ -35,6 +35,8 @@ class OwnRoutes:
     """The Call-ID under which it went to the application that brings it back."""
     texts: tuple[str, ...] = ()
     """The tokens as sent, for the Record-Route that goes in again."""
+    beyond: Uri | None = None
+    """The topmost Route that is not ours: a proxy before the phone that record-routed, or was in its Path."""
 
 
 NONE = OwnRoutes()
@@ -82,6 +84,7 @@ def _read(request: Request, domain: Domain, tokens: Tokens) -> OwnRoutes:
     for value in request.elements("Route"):
         uri = _uri_of(value)
         if not domain.is_alias(uri.host, uri.port):
+            own.beyond = uri
             break
         own.count += 1
         if own.count > MAX_OWN:

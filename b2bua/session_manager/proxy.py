@@ -140,7 +140,7 @@ class Proxy:
             name = arrival.link.name if arrival.link is not None else ""
             if arrival.link is not None and arrival.link.over_network:
                 self._record_route(forwarded, arrival.source)
-            self._record_route(forwarded, flow, self._tokens.flow(flow, request.call_id, CALLEE, binding.nat, name))
+            self._record_route(forwarded, flow, self._tokens.flow(flow, request.call_id, CALLEE, binding.by_flow, name))
         return forwarded
 
     def forward_in_dialog(self, arrival: Arrival) -> None:
@@ -164,12 +164,12 @@ class Proxy:
         if first.direction == BETWEEN:
             return self._other_of_two(first, arrival.link)
         if arrival.link is not None:
-            return self._flow_of(first, arrival.request)
+            return self._flow_of(first, arrival)
         if second is not None:
             # One token twice, or behind one that leads to a link, would have us send wherever the Request-URI says.
             if first.link or first.direction == second.direction:
                 raise SipError(403, "Routes Of Different Dialogs")
-            return self._flow_of(second, arrival.request)
+            return self._flow_of(second, arrival)
         uri = arrival.request.parsed_uri()
         if self._domain.is_alias(uri.host, uri.port):
             # The token says it too: some phones lose the parameters of the Request-URI.
@@ -185,8 +185,9 @@ class Proxy:
             raise SipError(403, "Route Of A Feature Server")
         return called.flow if sender is calling else calling.flow
 
-    def _flow_of(self, token: FlowToken, request: Request) -> Flow:
-        flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, request)
+    def _flow_of(self, token: FlowToken, arrival: Arrival) -> Flow:
+        beyond = arrival.routes.beyond
+        flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond)
         if flow is None:
             raise SipError(430)
         return flow

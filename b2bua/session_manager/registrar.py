@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Final
 
 from b2bua.observer import Observer
@@ -16,6 +17,8 @@ from b2bua.sip.message import Request, Response, response_to
 
 MAX_CONTACTS: Final = 10
 """Bindings per user: more desks than a lab user has; bounds what one set of credentials can fill."""
+HOUR: Final = 3600
+"""What is never too brief (RFC 3261 §10.3 step 7), and what a malformed `expires` stands for (§10.2.1)."""
 
 Saved = Callable[[Exception | None], None]
 Save = Callable[[str, Sequence[Binding], Saved], None]
@@ -24,7 +27,8 @@ Save = Callable[[str, Sequence[Binding], Saved], None]
 
 @dataclass(frozen=True, slots=True)
 class ExpiryLimits:
-    """Seconds a registration lasts: below `least` is refused with 423, above `most` cut, nothing said gets `default`."""
+    """Seconds a registration lasts: below `least` is refused with 423 (from an hour on never, RFC 3261 §10.3 step 7), above
+    `most` cut, nothing said gets `default`."""
 
     least: int = 60
     most: int = 3600
@@ -101,6 +105,8 @@ class Registrar:
             return ()
         if len(contacts) > 2 * MAX_CONTACTS:  # all of the old ones to remove, and as many new ones
             raise SipError(403, "Too Many Contacts")
+        if contacts and request.has("Path"):
+            self._check_path(request)
         for value in contacts:
             bindings = self._with_contact(request, user, source, value, bindings)
         if len(bindings) > MAX_CONTACTS:
@@ -110,6 +116,15 @@ class Registrar:
     def _check_star(self, request: Request, contacts: list[str]) -> None:
         if len(contacts) > 1 or request.integer("Expires") != 0:
             raise SipError(400, "Contact * Wants Expires 0 And No Other Contact")
+
+    def _check_path(self, request: Request) -> None:
+        """It becomes Routes. None may be ourselves: calls would come back until 483."""
+        for value in request.elements("Path"):
+            hop = parse_address(value).parsed_uri()
+            if hop.scheme not in ("sip", "sips") or not hop.host:
+                raise MalformedValue("Path")
+            if self._domain.is_listener(hop.host, hop.port):
+                raise SipError(403, "Path Is This Server")
 
     def _with_contact(
         self, request: Request, user: str, source: Flow, value: str, bindings: list[Binding]
@@ -131,30 +146,32 @@ class Registrar:
                 kept.append(binding)
         if expires == 0:
             return kept
-        via = request.top_via
+        via, path = request.top_via, tuple(request.elements("Path"))
+        nearest = parse_address(path[0]) if path else contact  # who sent this to us
         binding = Binding(
             user, without_expires(value), contact.uri, request.call_id, request.cseq, self._wall() + expires, source.listener,
-            source.remote, behind_nat(contact, via.host, via.port, source.remote, source.reliable), instance, reg_id,
-            tuple(request.elements("Path")), request.get("User-Agent") or "",
+            source.remote, behind_nat(nearest, via.host, via.port, source.remote, source.reliable), instance, reg_id,
+            path, request.get("User-Agent") or "",
         )  # fmt: skip
         return [binding, *kept]
 
     def _expires(self, request: Request, contact: Address) -> int:
         """Seconds granted: the Contact's own parameter, else Expires, else the default (RFC 3261 §10.3 step 7)."""
         value = contact.parameter("expires")
-        if value is not None and value.isascii() and value.isdigit():
-            wanted = int(value[:10])
-        else:
+        if value is None:
             stated = request.integer("Expires")
             wanted = self._limits.default if stated is None else stated
-        if 0 < wanted < self._limits.least:
+        else:
+            wanted = int(value[:10]) if value.isascii() and value.isdigit() else HOUR
+        if 0 < wanted < min(self._limits.least, HOUR):
             raise SipError(423, "", ("Min-Expires", str(self._limits.least)))
         return min(wanted, self._limits.most)
 
     def _listing(self, request: Request, bindings: Sequence[Binding]) -> Response:
-        """200 with every binding, each Contact as it was sent with the seconds it has left."""
+        """200 with every binding, each Contact as it was sent with the seconds it has left, and Date (RFC 3261 §10.3 step 8)."""
         response = response_to(request, 200)
         now = self._wall()
+        response.append("Date", formatdate(now, usegmt=True))
         for binding in bindings:
             left = max(int(binding.expires_at - now + 0.5), 0)
             response.append("Contact", f"{binding.contact};expires={left}")

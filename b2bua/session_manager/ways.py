@@ -6,7 +6,7 @@ from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.location import Binding, Location, way_to
 from b2bua.sip.flow import Flow, Flows, HostPort
 from b2bua.sip.message import Request
-from b2bua.sip.uri import equivalent, parse_uri
+from b2bua.sip.uri import Uri, equivalent, parse_uri
 
 
 class Ways:
@@ -17,11 +17,14 @@ class Ways:
         self._location = location
         self._domain = domain
 
-    def to_phone(self, listener: str, remote: HostPort, through_nat: bool, request: Request) -> Flow | None:
+    def to_phone(
+        self, listener: str, remote: HostPort, through_nat: bool, request: Request, beyond: Uri | None = None
+    ) -> Flow | None:
         """The flow to a phone that wrote from `remote` to a listener; None when there is no way (any more).
 
-        One in the open may have moved its Contact by a re-INVITE (target refresh): the Request-URI has it. One on another
-        connection by now, or whose hole in the NAT is another, has told so by its last REGISTER.
+        A Route `beyond` ours names the next hop (RFC 3261 §16.6 step 7). A phone in the open may have moved its Contact by
+        a re-INVITE (target refresh): the Request-URI has it. One on another connection by now, or whose hole in the NAT is
+        another, has told so by its last REGISTER.
         """
         stream = not listener.startswith("udp:")
         if stream or through_nat:
@@ -31,7 +34,7 @@ class Ways:
                 flow = binding.flow(self._flows)
                 if flow is not None:
                     return flow
-        return way_to(self._flows, listener, remote, through_nat, request.parsed_uri())
+        return way_to(self._flows, listener, remote, through_nat, beyond or request.parsed_uri())
 
     def again(self, flow: Flow, request: Request) -> Flow:
         """The flow itself while its connection stands, else another to the same phone; itself too where there is none."""

@@ -136,6 +136,11 @@ class Flows:
         (binding("sip:6001@[2001:db8::10]:5070"), ("2001:db8::10", 5070)),
         (binding("sip:6001@192.0.2.10:5070", nat=True), SOURCE),
         (binding("sip:6001@phone.example.com"), SOURCE),  # a name would have to be looked up
+        # RFC 3327 §5.4: towards the first hop of its path.
+        (binding(path=("<sip:t@192.0.2.20:5070;lr>", "<sip:192.0.2.21;lr>")), ("192.0.2.20", 5070)),
+        (binding(path=("<sip:192.0.2.20;lr>",)), ("192.0.2.20", 5060)),
+        (binding(path=("<sip:edge.example.com;lr>",)), SOURCE),
+        (binding(path=("<sip:10.0.0.9;lr>",), nat=True), SOURCE),
     ],
 )
 def test_the_flow(one: Binding, remote: HostPort) -> None:

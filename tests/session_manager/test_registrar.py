@@ -151,8 +151,9 @@ def test_the_trace_learns_the_contact(world: World) -> None:
         (PHONE, 2**32, 3600),
         (PHONE + ";expires=120", 600, 120),  # its own parameter goes first
         (PHONE + ";expires=99999999999999999999", 600, 3600),
-        (PHONE + ";expires=soon", 600, 600),
-        (PHONE + ";expires", None, 1800),
+        (PHONE + ";expires=soon", 600, 3600),  # malformed (§10.2.1), whatever Expires says
+        (PHONE + ";expires=-1", 0, 3600),
+        (PHONE + ";expires", None, 3600),
     ],
 )
 def test_what_is_granted(world: World, contact: str, expires: int | None, granted: int) -> None:
@@ -167,6 +168,27 @@ def test_too_brief_is_423(world: World, contact: str, expires: int) -> None:
     error = world.refused(contact, expires=expires)
     assert (error.status, error.headers) == (423, (("Min-Expires", "60"),))
     assert world.count("too_brief") == 1
+
+
+@pytest.mark.parametrize(
+    ("expires", "granted"), [(1, 0), (3599, 0), (3600, 3600), (7199, 7199), (7200, 7200), (9000, 8000), (0, None)]
+)
+def test_an_hour_is_never_too_brief(world: World, expires: int, granted: int | None) -> None:
+    """A minimum of more than an hour is asked for, not enforced (§10.3 step 7)."""
+    world.registrar.follow(ExpiryLimits(7200, 8000, 7200))
+    if granted == 0:
+        error = world.refused(PHONE, expires=expires)
+        assert (error.status, error.headers) == (423, (("Min-Expires", "7200"),))
+        return
+    assert world.listed(PHONE, expires=expires) == ([] if granted is None else [f"{PHONE};expires={granted}"])
+
+
+@pytest.mark.parametrize("contacts", [(), (PHONE,)], ids=["query", "binding"])
+def test_the_200_carries_the_date(world: World, contacts: tuple[str, ...]) -> None:
+    """Step 8; RFC 3261 §20.17: RFC 1123 form, GMT."""
+    world.clock.start = 1_289_690_940.0
+    response = world.register(*contacts)
+    assert response is not None and response.get_all("Date") == ["Sat, 13 Nov 2010 23:29:00 GMT"]
 
 
 def test_expires_that_is_no_number(world: World) -> None:
@@ -282,6 +304,43 @@ def test_where_it_came_from_is_kept(world: World, sent_by: str, nat: bool) -> No
     world.register(PHONE, sent_by=sent_by, flow=FakeFlow(remote=("203.0.113.7", 40000)))
     [binding] = world.location.bindings("6001")
     assert (binding.source, binding.listener, binding.nat) == (("203.0.113.7", 40000), "udp:192.0.2.1:5060", nat)
+
+
+# -- Path (RFC 3327 §5.3) -----------------------------------------------------------------------------------------
+
+
+def test_the_path_is_kept_in_order_and_echoed(world: World) -> None:
+    """Two lines or one, the hop next to us first."""
+    path = ("<sip:edge@203.0.113.7:5070;lr>", "<sip:inner.example.com;lr;ob>")
+    for more in ((("Path", path[0]), ("Path", path[1])), (("Path", ", ".join(path)),)):
+        response = world.register(PHONE, more=more)
+        assert response is not None and response.elements("Path") == list(path)
+        assert world.location.bindings("6001")[0].path == path
+
+
+@pytest.mark.parametrize("value", ["nonsense", "<nonsense>", "<tel:+15551234>", "<sip:>", "<sip:p.example.com;lr>, <x>"])
+def test_a_path_that_is_none_is_400(world: World, value: str) -> None:
+    assert world.refused(PHONE, more=(("Path", value),)).status == 400
+
+
+@pytest.mark.parametrize("value", ["<sip:192.0.2.1;lr>", "<sip:203.0.113.7;lr>, <sip:x@192.0.2.1:5060;lr>"])
+def test_a_path_through_ourselves_is_403(world: World, value: str) -> None:
+    assert world.refused(PHONE, more=(("Path", value),)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "sent_by", "nat"),
+    [
+        ("<sip:203.0.113.7:5070;lr>", "203.0.113.7:40000", False),  # an edge that takes calls at another port
+        ("<sip:10.0.0.9:5070;lr>", "10.0.0.9:5070", True),  # an edge behind NAT itself
+        ("<sip:edge.example.com;lr>", "203.0.113.7:40000", True),  # a name: only the flow is known
+    ],
+)
+def test_behind_nat_is_the_hop_next_to_us(world: World, path: str, sent_by: str, nat: bool) -> None:
+    flow = FakeFlow(remote=("203.0.113.7", 40000))
+    world.register("<sip:6001@10.0.0.5>", sent_by=sent_by, flow=flow, more=(("Path", path),))
+    [binding] = world.location.bindings("6001")
+    assert (binding.nat, binding.by_flow) == (nat, True)
 
 
 # -- the store ----------------------------------------------------------------------------------------------------
