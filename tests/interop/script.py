@@ -15,7 +15,7 @@ from tests.interop.server import DOMAIN
 FOLDER: Final = Path(__file__).resolve().parent / "scenarios"
 HOLD_REASON: Final = 'Reason: avaya-action;cause=1;text="Hold"'
 _REASONS: Final = {180: "Ringing", 200: "OK", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",
-                   488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated"}  # fmt: skip
+                   488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated", 603: "Decline"}  # fmt: skip
 
 
 def _fragment(name: str) -> str:
@@ -245,6 +245,12 @@ class Caller(Script):
         self._ack()
         return self
 
+    def rung(self, phones: int) -> Self:
+        """180 of up to that many phones, in any order."""
+        for _ in range(phones):
+            self.receive(180, optional="true")
+        return self
+
     def refused(self, status: int) -> Self:
         """A final failure to the INVITE."""
         self.receive(180, optional="true")
@@ -275,6 +281,7 @@ class Callee(Script):
         notes = [("uri", "Contact", _URI), ("peer", "From", _ADDRESS), ("me", "To", _ADDRESS)]
         if cancelled:
             notes += [("cseq", "CSeq", _ADDRESS), ("via1", "Via", _ADDRESS), ("via2", "Via", _ADDRESS)]
+            notes += [("route", "Record-Route", _ADDRESS)]
         self._noting("INVITE", *notes)
         self._routes = True
         self._respond(180, tag=self._tag)
@@ -297,3 +304,11 @@ class Callee(Script):
         self._elements.append(_fragment("terminated.xml").format(tag=self._tag))
         self.receive("ACK")
         return self
+
+    def accept_late(self) -> Self:
+        """CANCEL, but we have just answered: 200 to both (RFC 3261 §9.2), then our dialog is ended."""
+        self.receive("CANCEL")
+        self._respond(200, tag=self._tag)
+        self._elements.append(_fragment("late.xml").format(tag=self._tag, body=self._sdp("sendrecv", 42000)))
+        self.receive("ACK")
+        return self.byed()
