@@ -70,6 +70,7 @@ def test_both_are_busy(lab: Lab) -> None:
 
 
 def test_the_caller_gives_up_on_both(lab: Lab) -> None:
+    """SIPp takes the second 180, the same byte for byte, for a retransmission of the first and passes over it."""
     a, b = lab.phones(2)
     near, desk, mobile = forked(
         lab, Caller(b.user).invite().receive(180).pause(DECIDES_MS).cancel(),
