@@ -111,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds after which a call ends in any case; 0 = never."""
     links: tuple[Link, ...] = ()
     """Feature servers elsewhere, passed in this order after the one in this process: `NAME=udp:HOST:PORT=HOST:PORT`."""
-    link_heartbeat: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+    link_heartbeat: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 5.0
     """Seconds between two OPTIONS on a link, and after which one without an answer means that it is down."""
     session_manager: tuple[str, int] | None = None
     """Of `b2bua feature-server`: where Session Manager hears it, the listener in its `links`."""
@@ -137,15 +137,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bound = [(listen.transport, listen.host, listen.port) for listen in listeners if listen.port]
         for address in dict.fromkeys(bound):
             if bound.count(address) > 1:
-                yield f"listen: {Listen(*address)} stands there twice"
+                key = "listen" if bound[: len(self.listen)].count(address) > 1 else "links"
+                yield f"{key}: {Listen(*address)} stands there twice"
         names = [link.name for link in self.links]
         for name in dict.fromkeys(names):
             if names.count(name) > 1 or (name == IN_PROCESS and self.feature_server != "none"):
                 yield f"links: the name {name!r} is taken already"
-        low, high = self.registration_expires_min, self.registration_expires_max
-        if not low <= self.registration_expires_default <= high:
+        low, high, usual = self.registration_expires_min, self.registration_expires_max, self.registration_expires_default
+        if not low <= usual <= high:
+            keys = ("registration_expires_default", "registration_expires_max", "registration_expires_min")
+            ordinary = Settings()
+            # The one that was moved has a line in a file; a default has none.
+            moved = next(key for key in keys if getattr(self, key) != getattr(ordinary, key))
             yield (
-                f"registration_expires_default: {self.registration_expires_default} is not between "
+                f"{moved}: registration_expires_default ({usual}) is not between "
                 f"registration_expires_min ({low}) and registration_expires_max ({high})"
             )
         if 0 < self.session_expires < self.session_expires_min:

@@ -136,7 +136,10 @@ class FeatureService:
     # -- what went wrong, and who is there ---------------------------------------------------------------------
 
     def _link_changed(self, up: bool) -> None:
-        self._log.info("session manager found" if up else "session manager lost")
+        if up:
+            self._log.info("session manager found")
+        else:
+            self._log.warning("session manager lost")
 
     def _failed(self, error: BaseException, message: Message | None) -> None:
         call_id = message.get("Call-ID") if message is not None else None

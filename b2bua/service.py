@@ -234,7 +234,10 @@ class Server:
 
         def changed(up: bool) -> None:
             feature_link.up = up
-            self._log.info("feature server found" if up else "feature server lost", link=link.name)
+            if up:
+                self._log.info("feature server found", link=link.name)
+            else:
+                self._log.warning("feature server lost", link=link.name)
 
         heartbeat = Heartbeat(self.layer, flow, f"<sip:{self.settings.domain}>", self.settings.link_heartbeat, changed)
         feature_link.heard = heartbeat.heard

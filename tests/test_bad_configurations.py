@@ -89,10 +89,15 @@ FILES = {
     "unknown algorithm of a user": ('[user_digest_algorithms]\n6001 = ["X"]\n', "lab.toml:2: user_digest_algorithms.6001: unknown"),
     "conflict": (
         "registration_expires_max = 600\nregistration_expires_default = 900\n",
-        "lab.toml:2: registration_expires_default: 900 is not between registration_expires_min (60) and registration_expires_max",
+        "lab.toml:2: registration_expires_default: registration_expires_default (900) is not between registration_expires_min (60)",
     ),
     "conflict with a default": (
-        "registration_expires_min = 7200\n", "registration_expires_default: 3600 is not between registration_expires_min (7200)"
+        "registration_expires_min = 7200\n", "lab.toml:1: registration_expires_min: registration_expires_default (3600) is not between"
+    ),
+    "endless heartbeat": ("link_heartbeat = inf\n", "lab.toml:1: link_heartbeat: expected float <= 86400.0"),
+    "two links at one listener": (
+        'links = [\n  "a=udp:127.0.0.1:5070=127.0.0.1:5071",\n  "b=udp:127.0.0.1:5070=127.0.0.1:5072",\n]\n',
+        "lab.toml:1: links: udp:127.0.0.1:5070 stands there twice",
     ),
     "broken text": ('domain = "example.com"\nlisten = [\n', "lab.toml:"),
     "key twice": ("trace = 1\ntrace = 2\n", "lab.toml:2: Cannot overwrite a value"),
@@ -141,7 +146,7 @@ VARIABLES = {
     "B2BUA_CHALLENGE": ("BYE", "B2BUA_CHALLENGE: 'BYE' is not NAME=VALUE"),
     "B2BUA_DIGEST_ALGORITHMS": ("SHA256", "B2BUA_DIGEST_ALGORITHMS: unknown algorithm 'SHA256'; the nearest known algorithm is 'SHA-256'"),
     "B2BUA_USER_DIGEST_ALGORITHMS": ("6001=MD5+X", "B2BUA_USER_DIGEST_ALGORITHMS: 6001: unknown algorithm 'X'"),
-    "B2BUA_REGISTRATION_EXPIRES_DEFAULT": ("5", "B2BUA_REGISTRATION_EXPIRES_DEFAULT: 5 is not between"),
+    "B2BUA_REGISTRATION_EXPIRES_DEFAULT": ("5", "B2BUA_REGISTRATION_EXPIRES_DEFAULT: registration_expires_default (5) is not between"),
     "B2BUA_USERS": ("nowhere.csv", "B2BUA_USERS: nowhere.csv: No such file or directory"),
 }  # fmt: skip
 

@@ -247,7 +247,7 @@ def test_options_and_variables_are_named_in_their_errors():
         (Settings(listen=()), "at least one listener"),
         (Settings(listen=(Listen("udp", "127.0.0.1", 5060),) * 2), "udp:127.0.0.1:5060 stands there twice"),
         (Settings(registration_expires_default=30), "is not between registration_expires_min"),
-        (Settings(registration_expires_max=1800), "is not between registration_expires_min"),
+        (Settings(registration_expires_max=1800), "registration_expires_max: registration_expires_default (3600) is not between"),
         (Settings(session_expires=89), "is below session_expires_min (90)"),
     ],
 )
