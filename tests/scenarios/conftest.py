@@ -23,9 +23,9 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(params=["memory", "udp"])
+@pytest.fixture(params=["memory", "udp", "tcp"])
 def make_scene(request: pytest.FixtureRequest) -> Iterator[MakeScene]:
-    """Scenes with options: `make_scene(rule=late(0.1), reinvite="never")`; every scenario with either link to CM."""
+    """Scenes with options: `make_scene(rule=late(0.1), reinvite="never")`; every scenario with each link to CM."""
     made: list[Scene] = []
 
     def make(rule: Rule = perfect, **options: object) -> Scene:

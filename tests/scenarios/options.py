@@ -41,7 +41,7 @@ class Options:
     feature_server: bool = True
     keep_alive: float = 0.0
     requests_per_source: int = 1000
-    link: Literal["memory", "udp"] = "memory"
+    link: Literal["memory", "udp", "tcp"] = "memory"
     """Communication Manager in this process, or on another host."""
     heartbeat: float = 0.0
     """Seconds between two OPTIONS on the link; 0: none, and the link counts as up."""

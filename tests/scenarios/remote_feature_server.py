@@ -20,7 +20,7 @@ from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
 from tests.scenarios.options import DOMAIN, Options
-from tests.scenarios.virtual_network import VirtualNetwork, VirtualSocket
+from tests.scenarios.virtual_network import LINKS, VirtualNetwork, VirtualSocket
 
 
 class RemoteFeatureServer:
@@ -39,7 +39,7 @@ class RemoteFeatureServer:
         self.timers = Timers(network.clock.now, lambda error: failed(error, None))
         self.layer = TransactionLayer(self.timers, Identifiers(f"c0mman{start}{name}"), observer, PRODUCT)
         self._link = link
-        self._socket = VirtualSocket(network, address, self.recorder)
+        self._socket = VirtualSocket(network, address, self.recorder, LINKS[options.link])
         environment = Environment(
             name, DOMAIN, self.layer, self._socket.flow(link), observer, options.uniform or Random(6001).uniform,
             self.recorder.join, failed, options.limits,

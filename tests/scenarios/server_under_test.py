@@ -49,7 +49,7 @@ from b2bua.transport.memory import Turns, memory_link
 from plugins.communication_manager.lamps import Lamps
 from tests.scenarios.options import DOMAIN, Options, password
 from tests.scenarios.remote_feature_server import RemoteFeatureServer
-from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, SERVER, VirtualNetwork, VirtualSocket, VirtualUdp
+from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, LINKS, SERVER, VirtualNetwork, VirtualSocket, VirtualUdp
 from tests.scenarios.virtual_streams import VirtualTcp
 
 TCP_SERVER: Final[HostPort] = ("192.0.2.1", 5080)
@@ -177,7 +177,7 @@ class ServerUnderTest:
         return remote
 
     def _open_link(self, name: str, address: HostPort, link: HostPort) -> None:
-        flow = VirtualSocket(self.network, link, self.recorder).flow(address)
+        flow = VirtualSocket(self.network, link, self.recorder, LINKS[self.options.link]).flow(address)
         feature_link = FeatureLink(name, flow)
         self.links.add(feature_link)
         self.domain.listens_on([link])

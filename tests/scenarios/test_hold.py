@@ -58,7 +58,11 @@ def test_nine_steps(scene: Scene, reason: str, holder_is_caller: bool) -> None:
 
     # 4: SM → CM
     to_cm = one([message for message in scene.linked("SM", "CM", "INVITE") if isinstance(message, Request)])
-    ours = {"memory": "SIP/2.0/TCP sm.example.com:5060", "udp": "SIP/2.0/UDP 192.0.2.1:5070"}[scene.server.options.link]
+    ours = {
+        "memory": "SIP/2.0/TCP sm.example.com:5060",
+        "udp": "SIP/2.0/UDP 192.0.2.1:5070",
+        "tcp": "SIP/2.0/TCP 192.0.2.1:5070",
+    }[scene.server.options.link]
     assert (to_cm.get("Via") or "").startswith(f"{ours};branch=")
     assert len(to_cm.elements("Via")) == 2
     assert not to_cm.has("Proxy-Authorization")

@@ -113,7 +113,7 @@ def test_publication_is_refreshed_before_it_lapses(make_scene: MakeScene) -> Non
     count = len(published(scene, a.phone.aor))
     scene.advance(3590)
     # A feature server elsewhere is granted 120 s, as it may die alone.
-    refreshes = {"memory": 1, "udp": 37}[scene.server.options.link]
+    refreshes = {"memory": 1, "udp": 37, "tcp": 37}[scene.server.options.link]
     assert len(published(scene, a.phone.aor)) == count + refreshes
     assert scene.server.event_state.count() == 2
     hang_up(a, b)

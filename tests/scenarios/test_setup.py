@@ -66,8 +66,8 @@ def test_what_the_callee_sees_of_the_caller(scene: Scene) -> None:
     assert arrived.get("Subject") == "hello" and arrived.get("X-Unknown") == "kept"
     contact = arrived.contact()
     assert contact is not None and contact.uri.endswith("@192.0.2.1:5060;fs=cm")
-    ours = ["<sip:192.0.2.1:5070;lr>"] if scene.server.options.link == "udp" else []
-    assert arrived.elements("Record-Route")[1:] == ours and not arrived.has("Route")
+    ours = {"memory": [], "udp": ["<sip:192.0.2.1:5070;lr>"], "tcp": ["<sip:192.0.2.1:5070;transport=tcp;lr>"]}
+    assert arrived.elements("Record-Route")[1:] == ours[scene.server.options.link] and not arrived.has("Route")
     assert sdp.parse_origin(arrived.body).address == "IN IP4 192.0.2.1"
     assert sdp.without_origin(arrived.body) == sdp.without_origin(a.sdp().encode())
     assert arrived.get("P-Asserted-Identity") == "<sip:6001@example.com>"

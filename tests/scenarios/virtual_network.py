@@ -145,6 +145,12 @@ class VirtualNetwork:
             self._number += 1
             heappush(self._travelling, (self.clock.now() + delay, self._number, source, destination, data))
 
+    def carry(self, data: bytes, source: HostPort, destination: HostPort) -> None:
+        """Take one message of a connection: no rule touches it."""
+        self.note(self.name(source), self.name(destination), _parsed(data))
+        self._number += 1
+        heappush(self._travelling, (self.clock.now(), self._number, source, destination, data))
+
     def note(self, source: str, destination: str, message: Message | None, note: str = "") -> None:
         """Write down what passes; messages on a link in process do not come through `send`."""
         self.ladder.append(Step(self.clock.now(), source, destination, message, note))
@@ -204,19 +210,42 @@ class VirtualUdp:
         return self._socket.flow(remote)
 
 
+class VirtualConnection(VirtualUdp):
+    """A connection that stands for the whole scenario, as of a link by TCP: nothing is lost, doubled or overtaken."""
+
+    transport = "tcp"
+    via_transport = "TCP"
+    reliable = True
+
+    def __init__(self, socket: VirtualSocket, remote: HostPort) -> None:
+        super().__init__(socket, remote)
+        self.listener = f"tcp:{socket.address[0]}:{socket.address[1]}"
+
+    def send(self, message: Message) -> bytes:
+        data = message.encode()
+        if self._socket.recorder is not None:
+            self._socket.recorder.sent(self, message, data)
+        self._socket.network.carry(data, self.local, self.remote)
+        return data
+
+
 class VirtualSocket:
     """One bound address with its flows, one object a peer."""
 
-    def __init__(self, network: VirtualNetwork, address: HostPort, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self, network: VirtualNetwork, address: HostPort, recorder: Recorder | None = None,
+        kind: type[VirtualUdp] = VirtualUdp,
+    ) -> None:  # fmt: skip
         self.network = network
         self.address = address
         self.recorder = recorder
+        self._kind = kind
         self._flows: dict[HostPort, VirtualUdp] = {}
 
     def flow(self, remote: HostPort) -> VirtualUdp:
         found = self._flows.get(remote)
         if found is None:
-            found = self._flows[remote] = VirtualUdp(self, remote)
+            found = self._flows[remote] = self._kind(self, remote)
         return found
 
     # -- `b2bua.transport.listener_set.Listener` ---------------------------------------------------------------
@@ -243,6 +272,10 @@ class VirtualSocket:
 
     def close(self) -> None:
         return
+
+
+LINKS: Final = {"udp": VirtualUdp, "tcp": VirtualConnection}
+"""How a feature server on another host is linked."""
 
 
 def _parsed(data: bytes) -> Message | None:
