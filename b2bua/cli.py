@@ -20,7 +20,7 @@ from b2bua.config import ConfigError, Settings, load_settings, placed, survey
 from b2bua.sip.digest_algorithms import MD5
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.store.interface import Store, StoreError
-from b2bua.store.opening import open_store
+from b2bua.store.opening import database_path, open_store
 from b2bua.store.private_file import write_private
 from b2bua.store.users_file import htdigest_text, make_user, read_users
 
@@ -166,7 +166,7 @@ def add_user(name: str, **options: str | None) -> int:
 @_store_options
 def list_users(**options: str | None) -> int:
     """Print the users' names, one a line."""
-    with _Opened(_settings(**options)) as store:
+    with _Opened(_settings(**options), existing=True) as store:
         names = sorted(record.name for record in store.users())
     for name in names:
         click.echo(name)
@@ -178,7 +178,7 @@ def list_users(**options: str | None) -> int:
 @_store_options
 def remove_user(name: str, **options: str | None) -> int:
     """Remove a user."""
-    with _Opened(_settings(**options)) as store:
+    with _Opened(_settings(**options), existing=True) as store:
         if not store.remove_user(name):
             raise ConfigError(f"user {name}: there is no such user")
     click.echo(f"user {name} removed")
@@ -206,7 +206,7 @@ def export_users(file: str, **options: str | None) -> int:
     path = Path(file)
     if path.exists():
         raise ConfigError(f"{path}: File exists")
-    with _Opened(_settings(**options)) as store:
+    with _Opened(_settings(**options), existing=True) as store:
         records = sorted(store.users(), key=lambda record: record.name)
     left_out = [record.name for record in records if MD5 not in record.ha1s]
     write_private(path, htdigest_text(records))
@@ -236,9 +236,12 @@ def trace(url: str, as_json: bool, call_id: str, user: str, follow: bool, secret
 class _Opened:
     """The store for the length of a `with`; for a command there is one thread only, so posting is calling."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, existing: bool = False) -> None:
+        """`existing`: for a command that has nothing to put in, so that a mistyped path makes no new store."""
         if settings.store == "memory:":
             raise ConfigError("store: memory: keeps no users; name a sqlite:PATH")
+        if existing and settings.store.startswith("sqlite:") and not (path := database_path(settings.store)).exists():
+            raise ConfigError(f"store: {path}: there is no such file; a server's first start makes it, or `b2bua user add`")
         self._store = open_store(settings.store, settings.domain, lambda function, *arguments: function(*arguments))
 
     def __enter__(self) -> Store:

@@ -139,6 +139,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if bound.count(address) > 1:
                 key = "listen" if bound[: len(self.listen)].count(address) > 1 else "links"
                 yield f"{key}: {Listen(*address)} stands there twice"
+        for number, one in enumerate(listeners):
+            for other in listeners[number + 1 :]:
+                if one.host != other.host and one.overlaps(other):
+                    yield f"{'listen' if other in self.listen else 'links'}: {other} overlaps with {one}"
         names = [link.name for link in self.links]
         for name in dict.fromkeys(names):
             if names.count(name) > 1 or (name == IN_PROCESS and self.feature_server != "none"):

@@ -37,6 +37,13 @@ class Listen:
     advertised: tuple[str, int] | None = None
     """What peers are told instead; its port is the listener's unless given (0 = the port that was bound)."""
 
+    def overlaps(self, other: Listen) -> bool:
+        """Whether only one of the two can be opened: the same address, or a wildcard of its family, with one port."""
+        if (self.transport, self.port) != (other.transport, other.port) or not self.port:
+            return False
+        families = {":" in self.host, ":" in other.host}
+        return self.host == other.host or (len(families) == 1 and bool({self.host, other.host} & {"0.0.0.0", "::"}))
+
     def __str__(self) -> str:
         text = f"{self.transport}:{host_port_text(self.host, self.port)}"
         if self.advertised is None:

@@ -16,7 +16,7 @@ from b2bua.feature_server.loader import load_features, load_server
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.observer import Observer
-from b2bua.process import listen_http, run_process
+from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
@@ -103,7 +103,7 @@ class FeatureService:
         """What is open, for the ready line."""
         settings = self.settings
         assert settings.session_manager is not None
-        http = f" http://{host_port_text(*settings.http)}" if settings.http[1] else ""
+        http = f" http://{host_port_text(*bound(self._http))}" if self._http is not None else ""
         return f"{self.end.name} session manager {host_port_text(*settings.session_manager)}{http} domain {settings.domain}"
 
     def stop(self) -> list[Any]:

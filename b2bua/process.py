@@ -88,6 +88,12 @@ def listen_http(reactor: Any, address: tuple[str, int], site: Any) -> Any:
         raise ConfigError(f"http: {host_port_text(host, port)}: {reason}") from None
 
 
+def bound(http: Any) -> tuple[str, int]:
+    """Where an HTTP listener listens; the port is the real one even where 0 was asked for."""
+    address = http.getHost()
+    return address.host, address.port
+
+
 def _stop(reactor: Any, service: Service) -> None:
     waiting = DeferredList(service.stop(), consumeErrors=True)
     waiting.addCallback(lambda _: reactor.stop() if reactor.running else None)

@@ -20,7 +20,7 @@ from b2bua.http.site import is_loopback, make_site
 from b2bua.live_state import LiveState
 from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
-from b2bua.process import listen_http, run_process
+from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.challenge_policy import ChallengePolicy
@@ -212,7 +212,7 @@ class Server:
     def describe(self) -> str:
         """What is open, for the ready line."""
         listeners = " ".join([*self.listeners.describe(), *(end.name for end in self.link_ends)])
-        return f"{listeners} http://{host_port_text(*self.settings.http)} domain {self.settings.domain}"
+        return f"{listeners} http://{host_port_text(*bound(self._http))} domain {self.settings.domain}"
 
     def _entities(self) -> dict[str, tuple[bool, float | None]]:
         """Feature server → whether it answers, and the round trip of its last answer."""

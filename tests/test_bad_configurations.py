@@ -99,6 +99,9 @@ FILES = {
         'links = [\n  "a=udp:127.0.0.1:5070=127.0.0.1:5071",\n  "b=udp:127.0.0.1:5070=127.0.0.1:5072",\n]\n',
         "lab.toml:1: links: udp:127.0.0.1:5070 stands there twice",
     ),
+    "a wildcard over a link": (
+        'links = ["a=udp:127.0.0.1:5060=127.0.0.1:5071"]\n', "lab.toml:1: links: udp:127.0.0.1:5060 overlaps with udp:0.0.0.0:5060"
+    ),
     "broken text": ('domain = "example.com"\nlisten = [\n', "lab.toml:"),
     "key twice": ("trace = 1\ntrace = 2\n", "lab.toml:2: Cannot overwrite a value"),
     "no TOML at all": ("<xml/>\n", "lab.toml:1: Invalid statement"),

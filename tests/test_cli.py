@@ -176,6 +176,13 @@ def test_a_user_is_added_changed_listed_and_removed(call):
     assert call("user", "list") == (0, "6002\n", "")
 
 
+@pytest.mark.parametrize("command", [("list",), ("remove", "6001"), ("export", "users.htdigest")])
+def test_a_mistyped_store_is_not_made(call, command):
+    status, printed, said = call("user", *command, "--store", "sqlite:none/none.db")
+    assert (status, printed) == (2, "") and said.startswith("b2bua: store: none/none.db: there is no such file")
+    assert not Path("none").exists()
+
+
 def test_users_are_imported(call):
     Path("users.csv").write_text("6001,one\n6002,two\n")
     options = ("--store", "sqlite:other.db", "--domain", "example.com")
