@@ -57,6 +57,8 @@ class _Passing:
         status = response.status
         if status in (401, 407) and not foreign_challenges(response, self._call.environment.domain):
             status = 403  # only our own realm's challenge was in it: it never crosses
+        elif status == 430:
+            status = 500  # the connection of the other phone is gone; no endpoint gets a 430 (RFC 5626 §11.5)
         self._leg.answer(self._transaction, self._request, status, response)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:

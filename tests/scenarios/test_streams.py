@@ -207,6 +207,17 @@ def test_hold_of_a_phone_that_is_gone_is_refused(scene: Scene) -> None:
     hang_up(a, b)
 
 
+def test_info_for_a_phone_that_is_gone_is_refused(scene: Scene) -> None:
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002", listening=False)
+    a, b = talk(alice, bob)
+    cut(scene, bob)
+    alice >> a.request("INFO")
+    alice << "500 INFO"
+    bob.connect_from(49153)
+    register_again(bob, 3)
+    hang_up(a, b)
+
+
 @pytest.mark.parametrize("updates", [(UPDATES,), ()], ids=["UPDATE", "INVITE"])
 def test_refresh_of_a_phone_that_is_gone_ends_the_call(make_scene: MakeScene, updates: tuple[str, ...]) -> None:
     """Session Manager's 430 tells Communication Manager that nobody is there; a 500 could be the phone's own."""
