@@ -274,8 +274,8 @@ class VirtualSocket:
         return
 
 
-LINKS: Final = {"udp": VirtualUdp, "tcp": VirtualConnection}
-"""How a feature server on another host is linked."""
+LINKS: Final = {"memory": VirtualUdp, "udp": VirtualUdp, "tcp": VirtualConnection}
+"""How a feature server on another host is linked; beside one in this process a second one is by UDP."""
 
 
 def _parsed(data: bytes) -> Message | None:
