@@ -1,0 +1,156 @@
+"""What one hold call costs inside the server, in figures that repeat whatever else the machine does.
+
+    python -m tests.load.in_process.meter opcodes     bytecodes and Python calls by phase, and by function
+    python -m tests.load.in_process.meter seconds     CPU time, best of several rounds, without the kernel's share
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, Final
+
+from b2bua.process import GC_THRESHOLD
+from tests.load.in_process.rig import LINGER, Rig
+
+ROOT: Final = f"{Path(__file__).resolve().parents[3]}/"
+WARM: Final = 20
+"""Calls before the count: caches are full then."""
+PHASES: Final = (
+    ("parse", ("b2bua/sip/parser.py", "b2bua/sip/via.py", "b2bua/sip/address.py", "b2bua/sip/uri.py")),
+    ("match", ("b2bua/transaction/",)),
+    ("SM", ("b2bua/session_manager/", "b2bua/sip/digest", "b2bua/sip/loop_mark.py", "b2bua/sip/max_breadth.py")),
+    ("link", ("b2bua/transport/memory.py",)),
+    ("CM", ("b2bua/feature_server/", "b2bua/dialog/", "plugins/", "b2bua/sip/sdp.py", "b2bua/sip/session_expires.py")),
+    ("trace", ("b2bua/trace/",)),
+    ("messages", ("b2bua/sip/",)),
+    ("transport", ("b2bua/transport/", "b2bua/service.py")),
+    ("metrics", ("b2bua/observer.py",)),
+)  # fmt: skip
+"""Phase → where its code lives; the first that fits counts."""
+
+
+def phase_of(path: str) -> str:
+    """The phase of a file, named from the project's root."""
+    return next((phase for phase, places in PHASES if path.startswith(places)), "library")
+
+
+class Counting:
+    """Counts bytecodes and calls per function while it is on."""
+
+    def __init__(self) -> None:
+        self.opcodes: Counter[CodeType] = Counter()
+        self.calls: Counter[CodeType] = Counter()
+
+    def __enter__(self) -> Counting:
+        sys.settrace(self._called)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _called(self, frame: FrameType, event: str, _: Any) -> Any:
+        self.calls[frame.f_code] += 1
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return self._stepped
+
+    def _stepped(self, frame: FrameType, event: str, _: Any) -> Any:
+        if event == "opcode":
+            self.opcodes[frame.f_code] += 1
+        return self._stepped
+
+
+def count(calls: int) -> tuple[Rig, Counting]:
+    """Count over so many calls, and over the end of all that lingers behind them."""
+    rig = Rig()
+    for _ in range(WARM):
+        rig.call()
+    rig.turn(LINGER)
+    rig.datagrams = 0
+    counting = Counting()
+    step, turn = rig.step, rig.server._turn_wheel
+
+    def counted_step() -> None:
+        with counting:
+            step()
+
+    def counted_turn() -> None:
+        # An empty turn of the wheel is no call's cost.
+        if rig.server.timers._slots[(rig.server.timers._tick + 1) & 1023]:
+            with counting:
+                turn()
+        else:
+            turn()
+
+    rig.step = counted_step
+    for _ in range(calls):
+        rig.call()
+    rig.turn(LINGER, counted_turn)
+    return rig, counting
+
+
+def opcodes(calls: int = 20, shown: int = 45) -> None:
+    """Print bytecodes and calls of one hold call, by phase and by function."""
+    rig, counting = count(calls)
+    phases: Counter[str] = Counter()
+    entered: Counter[str] = Counter()
+    for code, number in counting.opcodes.items():
+        phases[_phase(code)] += number
+    for code, number in counting.calls.items():
+        entered[_phase(code)] += number
+    total, functions = sum(phases.values()), sum(entered.values())
+    print(f"one hold call: {rig.datagrams / calls:.1f} datagrams, {total / calls:.0f} bytecodes, {functions / calls:.0f} calls")
+    for phase, number in phases.most_common():
+        print(f"  {phase:10} {number / calls:9.0f} {100 * number / total:5.1f} %  {entered[phase] / calls:6.0f} calls")
+    print()
+    for code, number in counting.opcodes.most_common(shown):
+        name = f"{code.co_filename.removeprefix(ROOT)}:{code.co_qualname}"
+        times = counting.calls[code] / calls
+        print(f"  {number / calls:8.0f} {100 * number / total:5.1f} %  {times:6.1f} × {number / calls / times:6.1f}  {name}")
+
+
+def _phase(code: CodeType) -> str:
+    return phase_of(code.co_filename.removeprefix(ROOT))
+
+
+def seconds(calls: int = 300, rounds: int = 7) -> None:
+    """Print the CPU time of one hold call inside the server, wire and phones not counted."""
+    rig = Rig()
+    spent = 0.0
+    step, turn = rig.step, rig.server._turn_wheel
+    clock = time.perf_counter
+
+    def timed_step() -> None:
+        nonlocal spent
+        begun = clock()
+        step()
+        spent += clock() - begun
+
+    def timed_turn() -> None:
+        nonlocal spent
+        begun = clock()
+        turn()
+        spent += clock() - begun
+
+    rig.step = timed_step
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    best = float("inf")
+    for _ in range(rounds):
+        spent = 0.0
+        for _ in range(calls):
+            rig.call()
+            rig.turn(0.05, timed_turn)
+        rig.turn(LINGER, timed_turn)
+        best = min(best, spent / calls)
+    print(f"one hold call: {best * 1e3:.3f} ms in the server")
+
+
+if __name__ == "__main__":
+    {"opcodes": opcodes, "seconds": seconds}[sys.argv[1]]()

@@ -1,0 +1,182 @@
+"""The two phones of the hold call, message for message those of ../scenarios/hold_call.xml and uas.xml, as plain text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from hashlib import md5
+from typing import Final
+
+Address = tuple[str, int]
+
+SERVER: Final[Address] = ("127.0.0.1", 5060)
+CALLER: Final[Address] = ("127.0.0.2", 5070)
+CALLEE: Final[Address] = ("127.0.0.3", 5080)
+DOMAIN: Final = "127.0.0.1"
+CALLER_USER: Final = "6001"
+CALLEE_USER: Final = "6002"
+PASSWORD: Final = "test-only"
+
+_CHALLENGE: Final = re.compile(r'(?:WWW|Proxy)-Authenticate: .*?nonce="([^"]+)"')
+_TO_TAG: Final = re.compile(r"\r\nTo: [^\r]*;tag=([^\r;]+)")
+_CONTACT: Final = re.compile(r"\r\nContact: <([^>]+)>")
+_RECORD_ROUTE: Final = re.compile(r"\r\nRecord-Route: ([^\r]+)")
+_COPIED: Final = re.compile(r"\r\n((?:Via|From|To|Call-ID|CSeq|Record-Route): [^\r]+)")
+
+
+def _description(direction: str, version: int, address: Address, port: int) -> str:
+    host = address[0]
+    lines = ("v=0", f"o=- {port} {version} IN IP4 {host}", "s=bench", f"c=IN IP4 {host}", "t=0 0",
+             f"m=audio {port} RTP/AVP 0", "a=rtpmap:0 PCMU/8000", f"a={direction}", "")  # fmt: skip
+    return "\r\n".join(lines)
+
+
+def _authorization(name: str, user: str, method: str, uri: str, nonce: str) -> str:
+    def hashed(text: str) -> str:
+        return md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    secret = hashed(f"{user}:{DOMAIN}:{PASSWORD}")
+    response = hashed(f"{secret}:{nonce}:00000001:c0ffee:auth:{hashed(f'{method}:{uri}')}")
+    return (f'{name}: Digest username="{user}",realm="{DOMAIN}",cnonce="c0ffee",nc=00000001,qop=auth,uri="{uri}",'
+            f'nonce="{nonce}",response="{response}",algorithm=MD5')  # fmt: skip
+
+
+def _status(message: str) -> int:
+    return int(message[8:11]) if message.startswith("SIP/2.0 ") else 0
+
+
+class Caller:
+    """Makes one hold call after the other: INVITE, hold, resume, BYE, each INVITE challenged once."""
+
+    def __init__(self, send: Callable[[str, Address], None]) -> None:
+        self._send = send
+        self.calls = 0
+        self.failures: list[str] = []
+
+    def place(self) -> None:
+        """Begin a call; it goes on as answers come."""
+        self.calls += 1
+        self._script = self._call(self.calls)
+        next(self._script)
+
+    def received(self, message: str) -> None:
+        status = _status(message)
+        if status >= 200 or "CSeq: 1 REGISTER" in message:
+            try:
+                self._script.send(message)
+            except StopIteration:
+                pass
+
+    def _call(self, number: int) -> Iterator[None]:
+        call = _Dialog(number, self._send)
+        for _ in range(3):
+            call.invite()
+            answer = yield
+            call.acknowledge(answer, 300)
+            call.invite(_CHALLENGE.findall(answer)[0])
+            answer = yield
+            if _status(answer) != 200:
+                self.failures.append(answer)
+                return
+            call.establish(answer)
+            call.acknowledge(answer, 200)
+            call.turn()
+        call.bye()
+        answer = yield
+        if _status(answer) != 200:
+            self.failures.append(answer)
+
+
+class _Dialog:
+    """The caller's end of one call."""
+
+    def __init__(self, number: int, send: Callable[[str, Address], None]) -> None:
+        self._number, self._send = number, send
+        self._cseq = self._branch = 0
+        self._to = f"<sip:{CALLEE_USER}@{DOMAIN}>"
+        self._uri = self._first = f"sip:{CALLEE_USER}@{SERVER[0]}:{SERVER[1]}"
+        self._routes = ""
+        self._version = 1
+        self._top = ""
+
+    def turn(self) -> None:
+        """Hold, then resume."""
+        self._version += 1
+
+    def establish(self, answer: str) -> None:
+        if not self._routes:
+            self._to += f";tag={_TO_TAG.findall(answer)[0]}"
+            self._uri = _CONTACT.findall(answer)[0]
+            self._routes = f"Route: {', '.join(reversed(_RECORD_ROUTE.findall(answer)))}\r\n"
+
+    def invite(self, nonce: str = "") -> None:
+        self._cseq += 1
+        proof = _authorization("Proxy-Authorization", CALLER_USER, "INVITE", self._first, nonce) + "\r\n" if nonce else ""
+        body = _description("sendonly" if self._version == 2 else "sendrecv", self._version, CALLER, 40000)
+        contact = f"Contact: <sip:{CALLER_USER}@{CALLER[0]}:{CALLER[1]}>\r\n"
+        self._request("INVITE", f"{contact}{proof}Content-Type: application/sdp\r\n", body)
+
+    def acknowledge(self, answer: str, status: int) -> None:
+        if status >= 300:  # the INVITE's own branch (RFC 3261 §17.1.1.3)
+            self._branch -= 1
+            to = self._to if ";tag=" in self._to else f"{self._to};tag={_TO_TAG.findall(answer)[0]}"
+            self._request("ACK", "", "", to)
+        else:
+            self._request("ACK", "", "")
+
+    def bye(self) -> None:
+        self._cseq += 1
+        self._request("BYE", "", "")
+
+    def _request(self, method: str, headers: str, body: str, to: str = "") -> None:
+        self._branch += 1
+        host, port = CALLER
+        self._send(
+            f"{method} {self._uri} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK-{self._number}-{self._branch}\r\n"
+            f"From: <sip:{CALLER_USER}@{DOMAIN}>;tag=caller{self._number}\r\nTo: {to or self._to}\r\n"
+            f"Call-ID: {self._number}-call@{host}\r\nCSeq: {self._cseq} {method}\r\nMax-Forwards: 70\r\n"
+            f"{self._routes}{headers}Content-Length: {len(body)}\r\n\r\n{body}", CALLER,
+        )  # fmt: skip
+
+
+class Callee:
+    """Answers every INVITE at once, the first with 180 before; and every BYE."""
+
+    def __init__(self, send: Callable[[str, Address], None]) -> None:
+        self._send = send
+        self._tags = 0
+
+    def received(self, message: str) -> None:
+        copied = _COPIED.findall(message)
+        contact = f"Contact: <sip:b@{CALLEE[0]}:{CALLEE[1]}>"
+        if message.startswith("INVITE "):
+            first = not _TO_TAG.search(message)
+            if first:
+                self._tags += 1
+                copied = [f"{line};tag=callee{self._tags}" if line.startswith("To:") else line for line in copied]
+                self._send("\r\n".join(("SIP/2.0 180 Ringing", *copied, contact, "Content-Length: 0", "", "")), CALLEE)
+            body = _description("sendrecv", 1 if first else 2, CALLEE, 42000)
+            lines = ("SIP/2.0 200 OK", *copied, contact, "Content-Type: application/sdp", f"Content-Length: {len(body)}", "", body)
+            self._send("\r\n".join(lines), CALLEE)
+        elif message.startswith("BYE "):
+            copied = [line for line in copied if not line.startswith("Record-Route")]
+            self._send("\r\n".join(("SIP/2.0 200 OK", *copied, "Content-Length: 0", "", "")), CALLEE)
+
+
+def register(send: Callable[[str, Address], None], receive: Callable[[], str]) -> None:
+    """Register the callee's phone."""
+    uri = f"sip:{SERVER[0]}:{SERVER[1]}"
+
+    def ask(cseq: int, proof: str) -> str:
+        send(
+            f"REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {CALLEE[0]}:{CALLEE[1]};branch=z9hG4bK-r{cseq}\r\n"
+            f"From: <sip:{CALLEE_USER}@{DOMAIN}>;tag=r\r\nTo: <sip:{CALLEE_USER}@{DOMAIN}>\r\nCall-ID: r@{CALLEE[0]}\r\n"
+            f"CSeq: {cseq} REGISTER\r\nMax-Forwards: 70\r\nContact: <sip:b@{CALLEE[0]}:{CALLEE[1]}>\r\nExpires: 3600\r\n"
+            f"{proof}Content-Length: 0\r\n\r\n", CALLEE,
+        )  # fmt: skip
+        return receive()
+
+    nonce = _CHALLENGE.findall(ask(1, ""))[0]
+    answer = ask(2, _authorization("Authorization", CALLEE_USER, "REGISTER", uri, nonce) + "\r\n")
+    if _status(answer) != 200:
+        raise RuntimeError(answer)

@@ -1,0 +1,96 @@
+"""The server that `b2bua run` makes, with its defaults and `store = "memory:"`, on a wire in memory and a clock turned by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from b2bua.config import Settings
+from b2bua.service import Server
+from b2bua.store.users_file import make_user
+from b2bua.transaction.timers import TICK
+from b2bua.transport.udp import UdpListener
+from tests.load.in_process.phones import (
+    CALLEE_USER, CALLER, CALLER_USER, DOMAIN, PASSWORD, SERVER, Address, Callee, Caller, register,
+)  # fmt: skip
+from tests.load.in_process.wire import Wire
+
+LINGER = 70.0
+"""Seconds after which nothing of an ended call stands any more (64·T1, twice, and a bit)."""
+
+
+class _Reactor:
+    """Calls nobody: the rig turns the wheel and drives the link itself."""
+
+    def callLater(self, seconds: float, call: Callable[..., object], *arguments: object) -> None:
+        return
+
+    def callFromThread(self, call: Callable[..., object], *arguments: object) -> None:
+        call(*arguments)
+
+    def addReader(self, reader: object) -> None:
+        return
+
+    def removeReader(self, reader: object) -> None:
+        return
+
+
+class _Log:
+    def info(self, event: str, **facts: object) -> None:
+        return
+
+    warning = info
+
+    def error(self, event: str, **facts: Any) -> None:
+        raise RuntimeError(event) from facts.get("exc_info")
+
+
+class Rig:
+    """One server and its two phones. `step` does one thing of the server's, whatever it is: a meter wraps it."""
+
+    def __init__(self, trace: int = 10_000) -> None:
+        self.now = 1000.0
+        self.server = Server(Settings(domain=DOMAIN, store="memory:", trace=trace), _Reactor(), _Log())
+        self.server.timers.now = lambda: self.now
+        self.server.timers._tick = int(self.now / TICK)
+        server = self.server
+        server.store.put_users([make_user(user, DOMAIN, PASSWORD) for user in (CALLER_USER, CALLEE_USER)])
+        self.wire = Wire()
+        listener = UdpListener(server._received, server.recorder, server.observer)
+        listener._bound, listener.name = SERVER, f"udp:{SERVER[0]}:{SERVER[1]}"
+        listener._socket = self.wire  # type: ignore[assignment]  # the same three methods
+        self.listener = listener
+        server.listeners._listeners[listener.name] = listener
+        server.domain.listens_on([SERVER])
+        self.step: Callable[[], None] = listener.doRead
+        self.caller, self.callee = Caller(self._put), Callee(self._put)
+        self.datagrams = 0
+        register(self._put, self._one)
+
+    def _put(self, message: str, source: Address) -> None:
+        self.wire.arrived.append((message.encode(), source))
+
+    def _one(self) -> str:
+        self.listener.doRead()
+        data, _ = self.wire.left.popleft()
+        return data.decode()
+
+    def call(self) -> None:
+        """One hold call, from the first INVITE to the last 200; RuntimeError when it failed."""
+        self.caller.place()
+        wire = self.wire
+        while wire.arrived or wire.left:
+            self.datagrams += len(wire.arrived)
+            self.step()
+            self.datagrams += len(wire.left)
+            while wire.left:
+                data, address = wire.left.popleft()
+                (self.caller if address == CALLER else self.callee).received(data.decode())
+        if self.caller.failures:
+            raise RuntimeError(self.caller.failures[0])
+
+    def turn(self, seconds: float, tick: Callable[[], None] | None = None) -> None:
+        """Let time pass, tick by tick; `tick` in place of the wheel's own turn, for a meter."""
+        for _ in range(int(seconds / TICK)):
+            self.now += TICK
+            (tick or self.server._turn_wheel)()
