@@ -139,8 +139,8 @@ class Server:
         self.domain.listens_on(addresses[:1])
         down, up = memory_link(settings.feature_server, addresses, self.turns, self.recorder.linked)
         layer = TransactionLayer(self.timers, Identifiers(prefix), self.observer, PRODUCT)
-        down.connect(up, self.layer.message_received)
-        up.connect(down, layer.message_received)
+        down.connect(up, self.layer.link_received)
+        up.connect(down, layer.link_received)
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),

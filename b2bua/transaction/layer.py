@@ -37,6 +37,8 @@ _PROCEEDING: Final = State.PROCEEDING
 _UNHEARD: Final = (State.CALLING, State.TRYING)
 _FAILED: Final = (State.COMPLETED, State.CONFIRMED)
 _CHALLENGES: Final = (401, 407)
+_MATCHED_ON_LINK: Final = frozenset(("INVITE", "ACK", "CANCEL"))
+"""Requests that another one refers to: on the link in process, where nothing is sent twice, only they are looked for."""
 
 
 class TransactionUser(Protocol):
@@ -80,8 +82,8 @@ class TransactionLayer:
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._on_streams: dict[Flow, dict[ClientTransaction | ServerTransaction, None]] = {}
         """What is under way on each connection: thousands may close a second, and each must cost what it carried."""
-        self._via_starts: dict[tuple[str, HostPort], str] = {}
-        """Per transport and local address: a Via line of ours up to its branch."""
+        self._ways: dict[tuple[str, HostPort], tuple[str, str, str, int]] = {}
+        """Per transport and local address: a Via line of ours up to its branch, the transport in small letters, host, port."""
 
     # -- from the transport ------------------------------------------------------------------------------------
 
@@ -102,7 +104,30 @@ class TransactionLayer:
             else:
                 self._request(message, flow)
         except Exception as error:
-            self._failed(error, message, flow)
+            self._failed(error, message)
+
+    def link_received(self, message: Request | Response, flow: Flow) -> None:
+        """As `message_received`, from the link in process: it loses and doubles nothing, and who sends there is known.
+
+        So a request that no other refers to has a transaction, but stands in no table of them.
+        """
+        transaction: ServerTransaction | None = None
+        try:
+            if isinstance(message, Response):
+                self._response(message, flow)
+                return
+            method = message.method
+            if method in _MATCHED_ON_LINK:
+                self._request(message, flow)
+                return
+            self._requests["in", method if method in METHODS else "other", "memory"] += 1
+            transaction = NonInviteServer(message, flow, None, self)
+            try:
+                self.user.request_received(transaction, message)
+            except SipError as error:
+                self.refuse(transaction, message, error)
+        except Exception as error:
+            self._failed(error, message, transaction)
 
     def _malformed(self, error: MalformedMessage, flow: Flow) -> None:
         self._observer.parse_error(error.kind)
@@ -134,7 +159,8 @@ class TransactionLayer:
         method = request.method
         transport = flow.transport
         self._requests["in", method if method in METHODS else "other", transport] += 1
-        if transport != "memory":
+        network = transport != "memory"
+        if network:
             note_source(request, flow)
         key = transaction_key(request)
         transaction = self._servers.get(key)
@@ -148,11 +174,11 @@ class TransactionLayer:
             self._observer.message_dropped("too many transactions")
             self._observer.overload_rejected("transactions")
             return
-        if self.gate is not None and method != "CANCEL" and not self._passes(self.gate, request, flow):
+        if network and self.gate is not None and method != "CANCEL" and not self._passes(self.gate, request, flow):
             return
         kind = InviteServer if method == "INVITE" else NonInviteServer
         transaction = self._servers[key] = kind(request, flow, key, self)
-        if flow.reliable and transport != "memory":
+        if network and flow.reliable:
             self._on_streams.setdefault(flow, {})[transaction] = None
         if method == "CANCEL":
             self._cancel(transaction, request)
@@ -208,19 +234,21 @@ class TransactionLayer:
         branch = self._put_via(request, flow, mark)
         method = request.method
         fallback = None
-        if not flow.reliable and self.streams is not None and (size := length_of(request)) > MAX_DATAGRAM:
+        reliable = flow.reliable
+        if not reliable and self.streams is not None and (size := length_of(request)) > MAX_DATAGRAM:
             stream = self.streams.stream_beside(flow, size)
             if stream is not None:
-                fallback, flow = flow, stream
+                fallback, flow, reliable = flow, stream, True
                 request.remove_first("Via")
                 branch = self._put_via(request, flow, mark)
         kind = InviteClient if method == "INVITE" else NonInviteClient
         transaction = self._clients[branch, method] = kind(request, flow, user, self, branch)
         if fallback is not None:
             transaction.fallback = fallback
-        if flow.reliable and flow.transport != "memory":
+        transport = flow.transport
+        if reliable and transport != "memory":
             self._on_streams.setdefault(flow, {})[transaction] = None
-        self._requests["out", method if method in METHODS else "other", flow.transport] += 1
+        self._requests["out", method if method in METHODS else "other", transport] += 1
         transaction.start()
         return transaction
 
@@ -237,17 +265,17 @@ class TransactionLayer:
             response.lines.append(self._server_line)
         method, status = response._cseq_method or response.cseq_method, response.status
         self._responses["out", method if method in METHODS else "other", CODES[status]] += 1
-        if status >= 200 and transaction.started is not None:
+        if transaction.started is not None and status >= 200:
             self._answered(transaction, status, transaction.started)
-        transaction.respond(response)
+        transaction.fire(PROVISIONAL if status < 200 else SUCCESS if status < 300 else FAILURE, response)
 
     def forward_response(self, transaction: ServerTransaction, response: Response) -> None:
         """Pass on a response that another server made: it says itself whose it is."""
         method, status = response._cseq_method or response.cseq_method, response.status
         self._responses["out", method if method in METHODS else "other", CODES[status]] += 1
-        if status >= 200 and transaction.started is not None:
+        if transaction.started is not None and status >= 200:
             self._answered(transaction, status, transaction.started)
-        transaction.respond(response)
+        transaction.fire(PROVISIONAL if status < 200 else SUCCESS if status < 300 else FAILURE, response)
 
     def send_response(self, response: Response, flow: Flow) -> None:
         """Send a response that has no transaction: to a message too malformed to keep state for."""
@@ -317,7 +345,8 @@ class TransactionLayer:
         transaction.start()
 
     def server_ended(self, transaction: ServerTransaction) -> None:
-        self._servers.pop(transaction.key, None)
+        if transaction.key is not None:
+            self._servers.pop(transaction.key, None)
         if self._on_streams:
             self._off_stream(transaction)
 
@@ -346,28 +375,29 @@ class TransactionLayer:
     def _put_via(self, request: Request, flow: Flow, mark: str = "") -> str:
         """Put a Via of ours on top; returns its branch."""
         branch = self.identifiers.branch() + mark
-        local, transport = flow.local, flow.via_transport
-        start = self._via_starts.get((transport, local))
-        if start is None:
-            host, port = local
-            start = self._via_starts[transport, local] = f"Via: SIP/2.0/{transport} {host_text(host)}:{port};branch="
+        way = flow.via_transport, flow.local
+        known = self._ways.get(way)
+        if known is None:
+            known = self._ways[way] = _start_of_via(*way)
+        start, transport, host, port = known
         request.names.insert(0, "Via")
         if flow.reliable:
             request.lines.insert(0, start + branch)
             # The other side of a link in process takes it from here; over a network nobody asks.
-            host, port = local
-            request._via = _new_tuple(Via, (transport.lower(), host, port, f";branch={branch}", branch, SIP))
+            request._via = _new_tuple(Via, (transport, host, port, f";branch={branch}", branch, SIP))
         else:
             # rport is asked for on every request of ours: we may be behind NAT ourselves (RFC 3581 §3).
             request.lines.insert(0, f"{start}{branch};rport")
             request._via = None
         return branch
 
-    def _failed(self, error: Exception, message: Request | Response, flow: Flow) -> None:
+    def _failed(
+        self, error: Exception, message: Request | Response, transaction: ServerTransaction | None = None
+    ) -> None:
         """A mistake of ours: this request is answered 500, its transaction ends, the server goes on."""
         self._observer.internal_error("transaction user")
         if isinstance(message, Request) and message.method != "ACK":
-            transaction = self._servers.get(transaction_key(message))
+            transaction = transaction or self._servers.get(transaction_key(message))
             if transaction is not None and not transaction.answered:
                 self.respond(transaction, response_to(message, 500, tag=self.identifiers.tag()))
         self.user.internal_error(error, message)
@@ -384,6 +414,11 @@ class _IgnoreResponses:
 
 
 _IGNORE: Final[ClientUser] = _IgnoreResponses()
+
+
+def _start_of_via(transport: str, local: HostPort) -> tuple[str, str, str, int]:
+    host, port = local
+    return f"Via: SIP/2.0/{transport} {host_text(host)}:{port};branch=", transport.lower(), host, port
 
 
 def transaction_key(request: Request) -> Key:

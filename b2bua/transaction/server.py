@@ -42,7 +42,7 @@ class ServerTransaction(Machine):
         "_retransmit",
     )  # fmt: skip
 
-    def __init__(self, request: Request, flow: Flow, key: Key, owner: ServerOwner) -> None:
+    def __init__(self, request: Request, flow: Flow, key: Key | None, owner: ServerOwner) -> None:
         self.request: Request | None = request
         """The request; dropped with the final response."""
         self.method = request.method
@@ -53,6 +53,7 @@ class ServerTransaction(Machine):
         self.started = owner.timers.now() if flow.transport != "memory" else None
         """When the request came over a network, on the clock of the timers; None on the link in process."""
         self.key = key
+        """None on the link in process where nothing refers to the request."""
         self.state = self.initial
         self.attached: object = None
         """Whatever its user works on for this transaction (a proxy's response context, a leg); dropped with the request."""
@@ -132,7 +133,7 @@ def answer_flow(request: Request, source: Flow) -> Flow:
 def answer_address(transaction: ServerTransaction) -> HostPort | None:
     """Where a response goes whose connection is gone (RFC 3261 §18.2.2): to where the request came from, at the port of its
     Via. None when the transaction has nothing more to say."""
-    if transaction.state not in _SPEAKING or len(transaction.key) != _KEY_LENGTH:
+    if transaction.state not in _SPEAKING or transaction.key is None or len(transaction.key) != _KEY_LENGTH:
         return None
     port = transaction.key[2]
     return transaction.source.remote[0], port if isinstance(port, int) else 5060

@@ -24,7 +24,8 @@ class NonInviteServer(ServerTransaction):
         self.request = self.attached = None
         if flow.reliable:
             self.state = _TERMINATED
-            self.end(None)
+            if self.key is not None:
+                self.end(None)
         else:
             self.due = _TIMER_J
             self._owner.timers.put(self, TIMEOUT)

@@ -141,8 +141,8 @@ class ServerUnderTest:
         self.domain.listens_on(addresses[:1])
         down, up = memory_link("communication_manager", addresses, self.turns, self._linked)
         layer = TransactionLayer(self.timers, Identifiers("c0mman"), self.observer, PRODUCT)
-        down.connect(up, self.layer.message_received)
-        up.connect(down, layer.message_received)
+        down.connect(up, self.layer.link_received)
+        up.connect(down, layer.link_received)
         uniform = options.uniform or Random(6001).uniform
         environment = Environment(
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits
