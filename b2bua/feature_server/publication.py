@@ -21,6 +21,7 @@ RETRY_AFTER: Final = 5.0
 """Seconds before a failed PUBLISH is tried again when the answer does not say."""
 MAX_RETRIES: Final = 5
 """Tries in a row before a publication is left alone until its next change."""
+_NAMES: Final = ("Max-Forwards", "From", "To", "Call-ID", "Event", "CSeq", "Expires")
 FINAL_FAILURES: Final = frozenset((403, 404, 405, 410, 415, 416, 420, 489, 501, 604))
 """The compositor will not have it: no user of the domain, no such event. Trying again cannot help."""
 
@@ -72,7 +73,7 @@ class Publication:
         self.aor = aor
         self._owner = owner
         self._call = call
-        self._constant: tuple[list[str], list[str], str, Address] | None = None
+        self._constant: tuple[tuple[str, ...], str, Address] | None = None
         self._cseq = 0
         self._etag = ""
         self._document: Document | None = None
@@ -121,22 +122,19 @@ class Publication:
             self._owner.end_turn(self.aor)
 
     def _send(self, document: Document | None, expires: int, what: str) -> None:
-        owner, environment = self._owner, self._owner.environment
+        owner = self._owner
+        environment, etag = owner.environment, self._etag
         if self._constant is None:
             self._constant = self._constant_lines()
-        constant_names, constant_lines, call_id, to = self._constant
+        constant_lines, call_id, to = self._constant
         self._cseq = cseq = self._cseq + 1
-        names = [*constant_names, "CSeq", "Expires"]
-        lines = [*constant_lines, f"CSeq: {cseq} PUBLISH", f"Expires: {expires}"]
-        if self._etag:
-            names.append("SIP-If-Match")
-            lines.append(f"SIP-If-Match: {self._etag}")
-        if document is None:
-            names.append("Content-Length")
-            lines.append("Content-Length: 0")
+        last = owner.content_type_line if document is not None else "Content-Length: 0"
+        if etag:
+            names = [*_NAMES, "SIP-If-Match", "Content-Type" if document is not None else "Content-Length"]
+            lines = [*constant_lines, f"CSeq: {cseq} PUBLISH", f"Expires: {expires}", f"SIP-If-Match: {etag}", last]
         else:
-            names.append("Content-Type")
-            lines.append(owner.content_type_line)
+            names = [*_NAMES, "Content-Type" if document is not None else "Content-Length"]
+            lines = [*constant_lines, f"CSeq: {cseq} PUBLISH", f"Expires: {expires}", last]
         request = Request("PUBLISH", self.aor, names, lines)
         request.remember(call_id, cseq, "PUBLISH", None, to)
         if document is not None:
@@ -145,20 +143,20 @@ class Publication:
         self._sending = what
         environment.layer.send_request(request, environment.link, self)
 
-    def _constant_lines(self) -> tuple[list[str], list[str], str, Address]:
-        """What every PUBLISH of this publication says; From is the feature server itself, it publishes for the user."""
+    def _constant_lines(self) -> tuple[tuple[str, ...], str, Address]:
+        """What every PUBLISH of this publication says, in the order of `_NAMES`; From is the feature server itself, it
+        publishes for the user. And its Call-ID, and To."""
         owner, environment = self._owner, self._owner.environment
         identifiers = environment.layer.identifiers
         call_id = identifiers.call_id()
-        values = (
-            ("Max-Forwards", "70"),
-            ("From", f"<sip:{environment.name}@{environment.domain}>;tag={identifiers.tag()}"),
-            ("To", f"<{self.aor}>"),
-            ("Call-ID", call_id),
-            ("Event", owner.event),
+        lines = (
+            "Max-Forwards: 70",
+            f"From: <sip:{environment.name}@{environment.domain}>;tag={identifiers.tag()}",
+            f"To: <{self.aor}>",
+            f"Call-ID: {call_id}",
+            f"Event: {owner.event}",
         )
-        lines = [f"{name}: {value}" for name, value in values]
-        return [name for name, _ in values], lines, call_id, Address("", self.aor)
+        return lines, call_id, Address("", self.aor)
 
     # -- answers -----------------------------------------------------------------------------------------------
 
@@ -166,7 +164,8 @@ class Publication:
         status = response.status
         if status < 200:
             return
-        self._owner.environment.observer.published(self._owner.event, status)
+        owner = self._owner
+        owner.environment.observer.published(owner.event, status)
         if status < 300:
             self._accepted(response)
         elif status == 412 and self._etag:

@@ -176,10 +176,9 @@ class Message:
 
     def integer(self, name: str) -> int | None:
         """A header that is one number of seconds or hops (RFC 3261 delta-seconds); None when it is not there."""
-        try:
-            line = self.lines[self.names.index(name)]
-        except ValueError:
+        if name not in self.names:  # as often as not
             return None
+        line = self.lines[self.names.index(name)]
         number = _read_integer(line) if len(line) <= CACHED_LENGTH else _read_integer.__wrapped__(line)
         if number is None:
             raise MalformedValue(name)
@@ -300,9 +299,17 @@ class Message:
 
     def _share(self, other: Self, names: list[str], lines: list[str]) -> Self:
         """Make `other` a message with these lines that knows what this one knows; all slots here but the start line's."""
-        other.names, other.lines, other._body, other.content = names, lines, self._body, self.content
-        other.call, other._via, other._call_id = self.call, None, self._call_id
-        other._cseq, other._cseq_method, other._from, other._to = self._cseq, self._cseq_method, self._from, self._to
+        other.names = names
+        other.lines = lines
+        other._body = self._body
+        other.content = self.content
+        other.call = self.call
+        other._via = None
+        other._call_id = self._call_id
+        other._cseq = self._cseq
+        other._cseq_method = self._cseq_method
+        other._from = self._from
+        other._to = self._to
         return other
 
     def start_line(self) -> str:
@@ -429,15 +436,23 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
     copied, pick, to = _copied(tuple(asked))
     names, lines = copied[:], [*pick(found), "Content-Length: 0"]
     known_to = request._to
-    if tag and to >= 0 and not (request.to if known_to is None else known_to).tag:
+    if tag and to >= 0 and not (known_to or request.to).tag:
         lines[to] = f"{lines[to].rstrip()};tag={tag}"
         known_to = None  # read anew by whoever asks: hardly anybody does
     response = _new_response(Response)
-    response.status, response.reason = status, reason or REASON.get(status, "Unknown")
-    response.names, response.lines, response._body, response.content = names, lines, b"", None
-    response.call, response._via, response._call_id = request.call, request._via, request._call_id
-    response._cseq, response._cseq_method = request._cseq, request._cseq_method
-    response._from, response._to = request._from, known_to
+    response.status = status
+    response.reason = reason or REASON.get(status, "Unknown")
+    response.names = names
+    response.lines = lines
+    response._body = b""
+    response.content = None
+    response.call = request.call
+    response._via = request._via
+    response._call_id = request._call_id
+    response._cseq = request._cseq
+    response._cseq_method = request._cseq_method
+    response._from = request._from
+    response._to = known_to
     if status == 100 and "Timestamp" in asked:  # RFC 3261 §8.2.6.1
         names.insert(-1, "Timestamp")
         lines.insert(-1, found[asked.index("Timestamp")])

@@ -28,7 +28,7 @@ class SessionExpires(NamedTuple):
 
 def session_expires(message: Message) -> SessionExpires | None:
     """The Session-Expires of a message, None when it has none; MalformedValue (400) when it is none that can be read."""
-    value = message.get("Session-Expires")
+    value = message.get("Session-Expires") if "Session-Expires" in message.names else None
     if value is None:
         return None
     return _read(value) if len(value) <= CACHED_LENGTH else _read.__wrapped__(value)

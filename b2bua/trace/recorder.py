@@ -145,7 +145,7 @@ class Recorder:
     def linked(self, way: tuple[str, str], message: Message) -> None:
         """A message passes the in-process link between the roles `SM` and `CM`; `way` is its source and destination."""
         if self.size:
-            data = Unfinished(message) if message.deferred else message.encode()
+            data = Unfinished(message) if message._body is None else message.encode()
             entry = (self._wall(), LINK, "memory", way, data, message.call)
             self._ring.append(entry)
             if self._listeners:

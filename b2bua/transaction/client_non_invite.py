@@ -7,7 +7,7 @@ from typing import Final
 from b2bua.sip.message import Response
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.machine import Event, State, Table, to
-from b2bua.transaction.timers import T1, T2, T4, TIMEOUT
+from b2bua.transaction.timers import NEVER, T1, T2, T4, TIMEOUT
 
 
 class NonInviteClient(ClientTransaction):
@@ -40,19 +40,27 @@ class NonInviteClient(ClientTransaction):
         self._retransmit = self._owner.timers.start(T2, self._timer_e)
 
     def complete(self, response: Response) -> None:
-        """No timer runs any more, the request is let go, the response goes up; then K, 0 s on a reliable transport."""
+        """No timer runs any more, the request is let go, the response goes up; then K, 0 s on a reliable transport.
+
+        A user that raises leaves no transaction that never ends: on a reliable transport it has ended before.
+        """
+        if self.flow.reliable:
+            user, self.user = self.user, None
+            self.state = _TERMINATED
+            self.tick, self.due = NEVER, None  # timer F; no other has run
+            self.request = None
+            self._owner.client_ended(self)
+            if user is not None:
+                user.response_received(self, response)
+            return
         self.stop_timers(None)
         self.request = None
         self._data = b""
         try:
             self.pass_up(response)
-        finally:  # a user that raises must not leave a transaction that never ends
-            if self.flow.reliable:
-                self.state = _TERMINATED
-                self.end(None)
-            else:
-                self.due = _TIMER_K
-                self._owner.timers.put(self, T4)
+        finally:
+            self.due = _TIMER_K
+            self._owner.timers.put(self, T4)
 
 
 _C = NonInviteClient

@@ -207,6 +207,7 @@ class TransactionLayer:
 
     def _cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
         """RFC 3261 §9.2: 200 and the INVITE is told, or 481 when there is none to cancel."""
+        assert transaction.key is not None, "what others refer to has a key"
         invite = self._servers.get((*transaction.key[:-1], "INVITE"))
         if invite is None:
             self.respond(transaction, response_to(cancel, 481, tag=self.identifiers.tag()))

@@ -66,6 +66,7 @@ class MemoryFlow:
         self.local = local
         self.remote = remote
         self._turns = turns
+        self._waiting = turns.waiting
         self._record = record
         self._peer: MemoryFlow
         self._receive: Receive
@@ -73,10 +74,10 @@ class MemoryFlow:
     def send(self, message: Message) -> bytes:
         """Post the message to the other side; there are no bytes to repeat, a reliable flow needs none."""
         self._record(self._way, message)
-        peer, turns = self._peer, self._turns
-        turns.waiting.append((peer._receive, message, peer))
-        if not turns.driving:
-            turns.wake()
+        peer = self._peer
+        self._waiting.append((peer._receive, message, peer))
+        if not self._turns.driving:
+            self._turns.wake()
         return b""
 
     def resend(self, data: bytes) -> None:

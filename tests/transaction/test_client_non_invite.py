@@ -42,13 +42,13 @@ FIGURE = Figure(
             (TRYING, Event.TIMER_F): Row(TERMINATED, "user failed 408 | ended | forgot"),
             (TRYING, Event.TRANSPORT_ERROR): Row(TERMINATED, "user failed 503 | stop F | ended | forgot"),
             # K is 0 s: over with the final response.
-            (TRYING, Event.SUCCESS): Row(TERMINATED, "stop F | user 200 | ended | forgot"),
-            (TRYING, Event.FAILURE): Row(TERMINATED, "stop F | user 486 | ended | forgot"),
+            (TRYING, Event.SUCCESS): Row(TERMINATED, "stop F | ended | user 200 | forgot"),
+            (TRYING, Event.FAILURE): Row(TERMINATED, "stop F | ended | user 486 | forgot"),
             (PROCEEDING, Event.TIMER_E): Row(PROCEEDING, "count OPTIONS | resend OPTIONS | start E 4"),
             (PROCEEDING, Event.TIMER_F): Row(TERMINATED, "user failed 408 | ended | forgot"),
             (PROCEEDING, Event.TRANSPORT_ERROR): Row(TERMINATED, "user failed 503 | stop F | ended | forgot"),
-            (PROCEEDING, Event.SUCCESS): Row(TERMINATED, "stop F | user 200 | ended | forgot"),
-            (PROCEEDING, Event.FAILURE): Row(TERMINATED, "stop F | user 486 | ended | forgot"),
+            (PROCEEDING, Event.SUCCESS): Row(TERMINATED, "stop F | ended | user 200 | forgot"),
+            (PROCEEDING, Event.FAILURE): Row(TERMINATED, "stop F | ended | user 486 | forgot"),
         },
     },
 )  # fmt: skip
