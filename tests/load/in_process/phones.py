@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import md5
 from typing import Final
 
@@ -60,12 +61,9 @@ class Caller:
         next(self._script)
 
     def received(self, message: str) -> None:
-        status = _status(message)
-        if status >= 200 or "CSeq: 1 REGISTER" in message:
-            try:
+        if _status(message) >= 200:
+            with suppress(StopIteration):
                 self._script.send(message)
-            except StopIteration:
-                pass
 
     def _call(self, number: int) -> Iterator[None]:
         call = _Dialog(number, self._send)
@@ -156,8 +154,8 @@ class Callee:
                 copied = [f"{line};tag=callee{self._tags}" if line.startswith("To:") else line for line in copied]
                 self._send("\r\n".join(("SIP/2.0 180 Ringing", *copied, contact, "Content-Length: 0", "", "")), CALLEE)
             body = _description("sendrecv", 1 if first else 2, CALLEE, 42000)
-            lines = ("SIP/2.0 200 OK", *copied, contact, "Content-Type: application/sdp", f"Content-Length: {len(body)}", "", body)
-            self._send("\r\n".join(lines), CALLEE)
+            content = ("Content-Type: application/sdp", f"Content-Length: {len(body)}", "", body)
+            self._send("\r\n".join(("SIP/2.0 200 OK", *copied, contact, *content)), CALLEE)
         elif message.startswith("BYE "):
             copied = [line for line in copied if not line.startswith("Record-Route")]
             self._send("\r\n".join(("SIP/2.0 200 OK", *copied, "Content-Length: 0", "", "")), CALLEE)

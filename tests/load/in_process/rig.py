@@ -1,4 +1,4 @@
-"""The server that `b2bua run` makes, with its defaults and `store = "memory:"`, on a wire in memory and a clock turned by hand."""
+"""The server that `b2bua run` makes, with its defaults and its store in memory, on a wire and a clock of ours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from b2bua.store.users_file import make_user
 from b2bua.transaction.timers import TICK
 from b2bua.transport.udp import UdpListener
 from tests.load.in_process.phones import (
-    CALLEE_USER, CALLER, CALLER_USER, DOMAIN, PASSWORD, SERVER, Address, Callee, Caller, register,
+    CALLEE_USER,
+    CALLER,
+    CALLER_USER,
+    DOMAIN,
+    PASSWORD,
+    SERVER,
+    Address,
+    Callee,
+    Caller,
+    register,
 )  # fmt: skip
 from tests.load.in_process.wire import Wire
 
