@@ -179,6 +179,9 @@ class _Live:
     def store(self) -> tuple[bool, int]:
         return True, 0
 
+    def admitted(self) -> float:
+        return 1.0  # who comes here was let in by Session Manager
+
     def last_reload(self) -> tuple[bool, float]:
         reload = self._service.reload
         return reload.succeeded, reload.succeeded_at

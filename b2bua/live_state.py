@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from b2bua.feature_server.contract import FeatureServer
 from b2bua.reload import Reload
+from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.notifier import Notifier
 from b2bua.store.interface import Store
@@ -24,6 +25,7 @@ class LiveState:
     peers: Callable[[], dict[str, tuple[bool, float | None]]]
     storage: Store
     reload: Reload
+    admission: Admission
 
     def registrations(self) -> tuple[int, dict[str, int]]:
         return self.location.census()
@@ -45,6 +47,9 @@ class LiveState:
 
     def store(self) -> tuple[bool, int]:
         return self.storage.up, self.storage.waiting
+
+    def admitted(self) -> float:
+        return 0.0 if self.admission.draining else self.admission.share
 
     def last_reload(self) -> tuple[bool, float]:
         return self.reload.succeeded, self.reload.succeeded_at

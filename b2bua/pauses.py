@@ -16,12 +16,14 @@ class LoopLag:
         self._now = now
         self._due: float | None = None
 
-    def turned(self, seconds: float) -> None:
-        """A turn has come, and the next one is ordered in so many seconds."""
+    def turned(self, seconds: float) -> float:
+        """A turn has come, and the next one is ordered in so many seconds. How late it came, in seconds."""
         now = self._now()
+        late = 0.0 if self._due is None else max(now - self._due, 0.0)
         if self._due is not None:
-            self._observer.loop_late(max(now - self._due, 0.0))
+            self._observer.loop_late(late)
         self._due = now + seconds
+        return late
 
 
 class CollectorPauses:

@@ -22,6 +22,7 @@ from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
+from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
@@ -102,6 +103,7 @@ class Server:
                 self.layer, self.listeners, self.location, settings.domain, settings.keep_alive, log.info
             )
             self.location.watch = keep_alive.bindings_changed
+        self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log.warning)
         packages = by_name(DIALOG)
         notify = NotifySender(self.layer, ways.again).send
         self.notifier = Notifier(
@@ -120,7 +122,7 @@ class Server:
             Parts(
                 self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
                 self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
-                self.observer, self._failed, self.recorder.continued, settings.requests_per_source,
+                self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
             )
         )  # fmt: skip
 
@@ -167,8 +169,9 @@ class Server:
         self._load_bindings()
         host, _ = self.settings.http
         live = LiveState(
-            self.location, self.listeners, self.feature_server, self.notifier, self._entities, self.store, self.reload
-        )
+            self.location, self.listeners, self.feature_server, self.notifier, self._entities, self.store, self.reload,
+            self.admission,
+        )  # fmt: skip
         metrics = ServerMetrics(self.observer, live, self.recorder, __version__, time.time())
         site = make_site(metrics, lambda: self.ready, self.recorder, self.settings.trace_secrets, not is_loopback(host))
         self._http = listen_http(self._reactor, self.settings.http, site)
@@ -281,7 +284,8 @@ class Server:
 
     def _turn_wheel(self) -> None:
         self._reactor.callLater(TICK, self._turn_wheel)
-        self.loop_lag.turned(TICK)
+        self.admission.turned(self.loop_lag.turned(TICK))
+        self.listeners.sample()
         self.turns.driving = True
         self.timers.advance()
         self.turns.run()

@@ -46,6 +46,7 @@ GAUGES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "subscriptions_active": (("event",), "Subscriptions by event."),
     "entity_up": (("entity",), "1 when the feature server answered last time, 0 when it did not."),
     "entity_rtt_seconds": (("entity",), "From the last OPTIONS to the feature server to its answer."),
+    "admitted_share": ((), "The part of new requests that is taken: 1 unless overloaded, 0 while draining."),
     "store_up": ((), "1 when the last write and the last look into the store succeeded, else 0."),
     "store_queue_depth": ((), "Writes that the store has not taken up yet."),
     "trace_messages": ((), "Messages that the trace holds."),
@@ -74,7 +75,9 @@ EXPECTED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "glare": tuple((outcome,) for outcome in ("refused", "retried", "gave_up", "yielded")),
     "publish": (("dialog", "200"),),
     "notify": (("dialog", "200"), ("dialog", "408")),
-    "overload_rejected": (("transactions",), ("subscriptions",), ("calls",), ("requests",)),
+    "overload_rejected": tuple(
+        (what,) for what in ("transactions", "subscriptions", "calls", "requests", "overload", "draining")
+    ),
     "internal_errors": (("transaction user",),),
 }
 """Counter → label values that are there from the start with 0: a rate sees the first event only if a 0 was before it."""
@@ -86,9 +89,9 @@ EXPECTED_HISTOGRAMS: Final[dict[str, tuple[str, ...]]] = {
 """Histogram with a label → values that are there from the start; one without a label always is."""
 
 SERIES: Final[dict[str, int]] = {
-    "requests": 44, "responses": 50, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
+    "requests": 44, "responses": 48, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
     "auth_results": 15, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4, "publish": 8, "notify": 8,
-    "overload_rejected": 6, "internal_errors": 6, "transaction_seconds": 8, "notify_latency_seconds": 2,
+    "overload_rejected": 7, "internal_errors": 6, "transaction_seconds": 8, "notify_latency_seconds": 2,
 }  # fmt: skip
 """Most label sets that a family shows; what comes up later is counted in one more, whose labels are all `other`. So no peer
 can make more than 500 series of us, whatever status codes it sends; 20 are left for gauges of more transports and links."""

@@ -50,6 +50,9 @@ class LiveState(Protocol):
     def entities(self) -> Mapping[str, tuple[bool, float | None]]:
         """Feature server → whether it answers, and after how many seconds; None before its first answer."""
 
+    def admitted(self) -> float:
+        """The part of new requests that is taken, 0 to 1."""
+
     def last_reload(self) -> tuple[bool, float]:
         """Whether the last reading of the settings was good, and when a good one was, in Unix seconds."""
 
@@ -91,6 +94,7 @@ class ServerMetrics(Collector):
         yield "entity_up", {(name,): float(up) for name, (up, _) in entities.items()}
         yield "entity_rtt_seconds", {(name,): rtt for name, (_, rtt) in entities.items() if rtt is not None}
         up, waiting = live.store()
+        yield "admitted_share", live.admitted()
         yield "store_up", float(up)
         yield "store_queue_depth", waiting
         yield "trace_messages", len(self._recorder)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from b2bua.observer import Observer
+from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
 from b2bua.session_manager.domain import Domain
@@ -61,6 +62,7 @@ class Parts(NamedTuple):
     leg_continued: Callable[[str, str], None]
     """`leg_continued(call_id, other)`: for the trace, both Call-IDs belong to one call. Called for what comes over a
     network: a message on the link in process names its call itself."""
+    admission: Admission
     requests_per_source: int = 0
     """Requests out of dialog that one address may send in a second; 0 = any number."""
 
@@ -85,7 +87,7 @@ class SessionManager:
         if parts.requests_per_source:
             now = parts.layer.timers.now
             self._source_limit = SourceLimit(parts.requests_per_source, now, parts.links, parts.observer, self._is_in_dialog)
-            parts.layer.gate = self._source_limit.refusal
+        parts.layer.gate = self._gate
         parts.layer.user = self
 
     # -- from the transaction layer ----------------------------------------------------------------------------
@@ -123,6 +125,14 @@ class SessionManager:
 
     def internal_error(self, error: BaseException, message: Message) -> None:
         self._parts.failed(error, message)
+
+    def _gate(self, request: Request, flow: Flow) -> Response | bool | None:
+        """From the transaction layer, before any state is made: first what its source may ask for, then what we can do."""
+        if self._source_limit is not None:
+            verdict = self._source_limit.refusal(request, flow)
+            if verdict is not True:
+                return verdict
+        return self._parts.admission.refusal(request, flow)
 
     def _is_in_dialog(self, request: Request) -> bool:
         try:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
-from zlib import crc32
 
 from b2bua.observer import Observer
 from b2bua.session_manager.links import Links
+from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.session_manager.token_buckets import TokenBuckets
 from b2bua.sip.flow import Flow
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
 
-RETRY_AFTER: Final = "5"
 _LOOPBACK: Final = ("127.", "::ffff:127.")
 """This host itself is not limited: load generators, health checks, a proxy in front."""
 
@@ -49,12 +48,7 @@ class SourceLimit:
         if not self._refusals.take(host):
             self._observer.message_dropped("source over its limit")
             return None
-        status = 480 if request.method == "INVITE" else 500
-        # The same tag for the same request: there is no transaction to remember it (RFC 3261 §8.2.7).
-        response = response_to(request, status, "", f"{crc32(request.top_via.branch.encode('utf-8', 'replace')):x}")
-        if status == 500:
-            response.append("Retry-After", RETRY_AFTER)
-        return response
+        return stateless_refusal(request)
 
     def charge(self, flow: Flow) -> None:
         """A request with a To tag proved nothing: it counts like one out of dialog."""

@@ -36,6 +36,11 @@ class Listener(Protocol):
 
     def flows(self) -> int: ...
 
+    waited: float
+    """Seconds that the message being read has waited in the kernel; 0.0 where that is not known or between messages."""
+
+    def sample(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -140,6 +145,15 @@ class ListenerSet:
         for listener in self._listeners.values():
             counts[listener.transport] = counts.get(listener.transport, 0) + listener.flows()
         return counts
+
+    def waited(self) -> float:
+        """Seconds that what is read at the moment has lain in the kernel: the longest of all listeners."""
+        return max([listener.waited for listener in self._listeners.values()], default=0.0)
+
+    def sample(self) -> None:
+        """Let each listener look how long the next message has waited."""
+        for listener in self._listeners.values():
+            listener.sample()
 
     def close(self) -> None:
         """Stop listening."""

@@ -33,6 +33,7 @@ class TcpListener:
 
     transport = "tcp"
     via_transport = "TCP"
+    waited = 0.0
 
     def __init__(
         self,
@@ -110,6 +111,9 @@ class TcpListener:
     def flows(self) -> int:
         """Open connections."""
         return len(self._connections)
+
+    def sample(self) -> None:
+        """Nothing: of a stream the kernel does not tell how long bytes have waited."""
 
     # -- flows -------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import struct
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor
@@ -23,6 +26,13 @@ RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Bytes the kernel may hold while we work: about 4,000 messages."""
 MAX_BURST: Final = 64
 """Datagrams read in one go before timers get their turn: some 50 KB."""
+MAX_BURST_SECONDS: Final = 0.02
+"""As well: a feature may be slow."""
+PRESSING: Final = 0.02
+"""Seconds; as long as they wait for more each datagram is measured, else one in a while: it makes reading dearer."""
+_SO_TIMESTAMPNS: Final = 35
+"""Of Linux, for 64-bit systems; the socket module does not name it. The kernel notes when each datagram came in."""
+_TIMESPEC: Final = struct.Struct("@qq")
 MAX_DATAGRAM: Final = 65_535
 """No datagram is longer, so none is cut."""
 
@@ -115,6 +125,8 @@ class UdpListener:
         self._locals: dict[str, HostPort] = {}
         self._socket: socket.socket | None = None
         self._reactor: Any = None
+        self.waited = 0.0
+        self._sampling = False
 
     def listen(self, reactor: Any, host: str, port: int) -> None:
         """Bind and start to read; OSError when the address cannot be had. Port 0 is any free one."""
@@ -122,6 +134,8 @@ class UdpListener:
         sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            with suppress(OSError):  # without it overload shows later, by the turns of the loop
+                sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             if family == socket.AF_INET6:
                 # IPv6 only: an IPv4 peer would else show up as ::ffff:… and match no flow of its own listener.
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -156,13 +170,15 @@ class UdpListener:
 
     def doRead(self) -> None:
         """Read what waits, up to a burst, so that timers and other sockets get their turn."""
+        until = time.monotonic() + MAX_BURST_SECONDS
         for _ in range(MAX_BURST):
             sock = self._socket
             if sock is None:
                 return
             try:
-                datagram, address = sock.recvfrom(MAX_DATAGRAM)
+                datagram, address = self._sample(sock) if self._sampling else sock.recvfrom(MAX_DATAGRAM)
             except BlockingIOError:
+                self.waited = 0.0
                 return
             except OSError:
                 continue  # an ICMP error of an earlier send: that datagram is lost, as any may be
@@ -172,6 +188,8 @@ class UdpListener:
                 # Whatever a reader raises, Twisted takes it out of the reactor: one datagram would make us deaf.
                 self._observer.internal_error("listener")
                 _log.failure("a datagram could not be handled")
+            if time.monotonic() > until:
+                return  # the reactor comes back at once: the socket is still readable
 
     def datagram_received(self, datagram: bytes, remote: HostPort) -> None:
         """One datagram from a peer."""
@@ -186,7 +204,22 @@ class UdpListener:
         self.recorder.received(flow, datagram)
         self._receive(datagram, flow)
 
+    def _sample(self, sock: socket.socket) -> tuple[bytes, Any]:
+        """Read a datagram, and note how long it has lain in the kernel."""
+        datagram, notes, _, address = sock.recvmsg(MAX_DATAGRAM, 64)
+        self.waited = 0.0
+        for level, kind, data in notes:
+            if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(data) == _TIMESPEC.size:
+                seconds, nanoseconds = _TIMESPEC.unpack(data)
+                self.waited = max(time.time() - seconds - nanoseconds * 1e-9, 0.0)
+        self._sampling = self.waited > PRESSING
+        return datagram, address
+
     # -- ours --------------------------------------------------------------------------------------------------
+
+    def sample(self) -> None:
+        """See how long the next datagram has waited; and as long as they wait for long, each one."""
+        self._sampling = True
 
     @property
     def bound(self) -> HostPort:

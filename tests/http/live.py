@@ -36,6 +36,9 @@ class FakeLive:
     def subscriptions_active(self) -> Mapping[str, int]:
         return {"dialog": 4}
 
+    def admitted(self) -> float:
+        return 0.25
+
     def last_reload(self) -> tuple[bool, float]:
         return False, 1_700_000_100.25
 

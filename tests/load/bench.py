@@ -5,6 +5,7 @@
     bench.py run PEER SCENARIO RATE SECONDS [REPS]
     bench.py max PEER SCENARIO START [SECONDS [FACTOR]]
     bench.py mem PEER [RATE [N1 [N2 [HOLD_SECONDS]]]]
+    bench.py overload [SECONDS]
 
 PEER: kamailioN (N workers) or b2bua. SCENARIO: hold_call, basic_call, register. Defaults of the table's options come
 from B2BUA_BENCH_RATE, _SECONDS, _PAIRS, _SCENARIO, _PEERS. B2BUA_BENCH_PREFIX: words before this server's command,
@@ -25,7 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from sip_bench import experiments, machine, processes, table
+from sip_bench import experiments, machine, overload, processes, table
 from sip_bench.arguments import parser
 from sip_bench.peers import check_programs
 from sip_bench.settings import CALLEE, CALLER, PROBE, SCENARIOS, SERVER, Bench, BenchError
@@ -54,12 +55,14 @@ def execute(args: argparse.Namespace, run_dir: Path) -> int:
     """Run the command with its scratch in ``run_dir``; returns the exit status."""
     bench = Bench.from_environment(run_dir, os.environ)
     plan = table_plan(args) if args.command == "table" else None
-    check_programs(list(plan.peers) if plan else [args.peer])
+    check_programs(list(plan.peers) if plan else [getattr(args, "peer", "b2bua")])
     for address in (SERVER, CALLER, CALLEE, PROBE):
         processes.await_free(address, socket.SOCK_DGRAM, limit=0)
     if plan:
         return run_table(bench, plan)
-    if args.command == "run":
+    if args.command == "overload":
+        overload.run(bench, args.seconds)
+    elif args.command == "run":
         experiments.run_repeated(bench, args.peer, args.scenario, args.rate, args.seconds, args.repeats)
     elif args.command == "max":
         experiments.find_maximum(bench, args.peer, args.scenario, args.start, args.seconds, args.factor)

@@ -16,6 +16,7 @@ from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.observer import Observer
+from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
@@ -110,6 +111,8 @@ class ServerUnderTest:
         )
         if options.keep_alive:
             self.location.watch = self.keep_alive.bindings_changed
+        waited = self.listeners.waited
+        self.admission = Admission(self.links, self.location, observer, waited, clock.now, self.reports.append)
         ways = Ways(self.listeners, self.location, domain)
         packages = by_name(DIALOG)
         entity_tags = count(1)
@@ -132,7 +135,7 @@ class ServerUnderTest:
             Parts(
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
                 self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
-                self._failed, self.recorder.continued, options.requests_per_source,
+                self._failed, self.recorder.continued, self.admission, options.requests_per_source,
             )
         )  # fmt: skip
 

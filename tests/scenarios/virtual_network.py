@@ -252,6 +252,7 @@ class VirtualSocket:
 
     transport = "udp"
     advertised = None
+    waited = 0.0
 
     @property
     def name(self) -> str:
@@ -269,6 +270,9 @@ class VirtualSocket:
 
     def flows(self) -> int:
         return len(self._flows)
+
+    def sample(self) -> None:
+        return
 
     def close(self) -> None:
         return

@@ -49,6 +49,7 @@ class VirtualTcp:
 
     transport = "tcp"
     advertised = None
+    waited = 0.0
 
     def __init__(self, network: VirtualNetwork, address: HostPort, server: Any) -> None:
         self.network = network
@@ -69,6 +70,9 @@ class VirtualTcp:
 
     def flows(self) -> int:
         return len(self._flows)
+
+    def sample(self) -> None:
+        return
 
     def close(self) -> None:
         return

@@ -20,6 +20,7 @@ class FakeListener:
     """One address with a flow to everybody."""
 
     advertised = None
+    waited = 0.0
 
     def __init__(self, transport: str, host: str, port: int = 5060) -> None:
         self.transport = transport
@@ -38,6 +39,9 @@ class FakeListener:
 
     def flows(self) -> int:
         return len(self._flows)
+
+    def sample(self) -> None:
+        return
 
     def close(self) -> None:
         return

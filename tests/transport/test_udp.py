@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -150,7 +151,8 @@ def bound(bind: Bind) -> Bound:
 
 
 def test_the_socket_is_tuned_and_read(bound: Bound) -> None:
-    assert bound.socket.options == {(socket.SOL_SOCKET, socket.SO_RCVBUF): udp.RECEIVE_BUFFER}
+    noted = {(socket.SOL_SOCKET, udp._SO_TIMESTAMPNS): 1}
+    assert bound.socket.options == {(socket.SOL_SOCKET, socket.SO_RCVBUF): udp.RECEIVE_BUFFER} | noted
     assert bound.reactor.readers == [bound.listener]
     assert (bound.listener.fileno(), bound.listener.logPrefix()) == (7, "udp:192.0.2.1:5060")
 
@@ -368,3 +370,35 @@ def test_the_flows_are_counted(bound: Bound) -> None:
     bound.receive(b"y")
     second.flow(PHONE)
     assert bound.set.count() == {"udp": 2}
+
+
+def test_how_long_a_datagram_has_waited() -> None:
+    """On a real socket: asked for once, and from then on for each as long as they wait for long."""
+    waits: list[float] = []
+    listener = UdpListener(lambda *_: waits.append(listener.waited), Trace(), Observer())
+    listener.listen(FakeReactor(), "127.0.0.1", 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        for _ in range(3):
+            phone.sendto(b"OPTIONS", listener.bound)
+        time.sleep(udp.PRESSING * 2)
+        listener.sample()
+        listener.doRead()
+        assert len(waits) == 3 and all(udp.PRESSING * 2 <= wait < 60 for wait in waits)
+        assert listener.waited == 0.0
+        phone.sendto(b"OPTIONS", listener.bound)
+        listener.doRead()
+        phone.sendto(b"OPTIONS", listener.bound)
+        time.sleep(udp.PRESSING * 2)
+        listener.doRead()
+        assert waits[4] == 0.0, "nobody asked"
+    listener.close()
+
+
+def test_a_slow_reader_gives_others_their_turn(bound: Bound, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr(udp.time, "monotonic", lambda: next(clock) * udp.MAX_BURST_SECONDS)
+    bound.socket.waiting = [(b"OPTIONS", PHONE)] * 10
+    bound.listener.doRead()
+    assert len(bound.heard) == 2
+    bound.listener.doRead()
+    assert len(bound.heard) == 4

@@ -60,4 +60,6 @@ def parser(description: str) -> argparse.ArgumentParser:
     mem.add_argument("first", type=count, nargs="?", default=1000)
     mem.add_argument("second", type=count, nargs="?", default=5000)
     mem.add_argument("hold", type=positive, nargs="?", default=75.0)
+    over = commands.add_parser("overload", help="twice and four times what a slow feature lets through")
+    over.add_argument("seconds", type=positive, nargs="?", default=15.0)
     return top

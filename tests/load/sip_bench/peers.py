@@ -49,10 +49,10 @@ def check_programs(names: list[str]) -> None:
             raise BenchError(f"{OUR_PROGRAM.relative_to(PROJECT)} is missing: run `make setup`", status=2)
 
 
-def peer(bench: Bench, name: str) -> Peer:
-    """The peer of that name; ``check_programs`` has seen the name before."""
+def peer(bench: Bench, name: str, options: tuple[str, ...] = ()) -> Peer:
+    """The peer of that name; ``check_programs`` has seen the name before. ``options`` are for this server."""
     if name == "b2bua":
-        return _b2bua(bench)
+        return _b2bua(bench, options)
     return _kamailio(bench, name)
 
 
@@ -68,18 +68,18 @@ def _kamailio(bench: Bench, name: str) -> Peer:
     return Peer(name, (*argv, "-m", "4096", "-M", "16", "-Y", run, "-w", run, "-P", f"{run}/kamailio.pid"))
 
 
-def _b2bua(bench: Bench) -> Peer:
+def _b2bua(bench: Bench, options: tuple[str, ...]) -> Peer:
     argv = (str(OUR_PROGRAM), "run", "--listen", f"udp:{SERVER}", "--http", str(SERVER_HTTP), "--domain", REALM)
     users = str(bench.run_dir / "users.csv")
-    return Peer("b2bua", (*bench.prefix, *argv, "--users", users, "--store", "memory:"), http=SERVER_HTTP)
+    return Peer("b2bua", (*bench.prefix, *argv, "--users", users, "--store", "memory:", *options), http=SERVER_HTTP)
 
 
 class RunningPeer:
     """A started server with all callees registered. A context manager; leaving it stops the server."""
 
-    def __init__(self, bench: Bench, name: str) -> None:
+    def __init__(self, bench: Bench, name: str, options: tuple[str, ...] = ()) -> None:
         self.bench = bench
-        self.peer = peer(bench, name)
+        self.peer = peer(bench, name, options)
         self.log = bench.run_dir / f"{name}.log"
         processes.await_free(SERVER, socket.SOCK_DGRAM)
         if self.peer.http:

@@ -1,0 +1,23 @@
+"""A refusal that leaves without a transaction (RFC 3261 §8.2.7): what a flood is answered, so that it costs no memory."""
+
+from __future__ import annotations
+
+from typing import Final
+from zlib import crc32
+
+from b2bua.sip.message import Request, Response, response_to
+
+RETRY_AFTER: Final = "5"
+"""Seconds."""
+
+
+def stateless_refusal(request: Request) -> Response:
+    """480 to an INVITE, 500 with Retry-After to the rest: to a phone 503 would mean that this server is dead.
+
+    The same request gets the same To tag, as nobody remembers the first answer.
+    """
+    status = 480 if request.method == "INVITE" else 500
+    response = response_to(request, status, "", f"{crc32(request.top_via.branch.encode('utf-8', 'replace')):x}")
+    if status == 500:
+        response.append("Retry-After", RETRY_AFTER)
+    return response
