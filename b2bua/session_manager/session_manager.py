@@ -17,7 +17,7 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_state import EventState
-from b2bua.session_manager.links import Links
+from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.own_routes import OwnRouteReader
@@ -94,9 +94,13 @@ class SessionManager:
 
     def request_received(self, transaction: ServerTransaction, request: Request) -> None:
         """RFC 3261 §16.3 to §16.6; refusals leave as SipError."""
-        hops = screen(request)
         source = transaction.source
         link = self._links.of(source)
+        if link is not None and request.method == "PUBLISH" and "Route" not in request.names:
+            # Most of what a feature server sends, and it goes no further: what §16.3 asks of a proxy does not matter.
+            self._publish(transaction, request, link, self._user_in(request))
+            return
+        hops = screen(request)
         routes = self._read_routes(request)
         arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops))
         if link is None:
@@ -179,7 +183,7 @@ class SessionManager:
         elif method == "PUBLISH":
             if owner and owner != user:
                 raise SipError(403, "Not Your Address Of Record")
-            self._publish(arrival, user)
+            self._publish(arrival.transaction, arrival.request, None, user)
         elif method == "SUBSCRIBE":
             self._known(user)
             self._subscribe(arrival, user, owner)
@@ -212,11 +216,9 @@ class SessionManager:
                 raise SipError(481)
             self._proxy.forward_in_dialog(arrival)
             return
-        user = self._domain.user_in(request.uri)
-        if user is None:
-            raise SipError(403, "No Relay To Other Domains")
-        if method == "PUBLISH":  # most of what comes here
-            self._publish(arrival, user)
+        user = self._user_in(request)
+        if method == "PUBLISH":
+            self._publish(arrival.transaction, request, arrival.link, user)
         elif method == "OPTIONS" and not user:
             assert arrival.link is not None
             arrival.link.heard()
@@ -280,19 +282,33 @@ class SessionManager:
 
         self._parts.registrar.register(arrival.request, owner, arrival.source, respond)
 
-    def _publish(self, arrival: Arrival, user: str) -> None:
-        request, link = arrival.request, arrival.link
-        require_supported(request)
-        if link is None or "SIP-If-Match" not in request.names:
+    def _user_in(self, request: Request) -> str:
+        """The user of the domain that a feature server's request is for, "" for the domain itself."""
+        user = self._domain.user_in(request.uri)
+        if user is None:
+            raise SipError(403, "No Relay To Other Domains")
+        return user
+
+    def _publish(
+        self, transaction: ServerTransaction | None, request: Request, link: FeatureLink | None, user: str
+    ) -> None:
+        names = request.names
+        if "Require" in names:
+            require_supported(request)
+        if link is None or "SIP-If-Match" not in names:
             # What a feature server keeps here it may change and take back, when the user is gone too.
             self._known(user)
-        name, elsewhere = (link.name, link.over_network) if link is not None else ("", False)
-        answer = self._event_state.publish(request, self._domain.aor(user), name, elsewhere)
-        if name and answer.call and not request.call:
-            self._parts.leg_continued(answer.call, request.call_id)
+        aor = self._domain.aor(user)
+        if link is None:
+            answer = self._event_state.publish(request, aor, "")
+        else:
+            answer = self._event_state.publish(request, aor, link.name, link.over_network)
+            if answer.call and not request.call:
+                self._parts.leg_continued(answer.call, request.call_id)
         response = response_to(request, answer.status, answer.reason, self._tag())
         response.extend(answer.headers)
-        self._respond(arrival, response)
+        assert transaction is not None, "no ACK comes here"
+        self._layer.respond(transaction, response)
 
     def _subscribe(self, arrival: Arrival, user: str, watcher: str) -> None:
         """A SUBSCRIBE to us: the response leaves first, then the NOTIFY that each 2xx brings (RFC 6665 §4.2.1.2)."""

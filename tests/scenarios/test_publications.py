@@ -95,7 +95,7 @@ def test_failed_publish_never_fails_the_hold(scene: Scene, monkeypatch: pytest.M
 
 def test_publish_that_is_never_answered_does_not_hold_up_the_call(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = watched_call(scene)
-    monkeypatch.setattr(scene.server.session_manager, "_publish", lambda arrival, user: arrival.transaction.end(None))
+    monkeypatch.setattr(scene.server.session_manager, "_publish", lambda transaction, *_: transaction.end(None))
     hold(a, b)
     resume(a, b)
     hold(a, b)

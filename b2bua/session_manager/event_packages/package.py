@@ -79,9 +79,9 @@ class EventPackage:
 
         RFC 3903 §6 step 4 and RFC 6665 §4.2.1.1 agree: shorten, never lengthen, refuse what is above 0 and too brief.
         """
-        requested = request.integer("Expires")
-        if requested is None:
+        if "Expires" not in request.names:
             return self.default_expires
+        requested = request.integer("Expires") or 0
         if 0 < requested < self.min_expires:
             raise SipError(423, "", ("Min-Expires", str(self.min_expires)))
         return min(requested, self.max_expires)
@@ -89,7 +89,8 @@ class EventPackage:
 
 def package_for(packages: Mapping[str, EventPackage], request: Request) -> EventPackage:
     """The package that the Event header names; SipError 489 with Allow-Events when there is none such (RFC 3903 §6)."""
-    event = request.get("Event") or ""
+    names = request.names
+    event = request.lines[names.index("Event")].partition(":")[2].strip() if "Event" in names else ""
     package = packages.get(event) or packages.get(event.partition(";")[0].rstrip())
     if package is None:
         raise SipError(489, "", ("Allow-Events", allow_events(packages)))
