@@ -334,10 +334,10 @@ def _told_answer(before: Description | None, offer: Description, answer: Descrip
 
 
 def _told_refusal(status: int, method: str, in_dialog: bool) -> str:
-    if status in (401, 407):
-        return "challenged: the request is to come again with credentials, CSeq + 1 (RFC 3261 §22.2)"
     if not in_dialog or method == "PRACK":
         return ""
+    if status in (401, 407):
+        return "challenged: it is to come again with credentials, CSeq + 1 (RFC 3261 §22.2)"
     if status == 491:
         return "glare: both sides asked at once; the session stays as it was (RFC 3261 §14.1)"
     if status in (408, 481):
