@@ -152,19 +152,19 @@ def _kind(line: str) -> str:
 # -- what is wrong -------------------------------------------------------------------------------------------------
 
 
-def flaws_of_offer(before: Description, after: Description, refused: Description | None) -> list[str]:
-    """What RFC 3264 §8 forbids an offer after `before`, the last description agreed on, and perhaps one `refused` since.
+def flaws_of_offer(before: Description, after: Description, highest: int) -> list[str]:
+    """What RFC 3264 §8 forbids an offer after `before`, the last description agreed on.
 
-    After a refusal the peer may count on from either: phones retry with the same version.
+    `highest` is the highest version that the side has sent. After a refusal it may count on from either: phones retry
+    with the same version.
     """
     found = _lost_streams(before, after)
     version, last = after.origin.version, before.origin.version
-    known = [before] if refused is None else [before, refused]
     if version == last and after.body != before.body:
         found.append("o= version unchanged though the description changed (RFC 3264 §8)")
     elif version < last:
         found.append(f"o= version fell from {last} to {version} (RFC 3264 §8)")
-    elif version > max(one.origin.version for one in known) + 1:
+    elif version > highest + 1:
         found.append("o= version rose by more than one (RFC 3264 §8)")
     if before.origin._replace(version=0) != after.origin._replace(version=0):
         found.append("the o= line changed in more than its version (RFC 3264 §8)")

@@ -62,13 +62,33 @@ def _put(table: OrderedDict[_K, _V], key: _K, value: _V, limit: int) -> _V:
 
 
 class _Descriptions:
-    """What one side described: last agreed on, and last sent."""
+    """What one side described."""
 
-    __slots__ = ("agreed", "sent")
+    __slots__ = ("agreed", "challenged", "highest", "sent")
 
     def __init__(self) -> None:
         self.agreed: Description | None = None
+        """The last one that an exchange was completed with."""
         self.sent: Description | None = None
+        """The last one at all."""
+        self.challenged: Description | None = None
+        """The offer that is to come again with credentials, whatever else is agreed in between."""
+        self.highest = -1
+        """The highest o= version sent."""
+
+    def repeats(self, offer: Description) -> bool:
+        """Whether an offer was made before and nothing came of it."""
+        if self.agreed is not None and self.agreed.body == offer.body:
+            return False
+        return any(one is not None and one.body == offer.body for one in (self.sent, self.challenged))
+
+    def flaws(self, offer: Description) -> list[str]:
+        """What is wrong with an offer of this side; what is only repeated was said before."""
+        return [] if self.agreed is None or self.repeats(offer) else flaws_of_offer(self.agreed, offer, self.highest)
+
+    def send(self, description: Description) -> None:
+        self.sent = description
+        self.highest = max(self.highest, description.origin.version)
 
 
 class _Exchange:
@@ -178,11 +198,9 @@ class _Leg:
             return _offerless(message.method, in_dialog), []
         before = self._side(side)
         authorized = message.has("Proxy-Authorization") or message.has("Authorization")
-        said = _told_offer(before, offer, authorized)
-        before.sent, last = offer, before.sent
-        if before.agreed is None:
-            return said, []
-        return said, flaws_of_offer(before.agreed, offer, last)
+        told = _told_offer(before, offer, authorized), before.flaws(offer)
+        before.send(offer)
+        return told
 
     def _acknowledged(self, side: Side, message: Request) -> _Said:
         """An ACK: the answer where the offer came in the 2xx, else it has nothing to say (RFC 3261 §13.2.2.4)."""
@@ -224,6 +242,7 @@ class _Leg:
         if status >= 300:
             if status in (401, 407):
                 self._challenged[asking] = max(message.cseq, self._challenged.get(asking, -1))
+                self._side(asking).challenged = exchange.offer
             return _told_refusal(status, method, exchange.in_dialog), flaws
         if status >= 200 and method == "INVITE":
             self._established.setdefault(asking, message.cseq)
@@ -266,11 +285,9 @@ class _Leg:
             return _NOTHING
         before = self._side(side)
         exchange.counter_offers[side[1]] = offer
-        said = _told_offer(before, offer, False)
-        before.sent, last = offer, before.sent
-        carrier = "ACK" if message.status >= 200 else "PRACK"
-        flaws = flaws_of_offer(before.agreed, offer, last) if before.agreed is not None else []
-        return f"{said}; the {carrier} answers", flaws
+        said, flaws = _told_offer(before, offer, False), before.flaws(offer)
+        before.send(offer)
+        return f"{said}; the {'ACK' if message.status >= 200 else 'PRACK'} answers", flaws
 
     def _answer(self, asking: Side, offer: Description, side: Side, body: bytes) -> _Said:
         """An answer by `side`: both descriptions are agreed on from here."""
@@ -282,8 +299,9 @@ class _Leg:
         flaws = flaws_of_answer(offer, answer)
         if mine.agreed is not None:
             flaws += flaws_of_later_answer(mine.agreed, answer)
-        mine.agreed = mine.sent = answer
-        theirs.agreed = theirs.sent = offer
+        mine.agreed, theirs.agreed = answer, offer
+        mine.send(answer)
+        theirs.send(offer)
         return said, flaws
 
     # -- sides -------------------------------------------------------------------------------------------------
@@ -301,7 +319,7 @@ class _Leg:
 
 def _told_offer(side: _Descriptions, offer: Description, authorized: bool) -> str:
     before = side.agreed
-    if side.sent is not None and side.sent.body == offer.body and side.sent is not before:
+    if side.repeats(offer):
         return "the same offer again" + (", with credentials" if authorized else "")
     if before is None:
         return f"offer: {offer.directions()}, o= version {offer.origin.version}"

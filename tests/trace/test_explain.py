@@ -207,6 +207,27 @@ def test_a_refused_offer_leaves_no_trace() -> None:
     assert leg.answers(481).startswith("the dialog is gone")
 
 
+def test_a_challenged_offer_comes_again_whatever_was_agreed_meanwhile() -> None:
+    leg = standing()
+    leg.asks(2, sdp("sendonly", 2))
+    leg.answers(407)
+    leg.asks(1, sdp("sendonly", 2), who="SM")
+    assert "wrong" not in leg.answers(200, sdp("inactive", 3), who="6001")
+    assert leg.asks(3, sdp("sendonly", 2), headers=(CREDENTIALS,)) == "the same offer again, with credentials"
+    assert "wrong" not in leg.answers(200, sdp("inactive", 3))
+
+
+def test_a_refused_offer_between_counts_for_the_version() -> None:
+    leg = standing()
+    leg.asks(2, sdp("sendonly", 2))
+    pending = leg.last
+    leg.asks(3, sdp("inactive", 3))
+    leg.answers(500)
+    leg.last = pending
+    leg.answers(200, sdp("recvonly", 2))
+    assert leg.asks(4, sdp("sendrecv", 4)) == "resume: audio sendonly → sendrecv, o= version 2 → 4, nothing else"
+
+
 def test_cseq_and_to_tag() -> None:
     leg = standing()
     assert "wrong: CSeq 1 after 1, it must rise (RFC 3261 §12.2.1.1)" in leg.asks(1, sdp("sendonly", 2), method="UPDATE")
