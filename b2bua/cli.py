@@ -220,6 +220,7 @@ commands.add_command(config_commands)
 
 
 @commands.command(context_settings={"max_content_width": 110})
+@click.argument("file", required=False, default="")
 @click.option("--json", "as_json", is_flag=True, help="One JSON record a line instead of the ladder.")
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server's HTTP address.")
 @click.option("-c", "--call-id", default="", metavar="ID", help="Only the call with a leg of this Call-ID, all its legs.")
@@ -235,12 +236,14 @@ commands.add_command(config_commands)
 @click.option("--follow", is_flag=True, help="With --json: go on with new messages until interrupted.")
 @click.option("--plain", is_flag=True, help="The ladder as plain text in a terminal, too.")
 @click.option("--secrets", is_flag=True, help="Unredacted, if the server runs with --trace-secrets.")
-def trace(url: str, as_json: bool, follow: bool, plain: bool, secrets: bool, **wanted: Any) -> int:
-    """Show the messages of a running server as a ladder."""
+def trace(file: str, url: str, as_json: bool, follow: bool, plain: bool, secrets: bool, **wanted: Any) -> int:
+    """Show the messages of a running server as a ladder, or those of FILE, written by --json or by traceSM."""
     from b2bua.trace import client  # Late: no other command needs it.
 
     words = _filter_words(**wanted)
-    return client.main(url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain)
+    return client.main(
+        url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, file=file
+    )  # fmt: skip
 
 
 def _filter_words(

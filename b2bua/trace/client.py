@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
-from b2bua.trace.feed import Feed, Follower, TraceError, read_record
+from b2bua.trace.feed import Background, Feed, Follower, TraceError, read_record
 from b2bua.trace.filters import BadFilter, Criteria, Held, parse_criteria, select, user_of
 from b2bua.trace.ladder import Ladder
 from b2bua.trace.rows import KEPT
+from b2bua.trace.saved import SavedTrace
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 
@@ -26,11 +29,17 @@ def main(
     secrets: bool = False,
     filter_words: Sequence[str] = (),
     plain: bool = False,
+    file: str = "",
 ) -> int:
-    """Show the trace; returns the exit status. The ladder follows until it is ended, JSON only when asked to."""
+    """Show the trace; returns the exit status. The ladder follows until it is ended, JSON only when asked to.
+
+    With a `file` its records are shown, and no server is asked.
+    """
     whole = {"secrets": "1"} if secrets else {}
     try:
         criteria = parse_criteria(filter_words)
+        if file:
+            return _show_file(file, criteria, as_json, plain)
         if as_json:
             _print_records(url, whole, criteria, follow)
         elif plain or not _is_terminal():
@@ -38,7 +47,7 @@ def main(
         else:
             from b2bua.trace import terminal  # Late: it needs the extra `terminal`.
 
-            return terminal.run(url, whole, criteria)
+            return terminal.run(criteria, lambda after: Background(Follower(url, whole, after)), url)
     except (TraceError, BadFilter) as error:
         print(f"b2bua trace: {error}", file=sys.stderr)
         return 2
@@ -48,6 +57,19 @@ def main(
         # The reader (`head`) has enough. What Python flushes at its end must not fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return 0
+
+
+def _show_file(file: str, criteria: Criteria, as_json: bool, plain: bool) -> int:
+    saved = SavedTrace(Path(file))
+    if not (as_json or plain) and _is_terminal():
+        from b2bua.trace import terminal  # Late, as above.
+
+        return terminal.run(criteria, lambda _after: saved, file)
+    ladder = Ladder(shutil.get_terminal_size((110, 24)).columns)
+    for record in select(criteria, saved.records):
+        sys.stdout.write("".join(f"{line}\n" for line in ([json.dumps(record)] if as_json else ladder.feed(record))))
+    sys.stdout.flush()
     return 0
 
 

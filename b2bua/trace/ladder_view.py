@@ -50,6 +50,9 @@ class LadderView(ScrollView, can_focus=True):
     class Opened(Message):
         """ENTER was pressed on a row."""
 
+    class Moved(Message):
+        """The cursor stands on another row."""
+
     def __init__(self, criteria: Criteria) -> None:
         super().__init__()
         self.rows = Rows()
@@ -145,6 +148,7 @@ class LadderView(ScrollView, can_focus=True):
         self.cursor = min(max(index, 0), max(len(self.shown) - 1, 0))
         self._show_cursor()
         self.refresh()
+        self.post_message(self.Moved())
 
     def action_move(self, rows: int) -> None:
         self.go_to(self.cursor + rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol
 
 from rich.text import Text
 from textual.app import App, ComposeResult
@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from b2bua.trace.feed import Background, Follower, News, TraceError
+from b2bua.trace.feed import News, TraceError
 from b2bua.trace.filters import BadFilter, Criteria, parse_criteria
 from b2bua.trace.ladder import printable
 from b2bua.trace.ladder_view import LadderView
@@ -33,9 +33,19 @@ FACES: Final = ("diagram", "calls", "summary")
 """What `d` goes through."""
 
 
-def run(url: str, query: dict[str, str], criteria: Criteria) -> int:
-    """Until `q`; the exit status. TraceError when the server cannot be reached at the start."""
-    view = TraceApp(criteria, lambda after: Background(Follower(url, query, after)), url)
+class Source(Protocol):
+    """Where messages come from: a feed in the background, or a file."""
+
+    def take(self) -> list[News]:
+        """What has come since; never waits."""
+
+    def stop(self) -> None:
+        """Nothing more is wanted."""
+
+
+def run(criteria: Criteria, connect: Callable[[float], Source], name: str) -> int:
+    """Until `q`; the exit status. TraceError when there is nothing to show at the start."""
+    view = TraceApp(criteria, connect, name)
     view.run()
     if view.failure:
         raise TraceError(view.failure)
@@ -74,7 +84,7 @@ class Details(ModalScreen[int]):
 
 
 class TraceApp(App[None]):
-    """One view of one server's trace. `connect` opens a feed of what came after a time."""
+    """One view of one server's trace, or of a file. `connect` opens a source of what came after a time."""
 
     ENABLE_COMMAND_PALETTE = False
     CSS = """
@@ -95,13 +105,13 @@ class TraceApp(App[None]):
         )
     ]  # fmt: skip
 
-    def __init__(self, criteria: Criteria, connect: Callable[[float], Background], server: str) -> None:
+    def __init__(self, criteria: Criteria, connect: Callable[[float], Source], server: str) -> None:
         super().__init__()
         self.failure = ""
         """Why there was nothing to show at all."""
         self._connect = connect
         self._server = server
-        self._feed: Background | None = None
+        self._feed: Source | None = None
         self._ladder = LadderView(criteria)
         self._said = ""
         self._asked = ""
@@ -206,6 +216,9 @@ class TraceApp(App[None]):
         row = self._ladder.current
         if row is not None:
             self.push_screen(Details(row), self._left_details)
+
+    def on_ladder_view_moved(self) -> None:
+        self._show_status()
 
     def _left_details(self, rows: int | None) -> None:
         if not rows:

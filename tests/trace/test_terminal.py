@@ -6,14 +6,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import ContentSwitcher, Input, OptionList, Static
 
 from b2bua.sip.message import response_to
-from b2bua.trace.feed import Background, News
+from b2bua.trace.feed import News
 from b2bua.trace.filters import Criteria, parse_criteria
 from b2bua.trace.rows import KEPT
 from b2bua.trace.terminal import Details, TraceApp
@@ -30,9 +30,9 @@ class FakeFeed:
         self.stopped = False
         self.after: list[float] = []
 
-    def connect(self, after: float) -> Background:
+    def connect(self, after: float) -> FakeFeed:
         self.after.append(after)
-        return cast(Background, self)
+        return self
 
     def take(self) -> list[News]:
         taken, self.news = self.news, []
@@ -159,7 +159,9 @@ def test_start_stop_clear_addresses_and_places() -> None:
         await pilot.press("g")
         await answered(pilot, view, "99:99:99")
         assert view._ladder.following
-        await pilot.press("s")
+        await pilot.press("up")
+        assert "at #27" in status(view)
+        await pilot.press("end", "s")
         assert feed.stopped and "stopped" in status(view)
         await pilot.press("s")
         assert feed.after == [0.0, view._ladder.rows.last_time] and "live" in status(view)
