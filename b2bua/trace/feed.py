@@ -169,6 +169,8 @@ class Follower:
 class Background:
     """A follower in a thread of its own, which ends with the process; `take` never waits."""
 
+    state: Final = "live"
+
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
         self._waiting: deque[News] = deque()

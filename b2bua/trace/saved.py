@@ -29,6 +29,8 @@ _SESSION: Final = re.compile(r"(?im)^av-global-session-id\s*:\s*(\S+)")
 class SavedTrace:
     """The records of a file, all at once, for whoever reads a server's trace else. TraceError when it holds none."""
 
+    state: Final = "file"
+
     def __init__(self, path: Path) -> None:
         try:
             text = path.read_text(encoding="utf-8", errors="replace")

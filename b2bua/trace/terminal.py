@@ -36,6 +36,10 @@ FACES: Final = ("diagram", "calls", "summary")
 class Source(Protocol):
     """Where messages come from: a feed in the background, or a file."""
 
+    @property
+    def state(self) -> str:
+        """What the status line calls it."""
+
     def take(self) -> list[News]:
         """What has come since; never waits."""
 
@@ -295,7 +299,8 @@ class TraceApp(App[None]):
     def _show_status(self) -> None:
         view = self._ladder
         shown, kept = len(view.shown), len(view.rows.all)
-        parts = [f"{shown} of {kept} messages" if shown != kept else f"{shown} messages", "live" if self._feed else "stopped"]
+        count = f"{shown}" if shown == kept else f"{shown} of {kept}"
+        parts = [f"{count} messages", self._feed.state if self._feed else "stopped"]
         if not view.following:
             parts.append(f"at #{view.shown[view.cursor].number}")
         if str(view.criteria):

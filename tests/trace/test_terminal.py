@@ -25,6 +25,8 @@ Play = Callable[[Pilot[None], TraceApp], Awaitable[None]]
 class FakeFeed:
     """Brings what a test puts into `news`."""
 
+    state = "live"
+
     def __init__(self, *news: News) -> None:
         self.news = list(news)
         self.stopped = False
