@@ -110,7 +110,7 @@ class Columns:
         step = f"({row.record['step']})" if row.record.get("step") else "   "
         time, margin = clock(row.time)[: self._measure.clock], self._measure.margin
         text = f"{time} {row.letter} {step}{row.bracket or ' '} ".ljust(margin)
-        return Line(text + "".join(line[margin:]), margin, start, end)
+        return Line(text + "".join(line[margin:]), margin, start, max(start, end))
 
     def lifelines(self) -> str:
         """A line on which nothing is sent."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from types import UnionType
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -19,7 +20,14 @@ ANSWER_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 1.0
 """Between two attempts to reach a server that was there before."""
 
-_KEYS: Final = frozenset(("time", "source", "destination", "transport", "call", "retransmission", "message"))
+_SHAPE: Final[dict[str, type | UnionType]] = {
+    "time": int | float, "source": str, "destination": str, "transport": str, "call": str | None, "retransmission": bool,
+    "message": str,
+}  # fmt: skip
+"""Keys that every record has, and their types."""
+_MAY_HAVE: Final[dict[str, type]] = {"step": int, "note": str, "source_address": str, "destination_address": str}
+_LATEST: Final = 250_000_000_000
+"""Unix seconds; what comes later than the year 9891 is no time, and no calendar has it."""
 _PORTION: Final = 65_536
 _MAX_WAITING: Final = 200
 """Portions that a slow reader leaves waiting; then the server waits, too."""
@@ -198,9 +206,11 @@ def read_record(line: str) -> dict[str, Any]:
     """One record; TraceError when the line is none."""
     try:
         record = json.loads(line)
-        if isinstance(record, dict) and record.keys() >= _KEYS and isinstance(record["time"], int | float):
-            return record
-    except ValueError:
+        shaped = all(isinstance(record[key], kind) for key, kind in _SHAPE.items())
+        shaped = shaped and all(isinstance(record.get(key, kind()), kind) for key, kind in _MAY_HAVE.items())
+        if shaped and 0 <= record["time"] < _LATEST:
+            return dict(record)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         pass
     raise TraceError("what comes is no trace; is it a b2bua?")
 

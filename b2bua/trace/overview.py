@@ -54,8 +54,8 @@ class CallLine:
     def __str__(self) -> str:
         parties = f"{self.caller or '?'} → {self.callee or '?'}"
         text = f"{self.letter}  {clock(self._start)}  {parties:<24} {self.state:<11} {self._end - self._start:8.1f} s "
-        text += f"{self.messages:6} messages  {self.holds} holds"
-        return text + (f"  {self.wrong} wrong" if self.wrong else "")
+        text += f"  messages {self.messages:<5} holds {self.holds}"
+        return text + (f"  wrong {self.wrong}" if self.wrong else "")
 
 
 def call_lines(rows: Iterable[Row]) -> list[CallLine]:
@@ -81,7 +81,7 @@ def summary(rows: Sequence[Row]) -> list[str]:
     lines = [
         f"{len(messages)} messages and {copies} retransmissions in {span:.1f} s, {clock(messages[0].time)} to "
         f"{clock(messages[-1].time)}",
-        f"{len(calls)} calls: " + _counted(Counter(call.state for call in calls)),
+        f"calls: {len(calls)} ({_counted(Counter(call.state for call in calls))})",
         "requests: " + _counted(Counter(row.facts.method for row in messages if row.facts.method)),
     ]
     answers: dict[str, Counter[str]] = {}
@@ -90,7 +90,7 @@ def summary(rows: Sequence[Row]) -> list[str]:
             answers.setdefault(row.facts.cseq_method, Counter())[str(row.facts.status)] += 1
     lines += [f"  {method}: {_counted(counts)}" for method, counts in sorted(answers.items())]
     wrong = [row for row in messages if "wrong: " in row.record.get("note", "")]
-    lines.append(f"{len(wrong)} messages with something wrong")
+    lines.append(f"messages with something wrong: {len(wrong)}")
     lines += [f"  #{row.number} {clock(row.time)} {row.record['note']}" for row in wrong[-_MAX_WRONG:]]
     return lines
 

@@ -111,9 +111,9 @@ def test_a_hold_is_watched_live_and_looked_into(stack: ExitStack, tmp_path: Path
     terminal.until("live", "resume: audio sendonly → sendrecv, o= version 2 → 3, nothing else")
 
     terminal.keys("d")
-    terminal.until("6001 → 6002", "confirmed", "1 holds")
+    terminal.until("6001 → 6002", "confirmed", "holds 1")
     terminal.keys("d")
-    terminal.until("requests: ACK", "0 messages with something wrong")
+    terminal.until("requests: ACK", "messages with something wrong: 0")
     terminal.keys("d")
     terminal.keys("q")
     terminal.until("ended 0")

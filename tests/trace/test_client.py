@@ -189,7 +189,14 @@ def test_refused_by_the_server(server: type[FakeConnection], capsys: pytest.Capt
     assert capsys.readouterr().err == "b2bua trace: not for you\n"
 
 
-@pytest.mark.parametrize("line", [b"hello\n", b"[]\n", b"{}\n", b'{"time": "now"}\n'])
+RECORD = {"time": 1, "source": "a", "destination": "b", "transport": "udp", "call": None, "retransmission": False, "message": ""}
+BROKEN = [b"hello\n", b"[]\n", b"{}\n", b'{"time": "now"}\n', b"1\n", b"null\n", b"[" * 9_999 + b"\n"] + [
+    json.dumps(RECORD | change).encode() + b"\n"
+    for change in ({"time": 1e30}, {"time": -1}, {"call": 7}, {"message": None}, {"note": 1}, {"step": "3"})
+]
+
+
+@pytest.mark.parametrize("line", BROKEN)
 def test_what_is_no_trace_is_one_line(
     server: type[FakeConnection], capsys: pytest.CaptureFixture[str], line: bytes
 ) -> None:

@@ -154,8 +154,8 @@ def test_the_calls_of_a_view() -> None:
 
 def test_the_summary() -> None:
     found = "\n".join(summary(rows_of(held_call().scene).all))
-    assert "1 calls: held 1" in found and "INVITE 10" in found and "INVITE: 200 8, 407 2" in found
-    assert "4 messages with something wrong" in found and "RFC 8866 §5.2" in found  # the far side keeps its version
+    assert "calls: 1 (held 1)" in found and "INVITE 10" in found and "INVITE: 200 8, 407 2" in found
+    assert "messages with something wrong: 4" in found and "RFC 8866 §5.2" in found  # the far side keeps its version
     assert summary([]) == ["nothing yet"]
 
 
