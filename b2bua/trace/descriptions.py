@@ -22,13 +22,11 @@ ILLEGAL: Final = frozenset((
 
 
 class Description(NamedTuple):
-    """One description, read once."""
+    """One description, as a leg remembers it."""
 
     body: bytes
     origin: Origin
     streams: tuple[Stream, ...]
-    sections: tuple[tuple[str, ...], ...]
-    """The session's lines, then those of each m= section, the m= line first."""
 
     @property
     def holding(self) -> bool:
@@ -49,24 +47,23 @@ class Description(NamedTuple):
         )
 
 
-@lru_cache(maxsize=256)
-def read_description(body: bytes) -> Description:
-    """MalformedValue when the body is no SDP with an o= line."""
-    lines = [line.rstrip() for line in body.decode("utf-8", "replace").splitlines()]
-    sections: list[list[str]] = [[]]
-    for line in lines:
-        if line.startswith("m="):
-            sections.append([])
-        sections[-1].append(line)
-    return Description(body, parse_origin(body), parse_streams(body), tuple(map(tuple, sections)))
-
-
 def readable(body: bytes) -> Description | None:
-    """The description, or None when it is none."""
+    """The description, or None when the body is no SDP with an o= line."""
     try:
-        return read_description(body)
+        return Description(body, parse_origin(body), parse_streams(body))
     except MalformedValue:
         return None
+
+
+@lru_cache(maxsize=64)
+def _sections(body: bytes) -> tuple[tuple[str, ...], ...]:
+    """The session's lines, then those of each m= section, the m= line first."""
+    sections: list[list[str]] = [[]]
+    for line in body.decode("utf-8", "replace").replace("\r\n", "\n").rstrip("\n").split("\n"):
+        if line.startswith("m="):
+            sections.append([])
+        sections[-1].append(line.rstrip())
+    return tuple(map(tuple, sections))
 
 
 def shortened(word: str) -> str:
@@ -83,11 +80,12 @@ def changes(before: Description, after: Description, directions: bool = True) ->
     `nothing else` closes the list when what it holds is a complete account. `directions`: whether to name those.
     """
     found = []
+    sections, earlier = _sections(after.body), _sections(before.body)
     for index, new in enumerate(after.streams):
         old = before.streams[index] if index < len(before.streams) else None
         found += _stream_changes(after.name(index), old, new, directions)
         if old is not None and old.port and new.port:
-            found += _media_line_changes(after.name(index), before.sections[index + 1][0], after.sections[index + 1][0])
+            found += _media_line_changes(after.name(index), earlier[index + 1][0], sections[index + 1][0])
     if before.origin.version != after.origin.version:
         found.append(f"o= version {before.origin.version} → {after.origin.version}")
     others = _other_lines(before, after)
@@ -126,7 +124,7 @@ def _media_line_changes(name: str, before: str, after: str) -> list[str]:
 def _other_lines(before: Description, after: Description) -> list[str]:
     """The kinds of lines (`s=`, `a=rtpmap`) that differ in sections that both have."""
     found: dict[str, None] = {}
-    for old, new in zip(before.sections, after.sections, strict=False):
+    for old, new in zip(_sections(before.body), _sections(after.body), strict=False):
         was, now = _kept(old), _kept(new)
         if was == now:
             continue

@@ -34,10 +34,10 @@ from b2bua.trace.descriptions import (
 EXPLAINED: Final = frozenset(("INVITE", "ACK", "PRACK", "UPDATE", "BYE", "INFO", "REFER", "MESSAGE"))
 """Methods whose requests and responses an Explainer wants to see; the last four only for the order of their CSeqs."""
 
-MAX_LEGS: Final = 8_192
+MAX_LEGS: Final = 4_096
 MAX_SIDES: Final = 64
 """Of one leg: one for the caller and one for each branch that answers."""
-MAX_EXCHANGES: Final = 32
+MAX_EXCHANGES: Final = 8
 """Requests of one leg that an answer may still come to."""
 
 _RACK: Final = re.compile(r"[0-9]{1,10}\s+([0-9]{1,10})\s+INVITE").fullmatch
@@ -99,11 +99,11 @@ class _Exchange:
     def __init__(self, offer: Description | None, in_dialog: bool) -> None:
         self.offer = offer
         self.in_dialog = in_dialog
-        self.answers: dict[str, Description] = {}
+        self.answers: OrderedDict[str, Description] = OrderedDict()
         """To tag → the answer of that branch."""
-        self.previews: dict[str, Description] = {}
+        self.previews: OrderedDict[str, Description] = OrderedDict()
         """To tag → what an unreliable 1xx said before the answer."""
-        self.counter_offers: dict[str, Description] = {}
+        self.counter_offers: OrderedDict[str, Description] = OrderedDict()
         """To tag → the offer that came in a response, until it is answered."""
 
 
@@ -138,12 +138,16 @@ class _Leg:
     """One leg between two neighbours of the trace."""
 
     def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        """A leg that is over: nothing is compared with it any more."""
         self._sides: OrderedDict[Side, _Descriptions] = OrderedDict()
         self._exchanges: OrderedDict[_Request, _Exchange] = OrderedDict()
         self._cseqs: OrderedDict[tuple[Side, str], tuple[int, str]] = OrderedDict()
         """Side and peer's tag ("" before a dialog) → its highest CSeq, and that request's branch."""
-        self._challenged: dict[Side, int] = {}
-        self._established: dict[Side, int] = {}
+        self._challenged: OrderedDict[Side, int] = OrderedDict()
+        self._established: OrderedDict[Side, int] = OrderedDict()
         """The side that called → the CSeq of its INVITE that was accepted."""
 
     # -- requests ----------------------------------------------------------------------------------------------
@@ -159,8 +163,6 @@ class _Leg:
             return self._with(flaws, self._prack(side, message))
         if message.method in ("INVITE", "UPDATE"):
             return self._with(flaws, self._offer(side, message))
-        if message.method == "BYE":
-            self._established.clear()
         return "", flaws
 
     @staticmethod
@@ -227,13 +229,15 @@ class _Leg:
     def _answer_to_response(self, side: Side, exchange: _Exchange, message: Request) -> _Said:
         to_tag, body = message.to.tag, _sdp(message)
         offer = exchange.counter_offers.pop(to_tag)
-        exchange.answers[to_tag] = offer  # what the response said stands: it may come again in the 2xx
+        _put(exchange.answers, to_tag, offer, MAX_SIDES)  # what the response said stands: it may come again in the 2xx
         return self._answer(self._party_of(to_tag), offer, side, body)
 
     # -- responses ---------------------------------------------------------------------------------------------
 
     def response(self, party: str, asker: str, message: Response) -> _Said:
         status, method, to_tag = message.status, message.cseq_method, message.to.tag
+        if method == "BYE" and 200 <= status < 300:
+            self._forget()
         asking = asker, message.from_.tag
         exchange = self._exchanges.get((asking, message.cseq, method))
         if status == 100 or method not in ("INVITE", "UPDATE", "PRACK") or exchange is None:
@@ -241,11 +245,11 @@ class _Leg:
         flaws = [] if to_tag else ["no To tag in the response (RFC 3261 §8.2.6.2)"]
         if status >= 300:
             if status in (401, 407):
-                self._challenged[asking] = max(message.cseq, self._challenged.get(asking, -1))
+                _put(self._challenged, asking, max(message.cseq, self._challenged.get(asking, -1)), MAX_SIDES)
                 self._side(asking).challenged = exchange.offer
             return _told_refusal(status, method, exchange.in_dialog), flaws
         if status >= 200 and method == "INVITE":
-            self._established.setdefault(asking, message.cseq)
+            _put(self._established, asking, self._established.get(asking, message.cseq), MAX_SIDES)
         return self._with(flaws, self._accepted((party, to_tag), asking, exchange, message))
 
     def _accepted(self, side: Side, asking: Side, exchange: _Exchange, message: Response) -> _Said:
@@ -271,9 +275,9 @@ class _Leg:
         shown = exchange.previews.get(to_tag)
         differs = ["not what the 1xx before it said (RFC 3261 §13.2.1)"] if shown and shown.body != body else []
         if not final and not _is_reliable(message):
-            exchange.previews[to_tag] = description
+            _put(exchange.previews, to_tag, description, MAX_SIDES)
             return f"the answer in advance: {description.directions()}", [*differs, *flaws_of_answer(exchange.offer, description)]
-        exchange.answers[to_tag] = description
+        _put(exchange.answers, to_tag, description, MAX_SIDES)
         said, flaws = self._answer(asking, exchange.offer, side, body)
         return said, differs + flaws
 
@@ -284,7 +288,7 @@ class _Leg:
         if exchange.answers or side[1] in exchange.counter_offers:
             return _NOTHING
         before = self._side(side)
-        exchange.counter_offers[side[1]] = offer
+        _put(exchange.counter_offers, side[1], offer, MAX_SIDES)
         said, flaws = _told_offer(before, offer, False), before.flaws(offer)
         before.send(offer)
         return f"{said}; the {'ACK' if message.status >= 200 else 'PRACK'} answers", flaws

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from b2bua.sip.flow import HostPort
 from b2bua.sip.uri import host_text
-from b2bua.trace.explain import EXPLAINED, Explainer
+from b2bua.trace.explain import EXPLAINED, MAX_LEGS, Explainer
 from b2bua.trace.hop import Facts, Hop, read_facts
 from b2bua.trace.recorder import IN, LINK, Entry, Recorder
 from b2bua.trace.redact import redact
@@ -81,7 +81,7 @@ class Reader:
         self._calls: dict[str, _Call] = {}
         self._first_copies: dict[_Copy, Hop] = {}
         self._requests: dict[_Request, Hop] = {}
-        self._explainer = Explainer()
+        self._explainer = Explainer(min(MAX_LEGS, max(recorder.size, 1)))
         self._locals: dict[str, str] = {}
         """Transport, or transport and peer → our own address as it stands in our Vias."""
 

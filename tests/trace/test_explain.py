@@ -291,7 +291,8 @@ def test_memory_is_bounded() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 4), st.sampled_from(("INVITE", "ACK", "UPDATE", "PRACK", "BYE")),
                           st.sampled_from((0, 100, 183, 200, 407, 488)), st.sampled_from(("", "b", "x")),
-                          st.sampled_from((b"", b"v=0\r\n", b"\xff", sdp("sendonly"), sdp("sendrecv", 2) + VIDEO)))))
+                          st.sampled_from((b"", b"v=0\r\n", b"\xff", sdp("sendonly"), sdp("sendrecv", 2) + VIDEO,
+                                           sdp("inactive", 3).replace(b"\r\n", b"\n") + b"a=\x0bm=x\n", VIDEO)))))
 def test_it_never_raises(sent: list[tuple[bool, int, str, int, str, bytes]]) -> None:
     explainer = Explainer()
     for up, cseq, method, status, tag, body in sent:
@@ -304,3 +305,14 @@ def test_it_never_raises(sent: list[tuple[bool, int, str, int, str, bytes]]) -> 
         way = ("6001", "SM") if up != bool(status) else ("SM", "6001")
         assert isinstance(explainer.note(*way, made.encode()), str)
     assert explainer.note("a", "b", b"\xff\xfe") == ""
+
+
+def test_a_leg_that_is_over_is_forgotten_and_a_challenged_bye_ends_nothing() -> None:
+    leg = standing()
+    leg.asks(2, method="BYE")
+    leg.answers(407)
+    assert leg.asks(3, sdp("sendonly", 2)).startswith("hold: ")
+    leg.answers(200, sdp("recvonly", 2))
+    leg.asks(4, method="BYE")
+    assert leg.answers(200) == ""
+    assert leg.asks(5, sdp("sendrecv", 9), to_tag="") == "offer: audio sendrecv, o= version 9"
