@@ -5,6 +5,7 @@ Only names of attributes leave this file, never their values: an SDES key is one
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -13,6 +14,9 @@ from b2bua.sip.sdp import DIRECTIONS, Origin, Stream, holds, parse_origin, parse
 
 _LONGEST_WORD: Final = 40
 """Of what a peer wrote into its description and a note repeats."""
+
+_MOST: Final = 10
+"""Streams, changes or flaws that one sentence names."""
 
 ILLEGAL: Final = frozenset((
     ("sendonly", "sendrecv"), ("sendonly", "sendonly"), ("recvonly", "sendrecv"), ("recvonly", "recvonly"),
@@ -33,18 +37,31 @@ class Description(NamedTuple):
         """Whether its sender wants no media at all."""
         return holds(self.streams)
 
-    def name(self, index: int) -> str:
-        """`audio`, or `audio 2` where there are several; the count is over all m= lines of that media."""
-        media = [stream.media for stream in self.streams]
-        number = media[: index + 1].count(media[index])
-        return shortened(media[index]) + (f" {number}" if media.count(media[index]) > 1 else "")
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each stream: `audio`, or `audio 1` and `audio 2` where there are several of a media."""
+        return _stream_names(self.streams)
 
     def directions(self) -> str:
-        """`audio sendrecv, video refused`: the state of each stream."""
-        return ", ".join(
-            f"{self.name(index)} {stream.direction if stream.port else 'off (port 0)'}"
-            for index, stream in enumerate(self.streams)
-        )
+        """`audio sendrecv, video off (port 0)`: the state of each stream."""
+        states = [stream.direction if stream.port else "off (port 0)" for stream in self.streams]
+        return ", ".join(few([f"{name} {state}" for name, state in zip(self.names, states, strict=True)]))
+
+
+@lru_cache(maxsize=64)
+def _stream_names(streams: tuple[Stream, ...]) -> tuple[str, ...]:
+    total = Counter(stream.media for stream in streams)
+    so_far: Counter[str] = Counter()
+    names = []
+    for media in (stream.media for stream in streams):
+        so_far[media] += 1
+        names.append(shortened(media) + (f" {so_far[media]}" if total[media] > 1 else ""))
+    return tuple(names)
+
+
+def few(items: list[str]) -> list[str]:
+    """The first of them, and how many more there are: a peer may send thousands of m= lines."""
+    return items if len(items) <= _MOST else [*items[:_MOST], f"{len(items) - _MOST} more"]
 
 
 def readable(body: bytes) -> Description | None:
@@ -81,14 +98,15 @@ def changes(before: Description, after: Description, directions: bool = True) ->
     """
     found = []
     sections, earlier = _sections(after.body), _sections(before.body)
-    for index, new in enumerate(after.streams):
+    for index, (name, new) in enumerate(zip(after.names, after.streams, strict=True)):
         old = before.streams[index] if index < len(before.streams) else None
-        found += _stream_changes(after.name(index), old, new, directions)
+        found += _stream_changes(name, old, new, directions)
         if old is not None and old.port and new.port:
-            found += _media_line_changes(after.name(index), earlier[index + 1][0], sections[index + 1][0])
+            found += _media_line_changes(name, earlier[index + 1][0], sections[index + 1][0])
+    found = few(found)
     if before.origin.version != after.origin.version:
         found.append(f"o= version {before.origin.version} → {after.origin.version}")
-    others = _other_lines(before, after)
+    others = few(_other_lines(before, after))
     if others:
         return [*found, f"also {', '.join(others)}"]
     return [*found, "nothing else"] if found else []
@@ -128,7 +146,8 @@ def _other_lines(before: Description, after: Description) -> list[str]:
         was, now = _kept(old), _kept(new)
         if was == now:
             continue
-        differing = [line for line in was if line not in now] + [line for line in now if line not in was]
+        gone, come = set(was) - set(now), set(now) - set(was)
+        differing = [line for line in was if line in gone] + [line for line in now if line in come]
         for line in differing or ["the order of lines"]:
             found[_kind(line)] = None
     if (now_origin := after.origin._replace(version=0)) != before.origin._replace(version=0):
@@ -180,8 +199,8 @@ def flaws_of_later_answer(before: Description, after: Description) -> list[str]:
 
 
 def _lost_streams(before: Description, after: Description) -> list[str]:
-    lost = [before.name(index) for index in range(len(after.streams), len(before.streams))]
-    return [f"the m= line of {name} vanished (RFC 3264 §8)" for name in lost]
+    lost = before.names[len(after.streams) :]
+    return few([f"the m= line of {name} vanished (RFC 3264 §8)" for name in lost])
 
 
 def flaws_of_answer(offer: Description, answer: Description) -> list[str]:
@@ -189,12 +208,11 @@ def flaws_of_answer(offer: Description, answer: Description) -> list[str]:
     found = []
     if len(answer.streams) != len(offer.streams):
         found.append(f"{len(answer.streams)} m= lines answer {len(offer.streams)} (RFC 3264 §6)")
-    for index, (asked, given) in enumerate(zip(offer.streams, answer.streams, strict=False)):
-        name = offer.name(index)
+    for name, asked, given in zip(offer.names, offer.streams, answer.streams, strict=False):
         if asked.media != given.media:
             found.append(f"{shortened(given.media)} answers {name} (RFC 3264 §6)")
         elif given.port and not asked.port:
             found.append(f"{name} was offered with port 0 and is answered with a port (RFC 3264 §8.2)")
         elif given.port and (asked.direction, given.direction) in ILLEGAL:
             found.append(f"{given.direction} is no answer to {asked.direction} (RFC 3264 §6.1)")
-    return found
+    return few(found)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from itertools import zip_longest
 from typing import Final, TypeVar
 
 from b2bua.sip.errors import MalformedMessage, MalformedValue
@@ -25,6 +26,7 @@ from b2bua.sip.sdp import CONTENT_TYPE
 from b2bua.trace.descriptions import (
     Description,
     changes,
+    few,
     flaws_of_answer,
     flaws_of_later_answer,
     flaws_of_offer,
@@ -340,13 +342,12 @@ def _told_offer(side: _Descriptions, offer: Description, authorized: bool) -> st
 
 def _told_answer(before: Description | None, offer: Description, answer: Description) -> str:
     pairs = []
-    for index, stream in enumerate(answer.streams):
-        asked = offer.streams[index] if index < len(offer.streams) else None
+    for name, stream, asked in zip_longest(answer.names, answer.streams, offer.streams[: len(answer.streams)]):
         if not stream.port:
-            pairs.append(f"{answer.name(index)} {'refused' if asked and asked.port else 'off'}")
+            pairs.append(f"{name} {'refused' if asked and asked.port else 'off'}")
         else:
-            pairs.append(f"{answer.name(index)} {stream.direction}" + (f" for {asked.direction}" if asked else ""))
-    told = f"answer: {', '.join(pairs)}"
+            pairs.append(f"{name} {stream.direction}" + (f" for {asked.direction}" if asked else ""))
+    told = f"answer: {', '.join(few(pairs))}"
     if before is None:
         return f"{told}, o= version {answer.origin.version}"
     if before.body == answer.body:
@@ -377,7 +378,19 @@ def _sdp(message: Message) -> bytes:
     """The body where it is, or is said to be, a session description."""
     body = message.body
     kind = (message.get("Content-Type") or "").partition(";")[0].strip().lower()
+    if kind.startswith("multipart/"):
+        return _description_among_parts(body)
     return body if body.startswith(b"v=0") or kind == CONTENT_TYPE else b""
+
+
+def _description_among_parts(body: bytes) -> bytes:
+    """The first part that is a description, to the line before the next boundary (RFC 3261 §7.4.1)."""
+    kind = body.lower().find(b"application/sdp")
+    begin = body.find(b"\nv=0", kind) + 1
+    if kind < 0 or not begin:
+        return b""
+    end = body.find(b"\n--", begin)
+    return body[begin : end if end >= 0 else len(body)].rstrip() + b"\r\n"
 
 
 def _is_reliable(message: Response) -> bool:

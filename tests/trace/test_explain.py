@@ -268,10 +268,27 @@ def test_a_response_without_to_tag() -> None:
     assert leg.explainer.note("SM", "6001", bare.encode()).startswith("wrong: no To tag in the response (RFC 3261 §8.2.6.2)")
 
 
+def test_a_description_among_several_parts() -> None:
+    leg = standing()
+    other = b"\r\n--x\r\nContent-Type: a/b\r\n\r\nz\r\n--x--\r\n"
+    parts = b"--x\r\nContent-Type: application/sdp\r\n\r\n" + sdp("sendonly", 2) + other
+    made = request("INVITE", "6001", "6002", "c", 2, tags=("a", "b"))
+    made.set_body(parts, "multipart/mixed;boundary=x")
+    assert leg.explainer.note("6001", "SM", made.encode()) == "hold: audio sendrecv → sendonly, o= version 1 → 2, nothing else"
+
+
 def test_a_trace_that_begins_in_a_call() -> None:
     leg = Leg()
     assert leg.asks(7, sdp("sendonly", 4)) == "offer: audio sendonly, o= version 4"
     assert leg.answers(200, sdp("recvonly", 4)) == "answer: audio recvonly for sendonly, o= version 4"
+
+
+def test_thousands_of_streams_make_a_short_sentence() -> None:
+    leg = standing(sdp("sendrecv") + VIDEO * 2_000)
+    note = leg.asks(2, sdp("sendonly", 1) + VIDEO.replace(b"4002", b"4004") * 1_500)
+    assert "video 9 port 4002 → 4004, 1491 more" in note and "the m= line of video 1501 vanished" in note
+    assert len(note) < 1_500
+    assert len(leg.answers(200, sdp("sendrecv", 2) + VIDEO * 1_900)) < 1_000
 
 
 def test_memory_is_bounded() -> None:
