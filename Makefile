@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in /usr/bin/python3 python3; do $$python -c 'import
   2>/dev/null && echo $$python && exit; done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
-SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio nftables iproute2
+SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio nftables iproute2 tmux
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system demo run test check bench overload image

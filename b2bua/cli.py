@@ -219,18 +219,42 @@ def export_users(file: str, **options: str | None) -> int:
 commands.add_command(config_commands)
 
 
-@commands.command()
+@commands.command(context_settings={"max_content_width": 110})
+@click.argument("file", required=False, default="")
 @click.option("--json", "as_json", is_flag=True, help="One JSON record a line instead of the ladder.")
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server's HTTP address.")
-@click.option("--call-id", default="", metavar="ID", help="Only the call with a leg of this Call-ID, all its legs.")
-@click.option("--user", default="", metavar="USER", help="Only this user's calls and messages.")
-@click.option("--follow", is_flag=True, help="Go on with new messages until interrupted.")
+@click.option("-c", "--call-id", default="", metavar="ID", help="Only the call with a leg of this Call-ID, all its legs.")
+@click.option("-u", "--user", default="", metavar="USER|URI", help="Only this user's calls and messages.")
+@click.option("-i", "addresses", multiple=True, metavar="REGEX", help="Only calls with a message from or to such an address.")
+@click.option("-s", "sessions", multiple=True, metavar="GSID", help="Only calls of this global session id.")
+@click.option("-g", "headers", multiple=True, metavar="HEADER=VALUE", help="Only calls with a header that has this in it.")
+@click.option("-o", "patterns", multiple=True, metavar="REGEX", help="Only calls with a message that this is found in.")
+@click.option("-or", "any_of", is_flag=True, help="Any of these is enough; else all have to be met.")
+@click.option("-nr", "no_register", is_flag=True, help="Hide REGISTER.")
+@click.option("-ns", "no_subscribe", is_flag=True, help="Hide SUBSCRIBE and NOTIFY.")
+@click.option("-no", "no_options", is_flag=True, help="Hide OPTIONS.")
+@click.option("--follow", is_flag=True, help="With --json: go on with new messages until interrupted.")
+@click.option("--plain", is_flag=True, help="The ladder as plain text in a terminal, too.")
 @click.option("--secrets", is_flag=True, help="Unredacted, if the server runs with --trace-secrets.")
-def trace(url: str, as_json: bool, call_id: str, user: str, follow: bool, secrets: bool) -> int:
-    """Show the messages of a running server as a ladder."""
+def trace(file: str, url: str, as_json: bool, follow: bool, plain: bool, secrets: bool, **wanted: Any) -> int:
+    """Show the messages of a running server as a ladder, or those of FILE, written by --json or by traceSM."""
     from b2bua.trace import client  # Late: no other command needs it.
 
-    return client.main(url=url, as_json=as_json, call_id=call_id, user=user, follow=follow, secrets=secrets)
+    words = _filter_words(**wanted)
+    return client.main(
+        url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, file=file
+    )  # fmt: skip
+
+
+def _filter_words(
+    call_id: str, user: str, addresses: Sequence[str], sessions: Sequence[str], headers: Sequence[str],
+    patterns: Sequence[str], any_of: bool, no_register: bool, no_subscribe: bool, no_options: bool,
+) -> list[str]:  # fmt: skip
+    """The filter as the ladder's key `f` takes it."""
+    valued = {"-c": [call_id], "-u": [user], "-i": addresses, "-s": sessions, "-g": headers, "-o": patterns}
+    words = [word for switch, values in valued.items() for value in values if value for word in (switch, value)]
+    switches = {"-or": any_of, "-nr": no_register, "-ns": no_subscribe, "-no": no_options}
+    return words + [switch for switch, is_set in switches.items() if is_set]
 
 
 class _Opened:

@@ -1,48 +1,54 @@
-"""The command `b2bua trace`: records as NDJSON, or a live ladder, read from a running server over HTTP."""
+"""The command `b2bua trace`: records as NDJSON, a live ladder in plain text, or the ladder that fills the terminal."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode, urlsplit
 
+from b2bua.trace.feed import Background, Feed, Follower, TraceError, read_record
+from b2bua.trace.filters import BadFilter, Criteria, Held, parse_criteria, select, user_of
 from b2bua.trace.ladder import Ladder
+from b2bua.trace.rows import KEPT
+from b2bua.trace.saved import SavedTrace
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 
-_CONNECT_SECONDS: Final = 10.0
-_ANSWER_SECONDS: Final = 60.0
-"""Between two reads of an answer that has an end. A live view waits without limit."""
-
-
-class TraceError(Exception):
-    """The server cannot be reached or does not show its trace; the text is one line for the user."""
+EVERYTHING: Final = Criteria()
 
 
 def main(
     url: str = DEFAULT_URL,
     as_json: bool = False,
-    call_id: str = "",
-    user: str = "",
     follow: bool = False,
     secrets: bool = False,
+    filter_words: Sequence[str] = (),
+    plain: bool = False,
+    file: str = "",
 ) -> int:
-    """Print the trace; returns the exit status. The ladder follows until Ctrl-C, JSON only when asked to."""
-    follow = follow or not as_json
-    ladder = None if as_json else Ladder(shutil.get_terminal_size((110, 24)).columns)
-    query = {"call-id": call_id, "user": user, "follow": "1" if follow else "", "secrets": "1" if secrets else ""}
+    """Show the trace; returns the exit status. The ladder follows until it is ended, JSON only when asked to.
+
+    With a `file` its records are shown, and no server is asked.
+    """
+    whole = {"secrets": "1"} if secrets else {}
     try:
-        for line in _lines(url, {name: value for name, value in query.items() if value}, follow):
-            sys.stdout.write(line if ladder is None else "".join(f"{text}\n" for text in ladder.feed(json.loads(line))))
-            if follow:
-                sys.stdout.flush()
-        sys.stdout.flush()
-    except TraceError as error:
+        criteria = parse_criteria(filter_words)
+        if file:
+            return _show_file(file, criteria, as_json, plain)
+        if as_json:
+            _print_records(url, whole, criteria, follow)
+        elif plain or not _is_terminal():
+            _print_ladder(url, whole, criteria)
+        else:
+            from b2bua.trace import terminal  # Late: it needs the extra `terminal`.
+
+            return terminal.run(criteria, lambda after: Background(Follower(url, whole, after)), url)
+    except (TraceError, BadFilter) as error:
         print(f"b2bua trace: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -54,42 +60,74 @@ def main(
     return 0
 
 
-def _lines(url: str, query: dict[str, str], follow: bool) -> Iterator[str]:
-    """The lines of the answer as they come; TraceError for whatever goes wrong on the way."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise TraceError(f"{url} is no http URL")
-        # No proxy is asked: the trace is served on the loopback address.
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname, parts.port, timeout=_CONNECT_SECONDS)
-    except ValueError:
-        raise TraceError(f"{url} is no http URL") from None
-    try:
-        connection.connect()
-        stream = connection.sock
-        stream.settimeout(_ANSWER_SECONDS)
-        connection.request("GET", f"{parts.path.rstrip('/')}/api/trace?{urlencode(query)}")
-        response = connection.getresponse()
-        if response.status != 200:
-            raise TraceError(_refusal(url, response))
-        stream.settimeout(None if follow else _ANSWER_SECONDS)
-        for line in response:
-            yield line.decode("utf-8", "replace")
-    except (OSError, HTTPException) as error:
-        raise TraceError(f"cannot read the trace of {url}: {_reason(error)}") from None
-    finally:
-        connection.close()
+def _show_file(file: str, criteria: Criteria, as_json: bool, plain: bool) -> int:
+    saved = SavedTrace(Path(file))
+    if not (as_json or plain) and _is_terminal():
+        from b2bua.trace import terminal  # Late, as above.
+
+        return terminal.run(criteria, lambda _after: saved, file)
+    ladder = Ladder(shutil.get_terminal_size((110, 24)).columns)
+    for record in select(criteria, saved.records):
+        sys.stdout.write("".join(f"{line}\n" for line in ([json.dumps(record)] if as_json else ladder.feed(record))))
+    sys.stdout.flush()
+    return 0
 
 
-def _refusal(url: str, response: HTTPResponse) -> str:
-    text = response.read(500).decode("utf-8", "replace").strip().partition("\n")[0]
-    if response.getheader("Content-Type", "").startswith("text/plain") and text:
-        return text
-    return f"{url} answers {response.status} {response.reason}; is it a b2bua?"
+def _is_terminal() -> bool:
+    """Whether the ladder can have the whole terminal: there is one, it can move a cursor, and the extra is installed."""
+    # The extra draws on standard error.
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) or os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    if importlib.util.find_spec("textual") is None:
+        print("b2bua trace: plain text; pip install 'b2bua[terminal]' adds the ladder with keys", file=sys.stderr)
+        return False
+    return True
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+def _asked_of_server(criteria: Criteria) -> tuple[dict[str, str], Criteria]:
+    """What the server itself picks out, and what is left for us. It knows one user and one Call-ID, both to be met."""
+    query: dict[str, str] = {}
+    if criteria.any_of or len({switch for switch, _ in criteria.wanted}) < len(criteria.wanted):
+        return query, criteria
+    for switch, value in criteria.wanted:
+        if switch == "-u" and "@" not in value:
+            query["user"] = user_of(value)
+        elif switch == "-c":
+            query["call-id"] = value
+    return query, criteria.without("-c", *(["-u"] if "user" in query else []))
+
+
+def _print_records(url: str, whole: dict[str, str], criteria: Criteria, follow: bool) -> None:
+    query, rest = _asked_of_server(criteria)
+    for line in _chosen(Feed(url, query | whole, follow).lines(), rest, follow):
+        sys.stdout.write(line)
+        if follow:
+            sys.stdout.flush()
+    sys.stdout.flush()
+
+
+def _chosen(lines: Iterator[str], criteria: Criteria, follow: bool) -> Iterator[str]:
+    """The lines whose records are wanted, each as it came."""
+    if criteria == EVERYTHING:
+        yield from lines
+        return
+    records = (read_record(line) | {"line": line} for line in lines)
+    if not follow:
+        yield from (record["line"] for record in select(criteria, records))
+        return
+    held = Held(criteria, KEPT)
+    for record in records:
+        yield from (shown["line"] for shown in held.feed(record))
+
+
+def _print_ladder(url: str, whole: dict[str, str], criteria: Criteria) -> None:
+    query, rest = _asked_of_server(criteria)
+    ladder, held = Ladder(shutil.get_terminal_size((110, 24)).columns), Held(rest, KEPT)
+    for news in Follower(url, query | whole).news():
+        if news.failure:
+            raise TraceError(news.failure)
+        lines = [f"-- {news.gap} --"] if news.gap else []
+        for record in news.records:
+            lines += [text for shown in held.feed(record) for text in ladder.feed(shown)]
+        sys.stdout.write("".join(f"{text}\n" for text in lines))
+        sys.stdout.flush()

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from b2bua.sip.address import Address
 from b2bua.sip.errors import MalformedMessage, MalformedValue
-from b2bua.sip.message import Request
+from b2bua.sip.message import Message, Request
 from b2bua.sip.parser import parse_message
 from b2bua.sip.uri import parse_uri
 
@@ -29,6 +29,8 @@ class Facts(NamedTuple):
     to_tag: str = ""
     credentials: bool = False
     """Whether the request carries Authorization or Proxy-Authorization."""
+    via: str = ""
+    """Sent-by of the topmost Via: the address of the one who asked, as it names itself."""
 
 
 UNREADABLE: Final = Facts()
@@ -49,6 +51,10 @@ class Hop:
     retransmission: bool = False
     step: int = 0
     """1–9, or 0 for none of the nine steps."""
+    note: str = ""
+    """What an offer or answer changes, or what is wrong with it."""
+    addresses: tuple[str, str] = ("", "")
+    """`ip:port` of source and destination; "" where it is not known, as on the link in process."""
 
     @property
     def body(self) -> bytes:
@@ -68,10 +74,18 @@ def read_facts(data: bytes) -> Facts:
         common = (message.call_id, message.cseq, message.cseq_method, _user(sender), _user(receiver))
     except MalformedValue:
         return UNREADABLE
+    via = _sent_by(message)
     if isinstance(message, Request):
         credentials = message.has("Proxy-Authorization") or message.has("Authorization")
-        return Facts(message.method, 0, *common, _user(Address("", message.uri)), receiver.tag, credentials)
-    return Facts("", message.status, *common, "", receiver.tag)
+        return Facts(message.method, 0, *common, _user(Address("", message.uri)), receiver.tag, credentials, via)
+    return Facts("", message.status, *common, "", receiver.tag, False, via)
+
+
+def _sent_by(message: Message) -> str:
+    try:
+        return message.top_via.sent_by
+    except MalformedValue:
+        return ""
 
 
 def _user(address: Address) -> str:

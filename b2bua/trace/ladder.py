@@ -1,16 +1,21 @@
-"""A ladder in plain text from the trace's JSON records: phones, SM and CM as columns, one arrow a message."""
+"""A ladder in plain text from the trace's JSON records: phones, SM and CM as columns, one arrow a message.
+
+Below an arrow stands what an offer or answer changes, or what is wrong with it.
+"""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
-from string import ascii_uppercase
 from typing import Any, Final
 
 from b2bua.sip.dialog_info import DialogInfo, parse_dialog_info
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.sdp import parse_streams
+from b2bua.trace.hop import read_facts
 from b2bua.trace.names import CM, ROLES, SM
+from b2bua.trace.rows import Letters, Rounds
 
 MIN_WIDTH: Final = 80
 MAX_WIDTH: Final = 110
@@ -38,10 +43,11 @@ class Ladder:
         self._columns: list[str] = []
         self._quiet_since: dict[str, float] = {}
         self._start: float | None = None
-        self._calls: dict[str, str] = {}
+        self._letters = Letters()
+        self._rounds = Rounds()
 
     def feed(self, record: Mapping[str, Any]) -> list[str]:
-        """The lines for one record: its arrow, and above it the head where the columns changed."""
+        """The lines for one record: its arrow, above it the head where the columns changed, below it the note."""
         time, source, destination = float(record["time"]), str(record["source"]), str(record["destination"])
         if self._start is None:
             self._start = time
@@ -49,7 +55,13 @@ class Ladder:
         changed = self._seat(destination, time) or changed
         lines = ["", self.head()] if changed else []
         lines.append(self._arrow(record, source, destination, time - self._start))
-        return lines
+        return lines + self._note(record)
+
+    def _note(self, record: Mapping[str, Any]) -> list[str]:
+        if not record.get("note"):
+            return []
+        margin = " " * _MARGIN
+        return textwrap.wrap(str(record["note"]), self._width, initial_indent=margin, subsequent_indent=margin + "  ")
 
     def head(self) -> str:
         """The names above their columns."""
@@ -85,16 +97,6 @@ class Ladder:
         room = self._width - _LEFT - _RIGHT
         return [_LEFT + room * index // gaps for index in range(len(self._columns))]
 
-    def _letter(self, call: object) -> str:
-        """Calls are told apart by a letter, which starts again after Z."""
-        if not isinstance(call, str):
-            return " "
-        if call not in self._calls:
-            if len(self._calls) >= 10_000:
-                self._calls.clear()
-            self._calls[call] = ascii_uppercase[len(self._calls) % len(ascii_uppercase)]
-        return self._calls[call]
-
     # -- one message -------------------------------------------------------------------------------------------
 
     def _arrow(self, record: Mapping[str, Any], source: str, destination: str, offset: float) -> str:
@@ -106,12 +108,23 @@ class Ladder:
         left, right = min(start, end), max(start, end)
         again = bool(record["retransmission"])
         room = right - left - 1
-        shaft = _shaft(labels(str(record["message"])), room, again)
         if room > 0:
-            shaft = shaft[:-1] + ">" if start < end else "<" + shaft[1:]
-            line[left + 1 : right] = shaft
+            line[left + 1 : right] = shaft(labels(str(record["message"])), room, again, start < end)
         step = f"({record['step']})" if record.get("step") else "   "
-        return (f"{offset:9.3f} {self._letter(record['call'])} {step} " + "".join(line)[_MARGIN:]).rstrip()
+        bracket = "" if again else self._rounds.mark(record, read_facts(str(record["message"]).encode("utf-8", "replace")))
+        margin = f"{offset:9.3f} {self._letters.of(record['call'])} {step}{bracket or ' '}"
+        return (margin + "".join(line)[_MARGIN:]).rstrip()
+
+
+def shaft(candidates: Sequence[str], room: int, again: bool, rightwards: bool) -> str:
+    """An arrow of that length with the fullest label that fits; `room` is at least 1."""
+    drawn = _shaft(candidates, room, again)
+    return drawn[:-1] + ">" if rightwards else "<" + drawn[1:]
+
+
+def printable(text: str) -> str:
+    """What a peer wrote, without the signs that a terminal obeys."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _shaft(candidates: Sequence[str], room: int, again: bool) -> str:
@@ -127,7 +140,7 @@ def _shaft(candidates: Sequence[str], room: int, again: bool) -> str:
 def labels(message: str) -> list[str]:
     """What may stand on an arrow, the fullest first: `INVITE sdp:sendonly`, `407 INVITE`, `NOTIFY lamp: hold`."""
     head, _, body = message.lstrip("\r\n").partition("\r\n\r\n")
-    start, _, _ = head.partition("\r\n")
+    start = printable(head.partition("\r\n")[0])
     first, _, rest = start.partition(" ")
     found = _CSEQ.search(head)
     method = found.group(1) if found else ""

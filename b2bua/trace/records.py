@@ -12,19 +12,25 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from b2bua.sip.flow import HostPort
+from b2bua.sip.uri import host_text
+from b2bua.trace.explain import EXPLAINED, MAX_LEGS, Explainer
 from b2bua.trace.hop import Facts, Hop, read_facts
 from b2bua.trace.recorder import IN, LINK, Entry, Recorder
 from b2bua.trace.redact import redact
 from b2bua.trace.steps import number_steps
 
 Record = dict[str, Any]
-"""`time`, `source`, `destination`, `transport`, `call`, `retransmission`, `message`, and `step` where there is one."""
+"""`time`, `source`, `destination`, `transport`, `call`, `retransmission`, `message`; and where there is one: `step`, `note`,
+`source_address`, `destination_address`."""
 
 _NO_CALL: Final = frozenset(("REGISTER", "OPTIONS", "SUBSCRIBE"))
 """Never part of a call."""
 _IN_CALL: Final = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "PRACK", "UPDATE", "INFO"))
 """Their Call-ID is a leg, claimed by a call or not."""
 
+
+MAX_LOCALS: Final = 4_096
+"""Peers for which our own address towards them is remembered."""
 
 LOOK_BACK: Final = 500
 """Messages of a call that a live view looks at again for the steps of new ones: a hold has about thirty."""
@@ -75,6 +81,9 @@ class Reader:
         self._calls: dict[str, _Call] = {}
         self._first_copies: dict[_Copy, Hop] = {}
         self._requests: dict[_Request, Hop] = {}
+        self._explainer = Explainer(min(MAX_LEGS, max(recorder.size, 1)))
+        self._locals: dict[str, str] = {}
+        """Transport, or transport and peer → our own address as it stands in our Vias."""
 
     def read(self, entries: Iterable[Entry]) -> Iterator[Record | None]:
         """The records of the next entries, oldest first.
@@ -97,19 +106,35 @@ class Reader:
     def _take(self, entry: Entry) -> Hop:
         time, direction, transport, peer, data, call = entry
         facts = read_facts(data)
+        addresses = ("", "")
         if direction == LINK:
             source, destination = str(peer[0]), str(peer[1])
         else:
+            addresses = self._addresses(direction, transport, _address(peer), facts)
             name = self._recorder.directory.name(_address(peer), _candidates(direction, facts))
             role = self._recorder.role
             source, destination = (name, role) if direction == IN else (role, name)
         hop = Hop(time, transport, source, destination, data, facts)
+        hop.addresses = addresses
         hop.call = self._call_of(hop, call)
         hop.retransmission = self._first_copies.setdefault((source, destination, data), hop) is not hop
+        if facts.cseq_method in EXPLAINED and not hop.retransmission:
+            hop.note = self._explainer.note(source, destination, data)
         if call and facts.method:
             self._requests.setdefault(_request(facts), hop)
         self._remember(hop)
         return hop
+
+    def _addresses(self, direction: str, transport: str, peer: HostPort, facts: Facts) -> tuple[str, str]:
+        """Of source and destination. The ring has the peer's only; ours stands in the Via of what we ask."""
+        remote = f"{host_text(peer[0])}:{peer[1]}"
+        towards = f"{transport} {remote}"
+        if facts.via and (direction == IN) == bool(facts.status):
+            if len(self._locals) >= MAX_LOCALS:
+                self._locals.clear()
+            self._locals[transport] = self._locals[towards] = facts.via
+        local = self._locals.get(towards) or self._locals.get(transport, "")
+        return (remote, local) if direction == IN else (local, remote)
 
     def _call_of(self, hop: Hop, call: str) -> str | None:
         """The outside name of the call that a message belongs to."""
@@ -191,6 +216,11 @@ class Reader:
         }
         if hop.step:
             record["step"] = hop.step
+        if hop.note:
+            record["note"] = hop.note
+        for key, address in zip(("source_address", "destination_address"), hop.addresses, strict=True):
+            if address:
+                record[key] = address
         return record
 
 

@@ -87,13 +87,14 @@ class Server:
         port: int = 0,
         more: Sequence[str] = (),
         http_host: str = "",
+        http_port: int = 0,
     ) -> None:
         """`more`: further listeners, TRANSPORT:HOST, all at the one port."""
         self.directory = directory
         self.host = host
         self.port = port or free_port(host, socket.SOCK_DGRAM, socket.SOCK_STREAM)
         self.http_host = http_host or host
-        self.http_port = free_port(self.http_host, socket.SOCK_STREAM)
+        self.http_port = http_port or free_port(self.http_host, socket.SOCK_STREAM)
         self.users = users or {}
         self._next_user = iter(self.users)
         self.log = directory / "server.log"

@@ -13,8 +13,9 @@ from tests.trace.hand_made import CREDENTIALS, request, sdp
 
 def test_facts_of_a_request_and_its_response() -> None:
     made = request("INVITE", "6001", "6002", "c", 7, CREDENTIALS, tags=("a", "b"))
-    assert read_facts(made.encode()) == Facts("INVITE", 0, "c", 7, "INVITE", "6001", "6002", "6002", "b", True)
-    assert read_facts(response_to(made, 180).encode()) == Facts("", 180, "c", 7, "INVITE", "6001", "6002", "", "b")
+    assert read_facts(made.encode()) == Facts("INVITE", 0, "c", 7, "INVITE", "6001", "6002", "6002", "b", True, "192.0.2.9")
+    answer = Facts("", 180, "c", 7, "INVITE", "6001", "6002", "", "b", False, "192.0.2.9")
+    assert read_facts(response_to(made, 180).encode()) == answer
 
 
 def test_refused_but_answerable_request_still_has_facts() -> None:

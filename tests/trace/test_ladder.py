@@ -63,6 +63,22 @@ def test_one_arrow_exactly() -> None:
     assert back == "    1.500           |<... again OPTIONS .....|                         |"
 
 
+def test_a_note_stands_below_its_arrow_and_a_round_has_its_bracket() -> None:
+    call = standing_call()
+    call.change("6001", "sendonly")
+    lines = drawn(call, 80)
+    challenged = next(index for index, line in enumerate(lines) if "(2)│" in line)
+    assert lines[challenged - 1].strip() == "hold: audio sendrecv → sendonly, o= version 1 → 2, nothing else"
+    assert "(3)└" in "".join(lines[challenged:])
+    long = next(index for index, line in enumerate(lines) if "wrong: " in line)
+    assert lines[long + 1].startswith(" " * 18), "a long note goes on in the next line"
+
+
+def test_what_a_terminal_would_obey_is_no_label() -> None:
+    (*_, arrow) = Ladder().feed(record("6001", "SM", "SIP/2.0 200 \x1b[2J\r\nCSeq: 1 BYE\r\n\r\n"))
+    assert "200 ?[2J (BYE)" in arrow
+
+
 def test_columns_are_bounded() -> None:
     ladder = Ladder()
     for number in range(MAX_COLUMNS + 3):

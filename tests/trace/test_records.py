@@ -7,14 +7,15 @@ import json
 from b2bua.sip.message import response_to
 from b2bua.trace.recorder import Entry
 from b2bua.trace.records import LOOK_BACK, Filter, Reader
-from tests.trace.hand_made import FakeFlow, Scene, first_line, request, standing_call
+from tests.trace.hand_made import FakeFlow, Scene, first_line, request, sdp, standing_call
 
 
 def test_keys_of_a_record() -> None:
     scene = Scene()
     scene.up("6001", request("REGISTER", "6001", "6001", "reg", 1))
     (record,) = scene.records()
-    assert list(record) == ["time", "source", "destination", "transport", "call", "retransmission", "message"]
+    keys = ["time", "source", "destination", "transport", "call", "retransmission", "message", "source_address"]
+    assert list(record) == keys
     assert (record["time"], record["transport"], record["call"]) == (1000.25, "udp", None)
     assert record["message"].startswith("REGISTER sip:6001@example.com SIP/2.0\r\nVia: ")
     assert json.loads(json.dumps(record)) == record
@@ -26,6 +27,33 @@ def test_step_stands_only_on_steps() -> None:
     numbered = [record for record in call.scene.records() if "step" in record]
     assert len(numbered) == 10
     assert all(isinstance(record["step"], int) for record in numbered)
+
+
+def test_notes_stand_on_offers_and_answers() -> None:
+    call = standing_call()
+    call.change("6001", "sendonly")
+    (holds,) = {record["note"] for record in call.scene.records() if record.get("step") in (1, 4, 6, 8)}
+    assert holds == "hold: audio sendrecv → sendonly, o= version 1 → 2, nothing else"
+    assert not any("note" in record for record in call.scene.records() if first_line(record) in ("PUBLISH", "NOTIFY"))
+
+
+def test_a_note_shows_no_key() -> None:
+    call = standing_call()
+    call.scene.up("6001", call.from_phone("INVITE", "6001", body=sdp("sendonly", 2, key="k" * 40)))
+    note = call.scene.records()[-1]["note"]
+    assert "also a=crypto" in note and "kkk" not in note
+
+
+def test_addresses_are_those_of_peers_and_of_our_vias() -> None:
+    scene = Scene()
+    scene.up("6001", request("OPTIONS", "6001", "6001", "a", 1))
+    ours = request("OPTIONS", "sm", "6001", "b", 1)  # its Via is 192.0.2.9
+    scene.down("6001", ours)
+    scene.up("6001", response_to(ours, 200))
+    scene.link("SM", "CM", ours)
+    found = [(record.get("source_address"), record.get("destination_address")) for record in scene.records()]
+    peer = "192.0.2.1:5061"
+    assert found == [(peer, None), ("192.0.2.9", peer), (peer, "192.0.2.9"), (None, None)]
 
 
 def test_all_legs_share_one_call_from_the_first_message_on() -> None:

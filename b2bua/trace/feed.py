@@ -1,0 +1,240 @@
+"""The trace of a running server over HTTP, read in the process of `b2bua trace`: once, or followed over restarts."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from types import UnionType
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+CONNECT_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 60.0
+"""Between two reads of an answer that has an end. A live view waits without limit."""
+RETRY_SECONDS: Final = 1.0
+"""Between two attempts to reach a server that was there before."""
+
+_SHAPE: Final[dict[str, type | UnionType]] = {
+    "time": int | float, "source": str, "destination": str, "transport": str, "call": str | None, "retransmission": bool,
+    "message": str,
+}  # fmt: skip
+"""Keys that every record has, and their types."""
+_MAY_HAVE: Final[dict[str, type]] = {"step": int, "note": str, "source_address": str, "destination_address": str}
+_LATEST: Final = 250_000_000_000
+"""Unix seconds; what comes later than the year 9891 is no time, and no calendar has it."""
+_PORTION: Final = 65_536
+_MAX_WAITING: Final = 200
+"""Portions that a slow reader leaves waiting; then the server waits, too."""
+_PAUSE: Final = 0.05
+
+
+class TraceError(Exception):
+    """The server cannot be reached or does not show its trace; the text is one line for the user."""
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason or text
+        """The same in few words."""
+
+
+class Feed:
+    """One request for the trace. `query` as `/api/trace` has it; `follow` goes on until `close`."""
+
+    def __init__(self, url: str, query: dict[str, str], follow: bool) -> None:
+        self._url = url
+        self._query = {name: value for name, value in (query | {"follow": "1" if follow else ""}).items() if value}
+        self._follow = follow
+        self._connection: HTTPConnection | None = None
+        self._stream: socket.socket | None = None
+        self._closed = False
+
+    def lines(self) -> Iterator[str]:
+        """The lines with their ends, as they come; TraceError for whatever goes wrong on the way."""
+        for portion in self.portions():
+            yield from portion
+
+    def portions(self) -> Iterator[list[str]]:
+        """The same, in lists of those that are there at once. The first list is empty: the server has answered."""
+        try:
+            response = self._ask()
+            if self._closed:
+                return
+            yield []
+            rest = b""
+            while data := response.read1(_PORTION):
+                whole, end, rest = (rest + data).rpartition(b"\n")
+                if end:
+                    yield [f"{line}\n" for line in whole.decode("utf-8", "replace").split("\n")]
+            if rest:
+                yield [rest.decode("utf-8", "replace")]
+        except (OSError, HTTPException, AttributeError) as error:
+            if self._closed:  # `close` in another thread takes the socket away in the middle of a read
+                return
+            if isinstance(error, AttributeError):
+                raise
+            reason = _reason(error)
+            raise TraceError(f"cannot read the trace of {self._url}: {reason}", reason) from None
+        finally:
+            self._disconnect()
+
+    def close(self) -> None:
+        """End `lines` from another thread: what waits for the next line returns at once."""
+        self._closed = True
+        stream = self._stream
+        if stream is not None:
+            try:
+                stream.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return
+
+    def _ask(self) -> HTTPResponse:
+        connection = self._connection = _connection(self._url)
+        connection.connect()
+        stream = self._stream = connection.sock
+        stream.settimeout(ANSWER_SECONDS)
+        path = urlsplit(self._url).path.rstrip("/")
+        connection.request("GET", f"{path}/api/trace" + (f"?{urlencode(self._query)}" if self._query else ""))
+        response = connection.getresponse()
+        if response.status != 200:
+            raise TraceError(_refusal(self._url, response))
+        stream.settimeout(None if self._follow else ANSWER_SECONDS)
+        return response
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a followed trace brings: records, or a line about the connection, or the end of it."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    gap: str = ""
+    failure: str = ""
+    """There was no server to begin with, or it shows nothing: nothing comes after this."""
+
+
+class Follower:
+    """A trace followed until `stop`, over restarts of the server; what was read before does not come again."""
+
+    def __init__(self, url: str, query: dict[str, str], after: float = 0.0) -> None:
+        """`after`: the time of the last record that the reader has."""
+        self._url = url
+        self._query = query
+        self._last = after
+        self._feed: Feed | None = None
+        self._stop = threading.Event()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def news(self) -> Iterator[News]:
+        """Without end, until `stop` or a failure at the first attempt."""
+        answered = gone = False
+        while not self._stop.is_set():
+            self._feed = Feed(self._url, self._query, True)
+            reason = "it ended the trace"
+            try:
+                for portion in self._feed.portions():
+                    if gone and not portion:
+                        yield News(gap=f"{time.strftime('%H:%M:%S')} connected again")
+                    answered, gone = True, False
+                    yield News(self._new(portion))
+            except TraceError as error:
+                reason = error.reason
+                if not answered:
+                    yield News(failure=str(error))
+                    return
+            if self._stop.is_set():
+                return
+            if not gone:
+                yield News(gap=f"{time.strftime('%H:%M:%S')} the server is gone: {reason}; waiting for it")
+            gone = True
+            self._stop.wait(RETRY_SECONDS)
+
+    def stop(self) -> None:
+        """End `news` from another thread."""
+        self._stop.set()
+        if self._feed is not None:
+            self._feed.close()
+
+    def _new(self, portion: list[str]) -> list[dict[str, Any]]:
+        """A server that is connected to once more begins with all that it kept."""
+        found = [record for line in portion if (record := read_record(line))["time"] > self._last]
+        if found:
+            self._last = found[-1]["time"]
+        return found
+
+
+class Background:
+    """A follower in a thread of its own, which ends with the process; `take` never waits."""
+
+    state: Final = "live"
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+        self._waiting: deque[News] = deque()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def take(self) -> list[News]:
+        """What has come since."""
+        taken = []
+        while self._waiting:
+            taken.append(self._waiting.popleft())
+        return taken
+
+    def stop(self) -> None:
+        self._follower.stop()
+
+    def _run(self) -> None:
+        for news in self._follower.news():
+            self._waiting.append(news)
+            while len(self._waiting) > _MAX_WAITING and not self._follower.stopped:
+                time.sleep(_PAUSE)
+
+
+def read_record(line: str) -> dict[str, Any]:
+    """One record; TraceError when the line is none."""
+    try:
+        record = json.loads(line)
+        shaped = all(isinstance(record[key], kind) for key, kind in _SHAPE.items())
+        shaped = shaped and all(isinstance(record.get(key, kind()), kind) for key, kind in _MAY_HAVE.items())
+        if shaped and 0 <= record["time"] < _LATEST:
+            return dict(record)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        pass
+    raise TraceError("what comes is no trace; is it a b2bua?")
+
+
+def _connection(url: str) -> HTTPConnection:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise TraceError(f"{url} is no http URL")
+        # No proxy is asked: the trace is served on the loopback address.
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        return kind(parts.hostname, parts.port, timeout=CONNECT_SECONDS)
+    except ValueError:
+        raise TraceError(f"{url} is no http URL") from None
+
+
+def _refusal(url: str, response: HTTPResponse) -> str:
+    text = response.read(500).decode("utf-8", "replace").strip().partition("\n")[0]
+    if response.getheader("Content-Type", "").startswith("text/plain") and text:
+        return text
+    return f"{url} answers {response.status} {response.reason}; is it a b2bua?"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,186 @@
+"""`b2bua trace` in a real terminal, beside a real server with a real call: what an engineer at the keyboard sees."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.interop.server import DOMAIN, Server, command, environment, free_port, wait_until
+from tests.interop.tmux import Terminal
+
+HOST = "127.0.0.81"
+USERS = {name: f"secret-of-{name}" for name in ("6001", "6002", "6003")}
+HOLD = "hold: audio sendrecv → sendonly, o= version 1 → 2, nothing else"
+
+
+class Phones:
+    """The three scripted phones; each `next` takes them one step on."""
+
+    def __init__(self, server: Server) -> None:
+        arguments = ["-m", "tests.interop.scripted_call", HOST, str(server.port), DOMAIN, *USERS.values()]
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.reached = self._line()
+
+    def next(self, what: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self.reached = self._line()
+        assert self.reached == what
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait(5.0)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as found:
+        yield found
+
+
+def start(stack: ExitStack, directory: Path, port: int = 0, http_port: int = 0) -> Server:
+    server = Server(directory, HOST, USERS, port=port, http_port=http_port)
+    stack.callback(server.kill)
+    return server
+
+
+def url(server: Server) -> str:
+    return f"http://{HOST}:{server.http_port}"
+
+
+def held(stack: ExitStack, server: Server) -> Phones:
+    phones = Phones(server)
+    stack.callback(phones.close)
+    assert phones.reached == "registered"
+    phones.next("talking")
+    phones.next("held")
+    return phones
+
+
+def view(stack: ExitStack, directory: Path, *arguments: str, width: int = 120, height: int = 40) -> Terminal:
+    terminal = Terminal(directory, command("trace", *arguments), width, height)
+    stack.callback(terminal.close)
+    return terminal
+
+
+def test_a_hold_is_watched_live_and_looked_into(stack: ExitStack, tmp_path: Path) -> None:
+    server = start(stack, tmp_path)
+    terminal = view(stack, tmp_path, "--url", url(server), "-nr", "-no")
+    terminal.until("live", "s=Stop q=Quit ENTER=Details")
+    phones = held(stack, server)
+    terminal.until("6001", "SM", "CM", "6002", "6003", "NOTIFY", "hold")
+
+    terminal.keys("Home", "g")
+    first = next(row for row in server.trace() if row.get("step") == 1)
+    number = server.trace().index(first) + 1
+    terminal.type(str(number))
+    screen = terminal.until("(1)┌", "(2)│", "(3)└", "(4)", "(5)", "(6)", "(8)", HOLD, f"at #{number}")
+    assert screen.count(HOLD) >= 3
+    assert "answer: audio recvonly for sendonly, o= version 1 → 2, nothing else" in screen
+    order = [screen.index(f"({step})") for step in (1, 2, 3, 4, 5, 6, 8, 9)]
+    assert order == sorted(order)
+
+    terminal.keys("Enter")
+    details = terminal.until(f"#{number} ", "step 1 of a hold", HOLD, "CSeq: ", "a=sendonly", "ENTER=Back")
+    assert f"→ SM ({server.address})" in details
+    terminal.keys("n")
+    terminal.until("SIP/2.0 407 Proxy Authentication Required")
+    terminal.keys("Escape")
+    terminal.until("s=Stop")
+
+    terminal.keys("i")
+    terminal.until(f"{server.address}", "i=Names")
+    terminal.keys("s")
+    terminal.until("stopped", "s=Start")
+    phones.next("resumed")
+    terminal.keys("s")
+    terminal.keys("End")
+    terminal.until("live", "resume: audio sendonly → sendrecv, o= version 2 → 3, nothing else")
+
+    terminal.keys("d")
+    terminal.until("6001 → 6002", "confirmed", "holds 1")
+    terminal.keys("d")
+    terminal.until("requests: ACK", "messages with something wrong: 0")
+    terminal.keys("d")
+    terminal.keys("q")
+    terminal.until("ended 0")
+    server.check_healthy()
+
+
+def test_filters_a_file_and_narrow_windows(stack: ExitStack, tmp_path: Path) -> None:
+    server = start(stack, tmp_path)
+    held(stack, server)
+    terminal = view(stack, tmp_path, "--url", url(server), "-u", "6003", "-o", "dialog", width=100)
+    terminal.until("filter -u 6003 -o dialog", "SUBSCRIBE", without="INVITE")
+    terminal.keys("f", "C-u")
+    terminal.type("-o (")
+    terminal.until("filter: -o '(': ")
+    terminal.keys("C-u")
+    terminal.type("-o a=sendonly -ns")
+    terminal.until("filter -o a=sendonly -ns", HOLD, without="NOTIFY 6001")
+
+    written = tmp_path / "hold.log"
+    terminal.keys("w", "C-u")
+    terminal.type(str(written))
+    terminal.until("written: ")
+    lines = written.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("### traceSM name_ip: ") and lines[1] == "com.avaya.asm  SIPMSGT "
+    assert not any(password in line for line in lines for password in USERS.values())
+
+    for width, height, label in ((58, 12, "200"), (30, 6, "│"), (140, 35, "INVITE sdp:sendonly")):
+        terminal.resize(width, height)
+        screen = terminal.until(label, "│")
+        assert all(len(line) <= width for line in screen.splitlines())
+    terminal.keys("c")
+    terminal.until("0 messages")
+    terminal.keys("q")
+    terminal.until("ended 0")
+
+
+def test_a_server_is_restarted_under_the_view(stack: ExitStack, tmp_path: Path) -> None:
+    server = start(stack, tmp_path)
+    terminal = view(stack, tmp_path, "--url", url(server))
+    printed = tmp_path / "printed"
+    with printed.open("wb") as file:
+        plain = subprocess.Popen(
+            command("trace", "--url", url(server)), env=environment(), stdin=subprocess.DEVNULL, stdout=file, stderr=file
+        )
+    stack.callback(plain.kill)
+    terminal.until("live", "OPTIONS")
+    server.kill()
+    terminal.until("the server is gone: ", "waiting for it")
+    again = start(stack, tmp_path, server.port, server.http_port)
+    terminal.until("connected again")
+    held(stack, again)
+    terminal.until("hold: audio sendrecv → sendonly")
+    terminal.keys("C-c")
+    terminal.until("ended 0")
+
+    wait_until("the hold in plain text", lambda: HOLD in printed.read_text(encoding="utf-8"))
+    plain.send_signal(signal.SIGINT)
+    assert plain.wait(5.0) == 0
+    out = printed.read_text(encoding="utf-8")
+    assert out.count("the server is gone: ") == 1 and out.count("connected again --") == 1
+    assert out.index("the server is gone") < out.index("connected again") < out.index(HOLD)
+    assert "\x1b" not in out and "Traceback" not in out
+
+
+def test_what_cannot_be_shown_is_one_line(stack: ExitStack, tmp_path: Path) -> None:
+    nobody = free_port(HOST)
+    terminal = view(stack, tmp_path, "--url", f"http://{HOST}:{nobody}", width=150)
+    screen = terminal.until("ended 2")
+    assert f"b2bua trace: cannot read the trace of http://{HOST}:{nobody}: Connection refused" in screen
+    assert "Traceback" not in screen
