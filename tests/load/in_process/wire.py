@@ -19,6 +19,10 @@ class Wire:
             raise BlockingIOError
         return self.arrived.popleft()
 
+    def recvmsg(self, size: int, ancillary: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, Address]:
+        data, address = self.recvfrom(size)
+        return data, [], 0, address
+
     def sendto(self, data: bytes, address: Address) -> None:
         self.left.append((data, address))
 
