@@ -2,19 +2,23 @@
 
     python -m tests.load.in_process.meter opcodes     bytecodes and Python calls by phase, and by function
     python -m tests.load.in_process.meter seconds     CPU time, best of several rounds, without the kernel's share
+    python -m tests.load.in_process.meter phases      where that time goes, by a sample each millisecond
 """
 
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
 from b2bua.process import GC_THRESHOLD
+from b2bua.transaction.timers import TICK
 from tests.load.in_process.rig import LINGER, Rig
 
 ROOT: Final = f"{Path(__file__).resolve().parents[3]}/"
@@ -118,39 +122,63 @@ def _phase(code: CodeType) -> str:
     return phase_of(code.co_filename.removeprefix(ROOT))
 
 
-def seconds(calls: int = 300, rounds: int = 7) -> None:
-    """Print the CPU time of one hold call inside the server, wire and phones not counted."""
-    rig = Rig()
-    spent = 0.0
-    step, turn = rig.step, rig.server._turn_wheel
-    clock = time.perf_counter
+class Timed:
+    """A rig whose time inside the server is measured; wire and phones are not counted."""
 
-    def timed_step() -> None:
-        nonlocal spent
-        begun = clock()
-        step()
-        spent += clock() - begun
+    def __init__(self) -> None:
+        self.rig = Rig()
+        self.spent = 0.0
+        self.inside = False
+        """Whether the server is at work."""
+        self._step, self._turn = self.rig.step, self.rig.server._turn_wheel
+        self.rig.step = lambda: self._timed(self._step)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD)
 
-    def timed_turn() -> None:
-        nonlocal spent
-        begun = clock()
-        turn()
-        spent += clock() - begun
+    def _timed(self, work: Callable[[], None]) -> None:
+        begun = time.thread_time()
+        self.inside = True
+        work()
+        self.inside = False
+        self.spent += time.thread_time() - begun
 
-    rig.step = timed_step
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
-    best = float("inf")
-    for _ in range(rounds):
-        spent = 0.0
+    def round(self, calls: int) -> float:
+        """Seconds of one hold call, over so many at 20 a second, and the end of all that lingers behind them."""
+        self.spent = 0.0
         for _ in range(calls):
-            rig.call()
-            rig.turn(0.05, timed_turn)
-        rig.turn(LINGER, timed_turn)
-        best = min(best, spent / calls)
+            self.rig.call()
+            self.rig.turn(TICK, lambda: self._timed(self._turn))
+        self.rig.turn(LINGER, lambda: self._timed(self._turn))
+        return self.spent / calls
+
+
+def seconds(calls: int = 300, rounds: int = 7) -> None:
+    """Print the CPU time of one hold call."""
+    timed = Timed()
+    best = min(timed.round(calls) for _ in range(rounds))
     print(f"one hold call: {best * 1e3:.3f} ms in the server")
 
 
+def phases(calls: int = 300, rounds: int = 20) -> None:
+    """Print how the CPU time of one hold call is shared: by the file that runs when a timer of CPU time goes off."""
+    timed = Timed()
+    timed.round(calls)
+    samples: Counter[str] = Counter()
+
+    def sample(_number: int, frame: FrameType | None) -> None:
+        if timed.inside and frame is not None:
+            samples[_phase(frame.f_code)] += 1
+
+    signal.signal(signal.SIGPROF, sample)
+    signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+    cost = sum(timed.round(calls) for _ in range(rounds)) / rounds
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    total = sum(samples.values())
+    print(f"one hold call: {cost * 1e3:.3f} ms in the server, {total} samples")
+    for phase, number in samples.most_common():
+        print(f"  {phase:10} {cost * 1e6 * number / total:6.0f} µs {100 * number / total:5.1f} %")
+
+
 if __name__ == "__main__":
-    {"opcodes": opcodes, "seconds": seconds}[sys.argv[1]]()
+    {"opcodes": opcodes, "seconds": seconds, "phases": phases}[sys.argv[1]]()
