@@ -11,6 +11,9 @@ from b2bua.sip.uri import Uri, parse_uri
 # The form nearly every phone sends: optional display name, URI in angle brackets, perhaps a tag and nothing else.
 _COMMON = re.compile(r'("[^"\\<>]*" ?|[A-Za-z0-9 ]*)<([^<>"\s]+)>(?:;tag=([^;,\s"<>=]+))?\Z')
 
+_NOT_BARE: Final = frozenset('?,<>" \t')
+"""What a URI without angle brackets may not hold: the first two would be the header's (RFC 3261 §20), the rest is no URI's."""
+
 
 class Address(NamedTuple):
     """A URI with its display name and header parameters, as sent."""
@@ -62,9 +65,10 @@ def _parse_any(text: str) -> Address:
     if opening < 0:
         # addr-spec: what follows the first semicolon are header parameters, not URI parameters (RFC 3261 §20.10).
         uri, semicolon, parameters = text.partition(";")
-        if not uri or "?" in uri or "," in uri:
+        uri = uri.rstrip()
+        if not uri or not _NOT_BARE.isdisjoint(uri):
             raise MalformedValue("addr-spec")
-        return _with_tag(display, uri.rstrip(), semicolon + parameters)
+        return _with_tag(display, uri, semicolon + parameters)
     closing = text.find(">", opening)
     if closing < 0:
         raise MalformedValue("name-addr")

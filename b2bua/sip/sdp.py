@@ -143,7 +143,6 @@ _BELOW: Final = {
 }
 """Direction offered → direction that may not answer it → what both sides allow (RFC 3264 §6.1)."""
 
-_MEDIA: Final = re.compile(rb"(?m)^m=(\S+)[ \t]+\S+[ \t]+([^\r\n]*)")
 _SECTION: Final = re.compile(rb"(?m)^(?=m=)")
 _DIRECTION: Final = re.compile(rb"(?m)^(a=[ \t]*)(?:sendrecv|sendonly|recvonly|inactive)(?=[ \t]*\r?$)")
 
@@ -168,8 +167,15 @@ def legal_answer(offer: bytes, answer: bytes) -> bytes:
         line = direction.encode()
         section, found = _DIRECTION.subn(rb"\g<1>" + line, sections[index + 1])
         sections[index + 1] = section if found else section + b"a=" + line + end
-    refused = _MEDIA.findall(offer)[len(given) :]
-    return b"".join([*sections, *(b"m=" + media + b" 0 " + rest.rstrip() + end for media, rest in refused)])
+    offered = [line for line in _lines(offer) if line.startswith("m=")]
+    refused = [_refused(line).encode("utf-8", "surrogateescape") + end for line in offered[len(given) :]]
+    return b"".join([*sections, *refused])
+
+
+def _refused(line: str) -> str:
+    """The m= line with port 0 (RFC 3264 §6); read as `parse_streams` reads it, whatever blanks are in it."""
+    media, _, rest = line[2:].split(None, 2)
+    return f"m={media} 0 {rest.rstrip()}"
 
 
 def with_direction(body: bytes, direction: str) -> bytes:

@@ -38,7 +38,7 @@ def test_forms(text, display, uri, tag):
     ["", " ", '"Mr. J <sip:a@example.com>', '"A" sip:a@example.com', "<sip:a@example.com", "<>", "< >;tag=1",
      "Bell, Alexander <sip:a@example.com>;tag=43", "a;b <sip:a@example.com>", "<sip:a@example.com>x", ";tag=1",
      "sip:a@example.com?Route=%3Csip:b%3E", "sip:a,b@example.com", "<sip:a@b>;tag=1;tag=2", "<sip:a@b>;tag",
-     "sip:a@b;tag=", '<sip:a@b>;x="open'],
+     "sip:a@b;tag=", '<sip:a@b>;x="open', 'sip:a@b>', 'x"y: sip:a@b', "sip:a b@c"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(MalformedValue):

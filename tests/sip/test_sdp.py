@@ -218,3 +218,8 @@ def test_legal_answer_has_every_m_line() -> None:
     offer = described("sendrecv") + b"m=video 6000 RTP/AVP 96 97\r\na=rtpmap:96 VP8/90000\r\n"
     answer = described("sendrecv")
     assert sdp.legal_answer(offer, answer) == answer + b"m=video 0 RTP/AVP 96 97\r\n"
+
+
+def test_legal_answer_refuses_a_stream_whose_m_line_has_odd_blanks() -> None:
+    offer = described("sendrecv") + b"m=\tvideo \t6000 RTP/AVP  96 \r\n"
+    assert sdp.legal_answer(offer, described("sendrecv")) == described("sendrecv") + b"m=video 0 RTP/AVP  96\r\n"
