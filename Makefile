@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio nftables iproute2 tmux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check bench overload image
+.PHONY: help setup system demo run test check check-long fuzz bench overload image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
@@ -18,6 +18,8 @@ help:
 	@echo "make run      the server with its defaults (ARGS='--config FILE' adds options)"
 	@echo "make test     all tests; installs what they need first"
 	@echo "make check    ruff, mypy --strict, the import layers"
+	@echo "make fuzz     each fuzz target for FUZZ_SECONDS (10)"
+	@echo "make check-long  what takes a minute or more: make fuzz"
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
 	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
 	@echo "make system   the Debian packages that tests use (as root)"
@@ -72,6 +74,17 @@ check: setup
 	$(BIN)/ruff check b2bua plugins tests
 	$(BIN)/mypy --strict b2bua plugins
 	$(BIN)/python -m pytest -q tests/test_layers.py
+
+check-long: fuzz
+
+FUZZ_SECONDS := 10
+
+$(VENV)/.fuzz: $(VENV)/.setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@touch $@
+
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
 
 # `make bench` is the table, `make bench overload` that of a slow server.
 bench: system setup

@@ -1,0 +1,56 @@
+"""The targets without atheris: their own seeds pass, cut and changed ones too, and an oracle notices a server that fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.fuzz import framer, sdp, server
+from tests.fuzz.run import TARGETS, load
+
+ROOT = Path(__file__).resolve().parents[2]
+CHANGED = 40
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds_and_what_is_near_them_pass(name: str) -> None:
+    target = load(name)
+    for seed in target.seeds:
+        target.check(seed)
+    random = Random(name)
+    for _ in range(CHANGED):
+        seed = random.choice(target.seeds)
+        place = random.randrange(len(seed))
+        target.check(seed[:place] + random.choice(target.words) + seed[place + random.randrange(4) :])
+    target.finish()
+
+
+def test_a_server_that_answers_nothing_is_found() -> None:
+    target = server.make()
+    target.check(target.seeds[0])
+    assert target._table is not None
+    target._table.scene.network.detach(server.SERVER)
+    with pytest.raises(AssertionError, match="OPTIONS was answered") as caught:
+        target.check(b"c")
+    assert "6001 → SM    INVITE" in str(caught.value)  # the ladder
+    assert "aINVITE sip:" in str(caught.value)  # and what came
+
+
+def test_a_lost_byte_of_a_stream_is_found() -> None:
+    with pytest.raises(AssertionError, match="bytes of the stream are lost"):
+        framer.make()._in_order(b"x" + framer.BYE, [framer.BYE])
+
+
+def test_a_lost_line_of_a_description_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sdp, "with_direction", lambda body, direction: body.replace(b"a=fmtp:101 0-15\r\n", b""))
+    with pytest.raises(AssertionError):
+        sdp.make().check(sdp.OFFERS[0])
+
+
+def test_an_input_is_put_again_as_it_was_printed() -> None:
+    command = [sys.executable, "-m", "tests.fuzz.run", "framer", "--once", repr(framer.make().seeds[1])]
+    assert subprocess.run(command, cwd=ROOT, timeout=60, check=False).returncode == 0
