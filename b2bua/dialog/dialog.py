@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from b2bua.sip.address import Address
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Message, Request, Response, address_in
 from b2bua.sip.uri import parse_uri
+
+_NONE: Final[Sequence[str]] = ()
 
 
 class Dialog:
@@ -33,8 +38,8 @@ class Dialog:
         """URI of the peer's Contact: the Request-URI of what we send."""
         self.contact = contact
         """Our Contact value, angle brackets included."""
-        self._names: list[str] = []
-        self._lines: list[str] = []
+        self._names: Sequence[str] = _NONE
+        self._lines: Sequence[str] = _NONE
         self._parties: tuple[Address | None, Address | None] = (None, None)
         self._strict = False
 
@@ -65,7 +70,12 @@ class Dialog:
         self.route_set = response.elements("Record-Route")[::-1]
         if response.has("Contact"):
             self.remote_target = contact_uri(response)
-        self._names = []
+        self.forget_lines()
+
+    def forget_lines(self) -> None:
+        """Let go of what `make_request` remembers: a dialog that stands sends nothing for long, and it is half its memory."""
+        self._names = self._lines = _NONE
+        self._parties = None, None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -101,9 +111,8 @@ class Dialog:
     def _remember_constant_lines(self) -> None:
         to_tag = f";tag={self.remote_tag}" if self.remote_tag else ""
         self._names = ["Route"] * len(self.route_set) + ["From", "To", "Call-ID"]
-        self._lines = [f"Route: {route}" for route in self.route_set]
         from_, to = f"From: {self.local};tag={self.local_tag}", f"To: {self.remote}{to_tag}"
-        self._lines += [from_, to, f"Call-ID: {self.call_id}"]
+        self._lines = [*(f"Route: {route}" for route in self.route_set), from_, to, f"Call-ID: {self.call_id}"]
         try:
             self._parties = address_in(from_), address_in(to)
         except MalformedValue:

@@ -61,7 +61,8 @@ class InviteUsage:
         self._flow = flow
         self._owner = owner
         self._client_cseq = 0
-        self._ack: Request | None = None
+        self._ack: tuple[bytes, str, tuple[tuple[str, str], ...]] | None = None
+        """What our last ACK carried. Not the message: a standing call would keep it to its end."""
         self._acked_cseq = 0
         self._accepted: Response | None = None
         self._accepted_cseq = 0
@@ -71,7 +72,7 @@ class InviteUsage:
         self._interval = T1
         self._until = 0.0
         self._ended = False
-        self._ended_forks: set[str] = set()
+        self._ended_forks: frozenset[str] = frozenset()  # of nearly every call the one empty one
 
     # -- as client ---------------------------------------------------------------------------------------------
 
@@ -113,7 +114,7 @@ class InviteUsage:
         elif dialog is not None and response.to.tag != dialog.remote_tag:
             self._end_fork(response)
         elif self._ack is not None and self._acked_cseq == response.cseq:
-            self._layer.send_ack(self._ack.copy(), self._flow)
+            self._send_ack(*self._ack)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         """From the transaction layer."""
@@ -122,9 +123,14 @@ class InviteUsage:
 
     def acknowledge(self, body: bytes = b"", content_type: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
         """ACK the 2xx that was reported last, and every repetition of it (§13.2.2.4)."""
+        self._ack, self._acked_cseq = (body, content_type, headers), self._client_cseq
+        self.owes_ack = False
+        self._send_ack(body, content_type, headers)
+
+    def _send_ack(self, body: bytes, content_type: str, headers: tuple[tuple[str, str], ...]) -> None:
         dialog = self.dialog
         assert dialog is not None
-        ack = dialog.make_request("ACK", self._client_cseq)
+        ack = dialog.make_request("ACK", self._acked_cseq)
         ack.append("Max-Forwards", "70")
         for name, value in headers:
             ack.append(name, value)
@@ -132,9 +138,8 @@ class InviteUsage:
             ack.set_body(body, content_type)
         else:
             ack.append("Content-Length", "0")
-        self._ack, self._acked_cseq = ack, self._client_cseq
-        self.owes_ack = False
-        self._layer.send_ack(ack.copy(), self._flow)
+        dialog.forget_lines()
+        self._layer.send_ack(ack, self._flow)
 
     def _end_fork(self, response: Response) -> None:
         """A second callee answered: acknowledged and sent BYE at once, this call is taken (§13.2.2.4)."""
@@ -146,7 +151,7 @@ class InviteUsage:
         # Each of its repeated 2xx is acknowledged again; one BYE is enough, its transaction repeats it.
         requests = [("ACK", response.cseq)]
         if response.to.tag not in self._ended_forks:
-            self._ended_forks.add(response.to.tag)
+            self._ended_forks |= {response.to.tag}
             requests.append(("BYE", 0))
         for method, cseq in requests:
             request = fork.make_request(method, cseq)

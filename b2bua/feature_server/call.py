@@ -50,6 +50,11 @@ class Exchange(Protocol):
 class Call:
     """Between `caller` and `callee`. Features read it; only the toolkit changes it, but for `holding` of its legs."""
 
+    __slots__ = (
+        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "_b2bua", "_length",
+        "_shown", "caller", "callee",
+    )  # fmt: skip
+
     def __init__(self, b2bua: B2bua, transaction: ServerTransaction, invite: Request) -> None:
         environment = b2bua.environment
         self.environment: Environment = environment

@@ -35,6 +35,11 @@ CALLEE: Final = "callee"
 class Leg:
     """One side of a call."""
 
+    __slots__ = (
+        "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "_invite", "holding",
+        "answered", "ended", "party",
+    )  # fmt: skip
+
     def __init__(self, call: Call, environment: Environment, role: str, dialog: Dialog, party: str) -> None:
         self.call = call
         self.role = role

@@ -12,16 +12,16 @@ class SessionDescriptions:
     A refused offer leaves no trace in `theirs` and `ours`: phones try again with the same version.
     """
 
-    __slots__ = ("theirs", "ours", "_origin", "_version", "_line", "_last")
+    __slots__ = ("theirs", "ours", "_session_id", "_host", "_version", "_line", "_last")
 
     def __init__(self, session_id: int, host: str) -> None:
-        family = "IP6" if ":" in host else "IP4"
-        self._origin = "-", str(session_id), f"IN {family} {host.strip('[]')}"
+        self._session_id = session_id
+        self._host = host
         self._version = 0
         self._line = b""
         """Our o= line."""
-        self._last = (b"", b"")
-        """What stood before and behind it last."""
+        self._last = b""
+        """Our last description; in a standing call the same object as `ours`."""
         self.theirs = b""
         """The peer's last description of a completed exchange, as sent."""
         self.ours = b""
@@ -34,12 +34,13 @@ class SessionDescriptions:
             before, _, after = sdp.split_origin(body)
         except MalformedValue:
             return body
-        if self._last != (before, after):
-            self._last = before, after
+        if self._last != before + self._line + after:
             self._version += 1
-            username, session_id, address = self._origin
-            self._line = str(sdp.Origin(username, session_id, self._version, address)).encode()
-        return before + self._line + after
+            family = "IP6" if ":" in self._host else "IP4"
+            address = f"IN {family} {self._host.strip('[]')}"
+            self._line = str(sdp.Origin("-", str(self._session_id), self._version, address)).encode()
+            self._last = before + self._line + after
+        return self._last
 
     def is_refresh(self, offer: bytes) -> bool:
         """Whether the peer offers just what it agreed to last: a session refresh, nothing for the other party."""
