@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from b2bua.sip.address import Address
@@ -10,6 +11,8 @@ from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Message, Request, Response, address_in
 from b2bua.sip.uri import parse_uri
 
+TARGET_REFRESH: Final = ("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY")
+"""Methods whose Contact moves the dialog's target (RFC 3261 §12.2, RFC 3311 §5.1, RFC 6665 §4.1.2)."""
 _NONE: Final[Sequence[str]] = ()
 
 
@@ -68,8 +71,7 @@ class Dialog:
         """Take tag, route set and target from a response that makes or confirms the dialog (§12.1.2, §13.2.2.4)."""
         self.remote_tag = response.to.tag
         self.route_set = response.elements("Record-Route")[::-1]
-        if response.has("Contact"):
-            self.remote_target = contact_uri(response)
+        self._take_target(response)
         self.forget_lines()
 
     def forget_lines(self) -> None:
@@ -83,17 +85,33 @@ class Dialog:
         return self.call_id, self.local_tag
 
     def check(self, request: Request) -> None:
-        """Order by CSeq (§12.2.2): SipError 500 for a request that comes too late, 482 for a second copy by another path."""
+        """Order by CSeq (§12.2.2): SipError 500 for a request that comes too late, 482 for a second copy by another path.
+
+        400 for a new target that leads nowhere (§12.2.1.1), before anybody acts on the request.
+        """
         if request.cseq < self.remote_cseq:
             raise SipError(500, "CSeq Out of Order")
         if request.cseq == self.remote_cseq:
             raise SipError(482, "Merged Request")
         self.remote_cseq = request.cseq
+        if request.method in TARGET_REFRESH and request.has("Contact"):
+            contact_uri(request)
 
     def refresh_target(self, message: Message) -> None:
-        """Take a new Contact: from a re-INVITE or UPDATE once it is answered 2xx, or from its 2xx (§12.2, RFC 6141 §4)."""
-        if message.has("Contact"):
+        """Take a new Contact: from a re-INVITE or UPDATE once it is answered 2xx, or from its 2xx (§12.2, RFC 6141 §4).
+
+        Who takes a request for work has looked at its Contact by `check`; MalformedValue else.
+        """
+        if isinstance(message, Response):
+            self._take_target(message)
+        elif message.has("Contact"):
             self.remote_target = contact_uri(message)
+
+    def _take_target(self, response: Response) -> None:
+        """A response cannot be refused: with a Contact that leads nowhere the target stays what it was."""
+        if response.has("Contact"):
+            with suppress(MalformedValue):
+                self.remote_target = contact_uri(response)
 
     def make_request(self, method: str, cseq: int = 0) -> Request:
         """A request inside the dialog; the next CSeq, or `cseq` for an ACK. The caller adds Contact, body and the rest."""

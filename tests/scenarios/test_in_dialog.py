@@ -9,7 +9,9 @@ from tests.scenarios.scene import (
     Scene,
     hang_up,
     hold,
+    invite,
     resume,
+    send_offer,
     talk,
     watch,
 )
@@ -213,3 +215,54 @@ def test_where_nobody_is_called(scene: Scene, uri: str, status: int) -> None:
     alice >> a.ack(challenge)
     alice >> a.with_credentials(challenge)
     alice >> a.ack(alice << f"{status} INVITE")
+
+
+# ---- a Contact that leads nowhere
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_refresh_to_an_unusable_contact_is_refused(scene: Scene, method: str) -> None:
+    """RFC 3261 §12.2.1.1: the target of the dialog is a SIP URI. Refused at once, not when the far side has answered."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b = talk(alice, bob)
+    contact, alice.contact = alice.contact, "<sit:6001@192.0.2.11:5060>"
+    if method == "INVITE":
+        send_offer(a, a.sdp("sendonly"))
+        alice >> a.ack(alice << "400 INVITE")
+    else:
+        alice >> a.request("UPDATE")
+        alice << "400 UPDATE"
+    bob.hears_nothing()
+    alice.contact = contact
+    hold(a, b)
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("contact", ["<sit:6002@192.0.2.12:5060>", "*", "<sip:6002@192.0.2.12:5060"])
+def test_an_answer_with_an_unusable_contact_leaves_the_target_as_it_was(scene: Scene, contact: str) -> None:
+    """A 2xx cannot be refused: it is acknowledged where the request went, and the call goes on."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b = talk(alice, bob)
+    send_offer(a, a.sdp("sendonly"))
+    arrived = bob << "INVITE a=sendonly"
+    bob.contact, right = contact, bob.contact
+    bob >> b.answer(arrived, 200, b.sdp("recvonly"))
+    bob.contact = right
+    bob << "ACK"
+    alice >> a.ack(alice << "200 INVITE a=recvonly")
+    resume(a, b)
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("contact", ["<sit:6002@192.0.2.12:5060>", "*", "<sip:6002@192.0.2.12:5060"])
+def test_a_call_answered_with_an_unusable_contact_stands(scene: Scene, contact: str) -> None:
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob)
+    bob.contact, right = contact, bob.contact
+    bob >> b.answer(arrived, 200, b.sdp())
+    bob.contact = right
+    answer = alice << "200 INVITE a=sendrecv"
+    a.learn(answer)
+    alice >> a.ack(answer)
+    bob << "ACK"
+    hang_up(a, b)
