@@ -38,6 +38,7 @@ _DELAYS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _TALKS: Final = (1.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0)
 _ANSWERS: Final = (0.005, 0.02, 0.1, 0.5, 4.0, 32.0)
 _WORK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+_PAUSES: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)
 
 HISTOGRAMS: Final[dict[str, tuple[tuple[str, ...], tuple[float, ...]]]] = {
     "call_setup_seconds": ((), _PEOPLE),
@@ -48,7 +49,7 @@ HISTOGRAMS: Final[dict[str, tuple[tuple[str, ...], tuple[float, ...]]]] = {
     "notify_latency_seconds": (("event",), (0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 32.0)),
     "store_op_seconds": ((), _WORK),
     "eventloop_lag_seconds": ((), _WORK),
-    "gc_pause_seconds": ((), _WORK),
+    "gc_pause_seconds": ((), _PAUSES),
 }
 """Histogram → its labels, and the upper bounds of its buckets in seconds; exported as `b2bua_<name>`."""
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Benchmark of this server beside Kamailio, on loopback, by SIPp.
 
-    bench.py table [--rate R] [--seconds S] [--pairs N] [--scenario NAME|all] [--peers A,B]
+    bench.py table [--rate R] [--seconds S] [--pairs N] [--scenario NAME,NAME|all] [--peers A,B]
     bench.py run PEER SCENARIO RATE SECONDS [REPS]
     bench.py max PEER SCENARIO START [SECONDS [FACTOR]]
-    bench.py mem PEER [RATE [N1 [N2 [HOLD_SECONDS]]]]
+    bench.py standing PEER [CALLS ...] [--rate R]
+    bench.py floor [RATE [SECONDS]]
     bench.py overload [SECONDS]
 
 PEER: kamailioN (N workers) or b2bua. SCENARIO: hold_call, basic_call, register. Defaults of the table's options come
@@ -26,15 +27,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from sip_bench import experiments, machine, overload, processes, table
+from sip_bench import experiments, floor, machine, overload, processes, standing, table
 from sip_bench.arguments import parser
+from sip_bench.measure import FAILED_SHARE
 from sip_bench.peers import check_programs
 from sip_bench.settings import CALLEE, CALLER, PROBE, SCENARIOS, SERVER, Bench, BenchError
 
 
 def table_plan(args: argparse.Namespace) -> table.Plan:
     """The plan of a `table` command; BenchError when a scenario is unknown."""
-    scenarios = SCENARIOS if args.scenario == "all" else (args.scenario,)
+    scenarios = SCENARIOS if args.scenario == "all" else tuple(dict.fromkeys(args.scenario.split(",")))
     if not set(scenarios) <= set(SCENARIOS):
         raise BenchError(f"unknown scenario {args.scenario!r}: {', '.join(SCENARIOS)} or all", status=2)
     peers = tuple(dict.fromkeys(name for name in args.peers.split(",") if name))
@@ -55,7 +57,8 @@ def execute(args: argparse.Namespace, run_dir: Path) -> int:
     """Run the command with its scratch in ``run_dir``; returns the exit status."""
     bench = Bench.from_environment(run_dir, os.environ)
     plan = table_plan(args) if args.command == "table" else None
-    check_programs(list(plan.peers) if plan else [getattr(args, "peer", "b2bua")])
+    if args.command != "floor":
+        check_programs(list(plan.peers) if plan else [getattr(args, "peer", "b2bua")])
     for address in (SERVER, CALLER, CALLEE, PROBE):
         processes.await_free(address, socket.SOCK_DGRAM, limit=0)
     if plan:
@@ -66,9 +69,23 @@ def execute(args: argparse.Namespace, run_dir: Path) -> int:
         experiments.run_repeated(bench, args.peer, args.scenario, args.rate, args.seconds, args.repeats)
     elif args.command == "max":
         experiments.find_maximum(bench, args.peer, args.scenario, args.start, args.seconds, args.factor)
+    elif args.command == "floor":
+        print(f"{floor.measure_floor(bench, args.rate, args.seconds).line()}\n\n{machine.describe(bench)}", flush=True)
     else:
-        experiments.measure_memory(bench, args.peer, args.rate, args.first, args.second, args.hold)
+        return run_standing(bench, args.peer, args.rate, args.calls)
     return 0
+
+
+def run_standing(bench: Bench, peer: str, rate: float, numbers: list[int]) -> int:
+    """A row for each number of standing calls, each on a fresh server; exit status 1 when too many calls failed."""
+    print(f"{standing.HEAD}\n{standing.RULE}", flush=True)
+    trusted = True
+    for calls in numbers:
+        found = standing.stand(bench, peer, rate, calls)
+        print(found.row(), flush=True)
+        trusted = trusted and found.failed <= FAILED_SHARE * calls
+    print(f"\n{machine.describe(bench)}", flush=True)
+    return 0 if trusted else 1
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 from sip_bench.digest import authorization
 from sip_bench.experiments import RateSearch
+from sip_bench.floor import call_sizes
 from sip_bench.load import Statistics, read_statistics
 from sip_bench.measure import Measurement
 from sip_bench.probe import Latencies, percentile
-from sip_bench.processes import TICKS_PER_SECOND, Ticks
+from sip_bench.processes import TICKS_PER_SECOND, Memory, Ticks, memory
 from sip_bench.settings import Bench, BenchError
+from sip_bench.standing import HEAD, RULE, Standing, longest_pause
 from sip_bench.table import Plan, render, trustworthy
 
 BENCH = Path(__file__).parent / "bench.py"
@@ -69,6 +72,46 @@ def test_statistics_skip_a_line_still_being_written(tmp_path: Path) -> None:
     path.write_text(head + "a;5;4;1;2;\nb;9;8;\n")
     assert read_statistics(path) == Statistics(calls=5, ok=4, failed=1, retransmissions=2)
     assert read_statistics(tmp_path / "none") == Statistics()
+
+
+def test_what_came_after() -> None:
+    assert Statistics(9, 8, 1, 5).since(Statistics(4, 4, 0, 2)) == Statistics(5, 4, 1, 3)
+
+
+def test_memory_of_this_very_process() -> None:
+    taken = memory(os.getpid())
+    assert 0 < taken.uss <= taken.pss <= taken.rss
+
+
+BUCKETS = """# TYPE b2bua_gc_pause_seconds histogram
+b2bua_gc_pause_seconds_bucket{le="0.01"} 3.0
+b2bua_gc_pause_seconds_bucket{le="0.02"} 4.0
+b2bua_gc_pause_seconds_bucket{le="0.03"} 4.0
+b2bua_gc_pause_seconds_bucket{le="+Inf"} 4.0
+b2bua_gc_pause_seconds_count 4.0
+"""
+
+
+def test_the_longest_pause_is_that_of_the_last_bucket_that_grew() -> None:
+    assert longest_pause(BUCKETS) == "10 to 20 ms"
+    assert longest_pause(BUCKETS.replace('+Inf"} 4', '+Inf"} 5')) == "over 30 ms"
+    assert longest_pause("") == longest_pause(re.sub(r"[34]\.0", "0.0", BUCKETS)) == "-"
+
+
+def test_row_of_standing_calls() -> None:
+    before, during, after = Memory(2048, 1024, 2000), Memory(3072, 2048, 3000), Memory(2048, 1024, 2000)
+    alone, beside = measured("b2bua", 1), measured("b2bua", 2, ok=99)
+    uac = Statistics(calls=128, ok=128, retransmissions=1)
+    found = Standing("b2bua", 128, 128, before, during, after, alone, beside, uac, Statistics(), "-")
+    cells = "| b2bua | 128 | 2.0 / 1.0 | 3.0 / 2.0 | 2.0 / 1.0 | 8192 / 8192 | 0 / 0 | - | 10.000 / 20.202 | 1 | 1/0 |"
+    assert found.row() == cells
+    assert HEAD.count("|") == RULE.count("|") == cells.count("|")
+
+
+def test_the_floor_has_the_datagrams_of_a_hold_call() -> None:
+    datagrams, sizes = call_sizes()
+    assert datagrams > len(sizes) > 0
+    assert min(sizes) > 100
 
 
 def test_percentile() -> None:

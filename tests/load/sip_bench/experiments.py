@@ -1,18 +1,14 @@
-"""The experiments besides the table: repeated runs, the highest good rate, memory for each standing call."""
+"""The experiments besides the table: repeated runs, and the highest good rate."""
 
 from __future__ import annotations
 
 import statistics
-import time
 from dataclasses import dataclass
 
-from sip_bench import processes
-from sip_bench.load import SETTLE_SECONDS, Load, start_callee, start_caller
 from sip_bench.measure import Measurement, measure, warm_up
 from sip_bench.peers import RunningPeer
-from sip_bench.settings import SECOND_CALLER, Bench, BenchError
+from sip_bench.settings import Bench
 
-MEMORY_SETTLE_SECONDS = 10.0
 HIGHEST_STEPS = 14
 
 
@@ -74,46 +70,3 @@ def find_maximum(bench: Bench, peer: str, scenario: str, start: float, seconds: 
         with RunningPeer(bench, peer) as server:
             run = measure(bench, server, scenario, float(round(search.best / 2)), 3)
         print("HALFMAX", run.line(), run.detail(), flush=True)
-
-
-def measure_memory(bench: Bench, peer: str, rate: float, first: int, second: int, hold_seconds: float) -> None:
-    """Print the memory with no call, ``first`` and ``second`` standing calls, and after their end."""
-    if not 0 < first < second:
-        raise BenchError("mem needs 0 < N1 < N2", status=2)
-    needed = second / rate + 2 * MEMORY_SETTLE_SECONDS
-    if hold_seconds < needed:
-        raise BenchError(f"mem: calls must stand for {needed:.0f} s or more (the last argument)", status=2)
-    with RunningPeer(bench, peer) as server:
-        callee = start_callee(bench)
-        try:
-            sizes, ok = _memory_steps(bench, server.pid, rate, (first, second), hold_seconds)
-        finally:
-            callee.stop()
-    base, at_first, at_second, after = sizes
-    print(f"MEM {peer} base_kb={base} at_{first}_kb={at_first} at_{second}_kb={at_second} after_kb={after} "
-          f"ok={ok}/{second} kb_per_call={(at_second - at_first) / (second - first):.2f}", flush=True)  # fmt: skip
-
-
-def _memory_steps(
-    bench: Bench, pid: int, rate: float, calls: tuple[int, int], hold_seconds: float
-) -> tuple[list[int], int]:
-    """Sizes in KiB at the four moments, and the calls that succeeded."""
-    hold_ms = int(hold_seconds * 1000)
-    time.sleep(2)
-    sizes = [processes.pss_kb(pid)]
-    runs = [start_caller(bench, Load("basic_call", rate, calls[0], hold_ms=hold_ms))]
-    try:
-        time.sleep(calls[0] / rate + MEMORY_SETTLE_SECONDS)
-        sizes.append(processes.pss_kb(pid))
-        more = calls[1] - calls[0]
-        load = Load("basic_call", rate, more, tag="uac2", local=SECOND_CALLER, hold_ms=hold_ms)
-        runs.append(start_caller(bench, load))
-        time.sleep(more / rate + MEMORY_SETTLE_SECONDS)
-        sizes.append(processes.pss_kb(pid))
-        ok = sum(run.finish(hold_seconds + SETTLE_SECONDS).ok for run in runs)
-    finally:
-        for run in runs:
-            run.kill()
-    time.sleep(5)
-    sizes.append(processes.pss_kb(pid))
-    return sizes, ok

@@ -30,6 +30,13 @@ class Statistics:
     failed: int = 0
     retransmissions: int = 0
 
+    def since(self, earlier: Statistics) -> Statistics:
+        """What came after ``earlier``."""
+        return Statistics(
+            self.calls - earlier.calls, self.ok - earlier.ok, self.failed - earlier.failed,
+            self.retransmissions - earlier.retransmissions,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Load:

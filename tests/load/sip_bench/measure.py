@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 
 from sip_bench import processes
-from sip_bench.load import SETTLE_SECONDS, Load, Statistics, start_callee, start_caller
+from sip_bench.load import SETTLE_SECONDS, Load, SippRun, Statistics, start_callee, start_caller
 from sip_bench.peers import RunningPeer
 from sip_bench.probe import Latencies, percentile, watch
 from sip_bench.settings import Bench
@@ -81,11 +81,22 @@ class Measurement:
 
 
 def measure(
-    bench: Bench, server: RunningPeer, scenario: str, rate: float, seconds: float, *, latency: bool = True
+    bench: Bench,
+    server: RunningPeer,
+    scenario: str,
+    rate: float,
+    seconds: float,
+    *,
+    latency: bool = True,
+    standing: SippRun | None = None,
 ) -> Measurement:
-    """Measure one scenario at ``rate`` calls a second for ``seconds``. Raises BenchError when SIPp cannot work."""
+    """Measure one scenario at ``rate`` calls a second for ``seconds``. Raises BenchError when SIPp cannot work.
+
+    ``standing``: the phone B that is there already and stays, with calls that stand on it.
+    """
     load = Load(scenario, rate, max(1, round(rate * seconds)), "reg_a" if scenario == "register" else "calls")
-    callee = None if scenario == "register" else start_callee(bench)
+    callee = standing or (None if scenario == "register" else start_callee(bench))
+    already = standing.statistics() if standing else Statistics()
     try:
         before, begin, datagrams = processes.cpu_ticks(server.pid), time.monotonic(), processes.datagrams_received()
         uac = start_caller(bench, load).finish(seconds + SETTLE_SECONDS)
@@ -93,10 +104,10 @@ def measure(
         datagrams = processes.datagrams_received() - datagrams
         memory = processes.pss_kb(server.pid)
         time.sleep(STATISTICS_SECONDS if callee else 0)
-        uas = callee.statistics() if callee else Statistics()
+        uas = callee.statistics().since(already) if callee else Statistics()
         latencies = _latency_phase(bench, load) if latency else Latencies()
     finally:
-        if callee:
+        if callee and not standing:
             callee.stop()
     return Measurement(server.peer.name, scenario, rate, load.calls, uac, uas, cpu, wall, datagrams, memory, latencies)
 

@@ -68,14 +68,35 @@ def cpu_ticks(pid: int) -> Ticks:
     return Ticks(user, system)
 
 
-def pss_kb(pid: int) -> int:
-    """Resident memory of the process tree in KiB as Pss, so that memory shared among workers counts once."""
-    total = 0
+class Memory(NamedTuple):
+    """Memory of a process tree in KiB (proc(5), smaps_rollup)."""
+
+    rss: int
+    """What is resident; shared among workers, it counts once for each."""
+    uss: int
+    """What would be free if the tree ended: private to its processes."""
+    pss: int
+    """Resident, shared memory by its share: of several workers the sum is true."""
+
+
+def memory(pid: int) -> Memory:
+    """What the process tree takes now."""
+    total = [0, 0, 0]
     for member in tree(pid):
         with contextlib.suppress(OSError):
-            rollup = (PROC / str(member) / "smaps_rollup").read_text()
-            total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-    return total
+            for line in (PROC / str(member) / "smaps_rollup").read_text().splitlines():
+                name, _, rest = line.partition(":")
+                if name in _COUNTED:
+                    total[_COUNTED[name]] += int(rest.split()[0])
+    return Memory(*total)
+
+
+_COUNTED = {"Rss": 0, "Private_Clean": 1, "Private_Dirty": 1, "Pss": 2}
+
+
+def pss_kb(pid: int) -> int:
+    """Resident memory of the process tree in KiB, memory shared among workers counted once."""
+    return memory(pid).pss
 
 
 def datagrams_received() -> int:
