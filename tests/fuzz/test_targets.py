@@ -29,15 +29,27 @@ def test_seeds_and_what_is_near_them_pass(name: str) -> None:
     target.finish()
 
 
-def test_a_server_that_answers_nothing_is_found() -> None:
+def test_a_mistake_of_the_server_is_found_and_what_led_to_it_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
     target = server.make()
-    target.check(target.seeds[0])
-    assert target._table is not None
-    target._table.scene.network.detach(server.SERVER)
-    with pytest.raises(AssertionError, match="OPTIONS was answered") as caught:
-        target.check(b"c")
-    assert "6001 → SM    INVITE" in str(caught.value)  # the ladder
-    assert "aINVITE sip:" in str(caught.value)  # and what came
+
+    def mistaken(*_: object) -> None:
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr("b2bua.feature_server.call.update", mistaken)
+    update = next(seed for seed in target.seeds if seed.startswith(b"aUPDATE"))
+    for seed in (b"c", b"+1", target.seeds[0]):
+        target.check(seed)
+    with pytest.raises(AssertionError, match="mistakes caught by the server") as caught:
+        target.check(update)
+    assert f"\n{update!r}\n" in str(caught.value)  # that one alone
+    assert "6001 → SM    UPDATE" in str(caught.value)  # the ladder
+
+
+def test_a_server_that_answers_nothing_is_found() -> None:
+    table = server.Table()
+    table.scene.network.detach(server.SERVER)
+    with pytest.raises(AssertionError, match="OPTIONS was answered"):
+        table.take(b"c")
 
 
 def test_a_lost_byte_of_a_stream_is_found() -> None:
