@@ -37,8 +37,8 @@ class Reload:
         self._wall = wall
         self._log = log
 
-    def run(self) -> None:
-        """Read and apply. Raises nothing: a bad file leaves everything as it was, with a line in the log."""
+    def run(self) -> str:
+        """Read and apply; "", or why everything stays as it was, which the log has as well. Raises nothing."""
         try:
             wanted = self._read()
             followed = {key: getattr(wanted, key) for key in AT_RUN_TIME}
@@ -46,17 +46,19 @@ class Reload:
             self._apply(settings)
         except (ConfigError, StoreError, LoadError, OSError) as error:
             problems = error.problems if isinstance(error, ConfigError) else (_line(error),)
-            self._failed(reason="; ".join(problems))
-            return
+            reason = "; ".join(problems)
+            self._failed(reason=reason)
+            return reason
         except Exception as error:  # A mistake of ours must not end the calls of those who only asked for a reload.
             self._failed(exc_info=error)
-            return
+            return "internal error, see the log"
         changed = differing(self.settings, settings)
         self.settings = settings
         self.succeeded, self.succeeded_at = True, self._wall()
         self._log.info("settings, users and features read again", changed=", ".join(changed) or "no setting")
         if waiting := differing(settings, wanted):
             self._log.warning("changed settings need a restart", settings=", ".join(waiting))
+        return ""
 
     def _failed(self, **why: object) -> None:
         self.succeeded = False

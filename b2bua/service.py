@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
 from b2bua.config_addresses import Link, Listen, host_port_text
+from b2bua.drain import Drain
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server
+from b2bua.http.api_control import DrainPage, ReloadPage
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.live_state import LiveState
@@ -173,7 +178,14 @@ class Server:
             self.admission,
         )  # fmt: skip
         metrics = ServerMetrics(self.observer, live, self.recorder, __version__, time.time())
-        site = make_site(metrics, lambda: self.ready, self.recorder, self.settings.trace_secrets, not is_loopback(host))
+        # The end of a drain is the process's usual one.
+        leave = partial(os.kill, os.getpid(), signal.SIGTERM)
+        drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
+        controls = {b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run)}
+        site = make_site(
+            metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,
+            not is_loopback(host), controls=controls,
+        )  # fmt: skip
         self._http = listen_http(self._reactor, self.settings.http, site)
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
         self._turn_wheel()
@@ -207,6 +219,10 @@ class Server:
         if self.feature_server is not None:
             self._features = features
             self.feature_server.use(features)
+
+    def _calls(self) -> int:
+        """How many calls stand here; those of feature servers elsewhere are theirs to tell."""
+        return 0 if self.feature_server is None else sum(self.feature_server.calls().values())
 
     def hangup(self) -> None:
         """SIGHUP: read the settings again."""

@@ -35,6 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"sip", "config_addresses", "config_tables"},
     "reference": {"sip", "config", "config_addresses", "store.opening"},
     "reload": {"config", "reference", "feature_server.loader", "store.interface"},
+    "drain": {"session_manager.admission"},
+    "cli_control": set(),
     "preflight": {"sip", "config", "feature_server", "store"},
     "cli_config": {"config", "reference", "preflight"},
     "observer": set(),

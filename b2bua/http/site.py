@@ -8,7 +8,7 @@ there is a log-in: the server must listen on a loopback address, the client must
 # mypy: allow-untyped-calls
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address, ip_address
 from typing import Final, cast
 
@@ -35,8 +35,10 @@ def make_site(
     trace_secrets: bool = False,
     public_only: bool = False,
     clock: IReactorTime | None = None,
+    controls: Mapping[bytes, Resource] | None = None,
 ) -> Site:
-    """The site to listen with. `public_only`: the listener is off loopback. The `clock` is the reactor unless given."""
+    """The site to listen with. `public_only`: the listener is off loopback. The `clock` is the reactor unless given.
+    `controls`: further pages below `api`, by name."""
     if clock is None:
         from twisted.internet import reactor
 
@@ -46,6 +48,8 @@ def make_site(
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(ready))
     root.api.putChild(b"trace", TracePage(recorder, trace_secrets, clock))
+    for name, page in (controls or {}).items():
+        root.api.putChild(name, page)
     site = _QuietSite(root)
     site.displayTracebacks = False
     return site

@@ -31,7 +31,9 @@ FAR_TOO_LATE: Final = 0.3
 PERIOD: Final = 1.0
 """Seconds after which the rate is looked at anew."""
 _REMEMBERED: Final = 10
-"""Periods whose mean is the first rate that is tried."""
+"""Periods of which the best is the first rate that is tried."""
+_PERSISTENT: Final = 2
+"""Periods in a row in which something waited far too long: one may be a pause of the machine's."""
 _FALL: Final = 0.9
 _RISE: Final = 1.05
 _QUIET: Final = 10
@@ -63,6 +65,8 @@ class Admission:
         """The part of the new requests that was taken in the last period."""
         self._late = 0.0
         self._longest = 0.0
+        self._far_too_late = 0
+        """Periods in a row."""
         self._rate: float | None = None
         """New requests a second that are taken at most; None: all that are not late."""
         self._tokens = 0.0
@@ -85,8 +89,9 @@ class Admission:
         new = self._taken + self._refused
         self.share = self._taken / new if new else 1.0
         self._rates.append(self._taken / length)
-        if self._longest > FAR_TOO_LATE:
-            rate = sum(self._rates) / len(self._rates) if self._rate is None else self._rate
+        self._far_too_late = self._far_too_late + 1 if self._longest > FAR_TOO_LATE else 0
+        if self._far_too_late >= _PERSISTENT:
+            rate = max(self._rates) if self._rate is None else self._rate
             self._rate = max(rate * _FALL, 1.0)
         elif self._rate is not None and self._over_rate:
             self._rate *= _RISE

@@ -150,6 +150,7 @@ def test_a_rate_where_standing_work_alone_is_too_much() -> None:
     for _ in range(100):
         assert world.passes(request("INVITE"))
     world.turn(1, late=FAR_TOO_LATE + 0.2)
+    world.turn(1, late=FAR_TOO_LATE + 0.2)
     world.admission.turned(0.0)
     taken = 0
     for _ in range(1000):
@@ -164,6 +165,14 @@ def test_a_rate_where_standing_work_alone_is_too_much() -> None:
         taken += world.passes(request("INVITE"))
     assert 93 <= taken <= 99
     world.turn(12)
+    assert all(world.passes(request("INVITE")) for _ in range(1000))
+
+
+def test_one_pause_of_the_machine_sets_no_rate() -> None:
+    world = World()
+    world.turn(20)
+    world.turn(1, late=2.0)
+    world.admission.turned(0.0)
     assert all(world.passes(request("INVITE")) for _ in range(1000))
 
 
