@@ -16,6 +16,7 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of
 from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.sdp import CONTENT_TYPE
 from b2bua.transaction.server import ServerTransaction
 
 SUPPORTED: Final = frozenset((TIMER,))
@@ -133,6 +134,7 @@ class B2bua:
 
     def _new_call(self, transaction: ServerTransaction, invite: Request) -> None:
         self._require_supported(invite)
+        _check_accept(invite)
         if invite.integer("Max-Forwards") == 0:
             raise SipError(483)
         if (invite.call_id, invite.from_.tag, invite.cseq) in self._open:
@@ -159,3 +161,9 @@ class B2bua:
         unknown = sorted(request.tokens("Require") - self._supported)
         if unknown:
             raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
+
+
+def _check_accept(invite: Request) -> None:
+    """406 for a caller who takes no description in the answer (RFC 3261 §21.4.7); no Accept stands for SDP (§20.1)."""
+    if "Accept" in invite.names and invite.tokens("Accept").isdisjoint((CONTENT_TYPE, "application/*", "*/*")):
+        raise SipError(406, "", ("Warning", '399 b2bua "An answer is a session description"'))

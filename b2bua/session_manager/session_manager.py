@@ -163,9 +163,12 @@ class SessionManager:
             self._answer(arrival, 200)
             return
         user = self._domain.user_in(request.uri)
-        if method == "OPTIONS" and user == "":
-            self._answer_options(arrival)
-            return
+        if method == "OPTIONS":
+            if user == "":
+                self._answer_options(arrival)
+                return
+            if arrival.hops == 0:  # it would have to go on: said before anyone is asked who he is (RFC 3261 §16.3)
+                raise SipError(483)
         owner = self._challenge_passed(arrival, in_dialog=False, proxied=user is None)
         if owner is None:
             return
@@ -256,6 +259,9 @@ class SessionManager:
         """The credentials' user owns the To of a REGISTER, and the From of all else."""
         if not owner:
             return
+        if request.method == "REGISTER" and request.to.parsed_uri().scheme not in ("sip", "sips"):
+            self._observer.registered("error")
+            raise SipError(400, "To Is No SIP URI")  # RFC 3261 §10.2: it is an address of record
         address = request.to if request.method == "REGISTER" else request.from_
         if self._domain.user_in(address.uri) != owner:
             if request.method == "REGISTER":

@@ -133,6 +133,18 @@ def test_register_for_another_address_of_record_403(scene: Scene) -> None:
     assert not scene.server.location.bindings("6001")
 
 
+def test_register_whose_to_is_no_sip_uri_400(scene: Scene) -> None:
+    """An address of record is a SIP or SIPS URI (RFC 3261 §10.2)."""
+    alice = scene.phone("6001", registered=False)
+    text = register_text(alice, 1).replace(f"To: <{alice.aor}>", "To: <isbn:9780000000002>")
+    alice >> text
+    challenge = alice << "401 REGISTER"
+    alice >> register_text(alice, 2, alice.credentials(challenge, "REGISTER", "sip:example.com")).replace(
+        f"To: <{alice.aor}>", "To: <isbn:9780000000002>"
+    )
+    alice << "400 REGISTER"
+
+
 @pytest.mark.parametrize("method", ["MESSAGE", "REFER", "PUBLISH", "SUBSCRIBE"])
 def test_from_that_is_not_the_credentials_user_403(scene: Scene, method: str) -> None:
     alice, bob = scene.phone("6001"), scene.phone("6002")

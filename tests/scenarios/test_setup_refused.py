@@ -145,6 +145,27 @@ def test_require_of_what_nobody_knows_420(scene: Scene) -> None:
     bob.hears_nothing()
 
 
+@pytest.mark.parametrize("accept", ["text/unheardof", ""])
+def test_accept_without_descriptions_406(scene: Scene, accept: str) -> None:
+    """RFC 4475 §3.3.15: the answer would be a session description, which this caller does not take."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a = called(alice, bob.aor, f"Accept: {accept}")
+    refusal = alice << "406 INVITE"
+    assert (refusal.get("Warning") or "").startswith("399 ")
+    alice >> a.ack(refusal)
+    bob.hears_nothing()
+
+
+@pytest.mark.parametrize("accept", ["application/sdp;level=1, text/plain", "APPLICATION/*", "*/*"])
+def test_accept_with_descriptions(scene: Scene, accept: str) -> None:
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a = called(alice, bob.aor, f"Accept: {accept}")
+    arrived = bob << "INVITE"
+    b = ScriptCall.of(bob, arrived)
+    answered(a, b, arrived)
+    hang_up(a, b)
+
+
 def test_proxy_require_420(scene: Scene) -> None:
     """Before any challenge: syntax, scheme, Max-Forwards, Proxy-Require, then authorization (RFC 3261 §16.3)."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
@@ -175,6 +196,16 @@ def test_max_forwards(scene: Scene, hops: int, status: int) -> None:
     b = ScriptCall.of(bob, arrived)
     answered(a, b, arrived)
     hang_up(a, b)
+
+
+def test_options_that_may_not_go_on_is_483_before_it_is_challenged(scene: Scene) -> None:
+    """Max-Forwards is looked at before credentials (RFC 3261 §16.3 steps 3 and 6)."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a = ScriptCall(alice, bob.aor)
+    alice >> a.request("OPTIONS").replace("Max-Forwards: 70", "Max-Forwards: 0")
+    alice << "483 OPTIONS"
+    alice >> a.request("OPTIONS", target="sip:example.com").replace("Max-Forwards: 70", "Max-Forwards: 0")
+    alice << "200 OPTIONS"
 
 
 def test_another_scheme_416(scene: Scene) -> None:
