@@ -38,6 +38,7 @@ Content-Length: {length}
 
 
 TYPE = "Content-Type: application/sdp"
+INVITING = f"Contact: <sip:alice@desk.example.net>\n{TYPE}"
 OPTIONS = "OPTIONS sip:bob@example.com SIP/2.0"
 REGISTER = "REGISTER sip:example.com SIP/2.0"
 
@@ -55,9 +56,9 @@ CASES: Final = (
         400,
         answered=False,
     ),
-    Case("3.1.2.2", "clerr", _message("clerr", length="9999", further=TYPE, body=SDP), 400),
-    Case("3.1.2.3", "ncl", _message("ncl", cseq="0 INVITE", length="-999", further=TYPE, body=SDP), 400),
-    Case("3.1.2.3", "ncl (five)", _message("ncl", length="five", further=TYPE, body=SDP), 400),
+    Case("3.1.2.2", "clerr", _message("clerr", length="9999", further=INVITING, body=SDP), 400),
+    Case("3.1.2.3", "ncl", _message("ncl", cseq="0 INVITE", length="-999", further=INVITING, body=SDP), 400),
+    Case("3.1.2.3", "ncl (five)", _message("ncl", length="five", further=INVITING, body=SDP), 400),
     Case(
         "3.1.2.4",
         "scalar02",
@@ -81,25 +82,17 @@ CASES: Final = (
         400,
         answered=False,
     ),
-    Case(
-        "3.1.2.6", "quotbal", _message("quotbal", to='"Mr. B. User <sip:bob@example.com>', further=TYPE, body=SDP), 400
-    ),
-    Case(
-        "3.1.2.7", "ltgtruri", _message("ltgtruri", "INVITE <sip:bob@example.com> SIP/2.0", further=TYPE, body=SDP), 400
-    ),
-    Case(
-        "3.1.2.8", "lwsruri", _message("lwsruri", "INVITE sip:bob@example.com; lr SIP/2.0", further=TYPE, body=SDP), 400
-    ),
-    Case(
-        "3.1.2.9", "lwsstart", _message("lwsstart", "INVITE  sip:bob@example.com  SIP/2.0", further=TYPE, body=SDP), 400
-    ),
+    Case("3.1.2.6", "quotbal", _message("quotbal", to='"Mr. B. User <sip:bob@example.com>', further=INVITING, body=SDP), 400),
+    Case("3.1.2.7", "ltgtruri", _message("ltgtruri", "INVITE <sip:bob@example.com> SIP/2.0", further=INVITING, body=SDP), 400),
+    Case("3.1.2.8", "lwsruri", _message("lwsruri", "INVITE sip:bob@example.com; lr SIP/2.0", further=INVITING, body=SDP), 400),
+    Case("3.1.2.9", "lwsstart", _message("lwsstart", "INVITE  sip:bob@example.com  SIP/2.0", further=INVITING, body=SDP), 400),
     Case("3.1.2.10", "trws", _message("trws", f"{OPTIONS}  "), 400),
     Case(
         "3.1.2.11",
         "escruri",
-        _message("escruri", "INVITE sip:bob@example.com?Route=%3Csip:example.com%3E SIP/2.0", further=TYPE, body=SDP),
+        _message("escruri", "INVITE sip:bob@example.com?Route=%3Csip:example.com%3E SIP/2.0", further=INVITING, body=SDP),
     ),
-    Case("3.1.2.12", "baddate", _message("baddate", further=f"Date: Fri, 06 Jan 2012 16:00:00 EST\n{TYPE}", body=SDP)),
+    Case("3.1.2.12", "baddate", _message("baddate", further=f"Date: Fri, 06 Jan 2012 16:00:00 EST\n{INVITING}", body=SDP)),
     Case(
         "3.1.2.13",
         "regbadct",
@@ -142,7 +135,7 @@ CASES: Final = (
     Case(
         "3.1.2.18",
         "mismatch02",
-        _message("mismatch02", "FRESHMETHOD sip:bob@example.com SIP/2.0", cseq="8 INVITE", further=TYPE, body=SDP),
+        _message("mismatch02", "FRESHMETHOD sip:bob@example.com SIP/2.0", cseq="8 INVITE", further=INVITING, body=SDP),
         400,
     ),
     Case(

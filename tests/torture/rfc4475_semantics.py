@@ -22,6 +22,7 @@ INVITE = "INVITE sip:bob@example.com SIP/2.0"
 OPTIONS = "OPTIONS sip:bob@example.com SIP/2.0"
 REGISTER = "REGISTER sip:example.com SIP/2.0"
 TYPE = "Content-Type: application/sdp"
+CONTACT = "Contact: <sip:alice@desk.example.net>"
 
 INSUF = sip(
     """
@@ -110,7 +111,7 @@ CASES: Final = (
     Case(
         "3.3.6",
         "invut",
-        _message(INVITE, "Content-Type: application/unheardof", b'<audio>\r\n <pcmu port="443"/>\r\n</audio>\r\n'),
+        _message(INVITE, f"{CONTACT}\nContent-Type: application/unheardof", b'<audio>\r\n <pcmu port="443"/>\r\n</audio>\r\n'),
     ),
     Case("3.3.7", "regaut01", _message(REGISTER, "Authorization: SomeSchemeOfTheirs opaque-data=here")),
     Case("3.3.8", "multi01", MULTI01, 400),
@@ -120,6 +121,6 @@ CASES: Final = (
     Case("3.3.12", "cparam01", _message(REGISTER, "Contact: sip:+15555550100@gw2.example.net;unheardof")),
     Case("3.3.13", "cparam02", _message(REGISTER, "Contact: <sip:+15555550100@gw2.example.net;unheardof>")),
     Case("3.3.14", "regescrt", _message(REGISTER, "M: <sip:bob@example.com?Route=%3Csip:sip.example.com%3E>")),
-    Case("3.3.15", "sdp01", _message(INVITE, f"Accept: text/unheardof\n{TYPE}", SDP)),
+    Case("3.3.15", "sdp01", _message(INVITE, f"{CONTACT}\nAccept: text/unheardof\n{TYPE}", SDP)),
     Case("3.4.1", "inv2543", INV2543),
 )

@@ -41,6 +41,7 @@ CASES: Final = (
         _message(
             "BYE sip:[2001:db8::20] SIP/2.0",
             "SIP/2.0/UDP [2001:db8::a:1];received=[2001:db8::a:ff];branch=z9hG4bKv6",
+            to="sip:bob@example.com;tag=bob6",
         ),
     ),
     Case(
@@ -60,6 +61,7 @@ CASES: Final = (
             "SIP/2.0/UDP [2001:db8::a:1]:6050;branch=z9hG4bKv6a",
             "SIP/2.0/UDP 192.0.2.50;branch=z9hG4bKv6b",
             "SIP/2.0/TCP [2001:db8::a:ff];branch=z9hG4bKv6c;received=192.0.2.60",
+            to="sip:bob@example.net;tag=bob6",
         ),
     ),
     Case("4.8", "mult-ip-in-sdp", _message(f"INVITE {USER} SIP/2.0", to=USER, further=TYPED, body=BOTH)),
