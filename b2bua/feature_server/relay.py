@@ -21,11 +21,18 @@ RELAYED: Final = frozenset(("INFO", "MESSAGE"))
 
 
 def relay(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
-    """Pass a request on; SipError 405 for a method that we do not (RFC 3261 §8.2.1), 481 when there is nobody yet."""
+    """Pass a request on, in an early dialog too; SipError 405 for a method that we do not (RFC 3261 §8.2.1).
+
+    481 only where the other party is gone: it would end the dialog of whoever asked (RFC 3261 §12.2.1.2). Where no dialog
+    stands with that party yet the request may be tried again.
+    """
     if request.method not in RELAYED:
         raise SipError(405, "", ("Allow", ALLOW))
-    if not leg.other.answered or leg.other.ended:
+    other = leg.other
+    if other.ended:
         raise SipError(481)
+    if not other.answered and not (call.state == "early" and other.dialog.remote_tag):
+        raise SipError(500, "", ("Retry-After", "1"))
     passing = _Passing(call, leg, transaction, request)
     call.run_hooks("request_received", leg, request, passing.forward, passing.failed, always)
 

@@ -8,7 +8,9 @@ from b2bua.sip.message import Response
 from tests.scenarios.scene import (
     TIMEOUT,
     Scene,
+    answered,
     hang_up,
+    invite,
     is_gone,
     talk,
 )
@@ -74,6 +76,33 @@ def test_info_is_relayed_both_ways_with_its_body(scene: Scene) -> None:
         assert info.get("Info-Package") == "dtmf"
         far.phone >> far.answer(info, 469)
         call.phone << "469 INFO"
+    hang_up(a, b)
+
+
+def test_info_in_an_early_dialog_both_ways(scene: Scene) -> None:
+    """A phone may send digits while it hears the other's announcement; a 481 would be the end of its call."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob)
+    bob >> b.answer(arrived, 183)
+    a.learn(alice << "183 INVITE")
+    for call, far in ((a, b), (b, a)):
+        call.phone >> call.request("INFO")
+        info = far.phone << "INFO"
+        far.phone >> far.answer(info, 200)
+        call.phone << "200 INFO"
+    answered(a, b, arrived)
+    hang_up(a, b)
+
+
+def test_info_before_there_is_a_dialog_with_the_other_phone(scene: Scene) -> None:
+    """A 180 without a To tag makes none (RFC 3261 §12.1): try again, and the call goes on."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob)
+    bob >> b.answer(arrived, 180).replace(f";tag={b.tag}", "")
+    a.learn(alice << "180 INVITE")
+    alice >> a.request("INFO")
+    assert (alice << "500 INFO").get("Retry-After") == "1"
+    answered(a, b, arrived)
     hang_up(a, b)
 
 
