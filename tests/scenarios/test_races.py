@@ -1,4 +1,4 @@
-"""The race flows of RFC 5407, each with this server in between. §3.3.1, crossing re-INVITEs, is in test_glare.py."""
+"""The race flows of RFC 5407, each with this server in between; more of §3.3.1, crossing re-INVITEs, is in test_glare.py."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import pytest
 
 from tests.scenarios.scene import (
     Scene,
+    as_it_was,
     hang_up,
     hold,
     invite,
     is_gone,
+    lamps_are_back,
+    pending_hold,
     renderings,
     resume,
     send_offer,
@@ -65,6 +68,32 @@ def test_3_2_2_reinvite_crosses_with_bye(scene: Scene) -> None:
     bob >> b.ack(bob << "481 INVITE")
     bob >> b.answer(bye, 200)
     alice.hears_nothing()
+
+
+def test_3_3_1_reinvite_crossover(scene: Scene) -> None:
+    """A hold and a session refresh cross: 491 to both. The one who did not make the Call-ID comes back within 2 s and is
+    answered, the other after 2.1 to 4 s. In between stands Communication Manager, which holds its answer to Alice back until
+    Bob, its callee, comes back."""
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)  # F5
+    send_offer(b, b.sdp("sendrecv"))  # F6
+    b.phone >> b.ack(b.phone << "491 INVITE")  # F7, F10
+    b.phone >> b.answer(arrived, 491)  # F8
+    b.phone << "ACK"  # F9
+    scene.advance(0.8)
+    a.phone.hears_nothing()
+    send_offer(b, b.sdp("sendrecv"))  # F11
+    a.phone >> a.ack(a.phone << "491 INVITE")
+    b.phone >> b.ack(b.phone << "200 INVITE a=sendrecv")  # F12, F13
+    lamps_are_back(scene, a, b)
+    scene.advance(3.0)
+    b.phone.hears_nothing()
+    as_it_was(a)
+    hold(a, b)  # F14 to F16
+    scene.advance(1.1)
+    assert renderings(a.phone) == ("no", "")
+    resume(a, b)
+    hang_up(a, b)
 
 
 def test_3_3_2_update_crosses_with_a_reinvite(scene: Scene) -> None:

@@ -1,0 +1,122 @@
+"""The whole server dies and is started anew: what a phone is told then, and that no number ever falls.
+
+Calls and subscriptions live in memory alone: of those before nothing is known afterwards, and it is said at once. Users, and
+with a durable store bindings, outlive it (tests/store, tests/interop/test_cli_run.py).
+"""
+
+from __future__ import annotations
+
+from b2bua.sip.message import Request
+from tests.scenarios.scene import (
+    USERS,
+    Scene,
+    hang_up,
+    hold,
+    register_again,
+    renderings,
+    resume,
+    subscribe_text,
+    talk,
+    watch,
+    watched_call,
+)
+from tests.scenarios.script_phone import ScriptPhone
+from tests.scenarios.server_under_test import ServerUnderTest
+
+
+def restart(scene: Scene) -> None:
+    """As by SIGKILL and a new start: nothing is said in between, and all that was in memory is gone."""
+    old, network = scene.server, scene.network
+    network.each_tick.clear()
+    for remote in old.remotes.values():
+        network.detach(remote.address)
+    scene.server = ServerUnderTest(network, old.options, USERS)
+
+
+def numbers(phone: ScriptPhone) -> dict[str, list[tuple[int, int]]]:
+    """By subscription: CSeq and document version of each NOTIFY."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for request, document in zip(phone.notified, phone.documents, strict=True):
+        found.setdefault(request.call_id, []).append((request.cseq, document.version))
+    return found
+
+
+def rise(pairs: list[tuple[int, int]]) -> bool:
+    return all(one[0] < two[0] and one[1] < two[1] for one, two in zip(pairs, pairs[1:], strict=False))
+
+
+def test_freeswitch_pr_3056_cseq_and_version_of_notify_only_rise(scene: Scene) -> None:
+    """Over hold, resume, a refresh of the subscription and a lost NOTIFY."""
+    a, b = watched_call(scene)
+    subscription = watch(a.phone, b.phone)
+    hold(a, b)
+    scene.advance(1.1)
+    a.phone >> subscribe_text(a.phone, b.phone.aor, dialog=subscription)
+    challenge = a.phone << "401 SUBSCRIBE"
+    credentials = a.phone.credentials(challenge, "SUBSCRIBE", b.phone.aor)
+    a.phone >> subscribe_text(a.phone, b.phone.aor, credentials, dialog=subscription)
+    a.phone << "200 SUBSCRIBE"
+    scene.advance(1.1)
+    scene.network.rule = lambda index, data: () if data.startswith(b"NOTIFY") and index % 2 else (0.0,)
+    resume(a, b)
+    scene.advance(5)
+    hang_up(a, b)
+    scene.advance(5)
+    found = numbers(a.phone)
+    assert len(found) == 2 and all(len(pairs) > 4 and rise(pairs) for pairs in found.values()), found
+
+
+def test_freeswitch_pr_3056_after_a_restart_no_notify_comes_in_the_old_dialog(scene: Scene) -> None:
+    """481 to its refresh (RFC 6665 §4.4.1): the phone subscribes anew, in a dialog whose numbers are its own."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    old = watch(alice, bob)
+    talked = talk(alice, bob)
+    scene.advance(3)
+    hang_up(*talked)
+    scene.advance(3)
+    restart(scene)
+    heard = len(alice.notified)
+    alice >> subscribe_text(alice, bob.aor, dialog=old)
+    challenge = alice << "401 SUBSCRIBE"
+    alice >> subscribe_text(alice, bob.aor, alice.credentials(challenge, "SUBSCRIBE", bob.aor), dialog=old)
+    alice << "481 SUBSCRIBE"
+    assert len(alice.notified) == heard
+    for phone in (alice, bob):
+        register_again(phone, 11)
+    new = watch(alice, bob)
+    calls = talk(alice, bob)
+    scene.advance(3)
+    hang_up(*calls)
+    scene.advance(3)
+    assert new.call_id != old.call_id
+    assert {request.call_id for request in alice.notified[heard:]} == {new.call_id}
+    assert all(rise(pairs) for pairs in numbers(alice).values())
+    assert alice.lamp.dialogs[0].state == "terminated"
+
+
+def test_freeswitch_1141_and_1833_a_held_call_is_gone_and_nothing_is_sent_in_it(scene: Scene) -> None:
+    """Nothing recovers it yet, so its phones are told 481 and end it (RFC 3261 §12.2.1.2). No request with a lower CSeq, nor
+    any at all, is sent in its dialogs, and the lamps show no call."""
+    a, b = watched_call(scene)
+    hold(a, b)
+    scene.advance(1.1)
+    assert renderings(a.phone) == ("no", "")
+    restart(scene)
+    before = len(scene.network.ladder)
+    a.phone >> a.offer("sendrecv")
+    answer = a.phone.inbox.popleft()
+    if getattr(answer, "status", 0) == 407:
+        a.phone >> a.ack(answer)
+        a.phone >> a.with_credentials(answer)
+        answer = a.phone << "481 INVITE"
+    assert getattr(answer, "status", 0) == 481
+    a.phone >> a.ack(answer)
+    b.phone >> b.request("BYE")
+    b.phone << "481 BYE"
+    sent = [step.message for step in scene.network.ladder[before:] if step.source == "SM" and step.destination in USERS]
+    assert not [message for message in sent if isinstance(message, Request)]
+    for number, phone in enumerate((a.phone, b.phone)):
+        register_again(phone, 11)
+        watch(phone, phone)
+        assert [(dialog.id, dialog.state) for dialog in phone.lamp.dialogs] == [("idle", "terminated")], number
+    hang_up(*talk(a.phone, b.phone))
