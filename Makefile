@@ -18,6 +18,7 @@ help:
 	@echo "make run      the server with its defaults (ARGS='--config FILE' adds options)"
 	@echo "make test     all tests; installs what they need first"
 	@echo "make check    ruff, mypy --strict, the import layers"
+	@echo "make mutants  whether the tests notice whatever could be wrong in a table (a minute)"
 	@echo "make fuzz     each fuzz target for FUZZ_SECONDS (10)"
 	@echo "make check-long  what takes a minute or more: make fuzz"
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
@@ -52,6 +53,12 @@ system:
 	if test -d /run/systemd/system; then \
 	  for package in $$missing; do systemctl disable --now $$package.service 2>/dev/null || true; done; \
 	fi
+
+# Each table that decides something, with one thing wrong at a time: its tests must notice (tests/mutation).
+.PHONY: check-long mutants
+check-long: mutants
+mutants: setup
+	$(BIN)/python -m pytest tests/mutation/every_table.py
 
 demo: setup
 	$(BIN)/python -m b2bua.phone.demo

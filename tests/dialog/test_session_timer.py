@@ -8,6 +8,7 @@ from math import inf
 import pytest
 
 from b2bua.dialog.session_timer import IGNORED, TABLE, Action, Event, SessionTimer, State
+from tests.mutation.tables import TABLES, mutants
 
 NOW, INTERVAL, WAIT = 1000.0, 90.0, 7.0
 HALF, EXPIRATION, EARLY, SOON = NOW + 45, NOW + 90, NOW + 60, NOW + WAIT
@@ -74,8 +75,7 @@ def test_every_pair_stands_once() -> None:
     assert set(TABLE) | IGNORED == set(product(State, Event)) and not set(TABLE) & IGNORED
 
 
-@pytest.mark.parametrize(("state", "event"), sorted(product(State, Event)))
-def test_pair(state: State, event: Event) -> None:
+def check_pair(state: State, event: Event) -> None:
     timer = in_state(state)
     before = timer.wake
     action = happen(timer, event)
@@ -84,6 +84,46 @@ def test_pair(state: State, event: Event) -> None:
         return
     then, wake, expected = EXPECTED[state, event]
     assert (timer.state, timer.wake, action) == (then, WAKES[wake], expected)
+
+
+@pytest.mark.parametrize(("state", "event"), sorted(product(State, Event)))
+def test_pair(state: State, event: Event) -> None:
+    check_pair(state, event)
+
+
+def test_an_agreement_asks_for_nothing() -> None:
+    """Nobody reads what `agreed` would say."""
+    agreements = [row for (_, event), row in TABLE.items() if event in (Event.AGREED_OURS, Event.AGREED_THEIRS)]
+    assert len(agreements) == 10 and {row.action for row in agreements} == {Action.NOTHING}
+
+
+def test_no_mutant_survives() -> None:
+    """With anything wrong in the table some pair does not do what its row says."""
+    [table] = [table for table in TABLES if table.identity == "session_timer.TABLE"]
+    right, wrong = dict(TABLE), list(mutants(table))
+    assert len(wrong) == 310
+    survivors = []
+    try:
+        for mutant in wrong:
+            TABLE.clear()
+            TABLE.update(mutant.table)
+            if not noticed():
+                survivors.append(mutant.what)
+    finally:
+        TABLE.clear()
+        TABLE.update(right)
+    assert survivors == []
+
+
+def noticed() -> bool:
+    try:
+        test_every_pair_stands_once()
+        test_an_agreement_asks_for_nothing()
+        for state, event in product(State, Event):
+            check_pair(state, event)
+    except AssertionError:
+        return True
+    return False
 
 
 # ---- the seconds

@@ -23,7 +23,8 @@ def with_headers(*headers: tuple[str, str], body: bytes = b"") -> Request:
 @pytest.mark.parametrize(
     "name",
     ["Reason", "Subject", "P-Asserted-Identity", "Alert-Info", "Call-Info", "Diversion", "History-Info", "Session-ID",
-     "User-To-User", "X-Nobody-Knows", "Priority", "Retry-After", "Warning", "Privacy", "Referred-By"],
+     "User-To-User", "X-Nobody-Knows", "X-Own", "Date", "Organization",
+     "Priority", "Retry-After", "Warning", "Privacy", "Referred-By"],
 )  # fmt: skip
 def test_end_to_end(name: str) -> None:
     target = empty()
@@ -35,7 +36,10 @@ def test_end_to_end(name: str) -> None:
     "name",
     ["Via", "From", "To", "Call-ID", "CSeq", "Contact", "Route", "Record-Route", "Max-Forwards", "Content-Length",
      "Content-Type", "Supported", "Require", "Proxy-Require", "Allow", "Session-Expires", "RSeq", "Replaces", "Server",
-     "User-Agent", "Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate"],
+     "User-Agent", "Accept", "Accept-Encoding", "Allow-Events", "Authentication-Info", "Content-Disposition",
+     "Content-Encoding", "Content-Language", "Join", "Max-Breadth", "Min-Expires", "Min-SE", "Path", "RAck", "Service-Route",
+     "Target-Dialog", "Timestamp", "Unsupported", "Authorization", "Proxy-Authorization",
+     "WWW-Authenticate", "Proxy-Authenticate"],
 )  # fmt: skip
 def test_of_one_leg(name: str) -> None:
     target = empty()

@@ -6,6 +6,7 @@ import pytest
 
 from b2bua.feature_server.publication import EXPIRES, MAX_RETRIES, RETRY_AFTER, Publication, Publications
 from b2bua.sip.message import Request
+from b2bua.sip.reason import REASON
 from tests.feature_server.surroundings import Surroundings
 
 AOR = "sip:6001@example.com"
@@ -278,3 +279,16 @@ def test_a_provisional_response_says_nothing(world: World) -> None:
     world.answer(world.outstanding[0], 100)
     world.update("b")
     assert len(world.outstanding) == 1
+
+
+def test_after_which_answers_another_try_cannot_help() -> None:
+    """The compositor will not have it (RFC 3903 §4, RFC 3261 §21.4): no such user or event, or nothing of what we speak."""
+    hopeless = set()
+    for status in (status for status in REASON if status >= 300):
+        world = World()
+        world.update("a")
+        world.reply_with(status)
+        world.clock.pass_time(RETRY_AFTER + 0.1)
+        if not world.outstanding:
+            hopeless.add(status)
+    assert hopeless == {403, 404, 405, 410, 415, 416, 420, 489, 501, 604}

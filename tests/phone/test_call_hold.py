@@ -2,7 +2,9 @@
 
 import pytest
 
+from b2bua.observer import METHODS
 from b2bua.phone.call import OTHER_CALL_ID, OWN_CALL_ID, CallState
+from b2bua.sip.reason import REASON
 from tests.phone.scripted_peer import Scene, description, direction, version
 
 
@@ -341,3 +343,28 @@ def test_what_was_refused_once_is_forgotten_with_the_next_success(scene):
     call.hang_up()
     scene.reply(scene.one("BYE"), 200)
     assert call.status == 200
+
+
+def test_which_refusals_end_the_call():
+    """RFC 3261 §12.2.1.2: 408 and 481; after any other the session stands as it was (§14.1)."""
+    ending = set()
+    for status in (status for status in REASON if status >= 300 and status not in (401, 407)):
+        scene = Scene()
+        call = scene.established()
+        call.hold()
+        scene.reply(scene.one("INVITE"), status)
+        if call.state is not CallState.ESTABLISHED:
+            ending.add(status)
+    assert ending == {408, 481}
+
+
+def test_which_requests_a_phone_in_a_call_understands():
+    understood = set()
+    for method in METHODS - {"ACK", "CANCEL"}:
+        scene = Scene()
+        call = scene.established()
+        scene.ask_in(call, method, 1)
+        [answer, *_] = [message for message in scene.take() if getattr(message, "status", 0) >= 200]
+        if answer.status != 405:
+            understood.add(method)
+    assert understood == {"INVITE", "BYE", "OPTIONS", "UPDATE", "NOTIFY"}  # a NOTIFY is of no dialog: 481

@@ -6,6 +6,8 @@ with a durable store bindings, outlive it (tests/store, tests/interop/test_cli_r
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from b2bua.sip.message import Request
 from tests.scenarios.scene import (
     USERS,
@@ -42,7 +44,7 @@ def numbers(phone: ScriptPhone) -> dict[str, list[tuple[int, int]]]:
 
 
 def rise(pairs: list[tuple[int, int]]) -> bool:
-    return all(one[0] < two[0] and one[1] < two[1] for one, two in zip(pairs, pairs[1:], strict=False))
+    return all(one[0] < two[0] and one[1] < two[1] for one, two in pairwise(pairs))
 
 
 def test_freeswitch_pr_3056_cseq_and_version_of_notify_only_rise(scene: Scene) -> None:

@@ -122,19 +122,20 @@ def test_more_contacts_than_a_user_may_have_are_refused_unread(scene: Scene) -> 
     alice.contact = own
 
 
-def test_no_phone_asserts_an_identity(scene: Scene) -> None:
+@pytest.mark.parametrize("name", ["P-Asserted-Identity", "P-Preferred-Identity"])
+def test_no_phone_asserts_an_identity(scene: Scene, name: str) -> None:
     """RFC 3325 §5: out of dialog and in it, through CM or not."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
-    claim = "P-Asserted-Identity: <sip:boss@example.com>"
+    claim = f"{name}: <sip:boss@example.com>"
     alice >> authorized(alice, "MESSAGE", bob.aor, claim)
     message = bob << "MESSAGE"
-    assert not message.has("P-Asserted-Identity")
+    assert not message.has(name)
     bob >> ScriptCall(bob, alice.aor).answer(message, 200)
     alice << "200 MESSAGE"
     a, b = talk(alice, bob)
     alice >> a.request("INFO", "", claim)
     info = bob << "INFO"
-    assert not info.has("P-Asserted-Identity")
+    assert not info.has(name)
     bob >> b.answer(info, 200)
     alice << "200 INFO"
     hang_up(a, b)

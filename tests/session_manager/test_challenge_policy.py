@@ -44,6 +44,11 @@ def test_mid_dialog_methods_can_be_switched_on() -> None:
     assert [policy.status(method, True) for method in ("BYE", "PRACK", "INFO")] == [407, 407, 0]
 
 
+def test_methods_can_have_the_other_challenge() -> None:
+    policy = ChallengePolicy(overrides={"OPTIONS": "401", "SUBSCRIBE": "407"})
+    assert [policy.status("OPTIONS", False), policy.status("SUBSCRIBE", True)] == [401, 407]
+
+
 def test_methods_can_be_switched_off() -> None:
     policy = ChallengePolicy(overrides={"OPTIONS": "none"})
     assert (policy.status("OPTIONS", False), policy.status("OPTIONS", True)) == (0, 0)

@@ -6,6 +6,7 @@ import pytest
 
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.sip.message import Request, Response
+from b2bua.sip.reason import REASON
 from b2bua.transaction.timers import TIMER_C
 from tests.transaction.neighbours import Element, FakeFlow, reply, request
 
@@ -136,6 +137,17 @@ def test_the_best_response(answers: tuple[int, ...], best: int) -> None:
         assert proxy.statuses == []
         proxy.answer(number, status)
     assert proxy.statuses == [best]
+
+
+@pytest.mark.parametrize("first", [300, 302, 403, 404, 500, 504, 600, 604])
+def test_of_one_class_five_tell_the_caller_most(first: int) -> None:
+    """RFC 3261 §16.7 step 6 names 401, 407, 415, 420 and 484; else the first that came is as good as any."""
+    for status in REASON:
+        if status // 100 == first // 100 and status not in (first, 503):
+            proxy = Proxy(2)
+            proxy.answer(0, first)
+            proxy.answer(1, status)
+            assert proxy.statuses == [status if status in (401, 407, 415, 420, 484) else first], status
 
 
 def test_all_challenges_of_all_branches_go_back() -> None:

@@ -78,6 +78,11 @@ def test_what_we_support_may_be_required() -> None:
     require_supported(request("REGISTER", more=(("Require", "Path"),)))
 
 
+@pytest.mark.parametrize("tag", ["100rel", "timer", "gruu", "outbound", "eventlist"])
+def test_what_we_do_not_keep_our_word_on_may_not(tag: str) -> None:
+    assert refused(request("REGISTER", more=(("Require", tag),))) == (420, {"Unsupported": tag})
+
+
 def test_the_order_of_the_checks() -> None:
     made = with_hops("INVITE", "0")
     made.append("Proxy-Require", "foo")

@@ -188,6 +188,7 @@ def described(*streams: str, session: str = "") -> bytes:
         ("sendonly", "sendrecv", "recvonly"), ("sendonly", "sendonly", "inactive"), ("sendonly", "recvonly", "recvonly"),
         ("sendonly", "inactive", "inactive"), ("recvonly", "sendrecv", "sendonly"), ("recvonly", "recvonly", "inactive"),
         ("recvonly", "sendonly", "sendonly"), ("inactive", "sendrecv", "inactive"), ("inactive", "sendonly", "inactive"),
+        ("inactive", "recvonly", "inactive"), ("inactive", "inactive", "inactive"),
     ],
 )  # fmt: skip
 def test_legal_answer(offered: str, answered: str, legal: str) -> None:

@@ -1,0 +1,100 @@
+"""Runs the tests of one table against each of its mutants: `python -m tests.mutation.run IDENTITY` prints the survivors.
+
+The tests are collected once; each mutant is a child of that process, which puts the mutant in the table's place wherever the
+table is known by a name, and ends at the first test that fails. What it changed ends with it.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.mutation.tables import TABLES, Mutant, Table, mutants
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SECONDS: Final = 60
+"""A mutant that hangs is noticed, too."""
+NOTICED, SURVIVED = 1, 0
+
+
+class Runner:
+    """The plugin that stands in for pytest's own loop."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._wrong: Callable[[], None] = lambda: None
+        self.survivors: list[str] = []
+        self.tried = 0
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        assert session.items and not session.testsfailed, "nothing collected"
+        original = self._table.value()
+        gc.freeze()  # what is shared with the children stays shared
+        if self._run(session, Mutant("as it is", original), original) != SURVIVED:
+            self.survivors.append("the tests fail with the table as it is")
+            return True
+        for mutant in mutants(self._table):
+            self.tried += 1
+            if self._run(session, mutant, original) == SURVIVED:
+                self.survivors.append(mutant.what)
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            os._exit(NOTICED)
+
+    def _run(self, session: pytest.Session, mutant: Mutant, original: object) -> int:
+        child = os.fork()
+        if child:
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        signal.alarm(SECONDS)
+        put_in_place(original, mutant.table)
+        for index, item in enumerate(session.items):
+            following = session.items[index + 1] if index + 1 < len(session.items) else None
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        os._exit(SURVIVED)
+
+
+def put_in_place(original: object, mutant: object) -> None:
+    """Under every name that a module of ours or a class in it has for the table."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("b2bua", "plugins", "tests"):
+            classes = [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == name]
+            for owner in (module, *classes):
+                for known, value in list(vars(owner).items()):
+                    if value is original:
+                        setattr(owner, known, mutant)
+
+
+def sources_only() -> None:
+    """Read b2bua and plugins from their sources, compiled or not: what is compiled keeps its tables to itself."""
+
+    def hook(path: str) -> FileFinder:
+        if not any(Path(path).is_relative_to(ROOT / package) for package in ("b2bua", "plugins")):
+            raise ImportError
+        return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES))
+
+    sys.path_hooks.insert(0, hook)
+    sys.path_importer_cache.clear()
+
+
+def main(identity: str) -> None:
+    [table] = [table for table in TABLES if table.identity == identity]
+    runner = Runner(table)
+    options = ["-p", "no:terminal", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    status = pytest.main([*options, *(str(ROOT / test) for test in table.tests)], plugins=[runner])
+    print(json.dumps({"tried": runner.tried, "survivors": runner.survivors, "status": int(status)}))
+
+
+if __name__ == "__main__":
+    sources_only()
+    main(sys.argv[1])

@@ -1,0 +1,151 @@
+"""The tables that decide something, what could be wrong with each, and the tests that must notice.
+
+A figure of RFC 3261 §17 has a checker of its own (tests/transaction/figure.py); all others are here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from b2bua.observer import METHODS
+from b2bua.sip.reason import REASON
+
+FAILURES: Final = tuple(status for status in REASON if status >= 300)
+NOT_LOST: Final = tuple(status for status in FAILURES if status not in (408, 481))
+"""Without those by which a leg is over, whatever other tables say of them."""
+NOT_503: Final = tuple(status for status in FAILURES if status != 503)
+"""Of several responses a 503 is the last choice, whatever the table says."""
+REFUSALS: Final = tuple(status for status in FAILURES if status not in (401, 407))
+"""Without those that the phone answers with credentials."""
+HEADERS: Final = ("Subject", "Reason", "Date", "Organization", "Alert-Info", "Call-Info", "P-Asserted-Identity", "X-Own")
+"""Some that go end to end through a B2BUA."""
+
+
+class Table(NamedTuple):
+    """One table and who looks at it."""
+
+    module: str
+    name: str
+    tests: tuple[str, ...]
+    """Files, or files::tests, which are to fail; as few as know the table."""
+    others: tuple[Hashable, ...] = ()
+    """Members that a set has not, or values that a mapping has nowhere: the ones to try."""
+    keys: tuple[Hashable, ...] = ()
+    """Keys that a mapping has not."""
+    default: object = None
+    """What a missing key of a mapping stands for: an entry that says the same may go."""
+
+    @property
+    def identity(self) -> str:
+        return f"{self.module.rpartition('.')[2]}.{self.name}"
+
+    def value(self) -> Any:
+        return getattr(importlib.import_module(self.module), self.name)
+
+
+class Mutant(NamedTuple):
+    """What is wrong with it, and the table in its place."""
+
+    what: str
+    table: Any
+
+
+def mutants(table: Table) -> Iterator[Mutant]:
+    """The table with one thing wrong: a member or an entry gone, another there, an entry that says something else."""
+    value = table.value()
+    if isinstance(value, Mapping):
+        yield from _of_mapping(table, dict(value))
+    else:
+        yield from _of_set(table, frozenset(value))
+
+
+def _of_set(table: Table, members: frozenset[Any]) -> Iterator[Mutant]:
+    for member in sorted(members, key=repr):
+        yield Mutant(f"without {member!r}", members - {member})
+    for other in table.others:
+        if other not in members:
+            yield Mutant(f"with {other!r}", members | {other})
+
+
+def _of_mapping(table: Table, entries: dict[Any, Any]) -> Iterator[Mutant]:
+    for key, value in entries.items():
+        if value != table.default or table.default is None:
+            yield Mutant(f"without {key!r}", {other: entries[other] for other in entries if other != key})
+        for changed in _changed(value, [*entries.values(), *table.others]):
+            yield Mutant(f"{key!r} → {changed!r}", {**entries, key: changed})
+    for key in table.keys:
+        if key not in entries:
+            for value in dict.fromkeys([*entries.values(), *table.others]):
+                if value != table.default:
+                    yield Mutant(f"{key!r} → {value!r}, not there before", {**entries, key: value})
+
+
+def _changed(value: Any, known: list[Any]) -> Iterator[Any]:
+    """Other values of an entry: of a row, the row with one field changed."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield {other: value[other] for other in value if other != key}
+            inner = [other for each in known for other in each.values()]
+            for changed in dict.fromkeys(other for other in inner if other != entry):
+                yield {**value, key: changed}
+        return
+    if not isinstance(value, tuple):
+        yield from dict.fromkeys(other for other in known if other != value)
+        return
+    for index, name in enumerate(type(value)._fields):  # type: ignore[attr-defined]  # a named tuple
+        for field in dict.fromkeys(other[index] for other in known):
+            if field != value[index]:
+                yield value._replace(**{name: field})  # type: ignore[attr-defined]
+
+
+def _session_timer() -> tuple[Hashable, ...]:
+    from b2bua.dialog.session_timer import IGNORED
+
+    return tuple(sorted(IGNORED))
+
+
+POLICY: Final = ("tests/session_manager/test_challenge_policy.py",)
+AUTHENTICATOR: Final = ("tests/session_manager/test_authenticator.py",)
+SM: Final = "b2bua.session_manager"
+CM: Final = "b2bua.feature_server"
+
+ASKED: Final = tuple(sorted(METHODS - {"ACK", "CANCEL", "NOTIFY"}))
+"""Methods that may be challenged at all: an entry for another says nothing, NEVER stands above it."""
+LEG: Final = "tests/feature_server/test_leg_session.py"
+
+TABLES: Final = (
+    Table("b2bua.dialog.session_timer", "TABLE", ("tests/dialog/test_session_timer.py",), keys=_session_timer()),
+    Table("b2bua.dialog.offer_answer", "ANSWERS", ("tests/dialog/test_offer_answer.py",)),
+    Table("b2bua.dialog.offer_answer", "OFFERS", ("tests/dialog/test_offer_answer.py",), ("recvonly", "inactive")),
+    Table("b2bua.dialog.session_terms", "REFRESHERS", ("tests/dialog/test_session_terms.py",)),
+    Table("b2bua.dialog.session_terms", "NOT_ALLOWED", ("tests/dialog/test_session_terms.py",)),
+    Table("b2bua.dialog.session_terms", "REFRESHING", (LEG,), tuple(sorted(METHODS))),
+    Table("b2bua.sip.sdp", "_BELOW", ("tests/sip/test_sdp.py",)),
+    Table(f"{SM}.challenge_policy", "OUT_OF_DIALOG", POLICY, (0,), ASKED, 407),
+    # A re-INVITE has its own setting.
+    Table(f"{SM}.challenge_policy", "IN_DIALOG", POLICY, (), tuple(each for each in ASKED if each != "INVITE"), 407),
+    Table(f"{SM}.challenge_policy", "NEVER", POLICY, tuple(sorted(METHODS))),
+    Table(f"{SM}.challenge_policy", "_STATUS", POLICY),
+    Table(f"{SM}.authenticator", "_CREDENTIALS_IN", AUTHENTICATOR),
+    Table(f"{SM}.authenticator", "_OTHER", AUTHENTICATOR),
+    Table(f"{SM}.authenticator", "_CHALLENGE_IN", AUTHENTICATOR),
+    Table(f"{SM}.notifier", "ENDING", ("tests/session_manager/test_notifier.py",), FAILURES),
+    Table(f"{SM}.response_context", "_PREFERRED", ("tests/session_manager/test_response_context.py",), NOT_503),
+    Table(f"{SM}.screening", "SUPPORTED", ("tests/session_manager/test_screening.py",), ("100rel", "timer", "gruu")),
+    Table(f"{SM}.session_manager", "_NAMING_TARGET", ("tests/session_manager/test_session_manager.py",), tuple(sorted(METHODS))),
+    Table(f"{SM}.proxy", "_ASSERTED", ("tests/scenarios/test_review.py::test_no_phone_asserts_an_identity",)),
+    Table(f"{CM}.publication", "FINAL_FAILURES", ("tests/feature_server/test_publication.py",), FAILURES),
+    Table(f"{CM}.leg_session", "LOST", (LEG,), FAILURES),
+    Table(f"{CM}.leg_session", "ALIVE", (LEG,), NOT_LOST),
+    Table(f"{CM}.leg_session", "NO_UPDATE", (LEG,), NOT_LOST),
+    Table(f"{CM}.relay", "RELAYED", ("tests/feature_server/test_relay.py",), tuple(sorted(METHODS))),
+    Table(f"{CM}.carried", "_OF_ONE_LEG", ("tests/feature_server/test_carried.py",), HEADERS),
+    Table(f"{CM}.b2bua", "SUPPORTED", ("tests/feature_server/test_b2bua.py",), ("100rel", "path")),
+    Table("plugins.communication_manager.lamps", "_STATES", ("tests/plugins/test_lamps.py",)),
+    Table("b2bua.phone.call", "ENDING", ("tests/phone/test_call_hold.py",), REFUSALS),
+    # What the call itself does not know it refuses, too.
+    Table("b2bua.phone.phone", "IN_DIALOG", ("tests/phone/test_call_hold.py",)),
+    Table("b2bua.phone.subscription", "RESUBSCRIBE", ("tests/phone/test_subscription.py",)),
+)

@@ -1,0 +1,70 @@
+"""Every table of the protocol is looked at: by a figure of its own, by its mutants, or it stands here with the reason."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.mutation.tables import TABLES, Table, mutants
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+ROOMS: Final = (
+    "b2bua.sip", "b2bua.transaction", "b2bua.dialog", "b2bua.session_manager", "b2bua.feature_server", "b2bua.phone",
+    "plugins.communication_manager",
+)  # fmt: skip
+
+ELSEWHERE: Final = {
+    # tests/transaction/figure.py makes mutants of its own.
+    "client_invite.TABLE", "client_invite.IGNORED", "client_non_invite.TABLE", "client_non_invite.IGNORED",
+    "server_invite.TABLE", "server_invite.IGNORED", "server_non_invite.TABLE", "server_non_invite.IGNORED",
+    # The other half of a table that is listed: tests compare the two.
+    "session_timer.IGNORED",
+    # Spelling and grammar, which tests/sip and tests/torture go through sign by sign.
+    "names._COMPACT", "names._BY_LOWER", "names.CANONICAL", "names.SINGLE", "parser._TOKEN", "framer._FIRST", "uri._HOST",
+    "uri._IPV6", "uri._FORBIDDEN", "uri._NEVER_IGNORED", "uri.DEFAULT_PORTS", "message._TYPED", "reason.REASON",
+    "dialog_info._QUOTE", "dialog_event._EVENTS", "dialog_event._DIRECTIONS", "dialog_event._RENDERINGS",
+    # Computation: a wrong one fails every digest.
+    "digest_algorithms.HASHES", "digest_algorithms.DIGITS", "authenticator._NOBODY",
+    # Made of another table that is listed.
+    "authenticator._CREDENTIALS", "carried._CREDENTIALS", "carried._OTHER_OF_BODY",
+    # What is counted, not what is done.
+    "observer.METHODS", "observer.CODES",
+}  # fmt: skip
+
+
+def found() -> Iterator[str]:
+    """Every mapping and set that a module of these rooms has for a constant, under the module that made it."""
+    seen: set[int] = set()
+    for room in ROOMS:
+        for module in pkgutil.walk_packages(importlib.import_module(room).__path__, f"{room}."):
+            text = (ROOT / f"{module.name.replace('.', '/')}.py").read_text() if not module.ispkg else ""
+            for name, value in vars(importlib.import_module(module.name)).items():
+                made_here = f"\n{name}: Final" in text or f"\n{name} = " in text
+                if isinstance(value, Mapping | frozenset) and not name.startswith("__") and made_here and id(value) not in seen:
+                    seen.add(id(value))
+                    yield f"{module.name.rpartition('.')[2]}.{name}"
+
+
+def test_no_table_is_forgotten() -> None:
+    listed = {table.identity for table in TABLES}
+    assert len(listed) == len(TABLES) and not listed & ELSEWHERE
+    forgotten = set(found()) - listed - ELSEWHERE
+    assert not forgotten, f"no mutants are made of {sorted(forgotten)}: tests/mutation/tables.py"
+    assert listed <= set(found()), "a table that is not there any more"
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.identity)
+def test_its_mutants_differ_from_it(table: Table) -> None:
+    """At least one for each entry, and each its own."""
+    value = table.value()
+    made = list(mutants(table))
+    wanted = [entry for entry in value if not isinstance(value, Mapping) or value[entry] != table.default]
+    assert len({mutant.what for mutant in made}) == len(made) >= len(wanted)
+    same = dict(value) if isinstance(value, Mapping) else frozenset(value)
+    assert all(mutant.table != same for mutant in made)
+    assert all((ROOT / test.partition("::")[0]).is_file() for test in table.tests)
