@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio nftables iproute2 tmux
 
 .DEFAULT_GOAL := help
+.PHONY: help setup system demo run test check mutants bench image
 .PHONY: help setup system demo run test check check-long fuzz bench overload image
 
 help:
@@ -18,7 +19,7 @@ help:
 	@echo "make run      the server with its defaults (ARGS='--config FILE' adds options)"
 	@echo "make test     all tests; installs what they need first"
 	@echo "make check    ruff, mypy --strict, the import layers"
-	@echo "make mutants  whether the tests notice whatever could be wrong in a table (a minute)"
+	@echo "make mutants  whether the tests notice whatever could be wrong in a table (a minute or two)"
 	@echo "make fuzz     each fuzz target for FUZZ_SECONDS (10)"
 	@echo "make check-long  what takes a minute or more: make fuzz"
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
@@ -55,8 +56,6 @@ system:
 	fi
 
 # Each table that decides something, with one thing wrong at a time: its tests must notice (tests/mutation).
-.PHONY: check-long mutants
-check-long: mutants
 mutants: setup
 	$(BIN)/python -m pytest tests/mutation/every_table.py
 
