@@ -23,7 +23,8 @@ from tests.scenarios.options import Options
 from tests.scenarios.scene import Scene, called, hang_up, invite
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "b2bua/README.md", "plugins/README.md", "deploy/README.md", "deploy/phones.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "b2bua/README.md", "plugins/README.md", "deploy/README.md", "deploy/phones.md", "tests/README.md",
+             "CHANGELOG.md")  # fmt: skip
 WITH_COMMANDS = (*DOCUMENTS, "deploy/b2bua.toml")
 WITH_VARIABLES = (
     *WITH_COMMANDS, "deploy/Dockerfile", "docker-compose.yml", "deploy/docker-compose.host.yml", "deploy/env.example",

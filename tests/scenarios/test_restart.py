@@ -68,7 +68,7 @@ def test_freeswitch_pr_3056_cseq_and_version_of_notify_only_rise(scene: Scene) -
     assert len(found) == 2 and all(len(pairs) > 4 and rise(pairs) for pairs in found.values()), found
 
 
-def test_freeswitch_pr_3056_after_a_restart_no_notify_comes_in_the_old_dialog(scene: Scene) -> None:
+def test_freeswitch_pr_3056_after_a_restart_the_old_dialog_is_silent(scene: Scene) -> None:
     """481 to its refresh (RFC 6665 §4.4.1): the phone subscribes anew, in a dialog whose numbers are its own."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
     old = watch(alice, bob)
@@ -96,7 +96,7 @@ def test_freeswitch_pr_3056_after_a_restart_no_notify_comes_in_the_old_dialog(sc
     assert alice.lamp.dialogs[0].state == "terminated"
 
 
-def test_freeswitch_1141_and_1833_a_held_call_is_gone_and_nothing_is_sent_in_it(scene: Scene) -> None:
+def test_freeswitch_1141_1833_a_held_call_is_gone_after_a_restart(scene: Scene) -> None:
     """Nothing recovers it yet, so its phones are told 481 and end it (RFC 3261 §12.2.1.2). No request with a lower CSeq, nor
     any at all, is sent in its dialogs, and the lamps show no call."""
     a, b = watched_call(scene)
