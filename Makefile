@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio nftables iproute2 tmux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check mutants bench image
+.PHONY: help setup system demo run test check mutants bench overload image
 .PHONY: help setup system demo run test check check-long fuzz bench overload image
 
 help:

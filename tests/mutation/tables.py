@@ -136,6 +136,7 @@ TABLES: Final = (
     Table(f"{SM}.screening", "SUPPORTED", ("tests/session_manager/test_screening.py",), ("100rel", "timer", "gruu")),
     Table(f"{SM}.session_manager", "_NAMING_TARGET", ("tests/session_manager/test_session_manager.py",), tuple(sorted(METHODS))),
     Table(f"{SM}.proxy", "_ASSERTED", ("tests/scenarios/test_review.py::test_no_phone_asserts_an_identity",)),
+    Table("b2bua.session_manager.admission", "_NEW", ("tests/session_manager/test_admission.py",), tuple(sorted(METHODS))),
     Table(f"{CM}.publication", "FINAL_FAILURES", ("tests/feature_server/test_publication.py",), FAILURES),
     Table(f"{CM}.leg_session", "LOST", (LEG,), FAILURES),
     Table(f"{CM}.leg_session", "ALIVE", (LEG,), NOT_LOST),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from b2bua.observer import Observer
+from b2bua.observer import METHODS, Observer
 from b2bua.session_manager.admission import FAR_TOO_LATE, LATE, PERIOD, PROVEN_LATE, Admission
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.sip.message import Request, Response
@@ -73,6 +73,14 @@ def test_new_work_that_comes_too_late_is_refused(method: str, status: int) -> No
     assert all(response.has("Retry-After") is (status == 500) for response in responses)
     assert len({response.to.tag for response in responses}) == 1
     assert world.observer.counts["overload_rejected"]["overload",] == 3
+
+
+def test_no_other_method_is_new_work() -> None:
+    """Out of a dialog they begin nothing: what they are told costs no more than a refusal."""
+    world = World()
+    world.wait = LATE * 2
+    refused = {method for method in METHODS if not world.passes(request(method))}
+    assert refused == {method for method, _ in NEW}
 
 
 def test_a_late_turn_of_the_loop_counts_as_well() -> None:
