@@ -13,7 +13,7 @@ from b2bua.feature_server.contract import Environment
 from b2bua.sip.address import Address
 from b2bua.sip.message import Document, Request, Response
 from b2bua.transaction.client import ClientTransaction
-from b2bua.transaction.timers import TICK, Timer
+from b2bua.transaction.timers import NEVER, TICK, Timer
 
 EXPIRES: Final = 3600
 """Seconds asked for; the compositor may grant less."""
@@ -33,6 +33,11 @@ class Publications:
         self.environment = environment
         self.event = event
         self.content_type_line = f"Content-Type: {content_type}"
+        self.event_line = f"Event: {event}"
+        # No dialog comes of a PUBLISH: one tag serves all.
+        tag = environment.layer.identifiers.tag()
+        self.from_line = f"From: <sip:{environment.name}@{environment.domain}>;tag={tag}"
+        """The feature server itself, it publishes for its users."""
         self._outstanding: dict[str, deque[Publication] | None] = {}
 
     def open(self, aor: str, call: str) -> Publication:
@@ -65,15 +70,16 @@ class Publication:
     """One party's state for one call."""
 
     __slots__ = (
-        "aor", "_owner", "_call", "_constant", "_cseq", "_etag", "_document", "_wanted", "_ending", "_dead",
-        "_retries", "_timer", "_sending", "_refresh_at", "_lapse",
+        "aor", "tick", "_owner", "_call", "_call_id", "_to", "_cseq", "_etag", "_document", "_wanted", "_ending", "_dead",
+        "_retries", "_timer", "_sending", "_refresh_at",
     )  # fmt: skip
 
     def __init__(self, owner: Publications, aor: str, call: str) -> None:
         self.aor = aor
         self._owner = owner
         self._call = call
-        self._constant: tuple[tuple[str, ...], str, Address] | None = None
+        self._call_id = ""
+        self._to: Address | None = None
         self._cseq = 0
         self._etag = ""
         self._document: Document | None = None
@@ -86,8 +92,9 @@ class Publication:
         self._sending = ""
         self._refresh_at = 0.0
         """When the published state is to be renewed, on the clock of the timers."""
-        self._lapse: Timer | None = None
-        """Looks whether that time has come. It runs on while newer states put the time off: few timers are started."""
+        self.tick = NEVER
+        """Of the wheel (`timers.Waiting`): when we look whether that time has come. It stays while newer states put the time
+        off, so few timers are started."""
 
     def update(self, document: Document) -> None:
         """Publish this state; while an answer is awaited only the newest is kept."""
@@ -124,39 +131,29 @@ class Publication:
     def _send(self, document: Document | None, expires: int, what: str) -> None:
         owner = self._owner
         environment, etag = owner.environment, self._etag
-        if self._constant is None:
-            self._constant = self._constant_lines()
-        constant_lines, call_id, to = self._constant
+        aor, call_id = self.aor, self._call_id
+        if not call_id:
+            call_id = self._call_id = environment.layer.identifiers.call_id()
+            self._to = Address("", aor)
         self._cseq = cseq = self._cseq + 1
+        lines = [
+            "Max-Forwards: 70", owner.from_line, f"To: <{aor}>", f"Call-ID: {call_id}", owner.event_line,
+            f"CSeq: {cseq} PUBLISH", f"Expires: {expires}",
+        ]  # fmt: skip
         last = owner.content_type_line if document is not None else "Content-Length: 0"
         if etag:
             names = [*_NAMES, "SIP-If-Match", "Content-Type" if document is not None else "Content-Length"]
-            lines = [*constant_lines, f"CSeq: {cseq} PUBLISH", f"Expires: {expires}", f"SIP-If-Match: {etag}", last]
+            lines += (f"SIP-If-Match: {etag}", last)
         else:
             names = [*_NAMES, "Content-Type" if document is not None else "Content-Length"]
-            lines = [*constant_lines, f"CSeq: {cseq} PUBLISH", f"Expires: {expires}", last]
-        request = Request("PUBLISH", self.aor, names, lines)
-        request.remember(call_id, cseq, "PUBLISH", None, to)
+            lines.append(last)
+        request = Request("PUBLISH", aor, names, lines)
+        request.remember(call_id, cseq, "PUBLISH", None, self._to)
         if document is not None:
             request.defer_body(document)
         request.call = self._call
         self._sending = what
         environment.layer.send_request(request, environment.link, self)
-
-    def _constant_lines(self) -> tuple[tuple[str, ...], str, Address]:
-        """What every PUBLISH of this publication says, in the order of `_NAMES`; From is the feature server itself, it
-        publishes for the user. And its Call-ID, and To."""
-        owner, environment = self._owner, self._owner.environment
-        identifiers = environment.layer.identifiers
-        call_id = identifiers.call_id()
-        lines = (
-            "Max-Forwards: 70",
-            f"From: <sip:{environment.name}@{environment.domain}>;tag={identifiers.tag()}",
-            f"To: <{self.aor}>",
-            f"Call-ID: {call_id}",
-            f"Event: {owner.event}",
-        )
-        return lines, call_id, Address("", self.aor)
 
     # -- answers -----------------------------------------------------------------------------------------------
 
@@ -195,31 +192,26 @@ class Publication:
             seconds = (_seconds(response, "Expires") or EXPIRES) * 0.8
             timers = self._owner.environment.layer.timers
             self._refresh_at = at = timers.now() + seconds
-            lapse = self._lapse
-            if lapse is None or lapse.at > at + TICK:
-                if lapse is not None:
-                    lapse.cancel()
-                self._lapse = timers.start(seconds, self._look)
+            if self.tick == NEVER or self.tick * TICK > at + TICK:
+                timers.put(self, seconds)
 
     def _die(self) -> None:
         """Nothing is sent any more."""
         self._dead = True
-        if self._lapse is not None:
-            self._lapse.cancel()
-            self._lapse = None
+        self.tick = NEVER
 
     def _next(self) -> None:
         self._owner.end_turn(self.aor)
         if self._timer is None and (self._wanted or self._ending):
             self._go()
 
-    def _look(self) -> None:
-        """Renew the state if its time has come, else look again then."""
-        self._lapse = None
+    def expire(self) -> None:
+        """From the wheel: renew the state if its time has come, else look again then."""
+        self.tick = NEVER
         timers = self._owner.environment.layer.timers
         left = self._refresh_at - timers.now()
         if left > 0:
-            self._lapse = timers.start(left, self._look)
+            timers.put(self, left)
         elif not self._ending:
             self._wanted = True
             self._go()

@@ -7,13 +7,12 @@ PUBLISH over the link in process brings its state as a typed value (`Message.con
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 from b2bua.session_manager.event_packages.package import Answer, EventPackage, package_for, refusal
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
-from b2bua.transaction.timers import TICK, Timer, Timers
+from b2bua.transaction.timers import NEVER, TICK, Timers
 
 MAX_PHONE_PUBLICATIONS: Final = 20
 """Publications that phones may hold for one address of record and event: more than a user has devices, and a bound on
@@ -34,9 +33,9 @@ Resource = tuple[str, str]
 class Publication:
     """One publication. The compositor alone changes it."""
 
-    __slots__ = ("call", "expires_at", "link", "number", "resource", "tag", "timer", "value")
+    __slots__ = ("call", "expires_at", "link", "number", "resource", "tag", "tick", "value", "_owner")
 
-    def __init__(self, number: int, resource: Resource, link: str) -> None:
+    def __init__(self, number: int, resource: Resource, link: str, owner: EventState) -> None:
         self.number = number
         """Unique here; a publication that replaces another takes its number over, so ids in documents stay."""
         self.resource = resource
@@ -50,7 +49,15 @@ class Publication:
         """Trace id of the call that published last."""
         self.expires_at = 0.0
         """Seconds on the clock of the timers."""
-        self.timer: Timer | None = None
+        self.tick = NEVER
+        """Of the wheel (`timers.Waiting`), which looks then whether it has expired: a state that changes often puts that off
+        without another timer."""
+        self._owner = owner
+
+    def expire(self) -> None:
+        """From the wheel."""
+        self.tick = NEVER
+        self._owner.due(self)
 
 
 class EventState:
@@ -153,7 +160,7 @@ class EventState:
         elif sum(not publication.link for publication in known.values()) >= MAX_PHONE_PUBLICATIONS:
             raise SipError(500, "Too Many Publications", ("Retry-After", RETRY_AFTER))
         self._number += 1
-        return Publication(self._number, resource, link)
+        return Publication(self._number, resource, link, self)
 
     def _store(self, publication: Publication, value: Any, call: str, seconds: int) -> str:
         """Give the publication its state, `seconds` to live and a new entity tag; it comes last in its resource."""
@@ -167,27 +174,21 @@ class EventState:
         if call:
             publication.call = call
         known[tag] = publication
-        # A timer that fires before the end looks again, so a state that changes often starts few timers.
-        publication.expires_at = self._timers.now() + seconds
-        timer = publication.timer
-        if timer is None or timer.at > publication.expires_at + TICK:
-            if timer is not None:
-                timer.cancel()
-            publication.timer = self._timers.start(seconds, partial(self._due, publication))
+        publication.expires_at = at = self._timers.now() + seconds
+        if publication.tick == NEVER or publication.tick * TICK > at + TICK:
+            self._timers.put(publication, seconds)
         return tag
 
-    def _due(self, publication: Publication) -> None:
-        publication.timer = None
+    def due(self, publication: Publication) -> None:
+        """A publication's tick has come: it has expired, unless it was renewed meanwhile."""
         left = publication.expires_at - self._timers.now()
         if left > 0:
-            publication.timer = self._timers.start(left, partial(self._due, publication))
+            self._timers.put(publication, left)
         else:
             self._remove(publication, publication.call)
 
     def _remove(self, publication: Publication, call: str) -> None:
-        if publication.timer is not None:
-            publication.timer.cancel()
-            publication.timer = None
+        publication.tick = NEVER
         known = self._resources[publication.resource]
         del known[publication.tag]
         if not known:

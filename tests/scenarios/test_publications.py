@@ -66,8 +66,8 @@ def test_412_publishes_anew(scene: Scene) -> None:
     resources = scene.server.event_state._resources
     for known in resources.values():
         for publication in known.values():
-            assert publication.timer is not None
-            publication.timer.cancel()
+            assert publication.tick
+            publication.tick = 0
     resources.clear()
     hold(a, b)
     last = published(scene, a.phone.aor)[-1]
