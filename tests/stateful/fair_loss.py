@@ -1,0 +1,33 @@
+"""A network that loses, doubles and reorders as a seed says, but fairly: who goes on sending gets through in the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+MOST_LOSSES = 2
+"""Copies of one datagram that are lost before one arrives: a request has seven to eleven tries, with its answer's losses."""
+
+
+class FairLoss:
+    """A `Rule` of the virtual network; the three figures may be changed while it runs."""
+
+    def __init__(self, seed: int) -> None:
+        self.lost = 0.0
+        """Probability that a datagram is lost."""
+        self.doubled = 0.0
+        self.jitter = 0.0
+        """Most seconds that a datagram travels: one may overtake another."""
+        self._random = Random(seed)
+        self._losses: Counter[bytes] = Counter()
+
+    def perfect(self) -> None:
+        self.lost = self.doubled = self.jitter = 0.0
+
+    def __call__(self, index: int, data: bytes) -> tuple[float, ...]:
+        random = self._random
+        if self.lost and random.random() < self.lost and self._losses[data] < MOST_LOSSES:
+            self._losses[data] += 1
+            return ()
+        copies = 2 if self.doubled and random.random() < self.doubled else 1
+        return tuple(random.uniform(0, self.jitter) if self.jitter else 0.0 for _ in range(copies))
