@@ -341,3 +341,15 @@ def test_what_was_refused_once_is_forgotten_with_the_next_success(scene):
     call.hang_up()
     scene.reply(scene.one("BYE"), 200)
     assert call.status == 200
+
+
+def test_a_refresh_asked_for_while_one_is_on_its_way_does_not_change_what_that_one_is(scene):
+    """An offerless re-INVITE stays offerless: its 2xx has the offer, and the ACK our answer (RFC 3264 §4)."""
+    call = scene.established()
+    call.refresh(offerless=True)
+    first = scene.one("INVITE")
+    assert first.body == b""
+    call.refresh()
+    scene.reply(first, 200, description("sendrecv", 2))
+    assert direction(scene.one("ACK")) == "sendrecv"
+    assert call.session.direction == "sendrecv"

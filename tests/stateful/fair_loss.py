@@ -10,19 +10,23 @@ MOST_LOSSES = 2
 
 
 class FairLoss:
-    """A `Rule` of the virtual network; the three figures may be changed while it runs."""
+    """A `Rule` of the virtual network; the figures may be changed while it runs."""
 
     def __init__(self, seed: int) -> None:
         self.lost = 0.0
         """Probability that a datagram is lost."""
         self.doubled = 0.0
+        self.delay = 0.0
+        """Seconds that every datagram travels."""
         self.jitter = 0.0
-        """Most seconds that a datagram travels: one may overtake another."""
+        """Up to so many seconds more: one may overtake another."""
         self._random = Random(seed)
         self._losses: Counter[bytes] = Counter()
 
-    def perfect(self) -> None:
-        self.lost = self.doubled = self.jitter = 0.0
+    def set(self, share: float, delay: float = 0.0) -> None:
+        """So many are lost, so many doubled, and what is left is mixed up accordingly."""
+        self.lost = self.doubled = self.jitter = share
+        self.delay = delay
 
     def __call__(self, index: int, data: bytes) -> tuple[float, ...]:
         random = self._random
@@ -30,4 +34,4 @@ class FairLoss:
             self._losses[data] += 1
             return ()
         copies = 2 if self.doubled and random.random() < self.doubled else 1
-        return tuple(random.uniform(0, self.jitter) if self.jitter else 0.0 for _ in range(copies))
+        return tuple(self.delay + (random.uniform(0, self.jitter) if self.jitter else 0.0) for _ in range(copies))

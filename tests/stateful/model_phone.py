@@ -53,6 +53,8 @@ class ModelCall(Call):
 
     shown = False
     """Whether we hold by our own last description that was part of a completed exchange, whoever offered."""
+    _update_open = False
+    """Our UPDATE has no answer yet: one at a time."""
     _updating = False
     """Our UPDATE with an offer has no answer yet: nothing else may be offered (RFC 3311 §5.1, §5.2)."""
 
@@ -70,8 +72,9 @@ class ModelCall(Call):
 
     def update(self, holding: bool | None) -> None:
         """UPDATE, if one may leave now: with an offer that holds or not, or (None) without a description."""
-        if self.state is not CallState.ESTABLISHED or self._usage.busy or self._updating or self._glare is not None:
+        if self.state is not CallState.ESTABLISHED or self._usage.busy or self._update_open or self._glare is not None:
             return
+        self._update_open = True
         request = self.agent.in_dialog(self.dialog, "UPDATE")
         if holding is not None:
             self.session.holding = self._offered_holding = holding
@@ -88,7 +91,8 @@ class ModelCall(Call):
     # -- what comes of them ------------------------------------------------------------------------------------
 
     def _update_answered(self, status: int, response: Response | None) -> None:
-        offered, self._updating = self._updating, False
+        offered = self._updating
+        self._update_open = self._updating = False
         if self.state is not CallState.ESTABLISHED:
             return
         if status in (408, 481):
@@ -158,7 +162,8 @@ class ModelCall(Call):
 
     def _take_answer(self, ack: Request) -> None:
         super()._take_answer(ack)
-        self.shown = self._offered_holding
+        if ack.body:
+            self.shown = self._offered_holding
 
     def _updated(self, transaction: ServerTransaction, request: Request) -> None:
         if request.body and self._updating:

@@ -7,19 +7,19 @@ every order of rules is a run.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from random import Random
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from b2bua.feature_server.contract import CallLimits
 from b2bua.phone.call import CallState
-from b2bua.phone.subscription import Subscription
 from b2bua.trace.ladder import Ladder
 from b2bua.trace.records import Reader
-from tests.scenarios.options import Options
+from tests.scenarios.options import DOMAIN, Options
 from tests.scenarios.scene import LONGEST, USERS
 from tests.scenarios.server_under_test import ServerUnderTest
 from tests.scenarios.virtual_network import VirtualNetwork
@@ -38,39 +38,44 @@ SETTLED: Final = 80.0
 
 talkers = st.sampled_from(("6001", "6002"))
 users = st.sampled_from(tuple(ADDRESSES))
+calls = st.integers(0, MOST_CALLS - 1)
 answers = st.sampled_from((LATE, LATE, SILENCE, 486, 488, 491, 491, 500, 408, 481))
-refusals = st.sampled_from((486, 480, 404, 603))
-pauses = st.sampled_from((0.05, 0.05, 0.1, 0.3, 0.6, 1.0, 2.5, 5.0))
+pauses = st.sampled_from((0.05, 0.05, 0.1, 0.3, 0.6, 1.0, 2.5, 5.0, 33.0))
+shares = st.sampled_from((0.0, 0.0, 0.1, 0.3))
+delays = st.sampled_from((0.0, 0.0, 0.1, 0.7))
 
 
 class WholeServer(RuleBasedStateMachine):
     """`link`: Communication Manager in this process, or on another host."""
 
-    link: ClassVar[str] = "memory"
+    link: ClassVar[Literal["memory", "udp", "tcp"]] = "memory"
 
     @initialize(
-        seed=st.integers(0, 2**32 - 1), quality=st.sampled_from((0.0, 0.0, 0.1, 0.3)), interval=st.sampled_from((1800, 90))
-    )
-    def start(self, seed: int, quality: float, interval: int) -> None:
+        seed=st.integers(0, 2**32 - 1), share=shares, delay=delays, interval=st.sampled_from((1800, 90)),
+        talking=st.sampled_from((True, True, True, False)),
+    )  # fmt: skip
+    def start(self, seed: int, share: float, delay: float, interval: int, talking: bool) -> None:
         random = Random(seed)
-        self.loss = FairLoss(random.getrandbits(32))
+        self.loss, self.link_loss = (FairLoss(random.getrandbits(32)) for _ in range(2))
         self.network = VirtualNetwork(self.loss)
-        self.link_loss = FairLoss(random.getrandbits(32))
         self.network.link_rule = self.link_loss
-        limits = CallLimits(session_expires=interval)
         uniform = Random(random.getrandbits(32)).uniform
-        options = Options(link=self.link, limits=limits, trace=RECORDED, uniform=uniform)  # type: ignore[arg-type]
+        options = Options(link=self.link, limits=CallLimits(session_expires=interval), trace=RECORDED, uniform=uniform)
         self.server = ServerUnderTest(self.network, options, USERS)
         self.phones = {
             user: ModelPhone(self.network, user, address, Random(random.getrandbits(32))) for user, address in ADDRESSES.items()
         }
         for phone in self.phones.values():
             phone.registration.register()
-        self.network.run()
         for watcher, watched in (("6001", "6001"), ("6003", "6002")):
             self.phones[watcher].watch(watched)
         self.network.run()
-        self._quality(quality)
+        if talking:
+            self.phones["6001"].dial("6002")
+            self.network.run()
+            calls_of(self.phones["6002"])[0].answer()
+            self.network.advance(1.2)
+        self._set_network(share, delay)
 
     # -- the network -------------------------------------------------------------------------------------------
 
@@ -78,111 +83,111 @@ class WholeServer(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.network.advance(seconds)
 
-    @rule(seconds=st.sampled_from((15.0, 33.0)))
-    def much_time_passes(self, seconds: float) -> None:
-        self.network.advance(seconds)
+    @rule(share=shares, delay=delays)
+    def network_changes(self, share: float, delay: float) -> None:
+        self._set_network(share, delay)
 
-    @rule(share=st.sampled_from((0.0, 0.1, 0.3)))
-    def network_changes(self, share: float) -> None:
-        self._quality(share)
-
-    def _quality(self, share: float) -> None:
-        for loss in (self.loss, self.link_loss):
-            loss.lost = loss.doubled = share
-            loss.jitter = share
+    def _set_network(self, share: float, delay: float) -> None:
+        self.quality = share, delay
+        self.loss.set(share, delay)
+        self.link_loss.set(share, delay)
 
     # -- calls -------------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: self._has(None, at_most=MOST_CALLS - 1))
     @rule(user=talkers, offerless=st.sampled_from((False, False, False, True)))
     def dial(self, user: str, offerless: bool) -> None:
         phone = self.phones[user]
         if len(phone.calls) < MOST_CALLS:
             phone.dial("6002" if user == "6001" else "6001", offerless)
-            self.network.run()
 
-    @rule(user=talkers, which=st.integers(0, 1))
+    @precondition(lambda self: self._has(CallState.OFFERED))
+    @rule(user=talkers, which=calls)
     def answer(self, user: str, which: int) -> None:
-        self._call(user, which, CallState.OFFERED, lambda call: call.answer())
+        self._do(user, which, CallState.OFFERED, ModelCall.answer)
 
-    @rule(user=talkers, which=st.integers(0, 1), status=refusals)
+    @precondition(lambda self: self._has(CallState.OFFERED))
+    @rule(user=talkers, which=calls, status=st.sampled_from((486, 480, 404, 603)))
     def reject(self, user: str, which: int, status: int) -> None:
-        self._call(user, which, CallState.OFFERED, lambda call: call.reject(status))
+        self._do(user, which, CallState.OFFERED, lambda call: call.reject(status))
 
-    @rule(user=talkers, which=st.integers(0, 1))
+    @precondition(lambda self: self._has(None))
+    @rule(user=talkers, which=calls)
     def hang_up(self, user: str, which: int) -> None:
-        self._call(user, which, None, lambda call: call.hang_up())
+        self._do(user, which, None, ModelCall.hang_up)
 
-    @rule(user=talkers, which=st.integers(0, 1))
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, which=calls)
     def hold(self, user: str, which: int) -> None:
-        self._call(user, which, CallState.ESTABLISHED, lambda call: call.hold())
+        self._do(user, which, CallState.ESTABLISHED, ModelCall.hold)
 
-    @rule(user=talkers, which=st.integers(0, 1))
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, which=calls)
     def resume(self, user: str, which: int) -> None:
-        self._call(user, which, CallState.ESTABLISHED, lambda call: call.resume())
+        self._do(user, which, CallState.ESTABLISHED, ModelCall.resume)
 
-    @rule(user=talkers, which=st.integers(0, 1), offerless=st.booleans())
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, which=calls, offerless=st.booleans())
     def refresh(self, user: str, which: int, offerless: bool) -> None:
-        self._call(user, which, CallState.ESTABLISHED, lambda call: call.refresh(offerless))
+        self._do(user, which, CallState.ESTABLISHED, lambda call: call.refresh(offerless))
 
-    @rule(user=talkers, which=st.integers(0, 1), holding=st.sampled_from((None, True, False)))
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, which=calls, holding=st.sampled_from((None, True, False)))
     def update(self, user: str, which: int, holding: bool | None) -> None:
-        self._call(user, which, CallState.ESTABLISHED, lambda call: call.update(holding))
+        self._do(user, which, CallState.ESTABLISHED, lambda call: call.update(holding))
 
-    @rule(user=talkers, which=st.integers(0, 1))
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, which=calls)
     def cancel_reinvite(self, user: str, which: int) -> None:
-        self._call(user, which, CallState.ESTABLISHED, lambda call: call.cancel_reinvite())
+        self._do(user, which, CallState.ESTABLISHED, ModelCall.cancel_reinvite)
 
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
     @rule(user=talkers, answer=answers)
     def next_reinvite_is_answered(self, user: str, answer: str | int) -> None:
         if len(self.phones[user].answers) < 2:
             self.phones[user].answers.append(answer)
 
-    def _call(self, user: str, which: int, state: CallState | None, act) -> None:
-        calls: list[ModelCall] = calls_of(self.phones[user])
-        if which < len(calls) and (state is None or calls[which].state is state):
-            act(calls[which])
-            self.network.run()
+    def _has(self, state: CallState | None, at_most: int = MOST_CALLS) -> bool:
+        """Whether a talker has a call in this state (None: in any), or few enough of them."""
+        if at_most < MOST_CALLS:
+            return any(len(self.phones[user].calls) <= at_most for user in ("6001", "6002"))
+        return any(state in (None, call.state) for user in ("6001", "6002") for call in self.phones[user].calls)
+
+    def _do(self, user: str, which: int, state: CallState | None, act: Callable[[ModelCall], None]) -> None:
+        """Nothing is carried before time passes: what two users do without a pause between meets on the way."""
+        calls = [call for call in calls_of(self.phones[user]) if state in (None, call.state)]
+        if calls:
+            act(calls[which % len(calls)])
 
     # -- registrations and lamps -------------------------------------------------------------------------------
 
     @rule(user=users, expires=st.sampled_from((0, 60, 3600)))
     def register(self, user: str, expires: int) -> None:
         self.phones[user].registration.register(expires)
-        self.network.run()
 
-    @rule(user=users, watched=talkers, expires=st.sampled_from((60, 3600)))
-    def subscribe(self, user: str, watched: str, expires: int) -> None:
+    @rule(user=users, watched=talkers, verb=st.sampled_from(("begin", "refresh", "end")), expires=st.sampled_from((60, 3600)))
+    def subscribe(self, user: str, watched: str, verb: str, expires: int) -> None:
         phone = self.phones[user]
         phone.lamps = [lamp for lamp in phone.lamps if lamp.dialog is not None]
-        if len(phone.lamps) < MOST_LAMPS:
+        lamps = [lamp for lamp in phone.lamps if lamp.active and lamp.watched == f"sip:{watched}@{DOMAIN}"]
+        if verb == "begin" and len(phone.lamps) < MOST_LAMPS:
             phone.watch(watched, expires)
-            self.network.run()
-
-    @rule(user=users, which=st.integers(0, 2))
-    def refresh_subscription(self, user: str, which: int) -> None:
-        self._lamp(user, which, Subscription._refresh)
-
-    @rule(user=users, which=st.integers(0, 2))
-    def unsubscribe(self, user: str, which: int) -> None:
-        self._lamp(user, which, Subscription.unsubscribe)
-
-    def _lamp(self, user: str, which: int, act) -> None:
-        lamps = self.phones[user].lamps
-        if which < len(lamps) and lamps[which].active:
-            act(lamps[which])
-            self.network.run()
+        elif verb == "refresh" and lamps:
+            lamps[0]._refresh()
+        elif verb == "end" and lamps:
+            lamps[0].unsubscribe()
 
     # -- what must be true -------------------------------------------------------------------------------------
 
     @rule()
     def rest(self) -> None:
         """Nobody does anything for a while, and nothing is lost: the two ends agree, and the lamps with them."""
-        before = self.loss.lost
-        self._quality(0.0)
+        before = self.quality
+        self._set_network(0.0, 0.0)
         self.network.advance(SETTLED)
         self._check([*unequal_ends(self.phones["6001"], self.phones["6002"]), *lying_lamps(self.phones)])
         self._check(self._ours())
-        self._quality(before)
+        self._set_network(*before)
 
     def teardown(self) -> None:
         if not hasattr(self, "server"):
@@ -199,7 +204,7 @@ class WholeServer(RuleBasedStateMachine):
         self._check([*wrong_answers(self.network.ladder, unanswered), *wrong_notifies(self.network.ladder)])
 
     def _everybody_leaves(self) -> None:
-        self._quality(0.0)
+        self._set_network(0.0, 0.0)
         for phone in self.phones.values():
             for call in list(phone.calls):
                 call.hang_up()
