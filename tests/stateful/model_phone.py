@@ -17,6 +17,7 @@ from b2bua.phone.call import Call, CallState
 from b2bua.phone.phone import Phone
 from b2bua.phone.registration import Registration
 from b2bua.phone.subscription import Subscription
+from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedMessage, SipError
 from b2bua.sip.flow import HostPort
 from b2bua.sip.identifiers import Identifiers
@@ -39,9 +40,25 @@ _GONE = (CallState.ENDING, CallState.ENDED)
 
 
 class ModelSession(OfferAnswer):
-    """It remembers where the peer's media is, held or not."""
+    """It remembers where the peer's media is, held or not, and what the peer knows of our hold."""
 
     peer: HostPort | None = None
+    shown = False
+    """Whether we hold by what we said in completed exchanges. An answer to a hold says nothing new where it wants no media
+    either: some phones answer `inactive` to it without holding."""
+
+    def accepted(self, answer: bytes) -> None:
+        offered = self._offered
+        super().accepted(answer)
+        self.shown = offered == "sendonly"
+
+    def answer(self, offer: bytes) -> bytes:
+        body = super().answer(offer)
+        if not sdp.holds(sdp.parse_streams(body)):
+            self.shown = False
+        elif not sdp.holds(sdp.parse_streams(offer)):
+            self.shown = True
+        return body
 
     def _agree(self, stream: Stream, streams: Sequence[Stream], direction: str) -> None:
         super()._agree(stream, streams, direction)
@@ -51,8 +68,6 @@ class ModelSession(OfferAnswer):
 class ModelCall(Call):
     """One call of a model phone."""
 
-    shown = False
-    """Whether we hold by our own last description that was part of a completed exchange, whoever offered."""
     _update_open = False
     """Our UPDATE has no answer yet: one at a time."""
     _updating = False
@@ -101,7 +116,7 @@ class ModelCall(Call):
             return
         if offered and response is not None and status < 300:
             self.session.accepted(response.body)
-            self.told = self.shown = self._offered_holding
+            self.told = self._offered_holding
         elif offered:
             self.session.refused()
             self.session.holding = self.told
@@ -110,10 +125,6 @@ class ModelCall(Call):
     def _settle(self) -> None:
         if not self._updating:
             super()._settle()
-
-    def invite_accepted(self, response: Response) -> None:
-        super().invite_accepted(response)
-        self.shown = self._offered_holding
 
     def invite_refused(self, status: int, response: Response | None) -> None:
         if status in (401, 407) and self._usage.cancelled:
@@ -154,23 +165,10 @@ class ModelCall(Call):
             self._refuse(self._incoming, 487)
             self._incoming = None
 
-    def _accept(self, request: Request) -> bool:
-        accepted = super()._accept(request)
-        if accepted and request.body:
-            self.shown = self.session.holding
-        return accepted
-
-    def _take_answer(self, ack: Request) -> None:
-        super()._take_answer(ack)
-        if ack.body:
-            self.shown = self._offered_holding
-
     def _updated(self, transaction: ServerTransaction, request: Request) -> None:
         if request.body and self._updating:
             raise SipError(491)
         super()._updated(transaction, request)
-        if request.body:
-            self.shown = self.session.holding
 
 
 class ModelPhone(Phone):

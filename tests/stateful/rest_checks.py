@@ -77,7 +77,7 @@ def _lies(lamp: Subscription, calls: Iterable[ModelCall]) -> list[str]:
         shown = next((dialog for dialog in dialogs if _shows(dialog, call)), None)
         if shown is None:
             known = [(dialog.state, dialog.direction, dialog.local.rendering) for dialog in dialogs]
-            found.append(f"the phone is {call.state}, holding: {call.shown}; the lamp shows {known}")
+            found.append(f"the phone is {call.state}, holding: {call.media.shown}; the lamp shows {known}")
         else:
             dialogs.remove(shown)
     return found + [f"{dialog.state} for no call of the phone" for dialog in dialogs]
@@ -86,4 +86,4 @@ def _lies(lamp: Subscription, calls: Iterable[ModelCall]) -> list[str]:
 def _shows(dialog: DialogState, call: ModelCall) -> bool:
     if dialog.state not in _LAMPS.get(call.state, ()) or dialog.direction != ("initiator" if call._ours else "recipient"):
         return False
-    return call.state is not CallState.ESTABLISHED or (dialog.local.rendering == "no") == call.shown
+    return call.state is not CallState.ESTABLISHED or (dialog.local.rendering == "no") == call.media.shown
