@@ -73,7 +73,7 @@ def _lies(lamp: Subscription, calls: Iterable[ModelCall]) -> list[str]:
     assert lamp.document is not None
     dialogs = [dialog for dialog in lamp.document.dialogs if dialog.state != "terminated"]
     found = []
-    for call in calls:
+    for call in sorted(calls, key=lambda call: len(_LAMPS.get(call.state, ()))):  # who leaves no choice comes first
         shown = next((dialog for dialog in dialogs if _shows(dialog, call)), None)
         if shown is None:
             known = [(dialog.state, dialog.direction, dialog.local.rendering) for dialog in dialogs]
