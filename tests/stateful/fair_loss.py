@@ -30,8 +30,13 @@ class FairLoss:
 
     def __call__(self, index: int, data: bytes) -> tuple[float, ...]:
         random = self._random
-        if self.lost and random.random() < self.lost and self._losses[data] < MOST_LOSSES:
-            self._losses[data] += 1
+        if self.lost and random.random() < self.lost and self._losses[_same(data)] < MOST_LOSSES:
+            self._losses[_same(data)] += 1
             return ()
         copies = 2 if self.doubled and random.random() < self.doubled else 1
         return tuple(self.delay + (random.uniform(0, self.jitter) if self.jitter else 0.0) for _ in range(copies))
+
+
+def _same(data: bytes) -> bytes:
+    """What all copies of a message have in common: an ACK that is sent once more has another branch."""
+    return b"\r\n".join(line for line in data.split(b"\r\n") if not line.startswith(b"Via:"))

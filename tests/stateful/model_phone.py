@@ -131,6 +131,13 @@ class ModelCall(Call):
             status, response = 487, None  # given up while it was challenged: it is not sent again
         super().invite_refused(status, response)
 
+    def ack_missing(self) -> None:
+        """On a network that is fair every 2xx is acknowledged in time, whatever else happens (RFC 3261 §13.2.2.4)."""
+        phone = self._user
+        assert isinstance(phone, ModelPhone)
+        phone.failures.append(AssertionError(f"no ACK of our 2xx in {self.dialog.call_id}"))
+        super().ack_missing()
+
     # -- re-INVITEs that come in -------------------------------------------------------------------------------
 
     def _reinvited(self, transaction: ServerTransaction, request: Request) -> None:
