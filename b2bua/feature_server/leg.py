@@ -37,7 +37,7 @@ class Leg:
 
     __slots__ = (
         "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "_invite", "holding",
-        "answered", "ended", "party",
+        "answered", "confirmed", "_bye_waits", "ended", "party",
     )  # fmt: skip
 
     def __init__(self, call: Call, environment: Environment, role: str, dialog: Dialog, party: str) -> None:
