@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio nftables iproute2 tmux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check check-long fuzz mutants bench overload image
+.PHONY: help setup system demo run test check check-long fuzz mutants stateful bench overload image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
@@ -20,7 +20,8 @@ help:
 	@echo "make check    ruff, mypy --strict, the import layers"
 	@echo "make mutants  whether the tests notice whatever could be wrong in a table (a minute or two)"
 	@echo "make fuzz     each fuzz target for FUZZ_SECONDS (10)"
-	@echo "make check-long  what takes a minute or more: make fuzz mutants"
+	@echo "make stateful  two phones and a watcher do anything at any time on a bad network, thousands of runs"
+	@echo "make check-long  what takes a minute or more: make fuzz mutants stateful"
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
 	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
 	@echo "make system   the Debian packages that tests use (as root)"
@@ -80,7 +81,11 @@ check: setup
 	$(BIN)/mypy --strict b2bua plugins
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-check-long: fuzz mutants
+check-long: fuzz mutants stateful
+
+# Two phones and a watcher do anything at any time on a bad network, over each kind of link. A run that fails prints its seed.
+stateful: setup
+	$(BIN)/python -m pytest -q --hypothesis-profile=long tests/stateful
 
 FUZZ_SECONDS := 10
 

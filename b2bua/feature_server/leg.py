@@ -37,7 +37,7 @@ class Leg:
 
     __slots__ = (
         "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "_invite", "holding",
-        "answered", "ended", "party",
+        "answered", "confirmed", "_bye_waits", "ended", "party",
     )  # fmt: skip
 
     def __init__(self, call: Call, environment: Environment, role: str, dialog: Dialog, party: str) -> None:
@@ -60,7 +60,11 @@ class Leg:
         """Set by the hold feature; read by whoever shows it."""
         self.answered = False
         """Whether the dialog is confirmed: a 2xx to its first INVITE went over."""
+        self.confirmed = role == CALLEE
+        """Whether the party knows the dialog from our 2xx: it has acknowledged one, or is the one who answered."""
         self.ended = False
+        self._bye_waits: tuple[tuple[str, str], ...] | None = None
+        """The headers of our BYE where it waits for the ACK of the 2xx that confirmed the dialog."""
         self.party = party
         """The user's address of record, as a URI without parameters."""
 
@@ -160,6 +164,13 @@ class Leg:
         self.session.stop()
         if self.usage.owes_ack:
             self.usage.acknowledge()  # its answer will never come, and every 2xx is acknowledged (RFC 3261 §13.2.2.4)
+        if self.usage.unacknowledged and not self.confirmed:
+            self._bye_waits = headers  # else it may overtake our 2xx, and find no dialog (RFC 3261 §15)
+        else:
+            self._send_bye(*headers)
+
+    def _send_bye(self, *headers: tuple[str, str]) -> None:
+        self._bye_waits = None
         self.usage.end()
         bye = self.dialog.make_request("BYE")
         bye.append("Max-Forwards", "70")
@@ -173,6 +184,7 @@ class Leg:
     def over(self) -> None:
         """The dialog is gone on both sides: nothing is matched to it any more."""
         self.ended = True
+        self._bye_waits = None
         self.session.stop()
         self.usage.end()
         self.call.leg_over(self)
@@ -197,9 +209,16 @@ class Leg:
         self.call.refused(self, status, response)
 
     def acknowledged(self, ack: Request) -> None:
+        self.confirmed = True
+        if self._bye_waits is not None:
+            self._send_bye(*self._bye_waits)
+            return
         self.call.acknowledged(self, ack)
 
     def ack_missing(self) -> None:
+        if self._bye_waits is not None:
+            self._send_bye(*self._bye_waits)
+            return
         self.call.ack_missing(self)
 
     def _invite_again(self, request: Request) -> None:

@@ -71,6 +71,9 @@ class Call:
         """Our INVITE on its way, without Via: what a challenge makes us repeat."""
         self._incoming: Request | None = None
         self._offerless = False
+        """Whether our INVITE on its way has no offer."""
+        self._refresh_offerless = False
+        """Whether the refresh that is owed is to have none."""
         self._offered_holding = False
         self._answer_awaited = False
         """Our 200 had the offer; the ACK brings the answer."""
@@ -136,7 +139,7 @@ class Call:
 
     def refresh(self, offerless: bool = False) -> None:
         """A re-INVITE that says nothing new: a session refresh (RFC 4028 §7.4), or one without an offer."""
-        self._refresh, self._offerless = True, offerless
+        self._refresh, self._refresh_offerless = True, offerless
         self._settle()
 
     def hang_up(self) -> None:
@@ -171,7 +174,7 @@ class Call:
             for name, value in self._headers:
                 request.append(name, value)
         self._attempt = Attempt(self.agent.credentials)
-        self._offer(request, self._refresh and self._offerless)
+        self._offer(request, self._refresh and self._refresh_offerless)
 
     def _offer(self, request: Request, offerless: bool) -> None:
         self._offerless, self._offered_holding = offerless, self.session.holding

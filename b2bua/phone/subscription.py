@@ -15,6 +15,10 @@ from b2bua.transaction.timers import Timer
 EVENT: Final = "dialog"
 RESUBSCRIBE: Final = frozenset(("deactivated", "timeout"))
 """Reasons for which a subscription that the notifier ended is made anew at once (RFC 6665 §4.1.3)."""
+GONE: Final = frozenset((404, 405, 410, 416, *range(480, 486), 489, 501, 604))
+"""Answers to a refresh that end the subscription; after any other it stands until it runs out (RFC 6665 §4.1.2.2)."""
+RETRY_SECONDS: Final = 30.0
+"""Wait before a refresh that failed is tried again."""
 
 
 class LampUser(Protocol):
@@ -41,6 +45,8 @@ class Subscription:
         self._expires = 0
         self._version = -1
         self._timer: Timer | None = None
+        self._until = 0.0
+        """When it runs out, on the clock of the timers."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -109,10 +115,14 @@ class Subscription:
         if status == 481 and known and self._expires:
             self._start()  # the notifier has lost it (RFC 6665 §4.1.2.2)
             return
+        if known and status not in GONE and self._agent.timers.now() + RETRY_SECONDS < self._until:
+            self._timer = self._agent.timers.start(RETRY_SECONDS, self._refresh)
+            return
         self._over(str(status))
 
     def _refresh_in(self, seconds: int) -> None:
         self.stop()
+        self._until = self._agent.timers.now() + seconds
         self._timer = self._agent.timers.start(refresh_after(seconds), self._refresh)
 
     def _over(self, reason: str) -> None:

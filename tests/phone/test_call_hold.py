@@ -368,3 +368,15 @@ def test_which_requests_a_phone_in_a_call_understands():
         if answer.status != 405:
             understood.add(method)
     assert understood == {"INVITE", "BYE", "OPTIONS", "UPDATE", "NOTIFY"}  # a NOTIFY is of no dialog: 481
+
+
+def test_a_refresh_asked_for_while_one_is_on_its_way_does_not_change_what_that_one_is(scene):
+    """An offerless re-INVITE stays offerless: its 2xx has the offer, and the ACK our answer (RFC 3264 §4)."""
+    call = scene.established()
+    call.refresh(offerless=True)
+    first = scene.one("INVITE")
+    assert first.body == b""
+    call.refresh()
+    scene.reply(first, 200, description("sendrecv", 2))
+    assert direction(scene.one("ACK")) == "sendrecv"
+    assert call.session.direction == "sendrecv"

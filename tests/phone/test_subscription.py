@@ -175,3 +175,19 @@ def test_a_refused_one_is_told(scene, status):
     lamp = scene.phone.watch("6002")
     scene.reply(scene.one("SUBSCRIBE"), status)
     assert (lamp.active, lamp.reason) == (False, str(status))
+
+
+@pytest.mark.parametrize("status", [500, 503, 403])
+def test_a_refresh_that_fails_otherwise_leaves_it_standing_and_is_tried_again(scene, status):
+    """RFC 6665 §4.1.2.2: valid until the Expires that was granted last."""
+    lamp = watching(scene)
+    scene.advance(3561)
+    refresh = scene.one("SUBSCRIBE")
+    scene.reply(refresh, status)
+    assert lamp.active
+    scene.advance(31)
+    again = scene.one("SUBSCRIBE")
+    assert (again.call_id, again.to.tag) == (refresh.call_id, "peer")
+    scene.reply(again, status)
+    assert not lamp.active
+    assert lamp.reason == str(status)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from b2bua.sip.message import Message
 from tests.scenarios.scene import (
+    TIMEOUT,
     Scene,
     as_it_was,
     hang_up,
@@ -19,6 +21,7 @@ from tests.scenarios.scene import (
     talk,
     watched_call,
 )
+from tests.scenarios.script_call import ScriptCall
 
 
 def test_3_1_4_reinvite_overtakes_the_ack(scene: Scene) -> None:
@@ -126,7 +129,8 @@ def test_callee_holds_before_the_callers_ack(scene: Scene) -> None:
     hang_up(a, b)
 
 
-def test_callee_ends_before_the_callers_ack(scene: Scene) -> None:
+def callee_ends_before_the_ack(scene: Scene) -> tuple[ScriptCall, Message]:
+    """The caller's call, and the 200 that it has not acknowledged yet."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
     a, b, arrived = invite(alice, bob)
     bob >> b.answer(arrived, 200, b.sdp())
@@ -135,8 +139,27 @@ def test_callee_ends_before_the_callers_ack(scene: Scene) -> None:
     a.learn(answer)
     bob >> b.request("BYE")
     bob << "200 BYE"
-    alice >> a.ack(answer)
+    # A BYE now might overtake the 200, and find no dialog (RFC 3261 §15).
+    alice.hears_nothing()
+    return a, answer
+
+
+def test_callee_ends_before_the_callers_ack(scene: Scene) -> None:
+    a, answer = callee_ends_before_the_ack(scene)
+    a.phone >> a.ack(answer)
     is_gone(a)
+
+
+def test_callee_ends_and_the_callers_ack_never_comes(scene: Scene) -> None:
+    a, _ = callee_ends_before_the_ack(scene)
+    scene.advance(TIMEOUT)
+    is_gone(a)
+
+
+def test_callee_ends_and_the_caller_too_before_its_ack_arrives(scene: Scene) -> None:
+    a, _ = callee_ends_before_the_ack(scene)
+    a.phone >> a.request("BYE")
+    a.phone << "200 BYE"
 
 
 def test_far_reinvite_while_the_offerless_one_waits_for_its_answer(scene: Scene) -> None:

@@ -1,0 +1,25 @@
+"""Two phones, a watcher, any order of what their users may do, on networks good and bad: see whole_server.py.
+
+A run that fails prints its steps (the first has its seed), the ladder, and the `@reproduce_failure` line that repeats it.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.stateful.whole_server import WholeServer
+
+
+def chosen() -> settings:
+    """The same runs every time, unless others are asked for: `--hypothesis-profile=long`."""
+    name = settings.get_current_profile_name()
+    return settings.get_profile("quick" if name == "default" else name)
+
+
+@pytest.mark.parametrize("link", ["memory", "udp", "tcp"])
+def test_whole_server(link: str) -> None:
+    """With Communication Manager in the server's process, and on another host."""
+    machine = type(f"WholeServer_{link}", (WholeServer,), {"link": link})
+    run_state_machine_as_test(machine, settings=chosen())

@@ -1,0 +1,252 @@
+"""The whole server, two phones and a watcher as a hypothesis state machine: anything at any time, then everything is looked at.
+
+A rule is something that one user does, or time that passes. Where it makes no sense just then it does nothing, so that
+every order of rules is a run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from random import Random
+from typing import ClassVar, Final, Literal
+
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from b2bua.feature_server.contract import CallLimits
+from b2bua.phone.call import CallState
+from b2bua.trace.ladder import Ladder
+from b2bua.trace.records import Reader
+from tests.scenarios.options import DOMAIN, Options
+from tests.scenarios.scene import LONGEST, USERS
+from tests.scenarios.server_under_test import ServerUnderTest
+from tests.scenarios.virtual_network import VirtualNetwork
+from tests.stateful.fair_loss import FairLoss
+from tests.stateful.model_phone import LATE, SILENCE, ModelCall, ModelPhone
+from tests.stateful.rest_checks import calls_of, lying_lamps, unequal_ends
+from tests.stateful.wire_checks import wrong_answers, wrong_notifies
+
+ADDRESSES: Final = {"6001": ("192.0.2.11", 5060), "6002": ("192.0.2.12", 5060), "6003": ("192.0.2.13", 5060)}
+RECORDED: Final = 2_000
+"""Messages in the recorder's ring: less than a long run has, so that its bound is seen."""
+MOST_CALLS: Final = 2
+MOST_LAMPS: Final = 3
+SETTLED: Final = 80.0
+"""Seconds after which all is at rest: silence (64·T1) where a re-INVITE went, the BYEs after it, and a lamp's second."""
+
+talkers = st.sampled_from(("6001", "6002"))
+users = st.sampled_from(tuple(ADDRESSES))
+calls = st.integers(0, MOST_CALLS - 1)
+answers = st.sampled_from((LATE, LATE, SILENCE, 486, 488, 491, 491, 500, 408, 481))
+pauses = st.sampled_from((0.05, 0.05, 0.1, 0.3, 0.6, 1.0, 2.5, 5.0, 33.0))
+shares = st.sampled_from((0.0, 0.0, 0.1, 0.3))
+delays = st.sampled_from((0.0, 0.0, 0.1, 0.7))
+
+
+class WholeServer(RuleBasedStateMachine):
+    """`link`: Communication Manager in this process, or on another host."""
+
+    link: ClassVar[Literal["memory", "udp", "tcp"]] = "memory"
+
+    @initialize(
+        seed=st.integers(0, 2**32 - 1), share=shares, delay=delays, interval=st.sampled_from((1800, 90)),
+        talking=st.sampled_from((True, True, True, False)),
+    )  # fmt: skip
+    def start(self, seed: int, share: float, delay: float, interval: int, talking: bool) -> None:
+        random = Random(seed)
+        self.loss, self.link_loss = (FairLoss(random.getrandbits(32)) for _ in range(2))
+        self.network = VirtualNetwork(self.loss)
+        self.network.link_rule = self.link_loss
+        uniform = Random(random.getrandbits(32)).uniform
+        options = Options(link=self.link, limits=CallLimits(session_expires=interval), trace=RECORDED, uniform=uniform)
+        self.server = ServerUnderTest(self.network, options, USERS)
+        self.phones = {
+            user: ModelPhone(self.network, user, address, Random(random.getrandbits(32))) for user, address in ADDRESSES.items()
+        }
+        for phone in self.phones.values():
+            phone.registration.register()
+        for watcher, watched in (("6001", "6001"), ("6003", "6002")):
+            self.phones[watcher].watch(watched)
+        self.network.run()
+        if talking:
+            self.phones["6001"].dial("6002")
+            self.network.run()
+            calls_of(self.phones["6002"])[0].answer()
+            self.network.advance(1.2)
+        self._set_network(share, delay)
+
+    # -- the network -------------------------------------------------------------------------------------------
+
+    @rule(seconds=pauses)
+    def time_passes(self, seconds: float) -> None:
+        self.network.advance(seconds)
+
+    @rule(share=shares, delay=delays)
+    def network_changes(self, share: float, delay: float) -> None:
+        self._set_network(share, delay)
+
+    def _set_network(self, share: float, delay: float) -> None:
+        self.quality = share, delay
+        self.loss.set(share, delay)
+        self.link_loss.set(share, delay)
+
+    # -- calls -------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self._has(None, at_most=MOST_CALLS - 1))
+    @rule(user=talkers, offerless=st.sampled_from((False, False, False, True)))
+    def dial(self, user: str, offerless: bool) -> None:
+        phone = self.phones[user]
+        if len(phone.calls) < MOST_CALLS:
+            phone.dial("6002" if user == "6001" else "6001", offerless)
+
+    @precondition(lambda self: self._has(CallState.OFFERED))
+    @rule(user=talkers, which=calls)
+    def answer(self, user: str, which: int) -> None:
+        self._do(user, which, CallState.OFFERED, ModelCall.answer)
+
+    @precondition(lambda self: self._has(CallState.OFFERED))
+    @rule(user=talkers, which=calls, status=st.sampled_from((486, 480, 404, 603)))
+    def reject(self, user: str, which: int, status: int) -> None:
+        self._do(user, which, CallState.OFFERED, lambda call: call.reject(status))
+
+    @precondition(lambda self: self._has(None))
+    @rule(user=talkers, which=calls)
+    def hang_up(self, user: str, which: int) -> None:
+        self._do(user, which, None, ModelCall.hang_up)
+
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, which=calls)
+    def hold(self, user: str, which: int) -> None:
+        self._do(user, which, CallState.ESTABLISHED, ModelCall.hold)
+
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, which=calls)
+    def resume(self, user: str, which: int) -> None:
+        self._do(user, which, CallState.ESTABLISHED, ModelCall.resume)
+
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, which=calls, offerless=st.booleans())
+    def refresh(self, user: str, which: int, offerless: bool) -> None:
+        self._do(user, which, CallState.ESTABLISHED, lambda call: call.refresh(offerless))
+
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, which=calls, holding=st.sampled_from((None, True, False)))
+    def update(self, user: str, which: int, holding: bool | None) -> None:
+        self._do(user, which, CallState.ESTABLISHED, lambda call: call.update(holding))
+
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, which=calls)
+    def cancel_reinvite(self, user: str, which: int) -> None:
+        self._do(user, which, CallState.ESTABLISHED, ModelCall.cancel_reinvite)
+
+    @precondition(lambda self: self._has(CallState.ESTABLISHED))
+    @rule(user=talkers, answer=answers)
+    def next_reinvite_is_answered(self, user: str, answer: str | int) -> None:
+        if len(self.phones[user].answers) < 2:
+            self.phones[user].answers.append(answer)
+
+    def _has(self, state: CallState | None, at_most: int = MOST_CALLS) -> bool:
+        """Whether a talker has a call in this state (None: in any), or few enough of them."""
+        if at_most < MOST_CALLS:
+            return any(len(self.phones[user].calls) <= at_most for user in ("6001", "6002"))
+        return any(state in (None, call.state) for user in ("6001", "6002") for call in self.phones[user].calls)
+
+    def _do(self, user: str, which: int, state: CallState | None, act: Callable[[ModelCall], None]) -> None:
+        """Nothing is carried before time passes: what two users do without a pause between meets on the way."""
+        calls = [call for call in calls_of(self.phones[user]) if state in (None, call.state)]
+        if calls:
+            act(calls[which % len(calls)])
+
+    # -- registrations and lamps -------------------------------------------------------------------------------
+
+    @rule(user=users, expires=st.sampled_from((0, 60, 3600)))
+    def register(self, user: str, expires: int) -> None:
+        self.phones[user].registration.register(expires)
+
+    @rule(user=users, watched=talkers, verb=st.sampled_from(("begin", "refresh", "end")), expires=st.sampled_from((60, 3600)))
+    def subscribe(self, user: str, watched: str, verb: str, expires: int) -> None:
+        phone = self.phones[user]
+        phone.lamps = [lamp for lamp in phone.lamps if lamp.dialog is not None]
+        lamps = [lamp for lamp in phone.lamps if lamp.active and lamp.watched == f"sip:{watched}@{DOMAIN}"]
+        if verb == "begin" and len(phone.lamps) < MOST_LAMPS:
+            phone.watch(watched, expires)
+        elif verb == "refresh" and lamps:
+            lamps[0]._refresh()
+        elif verb == "end" and lamps:
+            lamps[0].unsubscribe()
+
+    # -- what must be true -------------------------------------------------------------------------------------
+
+    @rule()
+    def rest(self) -> None:
+        """Nobody does anything for a while, and nothing is lost: the two ends agree, and the lamps with them."""
+        before = self.quality
+        self._set_network(0.0, 0.0)
+        self.network.advance(SETTLED)
+        self._check([*unequal_ends(self.phones["6001"], self.phones["6002"]), *lying_lamps(self.phones)])
+        self._check(self._ours())
+        self._set_network(*before)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "server"):
+            return
+        if sys.exc_info()[0] is not None:
+            note(self.ladder())
+            return
+        for phone in self.phones.values():
+            phone.answers.clear()
+        self.rest()
+        self._everybody_leaves()
+        self._check(self._left_behind())
+        unanswered = set().union(*(phone.unanswered for phone in self.phones.values()))
+        self._check([*wrong_answers(self.network.ladder, unanswered), *wrong_notifies(self.network.ladder)])
+
+    def _everybody_leaves(self) -> None:
+        self._set_network(0.0, 0.0)
+        for phone in self.phones.values():
+            for call in list(phone.calls):
+                call.hang_up()
+            self.network.run()
+        self.network.advance(1.0)
+        for phone in self.phones.values():
+            phone.registration.unregister()
+            for lamp in phone.lamps:
+                lamp.unsubscribe()
+            self.network.run()
+        self.network.advance(LONGEST)
+
+    def _left_behind(self) -> list[str]:
+        """Whatever still stands once everybody has left and every timer has run out."""
+        server = self.server
+        left = dict(server.leaks())
+        left["bindings"] = sum(1 for _ in server.location.users())
+        left["subscriptions"] = sum(server.notifier.count().values())
+        left["timers of the server"] = server.timers.running()
+        for name, phone in self.phones.items():
+            left[f"transactions of {name}"] = sum(phone.layer.transactions()) - len(phone.unanswered & self._open(phone))
+            left[f"calls of {name}"] = len(phone.calls)
+        if len(server.recorder) > RECORDED:
+            left["messages beyond the recorder's bound"] = len(server.recorder) - RECORDED
+        return [f"left behind: {number} {what}" for what, number in left.items() if number] + self._ours()
+
+    @staticmethod
+    def _open(phone: ModelPhone) -> set[str]:
+        return {str(key[0]) for key in phone.layer._servers}
+
+    def _ours(self) -> list[str]:
+        """Mistakes of our own that the server or a phone caught."""
+        mistakes = [*self.server.errors, *(error for phone in self.phones.values() for error in phone.failures)]
+        return [f"caught: {mistake!r}" for mistake in mistakes]
+
+    def _check(self, wrong: list[str]) -> None:
+        if wrong:
+            raise AssertionError("\n".join([*wrong, "", self.ladder()]))
+
+    def ladder(self) -> str:
+        """The trace's own ladder of the whole run, as far as the ring reaches."""
+        drawn = Ladder()
+        records = Reader(self.server.recorder).read(self.server.recorder.entries())
+        lines = [line for record in records if record is not None for line in drawn.feed(record)]
+        return "\n".join(lines)

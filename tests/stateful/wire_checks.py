@@ -1,0 +1,55 @@
+"""What must be true of every run, read off the ladder: each request answered once, NOTIFYs in order."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+
+from b2bua.sip.dialog_info import parse_dialog_info
+from b2bua.sip.message import Message, Request, Response
+from tests.scenarios.virtual_network import Step
+
+Hop = tuple[str, str, str, str]
+"""Sender, receiver, branch and method of a request."""
+
+
+def wrong_answers(ladder: Iterable[Step], unanswered: Container[str]) -> list[str]:
+    """Requests that arrived and have no final answer, or more than one (RFC 3261 §8.2.6, §17.2).
+
+    `unanswered` has the branches of requests to which a phone kept silent on purpose.
+    """
+    requests: dict[Hop, str] = {}
+    finals: dict[Hop, set[tuple[int, str]]] = {}
+    for step in ladder:
+        message = step.message
+        if isinstance(message, Request):
+            if message.method != "ACK" and step.note != "lost":
+                hop = step.source, step.destination, message.top_via.branch, message.method
+                requests.setdefault(hop, str(step))
+        elif isinstance(message, Response) and message.status >= 200:
+            hop = step.destination, step.source, message.top_via.branch, message.cseq_method
+            finals.setdefault(hop, set()).add((message.status, message.to.tag))
+    found = []
+    for hop, text in requests.items():
+        answers = finals.get(hop, set())
+        if len(answers) != 1 and hop[2] not in unanswered:
+            found.append(f"{len(answers)} final answers {sorted(answers)} to {text}")
+    return found
+
+
+def wrong_notifies(ladder: Iterable[Step]) -> list[str]:
+    """NOTIFYs whose CSeq or document version did not rise in their subscription (RFC 3261 §12.2.1.1, RFC 4235 §4.1)."""
+    last: dict[tuple[str, str], tuple[int, int]] = {}
+    seen: set[str] = set()
+    found = []
+    for step in ladder:
+        message: Message | None = step.message
+        if not isinstance(message, Request) or message.method != "NOTIFY" or message.top_via.branch in seen:
+            continue
+        seen.add(message.top_via.branch)
+        key = message.call_id, message.to.tag
+        cseq, version = last.get(key, (-1, -1))
+        newer = parse_dialog_info(message.body).version if message.body else version + 1
+        if message.cseq <= cseq or newer <= version:
+            found.append(f"after CSeq {cseq} and version {version}: version {newer} in {step}")
+        last[key] = message.cseq, newer
+    return found
