@@ -5,7 +5,19 @@ SHELL := /bin/bash
 # then costs a quarter more CPU a call. It counts only where it is new enough and can make a virtual environment.
 PYTHON ?= $(shell for python in /usr/bin/python3 python3; do $$python -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' \
   2>/dev/null && echo $$python && exit; done; echo python3)
+# B2BUA_COMPILE=1 in the environment: all of this with the core compiled, in a virtual environment of its own. Compiled
+# modules beside the sources would hide them, so it is no editable installation, and is made anew when a source changes.
+ifeq ($(B2BUA_COMPILE),1)
+VENV := .venv-compiled
+INSTALLED := '.[test,check]'
+SOURCES := setup.py $(shell find b2bua plugins -name '*.py')
+# What is installed stands before the checkout, which has the tests.
+PYTEST = $(BIN)/pytest -o pythonpath="$$($(BIN)/python -P -c 'from sysconfig import get_path; print(get_path("platlib"))') ."
+else
 VENV := .venv
+INSTALLED := --editable '.[test,check]'
+PYTEST = $(BIN)/pytest
+endif
 BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio nftables iproute2 tmux
 
@@ -14,6 +26,7 @@ SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio nft
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
+	@echo "              B2BUA_COMPILE=1 before this or another line: .venv-compiled, with the core compiled (gcc, two minutes)"
 	@echo "make demo     two scripted phones: a call, hold, the lamp, resume; one line a step"
 	@echo "make run      the server with its defaults (ARGS='--config FILE' adds options)"
 	@echo "make test     all tests; installs what they need first"
@@ -28,10 +41,11 @@ help:
 
 setup: $(VENV)/.setup
 
-$(VENV)/.setup: pyproject.toml
+$(VENV)/.setup: pyproject.toml $(SOURCES)
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
+	rm -rf build/lib.* build/temp.* build/bdist.*
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(INSTALLED)
 	@touch $@
 
 # kamailio and prometheus come with services. Tests start their own on loopback, so nothing may start by itself: policy-rc.d
@@ -60,7 +74,7 @@ mutants: setup
 	$(BIN)/python -m pytest tests/mutation/every_table.py
 
 demo: setup
-	$(BIN)/python -m b2bua.phone.demo
+	$(BIN)/python -P -m b2bua.phone.demo
 
 run: setup
 	$(BIN)/b2bua run $(ARGS)
@@ -68,11 +82,11 @@ run: setup
 # The core's tests are all CPU, those with real phones mostly wait: side by side. What the core's say is shown at the end.
 test: system setup
 ifdef ARGS
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 else
-	@$(BIN)/python -m pytest --ignore=tests/interop --ignore=tests/load > $(VENV)/core.log 2>&1 & core=$$!; \
+	@$(PYTEST) --ignore=tests/interop --ignore=tests/load > $(VENV)/core.log 2>&1 & core=$$!; \
 	trap 'kill $$core 2>/dev/null' INT TERM; \
-	$(BIN)/python -m pytest tests/interop tests/load; phones=$$?; \
+	$(PYTEST) tests/interop tests/load; phones=$$?; \
 	wait $$core; status=$$?; cat $(VENV)/core.log; exit $$((status || phones))
 endif
 

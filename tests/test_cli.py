@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 import structlog
 
+import b2bua
 from b2bua import __version__
 from b2bua.cli import main
 from b2bua.config import ConfigError, Settings, load_settings
@@ -20,7 +21,8 @@ from b2bua.sip.digest import ha1
 from b2bua.store.interface import StoreError
 from b2bua.store.opening import open_store
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(b2bua.__file__).resolve().parents[1]
+"""Where this process has b2bua from: the checkout, or an installation."""
 LACKS_MD5 = "digest_algorithms: user 6001 has no HA1 by MD5; give the password again: b2bua user add 6001"
 UNSUPPORTED = "is not supported; supported: memory:, sqlite:PATH"
 
@@ -340,7 +342,7 @@ def test_trace_hands_its_options_on(call, client):
 
 
 def execute(*arguments, **options):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(HERE)}
     command = [sys.executable, "-m", "b2bua", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False, **options)
 

@@ -68,7 +68,7 @@ EDGE_EXCEPTIONS = {"trace/feed.py": {"http", "socket", "threading", "time"}}
 """`b2bua trace` fetches its records over HTTP in a process of its own, and waits for a server that was restarted."""
 
 TOP_LEVEL = {
-    "pyproject.toml", "b2bua", "plugins", "deploy", "tests", "docker-compose.yml", "README.md", "Makefile", "LICENSE",
+    "pyproject.toml", "setup.py", "b2bua", "plugins", "deploy", "tests", "docker-compose.yml", "README.md", "Makefile", "LICENSE",
     "CHANGELOG.md",
 }  # fmt: skip
 GENERATED = {"var", "build", "dist", "__pycache__"}

@@ -128,7 +128,7 @@ class OfferAnswer:
         lines = _read_lines(offer)
         if not streams or (self.direction and len(lines) < len(self._lines)):
             raise SipError(488)
-        live = self._chosen(lines, streams)
+        live: int | None = self._chosen(lines, streams)
         if live is None and any(stream.port for stream in streams):
             raise SipError(488)
         self._lines, self._live = lines, live

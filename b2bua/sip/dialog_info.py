@@ -23,7 +23,7 @@ STATES: Final = ("trying", "proceeding", "early", "confirmed", "terminated")
 
 _EVENTS: Final = ("cancelled", "rejected", "replaced", "local-bye", "remote-bye", "error", "timeout")
 _QUOTE: Final = {'"': "&quot;"}
-_ILLEGAL: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ILLEGAL: Final = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What XML 1.0 §2.2 cannot carry in any form; a display name may hold it (RFC 3261 §25.1, quoted-pair)."""
 _LONGEST: Final = 19
 """Digits of the longest version read."""

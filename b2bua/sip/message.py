@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import compress
 from operator import itemgetter
-from typing import Final, Protocol, Self, runtime_checkable
+from typing import Final, Protocol, Self, cast
 
 from b2bua.sip.address import Address, parse_address, split_unquoted
 from b2bua.sip.errors import MalformedValue
@@ -25,7 +25,6 @@ _TYPED: Final = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
 """What a message keeps a typed value of, and what a response copies from its request."""
 
 
-@runtime_checkable
 class Document(Protocol):
     """A typed body: a value that knows its text."""
 
@@ -79,9 +78,7 @@ class Message:
         return self._body is None
 
     def _write_body(self) -> bytes:
-        content = self.content
-        assert isinstance(content, Document)
-        body = self._body = content.encode()
+        body = self._body = cast(Document, self.content).encode()
         self.names.append("Content-Length")
         self.lines.append(f"Content-Length: {len(body)}")
         return body
@@ -459,8 +456,19 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
     return response
 
 
-_new_request: Final = Request.__new__
-_new_response: Final = Response.__new__
+def _make_request(_: type[Request]) -> Request:
+    return Request("", "", [], [])
+
+
+def _make_response(_: type[Response]) -> Response:
+    return Response(0, "", [], [])
+
+
+_INTERPRETED: Final = __file__.endswith(".py")
+# A maker sets every slot itself. Interpreted, a constructor before that costs as much again; compiled, there is no way
+# without one, and it costs next to nothing.
+_new_request: Final[Callable[[type[Request]], Request]] = Request.__new__ if _INTERPRETED else _make_request
+_new_response: Final[Callable[[type[Response]], Response]] = Response.__new__ if _INTERPRETED else _make_response
 
 
 @lru_cache(maxsize=256)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Document, Message
@@ -34,8 +34,7 @@ class Unfinished:
         self._content = message.content
 
     def encode(self) -> bytes:
-        assert isinstance(self._content, Document)
-        body = self._content.encode()
+        body = cast(Document, self._content).encode()
         return b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body)
 
 

@@ -21,9 +21,10 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = ROOT / "deploy" / "Dockerfile"
 WORK: Final = ROOT / "build" / "image"
 TAG: Final = "localhost/b2bua"
-BASE_PACKAGES: Final = "python3,python3-venv,python3-pip,ca-certificates"
-HOST_SETTINGS: Final = ("/etc/ssl/certs", "/etc/xdg/pip", "/etc/pip.conf")
-"""What pip inside needs to find its packages as pip outside does; mounted while it builds, not part of the image."""
+BASE_PACKAGES: Final = "python3,python3-venv,python3-pip,libpython3-dev,ca-certificates"
+"""What the official image has as well, Python's headers included; a compiler it has not."""
+HOST_SETTINGS: Final = ("/etc/ssl/certs", "/etc/xdg/pip", "/etc/pip.conf", "/etc/apt")
+"""What pip and apt inside need to find their packages as outside; mounted while it builds, not part of the image."""
 SECONDS: Final = 900
 
 

@@ -87,8 +87,8 @@ def test_it_is_no_root_and_no_more_than_the_server(image: Image, root: Path) -> 
     assert image.size < SMALL
     installed = {path.name.partition("-")[0] for path in (root / "opt/b2bua").glob("lib/python3.*/site-packages/*")}
     assert {"b2bua", "plugins", "twisted"} <= installed
-    assert not {"pip", "setuptools", "pytest", "tests"} & installed
-    assert not (root / "src").exists()
+    assert not {"pip", "setuptools", "mypy", "mypyc", "pytest", "tests"} & installed
+    assert not (root / "src").exists() and not list(root.glob("usr/bin/*gcc*"))
 
 
 def test_nothing_of_this_machine_is_in_it(image: Image, root: Path) -> None:
@@ -108,6 +108,11 @@ def test_it_runs_as_process_1_without_rights(container: Container, image: Image)
     assert set(status["Uid"].split()) == {image.user} and "0" not in status["Gid"].split() + status["Groups"].split()
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0 and status["NoNewPrivs"] == "1"
     assert status["NSpid"].split()[-1] == "1"
+
+
+def test_its_core_is_compiled(container: Container) -> None:
+    done = container.execute("python", "-c", "import b2bua.sip.message as module; print(module.__file__)")
+    assert done.stdout.endswith(".so\n"), done.stdout + done.stderr
 
 
 def test_it_writes_to_its_volume_only(container: Container) -> None:

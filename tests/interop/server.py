@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import b2bua
 from tests.interop.wire import Message
 
 DOMAIN: Final = "example.com"
@@ -65,8 +66,9 @@ def _is_free(host: str, port: int, kind: socket.SocketKind) -> bool:
 def environment() -> dict[str, str]:
     """What a server process inherits: nothing that would set it up."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("B2BUA_")}
-    root = str(Path(__file__).resolve().parents[2])
-    inherited["PYTHONPATH"] = os.pathsep.join(filter(None, (root, inherited.get("PYTHONPATH", ""))))
+    # The b2bua of this process first, be it the checkout or an installation; then the checkout, for what the tests have.
+    roots = dict.fromkeys(str(path.resolve().parents[1]) for path in (Path(b2bua.__file__), Path(__file__).parent))
+    inherited["PYTHONPATH"] = os.pathsep.join(filter(None, (*roots, inherited.get("PYTHONPATH", ""))))
     return inherited
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+import b2bua
+
+HERE = Path(b2bua.__file__).resolve().parents[1]
+"""Where this process has b2bua from: the checkout, or an installation."""
 SECONDS = 40
 SHORT = "demo.TALK_SECONDS = 0.3; demo.PATIENCE = 3.0"
 """What the failing runs need not wait for."""
@@ -20,7 +23,7 @@ SHORT = "demo.TALK_SECONDS = 0.3; demo.PATIENCE = 3.0"
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=SECONDS, check=False
+        command, cwd=HERE, capture_output=True, text=True, encoding="utf-8", timeout=SECONDS, check=False
     )
 
 
