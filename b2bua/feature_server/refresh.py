@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
 
-OWNER_WAITS: Final = (2.1, 4.0)
+OWNER_WAITS: Final[tuple[float, ...]] = (2.1, 4.0)
 """Seconds after a 491 for the side that made the Call-ID, here the callee's leg (RFC 3261 §14.1)."""
-OTHER_WAITS: Final = (0.0, 2.0)
+OTHER_WAITS: Final[tuple[float, ...]] = (0.0, 2.0)
 LATER: Final = 10.0
 """Seconds until the one further try after another refusal that names no time."""
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
 
-OWNER_WAITS: Final = (2.1, 4.0)
+OWNER_WAITS: Final[tuple[float, ...]] = (2.1, 4.0)
 """Seconds after a 491 for the side that made the Call-ID (RFC 3261 §14.1); we made the callee leg's."""
-OTHER_WAITS: Final = (0.0, 2.0)
+OTHER_WAITS: Final[tuple[float, ...]] = (0.0, 2.0)
 STEP: Final = 0.01
 """Both bands go in steps of 10 ms."""
 

@@ -1,72 +1,58 @@
-"""A call as the features see it, without its B2BUA: two legs, a state, and how often it said that something changed."""
+"""A call as the features see it, which no message made: two legs, a state, and how often it said that something changed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import cast
-
 from b2bua.dialog.dialog import Dialog
+from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg
 from b2bua.sip.message import Request, Response
+from b2bua.transaction.server_invite import InviteServer
+from tests.feature_server.surroundings import Surroundings
 from tests.transaction.neighbours import reply, request
 
 
-@dataclass(eq=False)
-class StandingLeg:
-    """One party."""
+class Changes(Feature):
+    """Which parties held, caller and callee, each time that the call told of a change."""
 
-    call: StandingCall
-    role: str
-    party: str
-    dialog: Dialog
-    holding: bool = False
+    def __init__(self) -> None:
+        self.seen: list[tuple[bool, bool]] = []
 
-    @property
-    def other(self) -> StandingLeg:
-        return self.call.one(CALLEE if self.role == CALLER else CALLER)
+    def call_changed(self, call: Call) -> None:
+        self.seen.append((call.caller.holding, call.callee.holding))
 
 
-@dataclass(eq=False)
 class StandingCall:
     """Between 6001, who called, and 6002."""
 
-    state: str = "confirmed"
-    id: str = "call-1"
-    changes: list[tuple[bool, bool]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._legs = {}
-        for role, user, host in ((CALLER, "6001", "192.0.2.10"), (CALLEE, "6002", "192.0.2.20")):
-            party = f"sip:{user}@example.com"
-            dialog = Dialog(
-                f"leg-{user}", "<sip:us@example.com>", f"ours-{user}", f"<{party}>", f"sip:{user}@{host}",
+    def __init__(self, state: str = "confirmed") -> None:
+        surroundings = Surroundings()
+        changes = Changes()
+        invite = request("INVITE", more=(("Contact", "<sip:6001@192.0.2.10>"),))
+        transaction = InviteServer(invite, surroundings.flow, ("z9hG4bK1",), surroundings.layer)
+        self.call = Call(B2bua(surroundings.environment, [changes]), transaction, invite)
+        self.call.id = "call-1"
+        self.call.state = state
+        self.changes = changes.seen
+        for leg, user, host in ((self.caller, "6001", "192.0.2.10"), (self.callee, "6002", "192.0.2.20")):
+            leg.party = f"sip:{user}@example.com"
+            leg.dialog = Dialog(
+                f"leg-{user}", "<sip:us@example.com>", f"ours-{user}", f"<{leg.party}>", f"sip:{user}@{host}",
                 "<sip:us@192.0.2.1>",
             )  # fmt: skip
-            dialog.remote_tag = f"theirs-{user}"
-            self._legs[role] = StandingLeg(self, role, party, dialog)
-
-    def one(self, role: str) -> StandingLeg:
-        return self._legs[role]
+            leg.dialog.remote_tag = f"theirs-{user}"
 
     @property
-    def caller(self) -> StandingLeg:
-        return self.one(CALLER)
+    def caller(self) -> Leg:
+        return self.call.caller
 
     @property
-    def callee(self) -> StandingLeg:
-        return self.one(CALLEE)
+    def callee(self) -> Leg:
+        return self.call.callee
 
-    def changed(self) -> None:
-        self.changes.append((self.caller.holding, self.callee.holding))
-
-
-def as_call(call: StandingCall) -> Call:
-    return cast(Call, call)
-
-
-def as_leg(leg: StandingLeg) -> Leg:
-    return cast(Leg, leg)
+    def one(self, role: str) -> Leg:
+        return {CALLER: self.caller, CALLEE: self.callee}[role]
 
 
 def with_body(method: str, body: bytes, content_type: str = "application/sdp") -> Request:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from b2bua.feature_server.leg import Leg
 from plugins.communication_manager.hold import Hold
 from tests.feature_server.surroundings import description
-from tests.plugins.standing import StandingCall, StandingLeg, answer_with, as_call, as_leg, with_body
+from tests.plugins.standing import StandingCall, answer_with, with_body
 
 
 class World:
@@ -15,22 +16,22 @@ class World:
         self.hold = Hold(None)
         self.a, self.b = self.call.caller, self.call.callee
 
-    def offer(self, leg: StandingLeg, body: bytes, content_type: str = "application/sdp") -> None:
+    def offer(self, leg: Leg, body: bytes, content_type: str = "application/sdp") -> None:
         request = with_body("INVITE", body, content_type)
-        assert self.hold.request_received(as_call(self.call), as_leg(leg), request) is request
+        assert self.hold.request_received(self.call.call, leg, request) is request
 
-    def answer(self, leg: StandingLeg, body: bytes, status: int = 200) -> None:
+    def answer(self, leg: Leg, body: bytes, status: int = 200) -> None:
         response = answer_with(status, body)
-        assert self.hold.response_received(as_call(self.call), as_leg(leg), response) is response
+        assert self.hold.response_received(self.call.call, leg, response) is response
 
-    def ack(self, leg: StandingLeg, body: bytes) -> None:
+    def ack(self, leg: Leg, body: bytes) -> None:
         request = with_body("ACK", body)
-        assert self.hold.request_received(as_call(self.call), as_leg(leg), request) is request
+        assert self.hold.request_received(self.call.call, leg, request) is request
 
-    def end(self, leg: StandingLeg, status: int = 200) -> None:
-        self.hold.exchange_ended(as_call(self.call), as_leg(leg), status)
+    def end(self, leg: Leg, status: int = 200) -> None:
+        self.hold.exchange_ended(self.call.call, leg, status)
 
-    def exchange(self, leg: StandingLeg, offer: bytes, answer: bytes) -> tuple[bool, bool]:
+    def exchange(self, leg: Leg, offer: bytes, answer: bytes) -> tuple[bool, bool]:
         """A re-INVITE of this party, answered by the other; who holds now, this one and the other."""
         self.offer(leg, offer)
         self.answer(leg.other, answer)
@@ -149,8 +150,8 @@ def test_an_offerless_reinvite(world: World, offer: str, answer: str, holds: tup
     ("answer", "holds"), [("sendrecv", False), ("recvonly", False), ("sendonly", True), ("inactive", True)]
 )
 def test_the_first_answer(world: World, answer: str, holds: bool) -> None:
-    world.call.state = "early"
-    world.hold.call_offered(as_call(world.call), with_body("INVITE", description("sendrecv")))
+    world.call.call.state = "early"
+    world.hold.call_offered(world.call.call, with_body("INVITE", description("sendrecv")))
     world.answer(world.b, description(answer))
     assert (world.a.holding, world.b.holding) == (False, holds)
 
@@ -181,11 +182,11 @@ def test_only_a_2xx_answers(world: World, status: int) -> None:
 
 def test_other_requests_say_nothing(world: World) -> None:
     info = with_body("INFO", description("sendonly"))
-    assert world.hold.request_received(as_call(world.call), as_leg(world.a), info) is info
+    assert world.hold.request_received(world.call.call, world.a, info) is info
     assert world.call.changes == []
 
 
 def test_nothing_is_kept_after_the_call(world: World) -> None:
     world.offer(world.a, description("sendonly"))
-    world.hold.call_ended(as_call(world.call))
+    world.hold.call_ended(world.call.call)
     assert world.hold._before == {} and world.hold._offers == {}

@@ -7,11 +7,11 @@ import pytest
 from b2bua.sip.dialog_info import DialogState, parse_dialog_info
 from plugins.communication_manager.lamps import Lamps, documents
 from tests.feature_server.surroundings import Surroundings
-from tests.plugins.standing import StandingCall, as_call
+from tests.plugins.standing import StandingCall
 
 
 def shown(call: StandingCall, role: str) -> DialogState:
-    info = documents(as_call(call))[("caller", "callee").index(role)]
+    info = documents(call.call)[("caller", "callee").index(role)]
     assert info.entity == call.one(role).party and info.state == "full"
     assert parse_dialog_info(info.encode()) == info  # what is written is what is read
     [dialog] = info.dialogs
@@ -70,7 +70,7 @@ def test_rendering_is_known_of_a_confirmed_call_alone(state: str) -> None:
 def test_written_as_interfaces_say() -> None:
     call = StandingCall()
     call.caller.holding = True
-    text = documents(as_call(call))[0].encode().decode()
+    text = documents(call.call)[0].encode().decode()
     assert '<param pname="+sip.rendering" pval="no"/>' in text
     assert text.index("<local>") < text.index("<remote>")
 
@@ -82,10 +82,10 @@ class Published(Surroundings):
         self.call = StandingCall("trying")
 
     def change(self, state: str = "", holding: bool | None = None) -> None:
-        self.call.state = state or self.call.state
+        self.call.call.state = state or self.call.call.state
         if holding is not None:
             self.call.caller.holding = holding
-        self.lamps.call_changed(as_call(self.call))
+        self.lamps.call_changed(self.call.call)
 
     def answer_all(self) -> list[tuple[str, str, str]]:
         """Answers every PUBLISH: whose it was, its state (or "" for a removal), its Expires."""
@@ -117,7 +117,7 @@ def test_the_end_is_published_and_taken_back() -> None:
     world.change("confirmed")
     world.answer_all()
     world.change("ended")
-    world.lamps.call_ended(as_call(world.call))
+    world.lamps.call_ended(world.call.call)
     told = world.answer_all()
     assert sorted(told) == sorted(both("terminated") + both("", "0"))
     world.change("ended")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.scenarios.scene import Scene, hang_up, hold, invite, resume
-from tests.scenarios.virtual_network import VirtualSocket, VirtualUdp
+from tests.scenarios.virtual_network import VirtualSocket
 
 
 def test_contact_on_each_leg_names_the_address_that_its_phone_knows(scene: Scene) -> None:
@@ -14,9 +16,10 @@ def test_contact_on_each_leg_names_the_address_that_its_phone_knows(scene: Scene
     assert way is not None and way is manager._parts.location.bindings("6002")[0].flow(manager._parts.flows)
     told = way.local
     other = ("192.0.2.77", 5060)
-    manager._domain.local_address_seen(other)
-    elsewhere = VirtualUdp(VirtualSocket(scene.network, other), bob.address)
-    manager._proxy._flow_towards = lambda user: elsewhere if user == "6002" else None
+    second = scene.server._listen(VirtualSocket(scene.network, other, scene.server.recorder))
+    moved = [replace(binding, listener=second.name) for binding in scene.server.location.bindings("6002")]
+    scene.server.location.replace("6002", moved)
+    bob.server = other
     a, b, arrived = invite(alice, bob)
     contact = arrived.contact().parsed_uri()
     assert (contact.host, contact.port) == other

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from b2bua.feature_server.contract import CallLimits
-from b2bua.session_manager.event_packages.package import Answer
+from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.sip.dialog_info import DialogInfo, parse_dialog_info
+from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+from b2bua.transaction.layer import TransactionUser
+from b2bua.transaction.server import ServerTransaction
 from tests.scenarios.scene import (
     MakeScene,
     Scene,
@@ -82,7 +88,11 @@ def test_412_publishes_anew(scene: Scene) -> None:
 def test_failed_publish_never_fails_the_hold(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted, tried again, and right in the end."""
     a, b = watched_call(scene)
-    monkeypatch.setattr(scene.server.event_state, "publish", lambda *_: Answer(500, (("Retry-After", "2"),)))
+
+    def fails(body: bytes) -> DialogInfo:
+        raise SipError(500, "", ("Retry-After", "2"))
+
+    monkeypatch.setitem(scene.server.event_state._packages, "dialog", replace(DIALOG, value_type=SipError, parse=fails))
     hold(a, b)
     assert scene.count("publish", "dialog", "500") == 2
     assert renderings(a.phone) == ("yes", "yes")
@@ -93,9 +103,25 @@ def test_failed_publish_never_fails_the_hold(scene: Scene, monkeypatch: pytest.M
     hang_up(a, b)
 
 
+class DeafToPublish:
+    """Stands before Session Manager."""
+
+    def __init__(self, user: TransactionUser) -> None:
+        self._user = user
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._user, name)
+
+    def request_received(self, transaction: ServerTransaction, request: Request) -> None:
+        if request.method == "PUBLISH":
+            transaction.end(None)
+        else:
+            self._user.request_received(transaction, request)
+
+
 def test_publish_that_is_never_answered_does_not_hold_up_the_call(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = watched_call(scene)
-    monkeypatch.setattr(scene.server.session_manager, "_publish", lambda transaction, *_: transaction.end(None))
+    monkeypatch.setattr(scene.server.layer, "user", DeafToPublish(scene.server.session_manager))
     hold(a, b)
     resume(a, b)
     hold(a, b)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import b2bua.session_manager.domain as domain_module
-from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.domain import MAX_REMEMBERED, Domain
 from b2bua.sip.uri import parse_uri
 
 
@@ -94,11 +93,10 @@ def test_user_of(domain: Domain) -> None:
     assert domain.user_of(parse_uri("sip:6001@example.org")) is None
 
 
-def test_what_is_remembered_is_bounded(domain: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(domain_module, "MAX_REMEMBERED", 5)
-    for number in range(100):
+def test_what_is_remembered_is_bounded(domain: Domain) -> None:
+    for number in range(MAX_REMEMBERED + 100):
         assert domain.user_in(f"sip:{number}@example.com") == str(number)
-    assert len(domain._users) <= 5
+    assert len(domain._users) <= MAX_REMEMBERED
 
 
 def test_the_canonical_address_of_record(domain: Domain) -> None:

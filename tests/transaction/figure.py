@@ -5,14 +5,16 @@ A row says what must be seen, in words and in order. A pair without a row must c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 from b2bua.sip.message import Response
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.machine import Event, State, Table, Transition, to
 from b2bua.transaction.server import ServerTransaction
-from b2bua.transaction.timers import Timer
+from b2bua.transaction.timers import TICK, Timer, Timers, Waiting
 from tests.transaction.neighbours import ClientRecorder, FakeFlow, reply, request
 
 Pair = tuple[State, Event]
@@ -31,51 +33,55 @@ class Row(NamedTuple):
     seen: str
 
 
-class RecordedTimer(Timer):
-    """Says when it is stopped while it runs."""
+class Watch:
+    """What runs on a wheel, seen from outside: what began or ended since one last looked is told, in words."""
 
-    def __init__(self, seconds: float, callback: Callable[[], None], log: Callable[[str], None]) -> None:
-        super().__init__(callback)
-        self.seconds = seconds
-        self.name = callback.__name__[-1].upper()
-        self.log = log
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
+        self._known: dict[Waiting, str] = {}
 
-    def cancel(self) -> None:
-        if self.running:
-            self.log(f"stop {self.name}")
-        super().cancel()
+    def look(self) -> Iterator[str]:
+        """`stop G`, `start H 32`: ends first, each time the timer of retransmissions before the long one."""
+        running = self._running()
+        ended = [(one, name) for one, name in self._known.items() if running.get(one) != name]
+        begun = [(one, name) for one, name in running.items() if self._known.get(one) != name]
+        self._known = running
+        for _, name in sorted(ended, key=_retransmission_first):
+            yield f"stop {name}"
+        for one, name in sorted(begun, key=_retransmission_first):
+            yield f"start {name} {one.tick * TICK:g}"
 
+    def find(self, name: str) -> Waiting | None:
+        """What runs under this name."""
+        return next((one for one, known in self._running().items() if known == name), None)
 
-class RecordingTimers:
-    """Starts timers that only the test fires."""
+    def forget(self, one: Waiting) -> None:
+        """It runs out: its end is no stop."""
+        self._known.pop(one, None)
 
-    def __init__(self, log: Callable[[str], None]) -> None:
-        self.log = log
-        self.started: list[RecordedTimer] = []
-
-    def now(self) -> float:
-        return 0.0
-
-    def start(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        timer = RecordedTimer(seconds, callback, self.log)
-        self.started.append(timer)
-        self.log(f"start {timer.name} {seconds:g}")
-        return timer
-
-    def put(self, machine: Any, seconds: float) -> None:
-        """A machine waits for its long timer."""
-        self.log(f"start {machine.due[-1].upper()} {seconds:g}")
+    def _running(self) -> dict[Waiting, str]:
+        standing = chain.from_iterable(filter(None, self._timers._slots))
+        return {one: _name_of(one) for one in standing if one.tick}
 
 
-def probe(kind: type[Any], table: Table, log: Callable[[str], None]) -> type[Any]:
-    """The machine with this table; it says when its long timer is stopped."""
+_WHEEL: Final = Timers(lambda: 0.0)
 
-    def stop(machine: Any, due: Event | None) -> None:
-        before, machine.__dict__["due"] = machine.__dict__.get("due"), due
-        if before is not None and due is not before:
-            log(f"stop {before[-1].upper()}")
 
-    return type("Probe", (kind,), {"table": table, "due": property(lambda machine: machine.__dict__.get("due"), stop)})
+def empty_wheel() -> Timers:
+    """The one wheel, empty: a thousand scenes make none each. Its clock stands still."""
+    for slot in filter(None, _WHEEL._slots):
+        slot.clear()
+    return _WHEEL
+
+
+def _name_of(waiting: Any) -> str:
+    """The letter of a timer: of the method that it calls, or of what a machine waits for."""
+    name: str = waiting.callback.__name__ if isinstance(waiting, Timer) else waiting.due
+    return name[-1].upper()
+
+
+def _retransmission_first(entry: tuple[Any, str]) -> bool:
+    return not isinstance(entry[0], Timer)
 
 
 class Scene:
@@ -83,12 +89,13 @@ class Scene:
 
     def __init__(self, figure: Figure, variant: str, road: Iterable[Event]) -> None:
         self.seen: list[str] = []
-        log = self.log = self.seen.append
+        log = self.log
         self.flow = FakeFlow(variant == TCP, log=log)
-        self.timers = RecordingTimers(log)
+        self.timers = empty_wheel()
+        self.watch = Watch(self.timers)
         via = f"SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1;rport={self.flow.remote[1]}"
         self.request = request(figure.method, via=via)
-        kind = probe(figure.kind, figure.table, log)
+        kind = figure.kind
         self.machine: Machine
         machine: Any
         if issubclass(figure.kind, ClientTransaction):
@@ -102,7 +109,16 @@ class Scene:
         self.machine = machine
         for event in road:
             self.happen(event)
+        self.look()
         self.seen.clear()
+
+    def log(self, word: str) -> None:
+        """Whatever is seen comes here; what happened to timers before it stands before it."""
+        self.look()
+        self.seen.append(word)
+
+    def look(self) -> None:
+        self.seen.extend(self.watch.look())
 
     # -- the owner of the machine ----------------------------------------------------------------------------
 
@@ -124,16 +140,15 @@ class Scene:
         """A message, or a timer: the running one of that name, or one that comes late."""
         had_request = self.machine.request is not None
         if event.startswith("timer"):
-            running = [timer for timer in self.timers.started if timer.name == event[-1] and timer.running]
-            if running and running[-1].callback is not None:
-                callback, running[-1].callback = running[-1].callback, None
-                callback()
+            running = self.watch.find(event[-1])
+            if running is not None:
+                self.watch.forget(running)
+                running.expire()
             else:
-                if self.machine.due is event:  # it runs out: no word of a stop
-                    vars(self.machine)["due"] = None
                 self.machine.fire(event)
         else:
             self.machine.fire(event, self._message(event))
+        self.look()
         if had_request and self.machine.request is None:
             self.seen.append("forgot")
 
@@ -183,12 +198,21 @@ class Figure(NamedTuple):
                 scene = Scene(self, variant, self.roads[state])
                 if scene.machine.state is not state:
                     continue  # over a connection the timers of 0 s are over at once: see `reached`
-                scene.machine.table = table
-                scene.happen(event)
+                with self._table(table):
+                    scene.happen(event)
                 wanted = rows.get((state, event), Row(state, ""))
                 seen = Row(scene.machine.state, " | ".join(scene.seen))
                 if seen != wanted:
                     yield variant, state, event, wanted, seen
+
+    @contextmanager
+    def _table(self, table: Table) -> Iterator[None]:
+        """Every machine of the kind runs by this table meanwhile."""
+        self.kind.table = table
+        try:
+            yield
+        finally:
+            self.kind.table = self.table
 
     def reached(self, variant: str) -> set[State]:
         """The states that a machine can stand in."""

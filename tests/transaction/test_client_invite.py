@@ -50,7 +50,7 @@ FIGURE = Figure(
         },
         TCP: COMMON | {
             # No timer A runs on a connection; one that came all the same would be the row's.
-            (CALLING, Event.TIMER_A): Row(CALLING, "count INVITE | resend INVITE | start A 0"),
+            (CALLING, Event.TIMER_A): Row(CALLING, "count INVITE | resend INVITE | start A 0.05"),
             (CALLING, Event.TIMER_B): Row(TERMINATED, "user failed 408 | ended | forgot"),
             (CALLING, Event.TRANSPORT_ERROR): Row(TERMINATED, "user failed 503 | stop B | ended | forgot"),
             (CALLING, Event.PROVISIONAL): Row(PROCEEDING, "stop B | user 180"),

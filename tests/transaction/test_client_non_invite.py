@@ -38,7 +38,7 @@ FIGURE = Figure(
         },
         TCP: COMMON | {
             # No timer E runs on a connection; one that came all the same would be the row's.
-            (TRYING, Event.TIMER_E): Row(TRYING, "count OPTIONS | resend OPTIONS | start E 0"),
+            (TRYING, Event.TIMER_E): Row(TRYING, "count OPTIONS | resend OPTIONS | start E 0.05"),
             (TRYING, Event.TIMER_F): Row(TERMINATED, "user failed 408 | ended | forgot"),
             (TRYING, Event.TRANSPORT_ERROR): Row(TERMINATED, "user failed 503 | stop F | ended | forgot"),
             # K is 0 s: over with the final response.

@@ -49,7 +49,7 @@ FIGURE = Figure(
             # I is 0 s: over with the ACK.
             (COMPLETED, Event.ACK): Row(TERMINATED, "stop H | ended | told"),
             # No timer G runs on a connection; one that came all the same would be the row's.
-            (COMPLETED, Event.TIMER_G): Row(COMPLETED, "count INVITE | resend 486 | start G 0"),
+            (COMPLETED, Event.TIMER_G): Row(COMPLETED, "count INVITE | resend 486 | start G 0.05"),
             (COMPLETED, Event.TIMER_H): Row(TERMINATED, "told | ended"),
             (COMPLETED, Event.TRANSPORT_ERROR): Row(TERMINATED, "told | stop H | ended"),
         },
