@@ -112,6 +112,7 @@ fuzz: $(VENV)/.fuzz
 
 # `make bench` is the table, `make bench overload` that of a slow server.
 bench: system setup
+	@$(MAKE) --no-print-directory setup B2BUA_COMPILE=1
 	$(BIN)/python tests/load/bench.py $(if $(filter overload,$(MAKECMDGOALS)),overload,table)
 	$(if $(filter overload,$(MAKECMDGOALS)),,$(BIN)/python tests/load/bench.py table --scenario basic_call,register --pairs 1 --seconds 5)
 

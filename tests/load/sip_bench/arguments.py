@@ -31,7 +31,7 @@ def knob(name: str, default: str) -> str:
 
 def with_peer(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """The same command with PEER as its first argument."""
-    command.add_argument("peer", help="kamailioN or b2bua")
+    command.add_argument("peer", help="kamailioN, b2bua or compiled")
     return command
 
 
@@ -44,7 +44,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     tab.add_argument("--seconds", type=positive, default=knob("SECONDS", "10"), help="length of a run")
     tab.add_argument("--pairs", type=count, default=knob("PAIRS", "3"), help="runs of each peer")
     tab.add_argument("--scenario", default=knob("SCENARIO", "hold_call"), help="one, several with commas, or all")
-    tab.add_argument("--peers", default=knob("PEERS", "kamailio1,b2bua"), help="comma-separated")
+    tab.add_argument("--peers", default=knob("PEERS", "kamailio1,b2bua,compiled"), help="comma-separated")
     run = with_peer(commands.add_parser("run", help="one peer, one line a run"))
     run.add_argument("scenario", choices=SCENARIOS)
     run.add_argument("rate", type=positive)

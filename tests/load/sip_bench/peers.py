@@ -10,6 +10,7 @@ import socket
 import time
 import types
 from dataclasses import dataclass
+from pathlib import Path
 
 from sip_bench import processes
 from sip_bench.load import register_callees
@@ -18,7 +19,8 @@ from sip_bench.users import write_users
 
 READY_SECONDS = 20.0
 KAMAILIO = re.compile(r"kamailio([1-9][0-9]?)?")
-OUR_PROGRAM = PROJECT / ".venv" / "bin" / "b2bua"
+OURS = {"b2bua": (".venv", "make setup"), "compiled": (".venv-compiled", "B2BUA_COMPILE=1 make setup")}
+"""This server by its names as a peer: where it is installed, and what installs it there."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,16 @@ def check_programs(names: list[str]) -> None:
         if KAMAILIO.fullmatch(name):
             if not kamailio_program():
                 raise BenchError("Kamailio is missing: install the Debian package kamailio", status=2)
-        elif name != "b2bua":
-            raise BenchError(f"unknown peer {name!r}: kamailioN (N workers) or b2bua", status=2)
-        elif not OUR_PROGRAM.exists():
-            raise BenchError(f"{OUR_PROGRAM.relative_to(PROJECT)} is missing: run `make setup`", status=2)
+        elif name not in OURS:
+            raise BenchError(f"unknown peer {name!r}: kamailioN (N workers), {' or '.join(OURS)}", status=2)
+        elif not our_program(name).exists():
+            raise BenchError(f"{our_program(name).relative_to(PROJECT)} is missing: run `{OURS[name][1]}`", status=2)
 
 
 def peer(bench: Bench, name: str, options: tuple[str, ...] = ()) -> Peer:
     """The peer of that name; ``check_programs`` has seen the name before. ``options`` are for this server."""
-    if name == "b2bua":
-        return _b2bua(bench, options)
+    if name in OURS:
+        return _ours(bench, name, options)
     return _kamailio(bench, name)
 
 
@@ -68,10 +70,15 @@ def _kamailio(bench: Bench, name: str) -> Peer:
     return Peer(name, (*argv, "-m", "4096", "-M", "16", "-Y", run, "-w", run, "-P", f"{run}/kamailio.pid"))
 
 
-def _b2bua(bench: Bench, options: tuple[str, ...]) -> Peer:
-    argv = (str(OUR_PROGRAM), "run", "--listen", f"udp:{SERVER}", "--http", str(SERVER_HTTP), "--domain", REALM)
+def our_program(name: str) -> Path:
+    """The command of this server, from the sources or compiled."""
+    return PROJECT / OURS[name][0] / "bin" / "b2bua"
+
+
+def _ours(bench: Bench, name: str, options: tuple[str, ...]) -> Peer:
+    argv = (str(our_program(name)), "run", "--listen", f"udp:{SERVER}", "--http", str(SERVER_HTTP), "--domain", REALM)
     users = str(bench.run_dir / "users.csv")
-    return Peer("b2bua", (*bench.prefix, *argv, "--users", users, "--store", "memory:", *options), http=SERVER_HTTP)
+    return Peer(name, (*bench.prefix, *argv, "--users", users, "--store", "memory:", *options), http=SERVER_HTTP)
 
 
 class RunningPeer:
