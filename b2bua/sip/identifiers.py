@@ -23,7 +23,7 @@ class Identifiers:
         self._counter: Iterator[int] = count(1)
 
     def branch(self) -> str:
-        return f"{self._branch}{next(self._counter):x}"
+        return f"{self._branch}{next(self._counter)}"
 
     def loop_mark(self, *values: str) -> str:
         """What to put behind a branch so that this element knows the request again. The prefix is key enough: it is no other
@@ -31,10 +31,10 @@ class Identifiers:
         return loop_mark(self._key, *values)
 
     def tag(self) -> str:
-        return f"{next(self._counter):x}{self._prefix}"
+        return f"{next(self._counter)}{self._prefix}"
 
     def call_id(self) -> str:
-        return f"{self._prefix}-{next(self._counter):x}"
+        return f"{self._prefix}-{next(self._counter)}"
 
     def number(self) -> int:
         """A number that this element has not given out before: o= session ids, entity tags."""
