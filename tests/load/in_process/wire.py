@@ -23,8 +23,9 @@ class Wire:
         data, address = self.recvfrom(size)
         return data, [], 0, address
 
-    def sendto(self, data: bytes, address: Address) -> None:
+    def sendto(self, data: bytes, address: Address) -> int:
         self.left.append((data, address))
+        return len(data)
 
     def close(self) -> None:
         return
