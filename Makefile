@@ -91,7 +91,7 @@ else
 endif
 
 check: setup
-	$(BIN)/ruff check b2bua plugins tests
+	$(BIN)/ruff check b2bua plugins tests setup.py
 	$(BIN)/mypy --strict b2bua plugins
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
