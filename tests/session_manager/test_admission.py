@@ -10,8 +10,10 @@ import pytest
 from b2bua.observer import METHODS, Observer
 from b2bua.session_manager.admission import FAR_TOO_LATE, LATE, PERIOD, PROVEN_LATE, Admission
 from b2bua.session_manager.links import FeatureLink, Links
+from b2bua.session_manager.location import Binding, Location
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
+from b2bua.transaction.timers import Timers
 
 
 class _Flow:
@@ -19,9 +21,9 @@ class _Flow:
     remote = ("192.0.2.10", 5060)
 
 
-class _Location:
-    def bindings(self, user: str) -> tuple[str, ...]:
-        return ("here",) if user == "6001" else ()
+HERE = Binding(
+    "6001", "<sip:6001@192.0.2.10>", "sip:6001@192.0.2.10", "r", 1, 1e9, "udp:192.0.2.1:5060", ("192.0.2.10", 5060), False
+)
 
 
 class World:
@@ -33,7 +35,8 @@ class World:
         self.links = Links()
         self.flow: Any = _Flow()
         self.wait = self.now = 0.0
-        location: Any = _Location()
+        location = Location(Timers(lambda: self.now), lambda: self.now)
+        location.replace("6001", [HERE])
         self.admission = Admission(
             self.links, location, self.observer, lambda: self.wait, lambda: self.now, self.reports.append
         )
