@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "reload": {"config", "reference", "feature_server.loader", "store.interface"},
     "drain": {"session_manager.admission"},
     "cli_control": set(),
+    "cli_store": {"config", "store"},
     "preflight": {"sip", "config", "feature_server", "store"},
     "cli_config": {"config", "reference", "preflight"},
     "observer": set(),

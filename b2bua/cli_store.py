@@ -1,0 +1,48 @@
+"""The commands `b2bua backup` and `b2bua restore`."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import click
+
+from b2bua.config import ConfigError, load_settings
+from b2bua.store.backup import back_up
+from b2bua.store.backup import restore as put_back
+from b2bua.store.opening import database_path
+
+_CONFIG = click.option("--config", metavar="FILE.toml", help="Settings in TOML (or B2BUA_CONFIG).")
+_STORE = click.option("--store", metavar="URL", help="sqlite:PATH. [sqlite:var/b2bua.db]")
+
+
+def _path(config: str | None, store: str | None) -> Path:
+    settings = load_settings(Path(config) if config else None, os.environ, {"store": store})
+    if not settings.store.startswith("sqlite:"):
+        raise ConfigError("store: memory: keeps nothing; name a sqlite:PATH")
+    return database_path(settings.store)
+
+
+@click.command("backup")
+@click.argument("file")
+@_STORE
+@_CONFIG
+def backup(file: str, config: str | None, store: str | None) -> int:
+    """Copy users and bindings to FILE, which must not exist, while the server runs."""
+    path = _path(config, store)
+    back_up(path, Path(file))
+    click.echo(f"{path} copied to {file}")
+    return 0
+
+
+@click.command("restore")
+@click.argument("file")
+@_STORE
+@_CONFIG
+def restore(file: str, config: str | None, store: str | None) -> int:
+    """Put the copy in FILE in the place of the database, while no server runs; the old one is kept beside it."""
+    path = _path(config, store)
+    kept = put_back(Path(file), path, time.strftime("%Y%m%d-%H%M%S"))
+    click.echo(f"{path} restored from {file}" + (f"; the old one is {kept}" if kept is not None else ""))
+    return 0
