@@ -17,7 +17,7 @@ import structlog
 from b2bua import __version__
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
-from b2bua.cli_store import backup, restore
+from b2bua.cli_store import backup, doctor, restore
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
 from b2bua.sip.digest_algorithms import MD5
 from b2bua.sip.digest_offer import DigestOffer
@@ -221,6 +221,7 @@ def export_users(file: str, **options: str | None) -> int:
 commands.add_command(config_commands)
 commands.add_command(backup)
 commands.add_command(restore)
+commands.add_command(doctor)
 commands.add_command(drain)
 commands.add_command(reload)
 

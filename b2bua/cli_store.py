@@ -1,4 +1,4 @@
-"""The commands `b2bua backup` and `b2bua restore`."""
+"""The commands `b2bua backup`, `b2bua restore` and `b2bua doctor`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from b2bua.config import ConfigError, load_settings
+from b2bua.config import ConfigError, load_settings, survey
 from b2bua.store.backup import back_up
 from b2bua.store.backup import restore as put_back
 from b2bua.store.opening import database_path
@@ -34,6 +34,24 @@ def backup(file: str, config: str | None, store: str | None) -> int:
     back_up(path, Path(file))
     click.echo(f"{path} copied to {file}")
     return 0
+
+
+@click.command("doctor")
+@_STORE
+@_CONFIG
+def doctor(config: str | None, store: str | None) -> int:
+    """Look at ports, addresses, clock, store and limits of this machine: what is wrong, and what to do. Exit status 1 when
+    something keeps the server from working."""
+    from b2bua.doctor import Verdict, examine  # Late: no other command looks at all this.
+
+    found = survey(Path(config) if config else None, os.environ, {"store": store})
+    for problem in found.problems:
+        click.echo(f"fail  settings: {' '.join(problem.split())}")
+    failed = bool(found.problems)
+    for finding in examine(found.settings):
+        click.echo(str(finding))
+        failed = failed or finding.verdict is Verdict.FAIL
+    return 1 if failed else 0
 
 
 @click.command("restore")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +90,24 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+
+
+def look_into(path: Path) -> sqlite3.Connection:
+    """A connection to a database that exists, which it does not change; sqlite3.Error when that cannot be."""
+    # A log beside it: somebody has it open, and we read along. None: not even the files of a reader shall be left behind.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS)
+
+
+def integrity_of(path: Path) -> str:
+    """What SQLite finds wrong with the database at `path`, "" for nothing; StoreError when it is none of ours."""
+    try:
+        with closing(look_into(path)) as database:
+            version_of(database, path)
+            (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from None
+    return "" if verdict == "ok" else str(verdict)
 
 
 def version_of(database: sqlite3.Connection, path: Path) -> int:

@@ -12,7 +12,7 @@ from b2bua.sip.digest_algorithms import DIGITS, MD5
 from b2bua.store.interface import Done, StoreError
 from b2bua.store.log import warn
 from b2bua.store.records import BadRecord, BindingRecord, User, decode_binding, encode_binding
-from b2bua.store.schema import open_database, version_of
+from b2bua.store.schema import look_into, open_database, version_of
 from b2bua.store.writer import Post, Writer
 
 _HEX = re.compile(r"[0-9a-f]+")
@@ -166,10 +166,8 @@ def peek_database(path: Path, realm: str) -> dict[str, User]:
     """The users in a database as it stands, without changing it; none when there is no file. StoreError as on opening."""
     if not path.exists():
         return {}
-    # A log beside it: somebody has it open, and we read along. None: not even the files of a reader shall be left behind.
-    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True)) as database:
+        with closing(look_into(path)) as database:
             version = version_of(database, path)
             if version == 1:
                 rows = database.execute("SELECT name, ha1_md5 FROM users WHERE realm = ?", (realm,))
