@@ -1,0 +1,380 @@
+"""Reliable provisional responses through Communication Manager (RFC 3262): negotiated on each leg, none promised in vain."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenarios.reliable_call import (
+    ALLOW,
+    REQUIRED,
+    RSEQ,
+    SUPPORTED,
+    acknowledged,
+    early,
+    in_early_media,
+    picked_up,
+    prack,
+    rack,
+    reliably,
+)
+from tests.scenarios.scene import TIMEOUT, MakeScene, Scene, called, hang_up, is_gone
+
+# ---- who is offered what
+
+
+@pytest.mark.parametrize(
+    ("setting", "lines", "body", "offered"),
+    [
+        ("as-caller", ("Supported: timer, 100rel",), None, True),
+        ("as-caller", (REQUIRED,), None, True),
+        ("as-caller", ("Supported: timer",), None, False),
+        ("always", ("Supported: timer",), None, True),
+        ("always", ("Supported: timer",), "", False),
+        ("always", (SUPPORTED,), "", True),
+        ("never", (SUPPORTED,), None, False),
+    ],
+)
+def test_what_the_callee_is_offered(
+    make_scene: MakeScene, setting: str, lines: tuple[str, ...], body: str | None, offered: bool
+) -> None:
+    scene = make_scene(reliable=setting)
+    a, b, arrived = early(scene, *lines, body=body)
+    assert ("100rel" in arrived.tokens("Supported")) is offered
+    assert "100rel" not in arrived.tokens("Require")
+    b.phone >> b.answer(arrived, 486)
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "486 INVITE")
+
+
+def test_switched_off_who_requires_it_is_refused_420(make_scene: MakeScene) -> None:
+    scene = make_scene(reliable="never")
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a = called(alice, bob.aor, REQUIRED)
+    refusal = alice << "420 INVITE"
+    assert refusal.get("Unsupported") == "100rel"
+    alice >> a.ack(refusal)
+    bob.hears_nothing()
+
+
+def test_both_know_it(scene: Scene) -> None:
+    """Each leg has its own numbers; the caller's PRACK becomes the callee's."""
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 180)
+    ringing = a.phone << "180 INVITE"
+    assert ringing.get("RSeq") != str(RSEQ) and 1 <= (ringing.integer("RSeq") or 0) < 2**31
+    assert ringing.has("Contact") and ringing.has("Record-Route")
+    b.phone.hears_nothing()
+    prack(a, ringing, "", "X-Note: hello")
+    a.phone << "200 PRACK no-body"
+    arrived_prack = acknowledged(b)
+    assert arrived_prack.get("RAck") == f"{RSEQ} {arrived.cseq} INVITE" and arrived_prack.get("X-Note") == "hello"
+    answer = picked_up(a, b, arrived, b.sdp())
+    assert answer.body
+    hang_up(a, b)
+
+
+def test_unreliable_ones_stay_so(scene: Scene) -> None:
+    a, b, arrived = early(scene)
+    b.phone >> b.answer(arrived, 180)
+    ringing = a.phone << "180 INVITE"
+    assert not ringing.has("RSeq") and not ringing.has("Require")
+    picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+def test_who_requires_it_gets_each_one_reliably(scene: Scene) -> None:
+    """Whatever the callee does: that leg's promise is ours (§3)."""
+    a, b, arrived = early(scene, REQUIRED, ALLOW)
+    b.phone >> b.answer(arrived, 180)
+    b.phone >> b.answer(arrived, 183, b.sdp())
+    ringing = a.phone << "180 INVITE"
+    a.phone.hears_nothing()  # the second waits for the PRACK of the first
+    prack(a, ringing)
+    progress = a.phone << "183 INVITE a=sendrecv"
+    a.phone << "200 PRACK"
+    assert progress.integer("RSeq") == (ringing.integer("RSeq") or 0) + 1
+    prack(a, progress)
+    a.phone << "200 PRACK"
+    b.phone.hears_nothing()
+    picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+def test_the_caller_does_not_know_it(make_scene: MakeScene) -> None:
+    """We acknowledge the callee's; the answer that it said once stands in the caller's 200 (RFC 3261 §13.2.1)."""
+    scene = make_scene(reliable="always")
+    a, b, arrived = early(scene, "Subject: hello")
+    reliably(b, arrived, 183, RSEQ, b.sdp())
+    assert acknowledged(b).get("RAck") == f"{RSEQ} {arrived.cseq} INVITE"
+    progress = a.phone << "183 INVITE a=sendrecv"
+    assert not progress.has("RSeq") and not progress.has("Require")
+    reliably(b, arrived, 180, RSEQ + 1)
+    acknowledged(b)
+    a.phone << "180 INVITE"
+    answer = picked_up(a, b, arrived)
+    assert answer.body == progress.body
+    hang_up(a, b)
+
+
+# ---- repeated, in order, given up
+
+
+def test_repeated_until_the_prack(scene: Scene) -> None:
+    """T1, 2·T1, 4·T1 … without the bound of T2 (§3); the callee's own repetitions go no further."""
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 180)
+    started = scene.now()
+    ringing = a.phone << "180 INVITE"
+    for _ in range(3):
+        scene.advance(5.4)
+        reliably(b, arrived, 180)
+    at = [int(2 * (when - started)) / 2 for when, _ in a.phone.repeated]
+    assert at == [0.5, 1.5, 3.5, 7.5, 15.5]
+    prack(a, ringing)
+    a.phone << "200 PRACK"
+    acknowledged(b)
+    reliably(b, arrived, 180)  # crossed the PRACK
+    scene.advance(20)
+    assert len(a.phone.repeated) == 5
+    b.phone.hears_nothing()
+    picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+def test_the_prack_never_comes(scene: Scene) -> None:
+    """After 64·T1 5xx to the caller (§3), and the callee's phone stops ringing."""
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 183, RSEQ, b.sdp())
+    a.phone << "183 INVITE"
+    assert scene.wait(a.phone, TIMEOUT) >= 32
+    a.phone >> a.ack(a.phone << "500 INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    b.phone >> b.answer(arrived, 487)
+    b.phone << "ACK"
+
+
+def test_out_of_order_is_not_acknowledged(scene: Scene) -> None:
+    """§4: what comes after a gap is dropped, until what is missing has come."""
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 180, RSEQ)
+    prack(a, a.phone << "180 INVITE")
+    a.phone << "200 PRACK"
+    acknowledged(b)
+    reliably(b, arrived, 182, RSEQ + 2)
+    a.phone.hears_nothing()
+    reliably(b, arrived, 181, RSEQ + 1)
+    prack(a, a.phone << "181 INVITE")
+    a.phone << "200 PRACK"
+    acknowledged(b)
+    reliably(b, arrived, 182, RSEQ + 2)
+    prack(a, a.phone << "182 INVITE")
+    a.phone << "200 PRACK"
+    acknowledged(b)
+    picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+def test_a_prack_that_matches_nothing_481(scene: Scene) -> None:
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 180)
+    ringing = a.phone << "180 INVITE"
+    a.learn(ringing)
+    rseq, cseq = ringing.integer("RSeq") or 0, ringing.cseq
+    for wrong in (f"{rseq + 1} {cseq} INVITE", f"{rseq} {cseq + 1} INVITE", f"{rseq} {cseq} invite"):
+        a.phone >> a.request("PRACK", "", f"RAck: {wrong}")
+        a.phone << "481 PRACK"
+    for malformed in ("RAck: hello", f"RAck: {rseq} {cseq}", "X-RAck: 1 1 INVITE"):
+        a.phone >> a.request("PRACK", "", malformed)
+        a.phone << "400 PRACK"
+    prack(a, ringing)
+    a.phone << "200 PRACK"
+    acknowledged(b)
+    a.phone >> a.request("PRACK", "", rack(ringing))  # a second time, as another request
+    a.phone << "481 PRACK"
+    b.phone >> b.request("PRACK", "", rack(ringing))  # the callee has nothing to acknowledge
+    b.phone << "481 PRACK"
+    picked_up(a, b, arrived, b.sdp())
+    a.phone >> a.request("PRACK", "", rack(ringing))
+    a.phone << "481 PRACK"
+    hang_up(a, b)
+
+
+# ---- the final response and what is not acknowledged yet
+
+
+def test_the_answer_waits_for_the_prack_of_a_description(scene: Scene) -> None:
+    """§3: no 2xx while a reliable response with a description is unacknowledged. The callee has its ACK at once."""
+    a, b, arrived = early(scene, REQUIRED, ALLOW)
+    b.phone >> b.answer(arrived, 183, b.sdp())
+    progress = a.phone << "183 INVITE a=sendrecv"
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "ACK"
+    a.phone.hears_nothing()
+    prack(a, progress)
+    a.phone << "200 PRACK"
+    answer = a.phone << "200 INVITE a=sendrecv"
+    a.phone >> a.ack(answer)
+    hang_up(a, b)
+
+
+def test_the_answer_does_not_wait_for_the_prack_of_a_180(scene: Scene) -> None:
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 180)
+    ringing = a.phone << "180 INVITE"
+    picked_up(a, b, arrived, b.sdp())
+    prack(a, ringing)
+    a.phone << "200 PRACK"
+    acknowledged(b)
+    scene.advance(2)
+    assert not a.phone.repeated
+    hang_up(a, b)
+
+
+def test_the_answer_waits_and_the_prack_never_comes(scene: Scene) -> None:
+    a, b, arrived = early(scene, REQUIRED, ALLOW)
+    b.phone >> b.answer(arrived, 183, b.sdp())
+    a.phone << "183 INVITE"
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "ACK"
+    scene.wait(a.phone, TIMEOUT)
+    a.phone >> a.ack(a.phone << "500 INVITE")
+    is_gone(b)
+
+
+def test_the_callee_hangs_up_while_its_answer_waits(scene: Scene) -> None:
+    a, b, arrived = early(scene, REQUIRED, ALLOW)
+    b.phone >> b.answer(arrived, 183, b.sdp())
+    a.phone << "183 INVITE"
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "ACK"
+    b.phone >> b.request("BYE")
+    b.phone << "200 BYE"
+    a.phone >> a.ack(a.phone << "487 INVITE")
+
+
+@pytest.mark.parametrize("status", [486, 603])
+def test_a_refusal_does_not_wait(scene: Scene, status: int) -> None:
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 183, RSEQ, b.sdp())
+    a.phone << "183 INVITE"
+    b.phone >> b.answer(arrived, status)
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << f"{status} INVITE")
+    scene.advance(2)
+    assert not a.phone.repeated
+
+
+@pytest.mark.parametrize("bye", [False, True])
+def test_the_caller_gives_up_while_one_is_open(scene: Scene, bye: bool) -> None:
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 183, RSEQ, b.sdp())
+    progress = a.phone << "183 INVITE"
+    sent = a.again()
+    if bye:
+        a.learn(progress)
+        a.phone >> a.request("BYE")
+        a.phone << "200 BYE"
+        a._sent = sent
+    else:
+        a.phone >> a.cancel()
+        a.phone << "200 CANCEL"
+    a.phone >> a.ack(a.phone << "487 INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    b.phone >> b.answer(arrived, 487)
+    b.phone << "ACK"
+
+
+# ---- descriptions (§5)
+
+
+def test_the_answer_in_a_reliable_response(scene: Scene) -> None:
+    """The 200 needs none; a session refresh afterwards knows what was said."""
+    a, b, arrived = in_early_media(scene)
+    answer = picked_up(a, b, arrived)
+    assert not answer.body
+    a.phone >> a.request("UPDATE", a.sdp())
+    a.phone << "200 UPDATE a=sendrecv"  # the same again is a refresh, answered here
+    b.phone.hears_nothing()
+    hang_up(a, b)
+
+
+def test_the_offer_in_a_reliable_response_and_the_answer_in_the_prack(scene: Scene) -> None:
+    """An INVITE without an offer (RFC 6337 §2, pattern 4)."""
+    a, b, arrived = early(scene, body="")
+    assert not arrived.body
+    reliably(b, arrived, 183, RSEQ, b.sdp())
+    offer = a.phone << "183 INVITE a=sendrecv"
+    prack(a, offer, a.sdp())
+    a.phone << "200 PRACK no-body"
+    acknowledged(b, "a=sendrecv")
+    answer = picked_up(a, b, arrived)
+    assert not answer.body
+    hang_up(a, b)
+
+
+def test_an_offer_in_the_prack(scene: Scene) -> None:
+    """Its answer comes in the 200 to the PRACK (RFC 6337 §2, pattern 5)."""
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 183, RSEQ, b.sdp())
+    prack(a, a.phone << "183 INVITE", a.sdp("sendonly"))
+    a.phone.hears_nothing()
+    acknowledged(b, "a=sendonly", b.sdp("recvonly"))
+    a.phone << "200 PRACK a=recvonly"
+    answer = picked_up(a, b, arrived, b.sdp())
+    assert not answer.body  # the first answer is out of date
+    assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 0, "held": 1}
+    hang_up(a, b)
+
+
+def test_an_offer_in_the_prack_is_refused(scene: Scene) -> None:
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 183, RSEQ, b.sdp())
+    prack(a, a.phone << "183 INVITE", a.sdp("sendonly"))
+    b.phone >> b.answer(b.phone << "PRACK a=sendonly", 488)
+    a.phone << "488 PRACK"
+    picked_up(a, b, arrived)
+    assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 1, "held": 0}
+    hang_up(a, b)
+
+
+def test_an_offer_in_the_prack_where_the_callee_said_nothing_reliably(scene: Scene) -> None:
+    """There is no PRACK to put it in, and no session that an UPDATE could change: 488."""
+    a, b, arrived = early(scene, REQUIRED, ALLOW)
+    b.phone >> b.answer(arrived, 183, b.sdp())
+    prack(a, a.phone << "183 INVITE", a.sdp("sendonly"))
+    a.phone << "488 PRACK"
+    picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+def test_other_bodies_in_a_prack_go_on(scene: Scene) -> None:
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 180)
+    ringing = a.phone << "180 INVITE"
+    a.learn(ringing)
+    a.phone >> a.request("PRACK", "hello", rack(ringing)).replace("application/sdp", "text/plain")
+    a.phone << "200 PRACK"
+    assert acknowledged(b).body == b"hello"
+    picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+# ---- re-INVITEs
+
+
+def test_a_reinvite_that_requires_it(scene: Scene) -> None:
+    """No provisional response above 100 comes, and so none that is not reliable."""
+    a, b, arrived = in_early_media(scene)
+    picked_up(a, b, arrived)
+    a.phone >> a.invite(a.sdp("sendonly"), REQUIRED)
+    challenge = a.phone << "407 INVITE"
+    a.phone >> a.ack(challenge)
+    a.phone >> a.with_credentials(challenge)
+    arrived = b.phone << "INVITE a=sendonly"
+    assert "100rel" not in arrived.tokens("Supported")
+    b.phone >> b.answer(arrived, 180)
+    a.phone.hears_nothing()
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    hang_up(a, b)
