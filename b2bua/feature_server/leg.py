@@ -218,6 +218,9 @@ class Leg:
                 self._invite_again(request)
                 return
             status, response = 500, None  # the interval was ours: the other party has no part in it
+        elif status == 421 and request is not None and response is not None and self._may_be_reliable(request, response):
+            self._invite_again(request, True)
+            return
         self.call.refused(self, status, response)
 
     def acknowledged(self, ack: Request) -> None:
@@ -233,15 +236,21 @@ class Leg:
             return
         self.call.ack_missing(self)
 
-    def _invite_again(self, request: Request) -> None:
-        """RFC 4028 §7.3: the same INVITE with a larger interval, CSeq one up."""
+    def _may_be_reliable(self, request: Request, response: Response) -> bool:
+        """Whether a party that insists on reliable provisional responses (RFC 3261 §21.4.16) can have them after all. Not
+        without an offer in the INVITE, as in `finish_invite`."""
+        allowed = self.environment.reliable != NEVER and not self.usage.cancelled and not self.answered
+        return allowed and bool(request.body) and RELIABLE in response.tokens("Require") and not supports(request)
+
+    def _invite_again(self, request: Request, reliable: bool = False) -> None:
+        """The same INVITE, CSeq one up: with a larger interval (RFC 4028 §7.3), or with reliable provisional responses."""
         again = request.copy()
         for name in ("Via", "Session-Expires", "Min-SE", "Supported"):
             again.remove(name)
         self.dialog.local_cseq += 1
         again.replace("CSeq", f"{self.dialog.local_cseq} INVITE")
         self.session.ask(again)
-        if supports(request):
+        if reliable or supports(request):
             again.append("Supported", RELIABLE)
         self._invite = again
         self.usage.invite(again)

@@ -116,6 +116,34 @@ def test_the_caller_does_not_know_it(make_scene: MakeScene) -> None:
     hang_up(a, b)
 
 
+def test_a_callee_that_insists_on_it(scene: Scene) -> None:
+    """421 with Require: the same INVITE once more, with what it wants (RFC 3261 §21.4.16). The caller hears nothing of it."""
+    a, b, arrived = early(scene, "Subject: hello")
+    b.phone >> b.answer(arrived, 421, "", REQUIRED)
+    b.phone << "ACK"
+    a.phone.hears_nothing()
+    again = b.phone << "INVITE"
+    assert again.cseq == arrived.cseq + 1 and again.body == arrived.body and "100rel" in again.tokens("Supported")
+    reliably(b, again, 183, RSEQ, b.sdp())
+    assert acknowledged(b).get("RAck") == f"{RSEQ} {again.cseq} INVITE"
+    a.phone << "183 INVITE a=sendrecv"
+    assert picked_up(a, b, again).body
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize(
+    ("setting", "body", "line"), [("never", None, REQUIRED), ("as-caller", "", REQUIRED), ("as-caller", None, "Require: magic")]
+)
+def test_a_callee_that_insists_on_what_we_cannot_do(make_scene: MakeScene, setting: str, body: str | None, line: str) -> None:
+    scene = make_scene(reliable=setting)
+    a, b, arrived = early(scene, "Subject: hello", body=body)
+    b.phone >> b.answer(arrived, 421, "", line)
+    b.phone << "ACK"
+    refusal = a.phone << "421 INVITE"
+    assert not refusal.has("Require")
+    a.phone >> a.ack(refusal)
+
+
 # ---- repeated, in order, given up
 
 
