@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from b2bua.dialog.dialog import Dialog
@@ -20,6 +21,7 @@ from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.sip.rseq import RELIABLE
 from b2bua.sip.sdp import CONTENT_TYPE
 from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import TIMEOUT
 
 SUPPORTED: Final = frozenset((TIMER, RELIABLE))
 """Option tags that a leg keeps its word on, while they are not switched off; any other in Require is refused."""
@@ -90,13 +92,20 @@ class B2bua:
         self._forked.setdefault(leg, [leg.dialog.key]).append(key)
 
     def forget(self, leg: Leg) -> None:
-        """From a leg that is over: nothing matches it any more."""
+        """From a leg that is over: nothing matches it any more, but what acknowledges a reliable response that the final one
+        overtook (RFC 3262 §3)."""
+        if leg is leg.call.caller:
+            self._open.pop(leg.call.identity, None)
+        if leg.early is not None:
+            self.environment.layer.timers.start(TIMEOUT, partial(self._drop, leg))
+        else:
+            self._drop(leg)
+
+    def _drop(self, leg: Leg) -> None:
         if self._forked:
             for key in self._forked.pop(leg, ()):
                 self._legs.pop(key, None)
         self._legs.pop(leg.dialog.key, None)
-        if leg is leg.call.caller:
-            self._open.pop(leg.call.identity, None)
 
     # -- from the transaction layer ----------------------------------------------------------------------------
 
@@ -139,7 +148,7 @@ class B2bua:
         if dialog.remote_tag != request.from_.tag or dialog.local_tag != request.to.tag:
             dialog = self._early_dialog(leg, request)
         dialog.check(request)
-        if leg.ended and request.method != "BYE":
+        if leg.ended and request.method != "BYE" and not (request.method == "PRACK" and leg.early is not None):
             raise SipError(481)
         if request.method != "BYE":  # a BYE always wins
             self._require_supported(request)

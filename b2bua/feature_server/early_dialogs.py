@@ -43,7 +43,8 @@ MOST: Final = 64
 class Branch:
     """One early dialog with the callee's side, and its image on the caller's."""
 
-    __slots__ = ("callee", "caller", "received", "answers", "kept", "agreed", "changed", "offer", "said", "described", "updates")
+    __slots__ = ("callee", "caller", "received", "answers", "kept", "agreed", "changed", "offer", "said", "described", "updates",
+                 "refused")  # fmt: skip
 
     def __init__(self, callee: Dialog, caller: Dialog) -> None:
         self.callee = callee
@@ -65,6 +66,8 @@ class Branch:
         """The callee's newest response with a description."""
         self.updates = False
         """Whether the callee takes UPDATE here."""
+        self.refused: tuple[RAck, Told] | None = None
+        """What a PRACK named whose offer was refused: it may come again without one (RFC 6337 §2.3)."""
 
 
 class EarlyDialogs:
@@ -119,7 +122,10 @@ class EarlyDialogs:
         caller, callee = self._call.caller, self._call.callee
         if not tag:  # RFC 2543: no dialog
             return next(iter(self._branches.values()), None) or Branch(callee.dialog, caller.dialog)
-        if not self._branches:
+        branch = self._branches.pop("", None)  # in which a feature spoke first
+        if branch is not None:
+            pass
+        elif not self._branches:
             branch = Branch(callee.dialog, caller.dialog)
         elif len(self._branches) < MOST:
             ours = self._call.environment.layer.identifiers.tag()
@@ -229,16 +235,24 @@ class EarlyDialogs:
         """From a party; SipError 481 when it acknowledges nothing."""
         rack = rack_of(request)
         branch = self._asked(leg, request) if leg is self._call.caller else None
-        told = branch.answers.acknowledged(rack, self._invite.cseq) if branch is not None and branch.answers else None
+        told = self._named(branch, rack) if branch is not None else None
         if branch is None or told is None:
             raise SipError(481)
         if request.body and is_sdp(request) and branch.offer is None and self._call.exchange is self._setup:
+            branch.refused = rack, told  # unless it is accepted
             self._offered(branch, leg, transaction, request, told.source)
         else:
+            branch.refused = None
             leg.answer(transaction, request, 200)
             if told.source is not None:
                 self._pass_prack(branch, leg, request, told.source)
         self._go_on()
+
+    def _named(self, branch: Branch, rack: RAck) -> Told | None:
+        """What a PRACK names."""
+        if branch.refused is not None and branch.refused[0] == rack:
+            return branch.refused[1]
+        return branch.answers.acknowledged(rack, self._invite.cseq) if branch.answers is not None else None
 
     def _pass_prack(self, branch: Branch, leg: Leg, request: Request, source: Response) -> None:
         """The caller's PRACK as ours to the callee; an answer in it has a feature's look before."""
@@ -248,7 +262,8 @@ class EarlyDialogs:
 
         def forward(prack: Request | Response) -> None:
             assert isinstance(prack, Request)
-            body, offer = self._call.callee.render(prack), branch.offer
+            offer = branch.offer
+            body = self._call.callee.render(prack, offer[0] if offer is not None else b"")
             if offer is not None and is_sdp(prack):
                 self.complete(branch, (prack.body, offer[1]), (offer[0], body))
             self._acknowledge(branch, source, prack, body)
@@ -295,9 +310,7 @@ class EarlyDialogs:
         if self._offer is None and possible:
             self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, source))
             return
-        leg.answer(transaction, request, 488)
-        if source is not None:
-            self._acknowledge(branch, source)
+        leg.answer(transaction, request, 488)  # it may come again without
 
     def _begin(self, offer: EarlyOffer) -> None:
         self._offer = offer
@@ -313,17 +326,14 @@ class EarlyDialogs:
             rack = RAck(rseq_of(source), source.cseq, "INVITE")
             send_early(far, dialog, "PRACK", request, body, offer, ("RAck", str(rack)))
 
-    def offer_not_sent(self, offer: EarlyOffer) -> None:
-        """From an early offer that was refused here: the callee's response is to be acknowledged still."""
-        if offer.acknowledges is not None:
-            self._acknowledge(offer.branch, offer.acknowledges)
-
     def target_refreshed(self, branch: Branch, leg: Leg, message: Message) -> None:
         """An UPDATE that was accepted moves its sender's target, its 2xx the other's (RFC 3311 §5.1, §5.2)."""
         self._side(branch, leg).refresh_target(message)
 
-    def offer_ended(self, offer: EarlyOffer) -> None:
+    def offer_ended(self, offer: EarlyOffer, status: int) -> None:
         """From an early offer: it has its answer."""
+        if status < 300:
+            offer.branch.refused = None
         if self._offer is offer:
             self._offer = None
             self._go_on()

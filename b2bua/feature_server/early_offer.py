@@ -38,7 +38,6 @@ class EarlyOffer:
         self._transaction: ServerTransaction | None = transaction
         self._request = request
         self._body = b""
-        self._sent = False
 
     def start(self) -> None:
         try:
@@ -51,7 +50,6 @@ class EarlyOffer:
     def _forward(self, request: Request | Response) -> None:
         assert isinstance(request, Request)
         if self._transaction is not None:
-            self._sent = True
             self._body = self.leg.other.render(request)
             self._early.send_offer(self, request, self._body)
 
@@ -114,8 +112,6 @@ class EarlyOffer:
         self._refuse(refusal)
 
     def _refuse(self, error: SipError) -> None:
-        if not self._sent:
-            self._early.offer_not_sent(self)
         self._finish(error.status, None, b"", error.reason, *error.headers)
 
     def _finish(
@@ -130,12 +126,12 @@ class EarlyOffer:
         response = self.leg.response(self._request, status, source, body, reason)
         response.extend(headers)
         self._call.environment.layer.respond(transaction, response)
-        self._early.offer_ended(self)
+        self._early.offer_ended(self, status)
 
     def _over(self, status: int) -> None:
         self._transaction = None
         self._tell(status)
-        self._early.offer_ended(self)
+        self._early.offer_ended(self, status)
 
     def _tell(self, status: int) -> None:
         call = self._call

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.scenarios.reliable_call import (
@@ -18,6 +20,7 @@ from tests.scenarios.reliable_call import (
     reliably,
 )
 from tests.scenarios.scene import TIMEOUT, MakeScene, Scene, called, hang_up, is_gone
+from tests.scenarios.script_call import ScriptCall
 
 # ---- who is offered what
 
@@ -284,12 +287,17 @@ def test_the_callee_hangs_up_while_its_answer_waits(scene: Scene) -> None:
 def test_a_refusal_does_not_wait(scene: Scene, status: int) -> None:
     a, b, arrived = early(scene)
     reliably(b, arrived, 183, RSEQ, b.sdp())
-    a.phone << "183 INVITE"
+    progress = a.phone << "183 INVITE"
     b.phone >> b.answer(arrived, status)
     b.phone << "ACK"
-    a.phone >> a.ack(a.phone << f"{status} INVITE")
+    refusal = a.phone << f"{status} INVITE"
+    a.phone >> a.ack(refusal)
     scene.advance(2)
     assert not a.phone.repeated
+    prack(a, progress)  # it crossed the refusal: §3 wants it answered
+    a.phone << "200 PRACK"
+    prack(a, progress)
+    a.phone << "481 PRACK"
 
 
 @pytest.mark.parametrize("bye", [False, True])
@@ -355,11 +363,19 @@ def test_an_offer_in_the_prack(scene: Scene) -> None:
 
 
 def test_an_offer_in_the_prack_is_refused(scene: Scene) -> None:
+    """It may come again without (RFC 6337 §2.3)."""
     a, b, arrived = early(scene)
     reliably(b, arrived, 183, RSEQ, b.sdp())
-    prack(a, a.phone << "183 INVITE", a.sdp("sendonly"))
+    progress = a.phone << "183 INVITE"
+    prack(a, progress, a.sdp("sendonly"))
     b.phone >> b.answer(b.phone << "PRACK a=sendonly", 488)
     a.phone << "488 PRACK"
+    a.version, a._direction = 1, "sendrecv"
+    prack(a, progress)
+    a.phone << "200 PRACK no-body"
+    acknowledged(b)
+    prack(a, progress)
+    a.phone << "481 PRACK"
     picked_up(a, b, arrived)
     assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 1, "held": 0}
     hang_up(a, b)
@@ -369,8 +385,11 @@ def test_an_offer_in_the_prack_where_the_callee_said_nothing_reliably(scene: Sce
     """There is no PRACK to put it in, and no session that an UPDATE could change: 488."""
     a, b, arrived = early(scene, REQUIRED, ALLOW)
     b.phone >> b.answer(arrived, 183, b.sdp())
-    prack(a, a.phone << "183 INVITE", a.sdp("sendonly"))
+    progress = a.phone << "183 INVITE"
+    prack(a, progress, a.sdp("sendonly"))
     a.phone << "488 PRACK"
+    prack(a, progress)
+    a.phone << "200 PRACK"
     picked_up(a, b, arrived, b.sdp())
     hang_up(a, b)
 
@@ -383,6 +402,103 @@ def test_other_bodies_in_a_prack_go_on(scene: Scene) -> None:
     a.phone >> a.request("PRACK", "hello", rack(ringing)).replace("application/sdp", "text/plain")
     a.phone << "200 PRACK"
     assert acknowledged(b).body == b"hello"
+    picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+VIDEO = "m=video 40002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+
+
+def media(body: bytes) -> list[str]:
+    return [line for line in body.decode().splitlines() if line.startswith("m=")]
+
+
+@pytest.mark.parametrize("offerless", [False, True])
+def test_several_streams_in_every_message(scene: Scene, offerless: bool) -> None:
+    """Refused ones stay at port 0, none vanishes, those that an answer leaves out stand there as refused (RFC 3264 §6, §8)."""
+    a, b, arrived = early(scene, body="" if offerless else ScriptCall(scene.phone("6003"), "").sdp() + VIDEO)
+    if offerless:
+        reliably(b, arrived, 183, RSEQ, b.sdp() + VIDEO)
+        prack(a, a.phone << "183 INVITE", a.sdp())
+        a.phone << "200 PRACK"
+        answer = acknowledged(b)
+    else:
+        assert len(media(arrived.body)) == 2
+        reliably(b, arrived, 183, RSEQ, b.sdp())
+        answer = a.phone << "183 INVITE"
+        prack(a, answer)
+        a.phone << "200 PRACK"
+        acknowledged(b)
+    assert media(answer.body)[1] == "m=video 0 RTP/AVP 96"
+    # One that was refused comes back, in an UPDATE, and is taken.
+    a.phone >> a.request("UPDATE", a.sdp() + VIDEO, ALLOW)
+    at_callee = b.phone << "UPDATE"
+    assert media(at_callee.body)[1] == "m=video 40002 RTP/AVP 96"
+    b.phone >> b.answer(at_callee, 200, b.sdp() + VIDEO)
+    assert media((a.phone << "200 UPDATE").body)[1] == "m=video 40002 RTP/AVP 96"
+    # One that vanishes is refused here.
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"), ALLOW)
+    assert (a.phone << "488 UPDATE").has("Warning")
+    picked_up(a, b, arrived)
+    hang_up(a, b)
+
+
+# ---- features
+
+
+KEEPS = """
+from b2bua.feature_server.feature import Feature
+
+
+class Keeps(Feature):
+    def response_received(self, call, leg, response):
+        return None if response.status == 183 else response
+"""
+RINGS = """
+from b2bua.feature_server.feature import Feature
+
+
+class Rings(Feature):
+    def call_offered(self, call, invite):
+        call.caller.respond(181)
+        return invite
+"""
+
+
+def test_a_feature_that_keeps_a_reliable_response(make_scene: MakeScene, tmp_path: Path) -> None:
+    """The callee has its PRACK when it repeats it: the call need not fail for it."""
+    (tmp_path / "keeps.py").write_text(KEEPS)
+    scene = make_scene(feature_directory=tmp_path, features=("keeps", "hold", "lamps"))
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 183, RSEQ, b.sdp())
+    a.phone.hears_nothing()
+    b.phone.hears_nothing()
+    reliably(b, arrived, 183, RSEQ, b.sdp())
+    acknowledged(b)
+    reliably(b, arrived, 180, RSEQ + 1)
+    prack(a, a.phone << "180 INVITE")
+    a.phone << "200 PRACK"
+    acknowledged(b)
+    picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+def test_a_feature_that_says_something_itself(make_scene: MakeScene, tmp_path: Path) -> None:
+    """To a caller that wants it so, reliably."""
+    (tmp_path / "rings.py").write_text(RINGS)
+    scene = make_scene(feature_directory=tmp_path, features=("rings", "hold", "lamps"))
+    a, b, arrived = early(scene, REQUIRED, ALLOW)
+    forwarded = a.phone << "181 INVITE"
+    reliably(b, arrived, 180)
+    a.phone.hears_nothing()
+    prack(a, forwarded)
+    ringing = a.phone << "180 INVITE"
+    a.phone << "200 PRACK"
+    assert ringing.to.tag == forwarded.to.tag
+    assert (ringing.integer("RSeq") or 0) == (forwarded.integer("RSeq") or 0) + 1
+    prack(a, ringing)
+    a.phone << "200 PRACK"
+    acknowledged(b)
     picked_up(a, b, arrived, b.sdp())
     hang_up(a, b)
 
