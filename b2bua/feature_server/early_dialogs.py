@@ -18,7 +18,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
-from b2bua.dialog.reliable_provisional import Order, ReliableReceiver, demands, supports
+from b2bua.dialog.reliable_provisional import Order, demands, supports
+from b2bua.feature_server.branch import Branch
 from b2bua.feature_server.contract import NEVER
 from b2bua.feature_server.early_offer import EarlyOffer
 from b2bua.feature_server.early_request import send_early
@@ -38,36 +39,6 @@ if TYPE_CHECKING:
 
 MOST: Final = 64
 """Early dialogs of one call: more than Max-Breadth lets a request be forked to (RFC 5393 §5.3.3.1)."""
-
-
-class Branch:
-    """One early dialog with the callee's side, and its image on the caller's."""
-
-    __slots__ = ("callee", "caller", "received", "answers", "kept", "agreed", "changed", "offer", "said", "described", "updates",
-                 "refused")  # fmt: skip
-
-    def __init__(self, callee: Dialog, caller: Dialog) -> None:
-        self.callee = callee
-        self.caller = caller
-        self.received = ReliableReceiver()
-        self.answers: ReliableAnswers | None = None
-        """None while the caller has been told nothing reliably."""
-        self.kept: Response | None = None
-        """A reliable response that the features have in hand."""
-        self.agreed = False
-        """Whether an exchange is complete, on both legs and reliably: there is a session to change."""
-        self.changed = False
-        """Whether it has been changed since the first answer."""
-        self.offer: tuple[bytes, bytes] | None = None
-        """The callee's offer as it came and as the caller got it, while the answer is awaited in a PRACK."""
-        self.said: tuple[tuple[bytes, bytes], tuple[bytes, bytes]] | None = None
-        """Of the complete exchange the caller's description and ours to it; the callee's and ours to it."""
-        self.described: Response | None = None
-        """The callee's newest response with a description."""
-        self.updates = False
-        """Whether the callee takes UPDATE here."""
-        self.refused: tuple[RAck, Told] | None = None
-        """What a PRACK named whose offer was refused: it may come again without one (RFC 6337 §2.3)."""
 
 
 class EarlyDialogs:
@@ -123,17 +94,15 @@ class EarlyDialogs:
         if not tag:  # RFC 2543: no dialog
             return next(iter(self._branches.values()), None) or Branch(callee.dialog, caller.dialog)
         branch = self._branches.pop("", None)  # in which a feature spoke first
-        if branch is not None:
-            pass
-        elif not self._branches:
+        if branch is None and not self._branches:
             branch = Branch(callee.dialog, caller.dialog)
-        elif len(self._branches) < MOST:
+        elif branch is None and len(self._branches) < MOST:
             ours = self._call.environment.layer.identifiers.tag()
             branch = Branch(
                 callee.dialog.sibling(callee.dialog.local_tag, -1), caller.dialog.sibling(ours, self._invite.cseq)
             )
             self._call.leg_forked(caller, branch.caller.key)
-        else:
+        if branch is None:
             return None
         branch.callee.remote_tag = tag
         if response.has("Contact"):

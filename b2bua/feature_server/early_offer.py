@@ -17,8 +17,9 @@ from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.server import ServerTransaction
 
 if TYPE_CHECKING:
+    from b2bua.feature_server.branch import Branch
     from b2bua.feature_server.call import Call
-    from b2bua.feature_server.early_dialogs import Branch, EarlyDialogs
+    from b2bua.feature_server.early_dialogs import EarlyDialogs
     from b2bua.feature_server.leg import Leg
 
 
