@@ -18,6 +18,7 @@ from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.rseq import rseq_of
 
 _OFFERING: Final = frozenset(("INVITE", "UPDATE", "PRACK"))
+_ANSWERING: Final = frozenset(("ACK", "PRACK"))
 
 
 class Hold(Feature):
@@ -37,16 +38,15 @@ class Hold(Feature):
         return invite
 
     def request_received(self, call: Call, leg: Leg, request: Request) -> Request:
-        """The offer of a re-INVITE or UPDATE, or the answer in the ACK of an offerless re-INVITE."""
+        """The offer of a re-INVITE, UPDATE or PRACK, or the answer in ACK or PRACK to what the other party offered."""
         streams = _streams(request)
-        answers = request.method == "ACK" or (request.method == "PRACK" and leg.other in self._offers)
-        offers = not answers and request.method in _OFFERING
-        if offers:
+        method = request.method
+        if method in _OFFERING and (method != "PRACK" or (streams and leg.other not in self._offers)):
             self._forget_offers(leg)
-        if offers and streams:
-            self._before[leg] = leg.holding
-            self._offered(call, leg, streams)
-        elif answers and streams:
+            if streams:
+                self._before[leg] = leg.holding
+                self._offered(call, leg, streams)
+        elif streams and method in _ANSWERING:
             self._answered(call, leg, streams)
         return request
 
@@ -90,9 +90,11 @@ class Hold(Feature):
             self._early.pop(leg, None)
 
     def _forget_offers(self, leg: Leg) -> None:
-        for each in (leg, leg.other):
-            self._offers.pop(each, None)
-            self._early.pop(each, None)
+        self._offers.pop(leg, None)
+        self._offers.pop(leg.other, None)
+        if self._early:
+            self._early.pop(leg, None)
+            self._early.pop(leg.other, None)
 
     def _offered(self, call: Call, leg: Leg, streams: Sequence[sdp.Stream]) -> None:
         self._offers[leg] = streams
