@@ -144,6 +144,8 @@ class EarlyDialogs:
         if source is not None and not through:
             self._acknowledge(branch, source)
         body = call.caller.render(response, b"" if branch.agreed else setup.offer())
+        if self._demands and not through and not setup.offered:
+            body = b""  # sent reliably it would be an offer, to be answered in the PRACK: the callee did not mean that
         if body and is_sdp(response):
             branch.described = response
             if through and not branch.agreed:

@@ -147,6 +147,51 @@ def test_a_callee_that_insists_on_what_we_cannot_do(make_scene: MakeScene, setti
     a.phone >> a.ack(refusal)
 
 
+def test_prack_is_challenged_where_it_is_switched_on(make_scene: MakeScene) -> None:
+    """By Session Manager: what the PRACK acknowledges stays open until it comes with credentials."""
+    scene = make_scene(challenge={"PRACK": "407"})
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 180)
+    ringing = a.phone << "180 INVITE"
+    prack(a, ringing)
+    challenge = a.phone << "407 PRACK"
+    b.phone.hears_nothing()
+    authorization = a.phone.credentials(challenge, "PRACK", a.target)
+    a.phone >> a.request("PRACK", "", rack(ringing), authorization)
+    a.phone << "200 PRACK"
+    assert not acknowledged(b).has("Proxy-Authorization")
+    picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+def test_through_two_feature_servers(make_scene: MakeScene) -> None:
+    """Each is a B2BUA, and each leg has numbers of its own."""
+    scene = make_scene()
+    scene.server.start_remote("second", ("192.0.2.4", 5072), ("192.0.2.1", 5074))
+    a, b, arrived = in_early_media(scene)
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"), ALLOW)
+    at_callee = b.phone << "UPDATE a=sendonly"
+    b.phone >> b.answer(at_callee, 200, b.sdp("recvonly"))
+    a.phone << "200 UPDATE a=recvonly"
+    picked_up(a, b, arrived)
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("tag", ["precondition", "timer", "replaces", "100rel"])
+def test_what_one_leg_supports_is_not_told_to_the_other(scene: Scene, tag: str) -> None:
+    """Option tags are each leg's own (RFC 5853 §3.2): the other party is told what Communication Manager itself does."""
+    a, b, arrived = early(scene, f"Supported: {tag}, norefersub", ALLOW)
+    assert arrived.tokens("Supported") <= {"timer", "100rel"} and not arrived.has("Require")
+    b.phone >> b.answer(arrived, 180, "", "Supported: precondition", "Require: precondition")
+    ringing = a.phone << "180 INVITE"
+    assert not ringing.has("Require") and not ringing.has("Supported")
+    b.phone >> b.answer(arrived, 420, "", "Unsupported: 100rel")
+    b.phone << "ACK"
+    refusal = a.phone << "420 INVITE"
+    assert not refusal.has("Unsupported")  # it did not ask for that
+    a.phone >> a.ack(refusal)
+
+
 # ---- repeated, in order, given up
 
 
@@ -391,6 +436,19 @@ def test_an_offer_in_the_prack_where_the_callee_said_nothing_reliably(scene: Sce
     prack(a, progress)
     a.phone << "200 PRACK"
     picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+def test_no_offer_is_made_of_what_the_callee_did_not_offer(scene: Scene) -> None:
+    """The INVITE had none, and an unreliable 183 cannot have one (RFC 3261 §13.2.1): the caller gets it in the 200."""
+    a, b, arrived = early(scene, REQUIRED, ALLOW, body="")
+    b.phone >> b.answer(arrived, 183, b.sdp())
+    prack(a, a.phone << "183 INVITE no-body")
+    a.phone << "200 PRACK"
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    offer = a.phone << "200 INVITE a=sendrecv"
+    a.phone >> a.request("ACK", a.sdp(), cseq=offer.cseq)
+    b.phone << "ACK a=sendrecv"
     hang_up(a, b)
 
 
