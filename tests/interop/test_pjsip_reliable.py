@@ -9,12 +9,15 @@ import pytest
 
 from tests.interop.phones import Phones
 from tests.interop.pjsip import Pjsip
-from tests.interop.server import Hop, Server
+from tests.interop.server import Hop, Server, wait_until
 
 HOST = "127.0.0.65"
+LISTEN = (f"tcp:{HOST}",)
 
 MakePhone = Callable[[str, str], Pjsip]
 """Role (`caller`, `callee`) and how it does it → phone."""
+MakeTwins = Callable[[str], tuple[Pjsip, Pjsip]]
+"""How they do it → two phones of one user."""
 
 @pytest.fixture(scope="module")
 def phones(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phones]:
@@ -31,6 +34,23 @@ def phone(phones: Phones) -> MakePhone:
         if (role, reliable) not in made:
             made[role, reliable] = phones.new_pjsip("udp", reliable=reliable)
         return made[role, reliable]
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def twins(server: Server, phones: Phones) -> MakeTwins:
+    """Each pair is made once."""
+    made: dict[str, tuple[Pjsip, Pjsip]] = {}
+
+    def get(reliable: str) -> tuple[Pjsip, Pjsip]:
+        if reliable not in made:
+            user = server.next_user()
+            made[reliable] = (
+                phones.new_pjsip("udp", user=user, reliable=reliable),
+                phones.new_pjsip("tcp", user=user, reliable=reliable),
+            )
+        return made[reliable]
 
     return get
 
@@ -96,3 +116,36 @@ def test_a_caller_that_does_not_know_it_and_a_callee_that_insists(server: Server
     assert pracks(hops, "SM", callee.user) == pracks(hops, "CM", "SM") == 2
     assert pracks(hops, caller.user, "SM") == 0
     assert 421 not in [hop.message.status for hop in hops if hop.destination == caller.user]
+
+
+def early_dialogs(server: Server, user: str, call_id: str) -> set[str]:
+    """The To tags of the 183s that came to this phone."""
+    hops = server.hops(f"call-id={call_id}")
+    return {hop.message.to_tag for hop in hops if hop.way == ("SM", user) and hop.message.status == 183}
+
+
+@pytest.mark.parametrize("reliable", ["none", "mandatory"])
+@pytest.mark.parametrize("first", [True, False], ids=["the first answers", "the second answers"])
+def test_early_media_of_two_phones(server: Server, phones: Phones, twins: MakeTwins, reliable: str, first: bool) -> None:
+    """Two early dialogs; media comes from the phone that answers, whichever it is."""
+    caller, pair = phones.pjsip("udp"), twins(reliable)
+    winner, loser = pair if first else pair[::-1]
+    caller.dial(winner.user)
+    for one in pair:
+        one.state("early")
+        one.command("answer", status=183)
+    call_id = caller.call.call_id
+    wait_until("early media of both", lambda: len(early_dialogs(server, caller.user, call_id)) == 2)
+    winner.command("answer")
+    caller.state("confirmed")
+    winner.state("confirmed")
+    loser.state("disconnected")
+    for one in (caller, winner):
+        one.hears()
+    caller.command("hold")
+    winner.media("remote hold")
+    caller.command("hangup")
+    winner.state("disconnected")
+    answers = [hop.message for hop in server.hops(f"call-id={call_id}") if hop.way == ("SM", caller.user)]
+    taken = {message.to_tag for message in answers if message.status == 200 and message.cseq_method == "INVITE"}
+    assert len(taken & early_dialogs(server, caller.user, call_id)) == 1
