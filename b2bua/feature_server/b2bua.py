@@ -148,7 +148,7 @@ class B2bua:
         if dialog.remote_tag != request.from_.tag or dialog.local_tag != request.to.tag:
             dialog = self._early_dialog(leg, request)
         dialog.check(request)
-        if leg.ended and request.method != "BYE" and not (request.method == "PRACK" and leg.early is not None):
+        if leg.ended and not self._still_taken(leg, request.method):
             raise SipError(481)
         if request.method != "BYE":  # a BYE always wins
             self._require_supported(request)
@@ -156,6 +156,10 @@ class B2bua:
                 raise SipError(483)  # it would go on (RFC 7332)
         transaction.attached = leg
         leg.call.request_received(leg, transaction, request)
+
+    def _still_taken(self, leg: Leg, method: str) -> bool:
+        """What a leg that is over answers: a BYE that crosses ours, a PRACK that the final response overtook."""
+        return leg.answered if method == "BYE" else method == "PRACK" and leg.early is not None
 
     def _early_dialog(self, leg: Leg, request: Request) -> Dialog:
         """Another early dialog of this leg than its first; or the first one, while the tag of its peer is not known."""

@@ -215,7 +215,7 @@ class EarlyDialogs:
         else:
             branch.refused = None
             leg.answer(transaction, request, 200)
-            if told.source is not None:
+            if told.source is not None and self._call.stands():
                 self._pass_prack(branch, leg, request, told.source)
         self._go_on()
 
