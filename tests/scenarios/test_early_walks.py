@@ -158,7 +158,8 @@ def finals(walk: Walk) -> int:
     found: set[bytes] = set()
     for step in walk.scene.network.ladder:
         message: Message | None = step.message
-        if step.destination == walk.alice.name and isinstance(message, Response) and message.status >= 200:
-            if (message.cseq, message.cseq_method) == (walk.cseq, "INVITE"):
-                found.add(message.encode())
+        if step.destination != walk.alice.name or not isinstance(message, Response) or message.status < 200:
+            continue
+        if (message.cseq, message.cseq_method) == (walk.cseq, "INVITE"):
+            found.add(message.encode())
     return len(found)

@@ -512,6 +512,15 @@ class Keeps(Feature):
     def response_received(self, call, leg, response):
         return None if response.status == 183 else response
 """
+REFUSES = """
+from b2bua.feature_server.feature import Feature
+from b2bua.sip.errors import SipError
+
+
+class Refuses(Feature):
+    def request_received(self, call, leg, request):
+        raise {what}
+"""
 RINGS = """
 from b2bua.feature_server.feature import Feature
 
@@ -538,6 +547,30 @@ def test_a_feature_that_keeps_a_reliable_response(make_scene: MakeScene, tmp_pat
     a.phone << "200 PRACK"
     acknowledged(b)
     picked_up(a, b, arrived, b.sdp())
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize(("what", "status"), [("SipError(488)", 488), ("ValueError()", 500)])
+def test_a_feature_that_refuses_an_offer(make_scene: MakeScene, tmp_path: Path, what: str, status: int) -> None:
+    """In an UPDATE and in a PRACK; the PRACK comes again without, and nothing is held."""
+    (tmp_path / "refuses.py").write_text(REFUSES.format(what=what))
+    scene = make_scene(feature_directory=tmp_path, features=("hold", "lamps", "refuses"))
+    scene.expected_errors = 2 if status == 500 else 0
+    a, b, arrived = early(scene)
+    reliably(b, arrived, 183, RSEQ, b.sdp())
+    progress = a.phone << "183 INVITE"
+    prack(a, progress, a.sdp("sendonly"))
+    a.phone << f"{status} PRACK"
+    a.version, a._direction = 1, "sendrecv"
+    b.phone.hears_nothing()
+    prack(a, progress)
+    a.phone << "200 PRACK"
+    acknowledged(b)
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"), ALLOW)
+    a.phone << f"{status} UPDATE"
+    b.phone.hears_nothing()
+    picked_up(a, b, arrived)
+    assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 1, "held": 0}
     hang_up(a, b)
 
 
