@@ -13,7 +13,6 @@ A call that needs none of this, one early dialog and nothing reliable, does not 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +24,7 @@ from b2bua.feature_server.early_offer import EarlyOffer
 from b2bua.feature_server.early_request import send_early
 from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.reliable_answers import ReliableAnswers, Told
-from b2bua.sip.errors import MalformedValue, SipError
+from b2bua.sip.errors import SipError
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.rack import RAck, rack_of
 from b2bua.sip.rseq import rseq_of
@@ -106,8 +105,7 @@ class EarlyDialogs:
             return None
         branch.callee.remote_tag = tag
         if response.has("Contact"):
-            with suppress(MalformedValue):
-                branch.callee.establish(response)
+            branch.callee.establish(response)
         self._branches[tag] = branch
         return branch
 
