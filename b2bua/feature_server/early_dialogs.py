@@ -69,6 +69,11 @@ class EarlyDialogs:
         branch = self._asked(leg, request)
         return None if branch is None else self._side(branch, leg)
 
+    def across(self, leg: Leg, request: Request) -> Dialog | None:
+        """Where a request from the party of `leg` goes on: the same branch on the other side."""
+        branch = self._asked(leg, request)
+        return None if branch is None else self._side(branch, leg.other)
+
     def _side(self, branch: Branch, leg: Leg) -> Dialog:
         return branch.caller if leg is self._call.caller else branch.callee
 

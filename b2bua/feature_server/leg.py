@@ -127,9 +127,9 @@ class Leg:
         self._finish(request, source, body, source)
         self.usage.invite(request)
 
-    def request(self, source: Request, user: ClientUser) -> ClientTransaction:
-        """Pass a request that is no INVITE on to this party."""
-        request = self.dialog.make_request(source.method)
+    def request(self, source: Request, user: ClientUser, dialog: Dialog | None = None) -> ClientTransaction:
+        """Pass a request that is no INVITE on to this party; `dialog`: an early one of several."""
+        request = (dialog or self.dialog).make_request(source.method)
         self._finish(request, source, source.body, source)
         return self.environment.layer.send_request(request, self.environment.link, user)
 

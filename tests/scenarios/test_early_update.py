@@ -230,6 +230,15 @@ def test_two_branches_with_early_media(scene: Scene) -> None:
         arrived = call.phone << "UPDATE a=sendonly"
         call.phone >> call.answer(arrived, 200, call.sdp("recvonly"))
         assert call.media.encode() in (alice << "200 UPDATE a=recvonly").body
+    for half, call in ((two, c), (one, b)):
+        alice >> half.request("INFO")
+        call.phone >> call.answer(call.phone << "INFO", 200)
+        alice << "200 INFO"
+        call.phone >> call.request("INFO")
+        asked = alice << "INFO"
+        assert asked.from_.tag == half.remote_tag
+        alice >> half.answer(asked, 200)
+        call.phone << "200 INFO"
     mobile >> c.answer(at_mobile, 200)
     mobile << "ACK"
     answer = alice << "200 INVITE no-body"
