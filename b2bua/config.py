@@ -104,6 +104,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that a call lives without a session refresh, on each leg (RFC 4028); 0 = no session timers."""
     session_expires_min: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 90
     """Seconds; a shorter session interval is refused with 422. RFC 4028 §4 wants 90 at least."""
+    reliable_provisional: Literal["as-caller", "always", "never"] = "as-caller"
+    """Whether a phone that is called may ring reliably (100rel, RFC 3262): when the caller knows it, or in any case."""
     calls_per_user: Annotated[int, msgspec.Meta(ge=0)] = 200
     """Calls that one user may be a party of at a time; 0 = any number."""
     requests_per_source: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000

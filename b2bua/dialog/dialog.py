@@ -79,6 +79,14 @@ class Dialog:
         self._names = self._lines = _NONE
         self._parties = None, None
 
+    def sibling(self, local_tag: str, remote_cseq: int) -> Dialog:
+        """Another dialog of the same INVITE, as a fork makes it (§12.1, §13.2.2.4). `remote_cseq`: what its peer has counted
+        up to."""
+        twin = Dialog(self.call_id, self.local, local_tag, self.remote, self.remote_target, self.contact)
+        twin.remote_tag, twin.route_set = self.remote_tag, self.route_set
+        twin.local_cseq, twin.remote_cseq = self.local_cseq, remote_cseq
+        return twin
+
     @property
     def key(self) -> tuple[str, str]:
         """What a request to us is matched by; the remote tag is compared after (§12.2.2)."""

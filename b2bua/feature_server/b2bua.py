@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
+from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.session_terms import TIMER
 from b2bua.feature_server.call import CONFIRMED, ENDED, Call
-from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
 from b2bua.feature_server.leg import ALLOW, Leg
@@ -16,11 +18,13 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of
 from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.rseq import RELIABLE
 from b2bua.sip.sdp import CONTENT_TYPE
 from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import TIMEOUT
 
-SUPPORTED: Final = frozenset((TIMER,))
-"""Option tags that a leg keeps its word on, this one while session timers are on; any other in Require is refused."""
+SUPPORTED: Final = frozenset((TIMER, RELIABLE))
+"""Option tags that a leg keeps its word on, while they are not switched off; any other in Require is refused."""
 
 
 class B2bua:
@@ -29,8 +33,11 @@ class B2bua:
     def __init__(self, environment: Environment, features: Sequence[Feature]) -> None:
         self.environment = environment
         self.hooks = Hooks(features)
-        self._supported: frozenset[str] = SUPPORTED if environment.limits.session_expires else frozenset()
+        on = {TIMER: environment.limits.session_expires > 0, RELIABLE: environment.reliable != NEVER}
+        self._supported = frozenset(tag for tag in SUPPORTED if on[tag])
         self._legs: dict[tuple[str, str], Leg] = {}
+        self._forked: dict[Leg, list[tuple[str, str]]] = {}
+        """Legs with more than one early dialog, and the keys of all of them."""
         self._open: dict[tuple[str, str, int], Call] = {}
         """Every call whose caller's leg is not over."""
         self._calls_of: dict[str, int] = {}
@@ -79,11 +86,26 @@ class B2bua:
         for party in parties:
             self._calls_of[party] = self._calls_of.get(party, 0) + 1
 
+    def remember(self, leg: Leg, key: tuple[str, str]) -> None:
+        """From a call: another early dialog of this leg (RFC 3261 §12.1)."""
+        self._legs[key] = leg
+        self._forked.setdefault(leg, [leg.dialog.key]).append(key)
+
     def forget(self, leg: Leg) -> None:
-        """From a leg that is over: nothing matches it any more."""
-        self._legs.pop(leg.dialog.key, None)
+        """From a leg that is over: nothing matches it any more, but what acknowledges a reliable response that the final one
+        overtook (RFC 3262 §3)."""
         if leg is leg.call.caller:
             self._open.pop(leg.call.identity, None)
+        if leg.early is not None:
+            self.environment.layer.timers.start(TIMEOUT, partial(self._drop, leg))
+        else:
+            self._drop(leg)
+
+    def _drop(self, leg: Leg) -> None:
+        if self._forked:
+            for key in self._forked.pop(leg, ()):
+                self._legs.pop(key, None)
+        self._legs.pop(leg.dialog.key, None)
 
     # -- from the transaction layer ----------------------------------------------------------------------------
 
@@ -120,10 +142,13 @@ class B2bua:
 
     def _in_dialog(self, transaction: ServerTransaction, request: Request) -> None:
         leg = self._legs.get((request.call_id, request.to.tag))
-        if leg is None or (leg.dialog.remote_tag and leg.dialog.remote_tag != request.from_.tag):
+        if leg is None:
             raise SipError(481)
-        leg.dialog.check(request)
-        if leg.ended and request.method != "BYE":
+        dialog = leg.dialog
+        if dialog.remote_tag != request.from_.tag or dialog.local_tag != request.to.tag:
+            dialog = self._early_dialog(leg, request)
+        dialog.check(request)
+        if leg.ended and not self._still_taken(leg, request.method):
             raise SipError(481)
         if request.method != "BYE":  # a BYE always wins
             self._require_supported(request)
@@ -131,6 +156,20 @@ class B2bua:
                 raise SipError(483)  # it would go on (RFC 7332)
         transaction.attached = leg
         leg.call.request_received(leg, transaction, request)
+
+    def _still_taken(self, leg: Leg, method: str) -> bool:
+        """What a leg that is over answers: a BYE that crosses ours, a PRACK that the final response overtook."""
+        return leg.answered if method == "BYE" else method == "PRACK" and leg.early is not None
+
+    def _early_dialog(self, leg: Leg, request: Request) -> Dialog:
+        """Another early dialog of this leg than its first; or the first one, while the tag of its peer is not known."""
+        if leg.early is not None:
+            dialog = leg.early.dialog_of(leg, request)
+        else:
+            dialog = leg.dialog if not leg.dialog.remote_tag and leg.dialog.local_tag == request.to.tag else None
+        if dialog is None:
+            raise SipError(481)
+        return dialog
 
     def _new_call(self, transaction: ServerTransaction, invite: Request) -> None:
         self._require_supported(invite)

@@ -167,6 +167,10 @@ class Call:
             self.caller.respond(480)
         self.finish("too_long", ("Reason", 'SIP;cause=480;text="Call too long"'))
 
+    def leg_forked(self, leg: Leg, key: tuple[str, str]) -> None:
+        """From an early dialog: requests that match this key, too, are of this leg."""
+        self._b2bua.remember(leg, key)
+
     def leg_over(self, leg: Leg) -> None:
         """From a leg: its dialog is gone."""
         self._b2bua.forget(leg)
@@ -192,6 +196,10 @@ class Call:
             update(self, leg, transaction, request)
         elif request.method == "OPTIONS":
             leg.answer(transaction, request, 200)
+        elif request.method == "PRACK":
+            if leg.early is None:
+                raise SipError(481)
+            leg.early.prack(leg, transaction, request)
         else:
             relay(self, leg, transaction, request)
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from b2bua.feature_server.feature import Feature
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message
 from b2bua.transaction.layer import TransactionLayer
+
+AS_CALLER: Final = "as-caller"
+ALWAYS: Final = "always"
+NEVER: Final = "never"
+"""When the callee is offered reliable provisional responses (RFC 3262): when the caller knows them, whenever the INVITE has
+an offer too, or not at all; then a caller that requires them is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Environment:
     failed: Callable[[BaseException, Message | None], None]
     """Hears of mistakes in a feature or in the toolkit; logs them."""
     limits: CallLimits = CallLimits()
+    reliable: str = AS_CALLER
+    """AS_CALLER, ALWAYS or NEVER."""
 
 
 class FeatureServer(Protocol):

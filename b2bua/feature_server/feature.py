@@ -28,16 +28,18 @@ class Feature:
         return invite
 
     def request_received(self, call: Call, leg: Leg, request: Request) -> Passed:
-        """From the party of `leg`: re-INVITE, UPDATE with an offer, INFO, MESSAGE, or the ACK of an INVITE without an
-        offer. Never a BYE."""
+        """From the party of `leg`: re-INVITE, UPDATE with an offer, PRACK with a body, INFO, MESSAGE, or the ACK of an
+        INVITE without an offer. Never a BYE."""
         return request
 
     def response_received(self, call: Call, leg: Leg, response: Response) -> PassedResponse:
-        """A response above 100 from the party of `leg`, to the INVITE, re-INVITE or other request that went there."""
+        """A response above 100 from the party of `leg`, to the INVITE, re-INVITE or other request that went there. A reliable
+        1xx (RFC 3262) that a hook keeps is acknowledged when the party repeats it."""
         return response
 
     def exchange_ended(self, call: Call, leg: Leg, status: int) -> None:
-        """The re-INVITE that `leg` sent is answered with this final status, whoever decided it (RFC 6141)."""
+        """The re-INVITE of `leg`, or its offer in an UPDATE or PRACK, is answered with this final status, whoever decided it
+        (RFC 6141)."""
 
     def call_changed(self, call: Call) -> None:
         """State or hold of the call changed: `call.state`, `leg.holding`."""

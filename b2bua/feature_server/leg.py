@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
+from b2bua.dialog.reliable_provisional import supports
 from b2bua.feature_server.carried import SDP_LINE, carry, carry_body, carry_challenges, carry_credentials
-from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.contract import ALWAYS, NEVER, Environment
 from b2bua.feature_server.leg_session import LegSession
 from b2bua.feature_server.session_description import SessionDescriptions
 from b2bua.sip import sdp
@@ -18,13 +19,15 @@ from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.max_breadth import put_breadth
 from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.rseq import RELIABLE
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.server import ServerTransaction
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
+    from b2bua.feature_server.early_dialogs import EarlyDialogs
 
-ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, UPDATE"
+ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, PRACK, UPDATE"
 _ALLOW_LINE: Final = f"Allow: {ALLOW}"
 _OWN_HEADERS: Final = ("Contact", "Allow")
 """What each INVITE of ours and each answer to one carries."""
@@ -36,8 +39,8 @@ class Leg:
     """One side of a call."""
 
     __slots__ = (
-        "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "_invite", "holding",
-        "answered", "confirmed", "_bye_waits", "ended", "party",
+        "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "early", "_invite",
+        "holding", "answered", "confirmed", "_bye_waits", "ended", "party",
     )  # fmt: skip
 
     def __init__(self, call: Call, environment: Environment, role: str, dialog: Dialog, party: str) -> None:
@@ -54,6 +57,8 @@ class Leg:
         self.session = LegSession(self, environment.limits.session_expires, environment.limits.session_expires_min)
         self.update: tuple[ServerTransaction, Request] | None = None
         """The party's UPDATE with an offer that has no answer yet: passed on like a re-INVITE."""
+        self.early: EarlyDialogs | None = None
+        """Of both legs, where the call has several early dialogs or reliable provisional responses (RFC 3262)."""
         self._invite: Request | None = None
         """Our INVITE that has no final answer yet: what a 422 makes us repeat."""
         self.holding = False
@@ -80,7 +85,12 @@ class Leg:
         transaction = self.usage.server
         if transaction is None or transaction.request is None:
             return
-        response = self._response(transaction.request, status, source, body, reason)
+        if self.early is not None and not self.answered and status > 100:
+            if status < 200:
+                self.early.tell(status, source, body, reason, *headers)
+                return
+            self.early.final()
+        response = self.response(transaction.request, status, source, body, reason)
         for name, value in headers:
             response.append(name, value)
         if status >= 200 and not transaction.request.to.tag:
@@ -100,7 +110,7 @@ class Leg:
         if status < 200:
             return
         (transaction, request), self.update = self.update, None
-        response = self._response(request, status, source, body, reason)
+        response = self.response(request, status, source, body, reason)
         for name, value in headers:
             response.append(name, value)
         self.environment.layer.respond(transaction, response)
@@ -109,7 +119,7 @@ class Leg:
     def answer(self, transaction: ServerTransaction, request: Request, status: int, source: Message | None = None) -> None:
         """Answer a request that is no INVITE."""
         body = source.body if source is not None else b""
-        self.environment.layer.respond(transaction, self._response(request, status, source, body, ""))
+        self.environment.layer.respond(transaction, self.response(request, status, source, body, ""))
 
     def offer(self, source: Request, body: bytes) -> None:
         """Send this party a re-INVITE with what the other party asked for."""
@@ -117,9 +127,9 @@ class Leg:
         self._finish(request, source, body, source)
         self.usage.invite(request)
 
-    def request(self, source: Request, user: ClientUser) -> ClientTransaction:
-        """Pass a request that is no INVITE on to this party."""
-        request = self.dialog.make_request(source.method)
+    def request(self, source: Request, user: ClientUser, dialog: Dialog | None = None) -> ClientTransaction:
+        """Pass a request that is no INVITE on to this party; `dialog`: an early one of several."""
+        request = (dialog or self.dialog).make_request(source.method)
         self._finish(request, source, source.body, source)
         return self.environment.layer.send_request(request, self.environment.link, user)
 
@@ -187,6 +197,8 @@ class Leg:
         self._bye_waits = None
         self.session.stop()
         self.usage.end()
+        if self.early is not None:
+            self.early.final()
         self.call.leg_over(self)
 
     # -- the owner of an INVITE usage --------------------------------------------------------------------------
@@ -206,6 +218,9 @@ class Leg:
                 self._invite_again(request)
                 return
             status, response = 500, None  # the interval was ours: the other party has no part in it
+        elif status == 421 and request is not None and response is not None and self._may_be_reliable(request, response):
+            self._invite_again(request, True)
+            return
         self.call.refused(self, status, response)
 
     def acknowledged(self, ack: Request) -> None:
@@ -221,14 +236,22 @@ class Leg:
             return
         self.call.ack_missing(self)
 
-    def _invite_again(self, request: Request) -> None:
-        """RFC 4028 §7.3: the same INVITE with a larger interval, CSeq one up."""
+    def _may_be_reliable(self, request: Request, response: Response) -> bool:
+        """Whether a party that insists on reliable provisional responses (RFC 3261 §21.4.16) can have them after all. Not
+        without an offer in the INVITE, as in `finish_invite`."""
+        allowed = self.environment.reliable != NEVER and not self.usage.cancelled and not self.answered
+        return allowed and bool(request.body) and RELIABLE in response.tokens("Require") and not supports(request)
+
+    def _invite_again(self, request: Request, reliable: bool = False) -> None:
+        """The same INVITE, CSeq one up: with a larger interval (RFC 4028 §7.3), or with reliable provisional responses."""
         again = request.copy()
         for name in ("Via", "Session-Expires", "Min-SE", "Supported"):
             again.remove(name)
         self.dialog.local_cseq += 1
         again.replace("CSeq", f"{self.dialog.local_cseq} INVITE")
         self.session.ask(again)
+        if reliable or supports(request):
+            again.append("Supported", RELIABLE)
         self._invite = again
         self.usage.invite(again)
 
@@ -248,6 +271,10 @@ class Leg:
     def finish_invite(self, request: Request, source: Request, body: bytes) -> None:
         """Complete the first INVITE of this leg."""
         self._finish(request, source, body, source)
+        reliable = self.environment.reliable
+        if reliable != NEVER and (supports(source) or (reliable == ALWAYS and body)):
+            # ALWAYS not without an offer: what the callee would offer then, a caller without 100rel could not answer.
+            request.append("Supported", RELIABLE)
 
     def _finish(self, request: Request, source: Message, body: bytes, hops: Request) -> None:
         left = hops.integer("Max-Forwards")
@@ -266,10 +293,13 @@ class Leg:
         if request.method == "INVITE":
             self._invite = request
 
-    def _response(self, request: Request, status: int, source: Message | None, body: bytes, reason: str) -> Response:
+    def response(
+        self, request: Request, status: int, source: Message | None, body: bytes, reason: str, dialog: Dialog | None = None
+    ) -> Response:
+        """A response to a request of this party, for whoever sends it; `dialog`: the early one that it belongs to."""
         if not reason and isinstance(source, Response) and source.status == status:
             reason = source.reason
-        response = response_to(request, status, reason, self.dialog.local_tag)
+        response = response_to(request, status, reason, (dialog or self.dialog).local_tag)
         del response.names[-1], response.lines[-1]  # Content-Length goes last, with the body
         if 100 < status < 300 and request.method in ("INVITE", "UPDATE"):
             routes = list(compress(request.lines, map("Record-Route".__eq__, request.names)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import CALLEE, is_sdp
@@ -103,7 +104,8 @@ class Reinvite:
         self._call.run_hooks("response_received", leg, response, self._pass_progress, self._failed)
 
     def _pass_progress(self, response: Response | Request) -> None:
-        if isinstance(response, Response):
+        if isinstance(response, Response) and not demands(self._request):
+            # Who wants each of them reliably gets none: what counts is the answer.
             self.origin.respond(response.status, response, self.origin.render(response, self._offer()))
 
     def accepted(self, leg: Leg, response: Response) -> None:

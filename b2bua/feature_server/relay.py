@@ -53,7 +53,8 @@ class _Passing:
         if self._leg.other.ended:  # while a feature let it wait
             self._leg.answer(self._transaction, self._request, 481)
             return
-        self._leg.other.request(request, self)
+        early = self._leg.early
+        self._leg.other.request(request, self, early.across(self._leg, self._request) if early is not None else None)
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         if response.status >= 200:

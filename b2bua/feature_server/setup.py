@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.carried import foreign_challenges
+from b2bua.feature_server.early_dialogs import EarlyDialogs
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
 from b2bua.sip.message import Request, Response
@@ -20,15 +23,19 @@ class Setup:
     def __init__(self, call: Call, invite: Request) -> None:
         self._call = call
         self._invite = invite
-        self._offered = bool(invite.body) and is_sdp(invite)
-        self._theirs = b""
-        self._ours = b""
-        self._rejoined = False
+        self.offered = bool(invite.body) and is_sdp(invite)
+        """Whether the caller's INVITE has an offer."""
+        self.theirs = b""
+        """The offer, as it came; b"" before it went on."""
+        self.ours = b""
+        """The offer, as it went on."""
 
     def start(self) -> None:
         call = self._call
+        if "Require" in self._invite.names and demands(self._invite):
+            EarlyDialogs(self, call, self._invite)
         call.enter("trying")
-        call.hooks.run("call_offered", (call,), self._invite, self._forward, self._failed, call.stands)
+        call.hooks.run("call_offered", (call,), self._invite, self._forward, self.failed, call.stands)
 
     def _forward(self, invite: Request) -> None:
         """Send the callee its own INVITE: other Call-ID, tags, CSeq, o= line; what is end to end goes along."""
@@ -45,23 +52,29 @@ class Setup:
     def _rendered(self, leg: Leg, source: Request | Response) -> bytes:
         rendered = leg.render(source)
         if source.body and is_sdp(source):
-            self._ours = rendered
-            self._theirs = source.body
+            self.ours = rendered
+            self.theirs = source.body
         return rendered
 
-    def _offer(self) -> bytes:
+    def offer(self) -> bytes:
         """What the callee's description answers; b"" where that is an offer itself."""
-        return self._invite.body if self._offered else b""
+        return self._invite.body if self.offered else b""
 
     # -- the callee's answers ----------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response) -> None:
-        call = self._call
-        if response.to.tag and response.to.tag != leg.dialog.remote_tag and not leg.answered:
-            leg.dialog.remote_tag = response.to.tag
+        call, early, tag = self._call, leg.early, response.to.tag
+        other_tag = tag and tag != leg.dialog.remote_tag
+        if early is None and ("RSeq" in response.names or (other_tag and leg.dialog.remote_tag)):
+            early = EarlyDialogs(self, call, self._invite)  # from another branch, or reliable
+        if early is not None:
+            early.progressed(response)
+            return
+        if other_tag:
+            leg.dialog.remote_tag = tag
             if response.has("Contact"):
                 leg.dialog.establish(response)
-        call.run_hooks("response_received", leg, response, self._pass_progress, self._failed)
+        call.run_hooks("response_received", leg, response, self._pass_progress, self.failed)
 
     def _pass_progress(self, response: Response | Request) -> None:
         call = self._call
@@ -69,18 +82,23 @@ class Setup:
         if call.exchange is not self:
             return
         caller = call.caller
-        body = caller.render(response, self._offer())
+        body = caller.render(response, self.offer())
         call.enter("early")
         caller.respond(response.status, response, body)
 
     def accepted(self, leg: Leg, response: Response) -> None:
         call = self._call
+        early, rung = leg.early, leg.dialog.remote_tag
+        if early is None and rung and response.to.tag != rung:
+            early = EarlyDialogs(self, call, self._invite)  # a branch that has not rung
+        if early is not None:
+            early.select(response)
         leg.dialog.establish(response)
         leg.answered = True
-        if self._offered:
+        if self.offered:
             # The offer was in the INVITE: nothing that the caller does later can change this ACK.
             leg.usage.acknowledge()
-        call.run_hooks("response_received", leg, response, self._pass_answer, self._failed)
+        call.run_hooks("response_received", leg, response, self._pass_answer, self.failed)
 
     def _pass_answer(self, response: Response | Request) -> None:
         call = self._call
@@ -88,33 +106,42 @@ class Setup:
         caller, callee = call.caller, call.callee
         if call.exchange is not self or caller.usage.server is None:
             return
-        offer_to_callee, offer_of_caller = self._ours, self._theirs
-        body = caller.render(response, self._offer())
+        early, agreed = callee.early, False
+        if early is not None:
+            if early.holds_back(partial(self._pass_answer, response)):
+                return
+            response, agreed = early.last_word(response), early.agreed
+            early.final()
+        offer_to_callee, offer_of_caller = self.ours, self.theirs
+        body = caller.render(response, self.offer())
         caller.answered = True
-        if self._offered and is_sdp(response):
+        if agreed:
+            if callee.usage.owes_ack:
+                callee.usage.acknowledge()
+        elif self.offered and is_sdp(response):
             caller.descriptions.completed(offer_of_caller, body)
             callee.descriptions.completed(response.body, offer_to_callee)
         else:
-            self._theirs, self._ours = response.body, body
+            self.theirs, self.ours = response.body, body
         call.enter("confirmed")
-        if self._offered:
+        if self.offered or agreed:
             call.exchange = None
         caller.respond(response.status, response, body)
 
     def acknowledged(self, leg: Leg, ack: Request) -> None:
         """Offerless: the caller's answer stands in its ACK and goes to the callee in ours (RFC 3264 §4)."""
         call = self._call
-        if leg is not call.caller or self._offered:
+        if leg is not call.caller or self.offered:
             return
-        call.run_hooks("request_received", leg, ack, self._pass_ack, self._failed)
+        call.run_hooks("request_received", leg, ack, self._pass_ack, self.failed)
 
     def _pass_ack(self, ack: Request | Response) -> None:
         call = self._call
         caller, callee = call.caller, call.callee
-        body = callee.render(ack, self._theirs)
+        body = callee.render(ack, self.theirs)
         if ack.body:
-            callee.descriptions.completed(self._theirs, body)
-            caller.descriptions.completed(ack.body, self._ours)
+            callee.descriptions.completed(self.theirs, body)
+            caller.descriptions.completed(ack.body, self.ours)
         callee.usage.acknowledge(body, ack.get("Content-Type") or "")
         call.exchange = None
 
@@ -124,7 +151,7 @@ class Setup:
         if response is None:
             self._refuse(status, None)
             return
-        call.run_hooks("response_received", leg, response, self._pass_refusal, self._failed)
+        call.run_hooks("response_received", leg, response, self._pass_refusal, self.failed)
 
     def _pass_refusal(self, response: Response | Request) -> None:
         assert isinstance(response, Response)
@@ -153,7 +180,7 @@ class Setup:
     def abandoned(self) -> None:
         return
 
-    def _failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
         """A feature raised, or refused by SipError."""
         call = self._call
         refusal = status_of(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.setup import Setup
 from b2bua.sip import sdp
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
@@ -25,20 +26,35 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
     if leg.update is not None:
         raise _later(call)  # RFC 3311 §5.2: one UPDATE at a time
     if not request.body:
-        leg.dialog.refresh_target(request)
+        early = leg.early.dialog_of(leg, request) if leg.early is not None else None
+        (early or leg.dialog).refresh_target(request)
         leg.answer(transaction, request, 200)
         if call.state == "confirmed":
             call.environment.observer.reinvite_finished("refresh", "ok")
         return
     if not is_sdp(request):
         raise SipError(415, "", ("Accept", sdp.CONTENT_TYPE))
-    if leg.usage.server is not None or call.state != "confirmed":
-        raise _later(call)  # an offer of its own has no answer yet; early ones are settled by the 2xx alone, without 100rel
+    if call.state != "confirmed":
+        _before_the_answer(call, leg, transaction, request)
+        return
+    if leg.usage.server is not None:
+        raise _later(call)  # an offer of its own has no answer yet
     if call.exchange is not None:
         call.environment.observer.glare("refused")
         raise SipError(491)
     leg.update = transaction, request
     call.begin(leg, request)
+
+
+def _before_the_answer(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+    """An offer in an early dialog: it goes on as an UPDATE where reliable responses have settled the first one. Where that is
+    open it crosses ours (491) or comes too soon after its own (500)."""
+    if leg.early is None:
+        if leg is call.callee and isinstance(call.exchange, Setup) and call.exchange.offered:
+            raise SipError(491)
+        raise _later(call)
+    if not leg.early.update(leg, transaction, request):
+        raise _later(call)
 
 
 def _later(call: Call) -> SipError:

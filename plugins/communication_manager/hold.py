@@ -7,6 +7,7 @@ taken back when the far end refuses.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from b2bua.feature_server.call import Call
 from b2bua.feature_server.feature import Feature
@@ -14,6 +15,10 @@ from b2bua.feature_server.leg import Leg, is_sdp
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.rseq import rseq_of
+
+_OFFERING: Final = frozenset(("INVITE", "UPDATE", "PRACK"))
+_ANSWERING: Final = frozenset(("ACK", "PRACK"))
 
 
 class Hold(Feature):
@@ -22,6 +27,8 @@ class Hold(Feature):
     def __init__(self, environment: object) -> None:
         self._before: dict[Leg, bool] = {}
         self._offers: dict[Leg, Sequence[sdp.Stream]] = {}
+        self._early: dict[Leg, Sequence[sdp.Stream]] = {}
+        """Answers in reliable responses to INVITEs that are not answered yet."""
 
     def call_offered(self, call: Call, invite: Request) -> Request:
         """The first offer: what the callee's answer is measured by."""
@@ -31,27 +38,43 @@ class Hold(Feature):
         return invite
 
     def request_received(self, call: Call, leg: Leg, request: Request) -> Request:
-        """The offer of a re-INVITE or UPDATE, or the answer in the ACK of an offerless re-INVITE."""
+        """The offer of a re-INVITE, UPDATE or PRACK, or the answer in ACK or PRACK to what the other party offered."""
         streams = _streams(request)
-        offers = request.method in ("INVITE", "UPDATE")
-        if offers:
+        method = request.method
+        if method in _OFFERING and (method != "PRACK" or (streams and leg.other not in self._offers)):
             self._forget_offers(leg)
-        if offers and streams:
-            self._before[leg] = leg.holding
-            self._offered(call, leg, streams)
-        elif request.method == "ACK" and streams:
+            if streams:
+                self._before[leg] = leg.holding
+                self._offered(call, leg, streams)
+        elif streams and method in _ANSWERING:
             self._answered(call, leg, streams)
         return request
 
     def response_received(self, call: Call, leg: Leg, response: Response) -> Response:
-        """The far party's answer; or its offer, when the re-INVITE had none."""
+        """The far party's answer; or its offer, when the INVITE had none."""
+        if response.status < 200:
+            if "RSeq" in response.names:
+                self._described_early(call, leg, response)
+            return response
         streams = _streams(response)
-        if streams and response.cseq_method == "INVITE" and 200 <= response.status < 300:
-            if leg.other in self._offers:
+        if response.status < 300 and response.cseq_method in _OFFERING:
+            if self._early and response.cseq_method == "INVITE":
+                streams = streams or self._early.get(leg, ())
+                self._early.pop(leg, None)
+            if streams and leg.other in self._offers:
                 self._answered(call, leg, streams)
-            else:
+            elif streams:
                 self._offered(call, leg, streams)
         return response
+
+    def _described_early(self, call: Call, leg: Leg, response: Response) -> None:
+        """A description that need not come again (RFC 3262 §5). Before the answer media often goes one way only: what is
+        answered here is no hold until the call stands."""
+        streams = _streams(response) if rseq_of(response) else ()
+        if streams and leg.other in self._offers:
+            self._early[leg] = streams
+        elif streams:
+            self._offered(call, leg, streams)
 
     def exchange_ended(self, call: Call, leg: Leg, status: int) -> None:
         """A refused hold or resume changes nothing: what was shown is taken back."""
@@ -64,10 +87,14 @@ class Hold(Feature):
         for leg in (call.caller, call.callee):
             self._before.pop(leg, None)
             self._offers.pop(leg, None)
+            self._early.pop(leg, None)
 
     def _forget_offers(self, leg: Leg) -> None:
         self._offers.pop(leg, None)
         self._offers.pop(leg.other, None)
+        if self._early:
+            self._early.pop(leg, None)
+            self._early.pop(leg.other, None)
 
     def _offered(self, call: Call, leg: Leg, streams: Sequence[sdp.Stream]) -> None:
         self._offers[leg] = streams

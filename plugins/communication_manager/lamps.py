@@ -47,9 +47,16 @@ class Lamps(Feature):
 def documents(call: Call) -> tuple[DialogInfo, DialogInfo]:
     """What the caller's publication says, and what the callee's."""
     caller, callee = call.caller, call.callee
-    shows = call.state == "confirmed"
+    shows = call.state == "confirmed" or (call.state == "early" and _held_in_early_media(call))
     one, other = _participant(caller, shows), _participant(callee, shows)
     return _document(call, caller, "initiator", one, other), _document(call, callee, "recipient", other, one)
+
+
+def _held_in_early_media(call: Call) -> bool:
+    """Whether there is a session before the answer (RFC 3262 §5), and somebody holds it. That a phone wants no media at all
+    in what it said first shows when the call is answered."""
+    caller, callee = call.caller, call.callee
+    return (caller.holding or callee.holding) and bool(caller.descriptions.theirs)
 
 
 def _participant(leg: Leg, shows: bool) -> Participant:

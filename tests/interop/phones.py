@@ -42,11 +42,11 @@ class Phones:
             self._twins = self.new_pjsip("tcp", user=user), self.new_baresip("udp", user)
         return self._twins
 
-    def new_pjsip(self, transport: str, timer: int = 0, user: str = "") -> Pjsip:
+    def new_pjsip(self, transport: str, timer: int = 0, user: str = "", reliable: str = "none") -> Pjsip:
         """One that no other test uses, by default of a user of its own."""
         user = user or self.server.next_user()
         folder = self._directory / f"pjsip-{transport}-{user}"
-        phone = Pjsip(folder, self.server.address, user, self.server.users[user], self._host, transport, timer)
+        phone = Pjsip(folder, self.server.address, user, self.server.users[user], self._host, transport, timer, reliable)
         self._all.append(phone)
         phone.registered()
         return phone

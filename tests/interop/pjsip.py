@@ -58,8 +58,10 @@ class Pjsip:
         host: str,
         transport: str = "udp",
         timer: int = 0,
+        reliable: str = "none",
     ) -> None:
-        """`timer`: the session interval in seconds that it asks for; 0 = it knows no session timers."""
+        """`timer`: the session interval in seconds that it asks for; 0 = it knows no session timers. `reliable`: its
+        provisional responses, `none`, `optional` or `mandatory`."""
         self.folder = folder
         self.user = user
         self.transport = transport
@@ -78,6 +80,7 @@ class Pjsip:
         setup = {
             "host": host, "port": self.port, "rtp": free_port(host, span=8), "transport": transport, "server": server,
             "domain": DOMAIN, "user": user, "password": password, "timer": timer, "log": str(folder / "log"),
+            "reliable": reliable,
         }  # fmt: skip
         try:
             self._write(setup)

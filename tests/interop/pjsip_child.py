@@ -37,6 +37,11 @@ MEDIA: Final = {
     pj.PJSUA_CALL_MEDIA_REMOTE_HOLD: "remote hold",
     pj.PJSUA_CALL_MEDIA_ERROR: "error",
 }
+RELIABLE: Final = {
+    "none": pj.PJSUA_100REL_NOT_USED,
+    "optional": pj.PJSUA_100REL_OPTIONAL,
+    "mandatory": pj.PJSUA_100REL_MANDATORY,
+}
 TRANSPORTS: Final = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP}
 
 Data = dict[str, Any]
@@ -112,7 +117,8 @@ class Phone:
 
     def __init__(self, setup: Data) -> None:
         """`host`, `port`: where it listens; `transport`: `udp` or `tcp`; `server`: HOST:PORT; `domain`, `user`, `password`;
-        `rtp`: the first of its media ports; `log`: a file; `timer`: seconds of its session timers, 0 = none."""
+        `rtp`: the first of its media ports; `log`: a file; `timer`: seconds of its session timers, 0 = none; `reliable`:
+        `none`, `optional`, `mandatory`."""
         self.calls: list[Call] = []
         self._turns = 0
         self._endpoint = pj.Endpoint()
@@ -208,6 +214,7 @@ def _account_config(setup: Data) -> pj.AccountConfig:
     config.sipConfig.proxies.append(f"sip:{setup['server']};transport={setup['transport']};lr")
     config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", setup["user"], 0, setup["password"]))
     config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_ALWAYS if setup["timer"] else pj.PJSUA_SIP_TIMER_INACTIVE
+    config.callConfig.prackUse = RELIABLE[setup["reliable"]]
     if setup["timer"]:
         config.callConfig.timerSessExpiresSec = setup["timer"]
         config.callConfig.timerMinSESec = setup["timer"]

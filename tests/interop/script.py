@@ -14,7 +14,7 @@ from tests.interop.server import DOMAIN
 
 FOLDER: Final = Path(__file__).resolve().parent / "scenarios"
 HOLD_REASON: Final = 'Reason: avaya-action;cause=1;text="Hold"'
-_REASONS: Final = {180: "Ringing", 200: "OK", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",
+_REASONS: Final = {180: "Ringing", 183: "Session Progress", 200: "OK", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",
                    488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated", 603: "Decline"}  # fmt: skip
 
 
@@ -32,6 +32,7 @@ class Script:
         self._uri = uri
         self._call_id = "[call_id]"
         self._cseq = cseq
+        self._invite_cseq = 0
         self._branch = 0
         self._version = 1
         self._routes = False
@@ -124,6 +125,18 @@ class Script:
         self._request("UPDATE", ["Contact: <sip:[field0]@[local_ip]:[local_port]>", *headers])
         return self.receive(200)
 
+    def update_with(self, direction: str, answer: str) -> Self:
+        """An UPDATE with an offer (RFC 3311)."""
+        self._version += 1
+        self._request("UPDATE", ["Contact: <sip:[field0]@[local_ip]:[local_port]>"], self._sdp(direction))
+        return self.receive(200, body=f"a={answer}")
+
+    def updated_with(self, direction: str, answer: str) -> Self:
+        """The other side's UPDATE with an offer, and our answer."""
+        self.receive("UPDATE", body=f"a={direction}")
+        self._version += 1
+        return self._respond(200, sdp=self._sdp(answer, 42000), repeated=False)
+
     def updated(self) -> Self:
         """The server's session refresh, answered."""
         self.receive("UPDATE")
@@ -149,6 +162,8 @@ class Script:
             self._branch += 1
         if method not in ("ACK", "CANCEL"):
             self._cseq += 1
+        if method == "INVITE":
+            self._invite_cseq = self._cseq
         lines = ["[routes]"] if self._routes else []
         lines += headers
         lines += ["Content-Type: application/sdp", "Content-Length: [len]"] if sdp else ["Content-Length: 0"]
@@ -161,7 +176,7 @@ class Script:
                 local=self._local,
                 remote=self._remote,
                 call_id=self._call_id,
-                cseq=cseq or self._cseq,
+                cseq=cseq or (self._invite_cseq if method in ("ACK", "CANCEL") else self._cseq),
                 headers="\n      ".join(lines),
                 body=sdp,
             )
@@ -172,13 +187,16 @@ class Script:
         self._request("ACK", [], branch=branch)
         return self
 
-    def _respond(self, status: int, sdp: str = "", tag: str = "", headers: tuple[str, ...] = ()) -> Self:
+    def _respond(
+        self, status: int, sdp: str = "", tag: str = "", headers: tuple[str, ...] = (), repeated: bool = True
+    ) -> Self:
+        """`repeated`: until the next message comes, where there is a description."""
         lines = ["Contact: <sip:phone@[local_ip]:[local_port]>"] if 101 <= status < 300 else []
         lines += headers
         lines += ["Content-Type: application/sdp", "Content-Length: [len]"] if sdp else ["Content-Length: 0"]
         self._elements.append(
             _fragment("response.xml").format(
-                retrans=' retrans="500"' if sdp else "",
+                retrans=' retrans="500"' if sdp and repeated else "",
                 status=status,
                 reason=_REASONS[status],
                 tag=tag,
@@ -207,6 +225,12 @@ class Script:
 
 _ADDRESS: Final = "[^ ].*"
 _URI: Final = "sips?:[^;]*[^&gt;]*"
+_OF_PEER: Final = (("uri", "Contact", _URI), ("peer", "From", _ADDRESS), ("me", "To", _ADDRESS))
+_OF_INVITE: Final = (
+    *_OF_PEER, ("cseq", "CSeq", _ADDRESS), ("via1", "Via", _ADDRESS), ("via2", "Via", _ADDRESS),
+    ("route", "Record-Route", _ADDRESS),
+)  # fmt: skip
+"""What a callee keeps of an INVITE, to answer it after another request came."""
 
 
 class Caller(Script):
@@ -251,6 +275,13 @@ class Caller(Script):
             self.receive(180, optional="true")
         return self
 
+    def progressed(self, body: str = "") -> Self:
+        """A reliable 183, and its PRACK (RFC 3262)."""
+        self._noting(183, ("uri", "Contact", _URI), ("peer", "To", _ADDRESS), ("rseq", "RSeq", "[0-9]+"))
+        self._uri, self._remote, self._routes = "[$uri]", "[$peer]", True
+        self._request("PRACK", [f"RAck: [$rseq] {self._invite_cseq} INVITE"])
+        return self.receive(200)
+
     def refused(self, status: int) -> Self:
         """A final failure to the INVITE."""
         self.receive(180, optional="true")
@@ -278,14 +309,24 @@ class Callee(Script):
 
     def ring(self, cancelled: bool = False) -> Self:
         """The INVITE, and 180; `cancelled`: it will be, so keep what its 487 needs."""
-        notes = [("uri", "Contact", _URI), ("peer", "From", _ADDRESS), ("me", "To", _ADDRESS)]
-        if cancelled:
-            notes += [("cseq", "CSeq", _ADDRESS), ("via1", "Via", _ADDRESS), ("via2", "Via", _ADDRESS)]
-            notes += [("route", "Record-Route", _ADDRESS)]
-        self._noting("INVITE", *notes)
+        self._noting("INVITE", *(_OF_INVITE if cancelled else _OF_PEER))
         self._routes = True
         self._respond(180, tag=self._tag)
         return self
+
+    def progress(self, direction: str = "sendrecv") -> Self:
+        """The INVITE, a reliable 183 with our answer, its PRACK and the 200 to that (RFC 3262)."""
+        self._noting("INVITE", *_OF_INVITE)
+        self._routes = True
+        headers = ("Require: 100rel", "RSeq: 7", "Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE")
+        self._respond(183, sdp=self._sdp(direction, 42000), tag=self._tag, headers=headers)
+        self.receive("PRACK")
+        return self._respond(200)
+
+    def pick_up(self) -> Self:
+        """200 to the INVITE that came before other requests."""
+        self._elements.append(_fragment("late.xml").format(tag=self._tag, body=self._sdp("sendrecv", 42000)))
+        return self.receive("ACK")
 
     def accept(self, *headers: str) -> Self:
         self._respond(200, sdp=self._sdp("sendrecv", 42000), tag=self._tag, headers=headers)

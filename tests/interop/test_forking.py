@@ -70,10 +70,10 @@ def test_both_are_busy(lab: Lab) -> None:
 
 
 def test_the_caller_gives_up_on_both(lab: Lab) -> None:
-    """SIPp takes the second 180, the same byte for byte, for a retransmission of the first and passes over it."""
+    """It hears of each phone in an early dialog of its own."""
     a, b = lab.phones(2)
     near, desk, mobile = forked(
-        lab, Caller(b.user).invite().receive(180).pause(DECIDES_MS).cancel(),
+        lab, Caller(b.user).invite().receive(180).receive(180).pause(DECIDES_MS).cancel(),
         Callee().ring(cancelled=True).cancelled(), Callee().ring(cancelled=True).cancelled(), to=b, near=a,
     )  # fmt: skip
     assert both_rang(desk, mobile) and len(near.received(status=487)) == 1

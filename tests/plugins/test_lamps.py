@@ -67,6 +67,16 @@ def test_rendering_is_known_of_a_confirmed_call_alone(state: str) -> None:
     assert (dialog.local.rendering, dialog.remote.rendering) == ("", "")
 
 
+@pytest.mark.parametrize(("holding", "wanted"), [(True, ("no", "")), (False, ("", ""))])
+def test_a_hold_in_early_media_is_known(holding: bool, wanted: tuple[str, str]) -> None:
+    """Where both said before the answer what they want (RFC 3262 §5); while nobody holds it is a ringing call."""
+    call = StandingCall("early")
+    call.caller.descriptions.completed(b"theirs", b"ours")
+    call.caller.holding = holding
+    dialog = shown(call, "caller")
+    assert (dialog.local.rendering, dialog.remote.rendering) == wanted
+
+
 def test_written_as_interfaces_say() -> None:
     call = StandingCall()
     call.caller.holding = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from b2bua.feature_server.contract import CallLimits
+from b2bua.feature_server.contract import AS_CALLER, CallLimits
 from b2bua.session_manager.challenge_policy import Reinvite
 
 DOMAIN: Final = "example.com"
@@ -34,6 +34,8 @@ class Options:
     """In place of a seeded random number."""
     trace: int = 0
     limits: CallLimits = field(default_factory=CallLimits)
+    reliable: str = AS_CALLER
+    """When the callee is offered reliable provisional responses."""
     tcp: bool = False
     """Whether it listens on TCP, too, at TCP_SERVER."""
     ipv6: bool = False

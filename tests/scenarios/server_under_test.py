@@ -148,8 +148,9 @@ class ServerUnderTest:
         up.connect(down, layer.link_received)
         uniform = options.uniform or Random(6001).uniform
         environment = Environment(
-            "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits
-        )
+            "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits,
+            options.reliable,
+        )  # fmt: skip
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
         self.features: Sequence[Feature] = ()
         self.features = features = self._load(options.features)

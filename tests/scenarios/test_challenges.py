@@ -84,8 +84,8 @@ def test_in_dialog_bye_info_and_ack_pass(scene: Scene) -> None:
     alice << "200 INFO"
     alice >> a.request("UPDATE")
     alice << "200 UPDATE"
-    alice >> a.request("PRACK")
-    alice << "405 PRACK"
+    alice >> a.request("PRACK", "", "RAck: 1 1 INVITE")
+    alice << "481 PRACK"  # it acknowledges nothing
     hang_up(a, b)
 
 

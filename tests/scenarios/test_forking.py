@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.sip.message import Message, Request
+from b2bua.sip.message import Message, Request, Response
 from tests.scenarios.scene import MakeScene, Scene, answered, called, hang_up, is_gone, reinvite, talk
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone, text
@@ -208,8 +208,10 @@ def test_challenges_of_all_contacts_reach_the_caller(scene: Scene) -> None:
     alice >> a.ack(challenge)
 
 
-def test_two_phones_ring_in_one_dialog_of_the_caller(scene: Scene) -> None:
-    """Two To tags at Communication Manager are one at the caller; whoever answers is the callee."""
+@pytest.mark.parametrize("first", [True, False], ids=["the first answers", "the second answers"])
+def test_two_phones_ring_in_early_dialogs_of_their_own(scene: Scene, first: bool) -> None:
+    """Each To tag of the callee's side is one at the caller (RFC 3261 §12.1): a phone takes the first description of a dialog
+    as the answer and ignores others in it (§13.2.1)."""
     alice, desk, mobile = scene.phone("6001"), scene.phone("6002", device=1), scene.phone("6002", device=2)
     a = called(alice, desk.aor)
     at_desk, at_mobile = desk << "INVITE", mobile << "INVITE"
@@ -217,19 +219,63 @@ def test_two_phones_ring_in_one_dialog_of_the_caller(scene: Scene) -> None:
     desk >> b.answer(at_desk, 180)
     mobile >> c.answer(at_mobile, 183, c.sdp())
     ringing, progress = alice << "180 INVITE", alice << "183 INVITE"
-    assert ringing.to.tag == progress.to.tag != ""
+    assert ringing.to.tag != progress.to.tag and ringing.to.tag and progress.to.tag
     rung = [step.to.tag for step in scene.linked("SM", "CM", "INVITE") if step.to.tag]
     assert len(set(rung)) == 2
-    desk >> b.answer(at_desk, 200, b.sdp())
+    winner, loser, at_winner, at_loser = (b, c, at_desk, at_mobile) if first else (c, b, at_mobile, at_desk)
+    winner.phone >> winner.answer(at_winner, 200, winner.sdp())
     answer = alice << "200 INVITE"
-    assert answer.to.tag == ringing.to.tag
+    assert answer.to.tag == (ringing if first else progress).to.tag
     a.learn(answer)
     alice >> a.ack(answer)
-    desk << "ACK"
-    mobile >> c.answer(mobile << "CANCEL", 200)
-    mobile >> c.answer(at_mobile, 487)
+    winner.phone << "ACK"
+    loser.phone >> loser.answer(loser.phone << "CANCEL", 200)
+    loser.phone >> loser.answer(at_loser, 487)
+    loser.phone << "ACK"
+    reinvite(a, winner, "sendonly", "recvonly")
+    reinvite(winner, a, "sendonly", "recvonly")
+    other = a.remote_tag
+    a.remote_tag = (progress if first else ringing).to.tag
+    alice >> a.request("INFO")
+    alice << "481 INFO"  # the loser's early dialog ended with the answer
+    a.remote_tag = other
+    hang_up(a, winner)
+
+
+def test_a_branch_that_never_rang_answers(scene: Scene) -> None:
+    """Its To tag is not the one of the phone that rang."""
+    alice, desk, mobile = scene.phone("6001"), scene.phone("6002", device=1), scene.phone("6002", device=2)
+    a = called(alice, desk.aor)
+    at_desk, at_mobile = desk << "INVITE", mobile << "INVITE"
+    b, c = ScriptCall.of(desk, at_desk), ScriptCall.of(mobile, at_mobile)
+    desk >> b.answer(at_desk, 183, b.sdp())
+    progress = alice << "183 INVITE"
+    mobile >> c.answer(at_mobile, 200, c.sdp())
+    answer = alice << "200 INVITE"
+    assert answer.to.tag not in ("", progress.to.tag)
+    a.learn(answer)
+    alice >> a.ack(answer)
     mobile << "ACK"
-    reinvite(a, b, "sendonly", "recvonly")
+    desk >> b.answer(desk << "CANCEL", 200)
+    desk >> b.answer(at_desk, 487)
+    desk << "ACK"
+    reinvite(a, c, "sendonly", "recvonly")
+    hang_up(c, a)
+
+
+def test_a_callee_that_invents_early_dialogs_without_end(scene: Scene) -> None:
+    """As many as a request may have branches are passed on, and all are forgotten with the call."""
+    alice, desk = scene.phone("6001"), scene.phone("6002")
+    a = called(alice, desk.aor)
+    arrived = desk << "INVITE"
+    b = ScriptCall.of(desk, arrived)
+    for number in range(80):
+        b.tag = f"branch{number}"
+        desk >> b.answer(arrived, 180)
+    tags = {message.to.tag for message in alice.inbox if isinstance(message, Response) and message.status == 180}
+    alice.inbox.clear()
+    assert len(tags) == 64
+    answered(a, b, arrived)
     hang_up(a, b)
 
 
@@ -277,7 +323,7 @@ def test_both_contacts_ring_too_long(scene: Scene) -> None:
         call = ScriptCall.of(phone, arrived)
         phone >> call.answer(arrived, 180)
         ringing.append((phone, call, arrived))
-    alice << "180 INVITE"
+    assert (alice << "180 INVITE").to.tag != (alice << "180 INVITE").to.tag
     scene.advance(182)
     for phone, call, arrived in ringing:
         phone >> call.answer(phone << "CANCEL", 200)

@@ -117,7 +117,8 @@ def test_caller_gives_up_while_two_devices_ring(scene: Scene) -> None:
         call = ScriptCall.of(phone, arrived)
         phone >> call.answer(arrived, 180)
         ringing.append((phone, call, arrived))
-    alice << "180 INVITE"
+    for _ in ringing:
+        alice << "180 INVITE"
     alice >> a.cancel()
     alice << "200 CANCEL"
     alice >> a.ack(alice << "487 INVITE")

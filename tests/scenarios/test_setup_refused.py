@@ -241,7 +241,7 @@ def test_forked_to_two_contacts_and_one_answers(scene: Scene) -> None:
     desk >> b.answer(at_desk, 180)
     alice << "180 INVITE"
     mobile >> c.answer(at_mobile, 180)
-    assert len(alice.repeated) == 1
+    alice << "180 INVITE"
     mobile >> c.answer(at_mobile, 200, c.sdp())
     answer = alice << "200 INVITE"
     a.learn(answer)
@@ -263,6 +263,7 @@ def test_both_contacts_answer(scene: Scene) -> None:
     mobile >> c.answer(at_mobile, 180)
     mobile >> c.answer(at_mobile, 200, c.sdp())
     desk >> b.answer(at_desk, 200, b.sdp())
+    alice << "180 INVITE"
     alice << "180 INVITE"
     answer = alice << "200 INVITE"
     a.learn(answer)

@@ -1,0 +1,39 @@
+"""One early dialog with the callee's side, and its image on the caller's: what each heard and said in it."""
+
+from __future__ import annotations
+
+from b2bua.dialog.dialog import Dialog
+from b2bua.dialog.reliable_provisional import ReliableReceiver
+from b2bua.feature_server.reliable_answers import ReliableAnswers, Told
+from b2bua.sip.message import Response
+from b2bua.sip.rack import RAck
+
+
+class Branch:
+    """Kept by `EarlyDialogs`, which alone changes it."""
+
+    __slots__ = ("callee", "caller", "received", "answers", "kept", "agreed", "changed", "offer", "said", "described", "updates",
+                 "refused")  # fmt: skip
+
+    def __init__(self, callee: Dialog, caller: Dialog) -> None:
+        self.callee = callee
+        self.caller = caller
+        self.received = ReliableReceiver()
+        self.answers: ReliableAnswers | None = None
+        """None while the caller has been told nothing reliably."""
+        self.kept: Response | None = None
+        """A reliable response that the features have in hand."""
+        self.agreed = False
+        """Whether an exchange is complete, on both legs and reliably: there is a session to change."""
+        self.changed = False
+        """Whether it has been changed since the first answer."""
+        self.offer: tuple[bytes, bytes] | None = None
+        """The callee's offer as it came and as the caller got it, while the answer is awaited in a PRACK."""
+        self.said: tuple[tuple[bytes, bytes], tuple[bytes, bytes]] | None = None
+        """Of the complete exchange the caller's description and ours to it; the callee's and ours to it."""
+        self.described: Response | None = None
+        """The callee's newest response with a description."""
+        self.updates = False
+        """Whether the callee takes UPDATE here."""
+        self.refused: tuple[RAck, Told] | None = None
+        """What a PRACK named whose offer was refused: it may come again without one (RFC 6337 §2.3)."""

@@ -1,0 +1,396 @@
+"""The early dialogs of a call that is not answered (RFC 3261 §12.1, RFC 3262): one per branch that the callee's side forked to.
+
+Each has its image on the caller's side under a To tag of its own: a phone takes the first description of a dialog as the
+answer and ignores others in it (RFC 3261 §13.2.1), so early media of two phones and the answer of a third need three.
+
+Reliability is each leg's own. Where both legs have it, the caller's PRACK goes on as ours to the callee, with what stands in
+it; where the caller does not know it, we acknowledge what the callee sends; where the caller insists, we repeat what the
+callee only said once.
+
+A call that needs none of this, one early dialog and nothing reliable, does not come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from b2bua.dialog.dialog import Dialog
+from b2bua.dialog.reliable_provisional import Order, demands, supports
+from b2bua.feature_server.branch import Branch
+from b2bua.feature_server.contract import NEVER
+from b2bua.feature_server.early_offer import EarlyOffer
+from b2bua.feature_server.early_request import send_early
+from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.reliable_answers import ReliableAnswers, Told
+from b2bua.sip.errors import SipError
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.rack import RAck, rack_of
+from b2bua.sip.rseq import rseq_of
+from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.server import ServerTransaction
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
+    from b2bua.feature_server.leg import Leg
+    from b2bua.feature_server.setup import Setup
+
+MOST: Final = 64
+"""Early dialogs of one call: more than Max-Breadth lets a request be forked to (RFC 5393 §5.3.3.1)."""
+
+
+class EarlyDialogs:
+    """All of one call; known to both its legs until the caller has its final response and nothing is left to acknowledge."""
+
+    def __init__(self, setup: Setup, call: Call, invite: Request) -> None:
+        off = call.environment.reliable == NEVER
+        self.selected: Branch | None = None
+        """The one that was answered."""
+        self._setup = setup
+        self._call = call
+        self._invite = invite
+        self._supports = not off and supports(invite)
+        self._demands = not off and demands(invite)
+        self._branches: dict[str, Branch] = {}
+        """By the callee's tag."""
+        self._offer: EarlyOffer | None = None
+        self._resume: Callable[[], None] | None = None
+        """What to do with the 2xx that is held back."""
+        self._finished = False
+        if call.callee.dialog.remote_tag:  # what came before there was any need of us
+            self._branches[call.callee.dialog.remote_tag] = Branch(call.callee.dialog, call.caller.dialog)
+        call.caller.early = call.callee.early = self
+
+    # -- which one ---------------------------------------------------------------------------------------------
+
+    def dialog_of(self, leg: Leg, request: Request) -> Dialog | None:
+        """The dialog of a request from the party of `leg`."""
+        branch = self._asked(leg, request)
+        return None if branch is None else self._side(branch, leg)
+
+    def across(self, leg: Leg, request: Request) -> Dialog | None:
+        """Where a request from the party of `leg` goes on: the same branch on the other side."""
+        branch = self._asked(leg, request)
+        return None if branch is None else self._side(branch, leg.other)
+
+    def _side(self, branch: Branch, leg: Leg) -> Dialog:
+        return branch.caller if leg is self._call.caller else branch.callee
+
+    def _asked(self, leg: Leg, request: Request) -> Branch | None:
+        ours, theirs = request.to.tag, request.from_.tag
+        if self.selected is not None:
+            branches = [self.selected]  # the others ended with the 2xx
+        else:
+            branches = list(self._branches.values())
+        for branch in branches:
+            dialog = self._side(branch, leg)
+            if dialog.local_tag == ours and dialog.remote_tag in ("", theirs):
+                return branch
+        return None
+
+    def _answering(self, response: Response) -> Branch | None:
+        """The branch of a response, made if it is new; None for one too many."""
+        tag, known = response.to.tag, self._branches.get(response.to.tag)
+        if known is not None:
+            return known
+        caller, callee = self._call.caller, self._call.callee
+        if not tag:  # RFC 2543: no dialog
+            return next(iter(self._branches.values()), None) or Branch(callee.dialog, caller.dialog)
+        branch = self._branches.pop("", None)  # in which a feature spoke first
+        if branch is None and not self._branches:
+            branch = Branch(callee.dialog, caller.dialog)
+        elif branch is None and len(self._branches) < MOST:
+            ours = self._call.environment.layer.identifiers.tag()
+            branch = Branch(
+                callee.dialog.sibling(callee.dialog.local_tag, -1), caller.dialog.sibling(ours, self._invite.cseq)
+            )
+            self._call.leg_forked(caller, branch.caller.key)
+        if branch is None:
+            return None
+        branch.callee.remote_tag = tag
+        if response.has("Contact"):
+            branch.callee.establish(response)
+        self._branches[tag] = branch
+        return branch
+
+    # -- the callee's responses --------------------------------------------------------------------------------
+
+    def progressed(self, response: Response) -> None:
+        """A provisional response above 100."""
+        branch = self._answering(response)
+        if branch is None:
+            return
+        if response.has("Allow"):
+            branch.updates = "UPDATE" in response.elements("Allow")
+        rseq = rseq_of(response)
+        if rseq:
+            order = branch.received.take(rseq)
+            if order is Order.REPEATED and branch.kept is not None:
+                # A feature keeps it, or still thinks about it: the callee need not repeat it.
+                kept, branch.kept = branch.kept, None
+                self._acknowledge(branch, kept)
+            if order is not Order.NEXT:
+                return
+            branch.kept = response
+        call = self._call
+        call.run_hooks("response_received", call.callee, response, partial(self._pass, branch), self._setup.failed)
+
+    def _pass(self, branch: Branch, response: Response | Request) -> None:
+        """Tell the caller, in the way that it understands."""
+        assert isinstance(response, Response)
+        call, setup = self._call, self._setup
+        if call.exchange is not setup:
+            return
+        source, branch.kept = branch.kept, None
+        through = source is not None and self._supports
+        if source is not None and not through:
+            self._acknowledge(branch, source)
+        body = call.caller.render(response, b"" if branch.agreed else setup.offer())
+        if self._demands and not through and not setup.offered:
+            body = b""  # sent reliably it would be an offer, to be answered in the PRACK: the callee did not mean that
+        if body and is_sdp(response):
+            branch.described = response
+            if through and not branch.agreed:
+                self._described(branch, response, body)
+        call.enter("early")
+        self._tell(branch, response.status, response, body, source if through else None)
+
+    def _described(self, branch: Branch, response: Response, body: bytes) -> None:
+        """A description that both sides hear reliably: the answer, or where the INVITE had no offer, that."""
+        if self._setup.offered:
+            self.complete(branch, (self._setup.theirs, body), (response.body, self._setup.ours))
+        else:
+            branch.offer = response.body, body
+
+    def complete(self, branch: Branch, caller: tuple[bytes, bytes], callee: tuple[bytes, bytes]) -> None:
+        """An exchange is complete on both legs; each pair is (theirs, ours)."""
+        if all((*caller, *callee)):
+            branch.changed, branch.agreed = branch.agreed, True
+            branch.offer = None
+            branch.said = caller, callee
+            self._call.caller.descriptions.completed(*caller)
+            self._call.callee.descriptions.completed(*callee)
+
+    def tell(self, status: int, source: Message | None, body: bytes, reason: str, *headers: tuple[str, str]) -> None:
+        """A provisional response of a feature's own to the caller."""
+        branch = next(iter(self._branches.values()), None)
+        if branch is None:
+            branch = self._branches[""] = Branch(self._call.callee.dialog, self._call.caller.dialog)
+        self._tell(branch, status, source, body, None, reason, *headers)
+
+    def _tell(
+        self, branch: Branch, status: int, source: Message | None, body: bytes, acknowledges: Response | None,
+        reason: str = "", *headers: tuple[str, str],
+    ) -> None:  # fmt: skip
+        caller = self._call.caller
+        transaction = caller.usage.server
+        if transaction is None or transaction.request is None:
+            return
+        response = caller.response(transaction.request, status, source, body, reason, branch.caller)
+        response.extend(headers)
+        if acknowledges is None and not self._demands:
+            caller.usage.respond(response)
+            return
+        if branch.answers is None:
+            branch.answers = ReliableAnswers(self._call.environment, transaction, self._given_up)
+        described = bool(body) and source is not None and is_sdp(source)
+        branch.answers.send(Told(response, described, acknowledges))
+
+    def _given_up(self) -> None:
+        """RFC 3262 §3: 64·T1 without a PRACK, 5xx to the INVITE."""
+        call = self._call
+        call.caller.respond(500, None, reason="No PRACK")
+        call.finish("failed", ("Reason", 'SIP;cause=408;text="No PRACK"'))
+
+    # -- PRACK -------------------------------------------------------------------------------------------------
+
+    def prack(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+        """From a party; SipError 481 when it acknowledges nothing."""
+        rack = rack_of(request)
+        branch = self._asked(leg, request) if leg is self._call.caller else None
+        told = self._named(branch, rack) if branch is not None else None
+        if branch is None or told is None:
+            raise SipError(481)
+        if request.body and is_sdp(request) and branch.offer is None and self._call.exchange is self._setup:
+            branch.refused = rack, told  # unless it is accepted
+            self._offered(branch, leg, transaction, request, told.source)
+        else:
+            branch.refused = None
+            leg.answer(transaction, request, 200)
+            if told.source is not None and self._call.stands():
+                self._pass_prack(branch, leg, request, told.source)
+        self._go_on()
+
+    def _named(self, branch: Branch, rack: RAck) -> Told | None:
+        """What a PRACK names."""
+        if branch.refused is not None and branch.refused[0] == rack:
+            return branch.refused[1]
+        return branch.answers.acknowledged(rack, self._invite.cseq) if branch.answers is not None else None
+
+    def _pass_prack(self, branch: Branch, leg: Leg, request: Request, source: Response) -> None:
+        """The caller's PRACK as ours to the callee; an answer in it has a feature's look before."""
+        if not request.body:
+            self._acknowledge(branch, source, request)
+            return
+
+        def forward(prack: Request | Response) -> None:
+            assert isinstance(prack, Request)
+            offer = branch.offer
+            body = self._call.callee.render(prack, offer[0] if offer is not None else b"")
+            if offer is not None and is_sdp(prack):
+                self.complete(branch, (prack.body, offer[1]), (offer[0], body))
+            self._acknowledge(branch, source, prack, body)
+            self._go_on()
+
+        self._call.run_hooks("request_received", leg, request, forward, self._setup.failed)
+
+    def _acknowledge(self, branch: Branch, source: Response, prack: Request | None = None, body: bytes = b"") -> None:
+        """Our PRACK to the callee: the caller's, or one of our own. What becomes of it is the callee's care: without it the
+        callee ends the call (§3)."""
+        if not self._call.callee.ended:
+            rack = RAck(rseq_of(source), source.cseq, "INVITE")
+            send_early(self._call.callee, branch.callee, "PRACK", prack, body, _NOBODY, ("RAck", str(rack)))
+
+    # -- offers before the answer ------------------------------------------------------------------------------
+
+    def update(self, leg: Leg, transaction: ServerTransaction, request: Request) -> bool:
+        """An UPDATE with an offer; SipError 491 where it crosses an offer to this party (RFC 3311 §5.2). False when it cannot
+        be passed on now: an offer of this party is open, there is no session yet, the other party takes no UPDATE."""
+        branch = self._asked(leg, request)
+        if branch is None:
+            raise SipError(481)
+        if self._offer is not None:
+            if self._offer.leg is leg:
+                return False
+            raise SipError(491)
+        towards_leg = branch.offer is not None if leg is self._call.caller else self._setup.offered
+        if not branch.agreed and towards_leg:
+            raise SipError(491)
+        if not branch.agreed or not self._takes_update(leg.other, branch):
+            return False
+        self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, None))
+        return True
+
+    def _takes_update(self, leg: Leg, branch: Branch) -> bool:
+        return branch.updates if leg is self._call.callee else "UPDATE" in self._invite.elements("Allow")
+
+    def _offered(
+        self, branch: Branch, leg: Leg, transaction: ServerTransaction, request: Request, source: Response | None
+    ) -> None:
+        """An offer in a PRACK: on in ours, or where there is none to send, in an UPDATE. A callee that can hear neither says
+        no through us."""
+        possible = source is not None or (branch.agreed and self._takes_update(leg.other, branch))
+        if self._offer is None and possible:
+            self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, source))
+            return
+        leg.answer(transaction, request, 488)  # it may come again without
+
+    def _begin(self, offer: EarlyOffer) -> None:
+        self._offer = offer
+        offer.start()
+
+    def send_offer(self, offer: EarlyOffer, request: Request, body: bytes) -> None:
+        """From an early offer: it goes to the other party."""
+        far = offer.leg.other
+        source, dialog = offer.acknowledges, self._side(offer.branch, far)
+        if source is None:
+            send_early(far, dialog, "UPDATE", request, body, offer)
+        else:
+            rack = RAck(rseq_of(source), source.cseq, "INVITE")
+            send_early(far, dialog, "PRACK", request, body, offer, ("RAck", str(rack)))
+
+    def target_refreshed(self, branch: Branch, leg: Leg, message: Message) -> None:
+        """An UPDATE that was accepted moves its sender's target, its 2xx the other's (RFC 3311 §5.1, §5.2)."""
+        self._side(branch, leg).refresh_target(message)
+
+    def offer_ended(self, offer: EarlyOffer, status: int) -> None:
+        """From an early offer: it has its answer."""
+        if status < 300:
+            offer.branch.refused = None
+        if self._offer is offer:
+            self._offer = None
+            self._go_on()
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def select(self, response: Response) -> None:
+        """The callee's 2xx: its branch is the call."""
+        branch = self._answering(response)
+        if branch is None:  # one of very many; its dialogs are as good as any
+            branch = Branch(self._call.callee.dialog, self._call.caller.dialog)
+        self.selected = branch
+        for leg in (self._call.caller, self._call.callee):
+            leg.dialog = leg.usage.dialog = self._side(branch, leg)
+        if branch.said is not None:
+            self._call.caller.descriptions.completed(*branch.said[0])
+            self._call.callee.descriptions.completed(*branch.said[1])
+
+    @property
+    def agreed(self) -> bool:
+        """Whether the descriptions are settled in the dialog that was answered."""
+        return self.selected is not None and self.selected.agreed
+
+    def holds_back(self, resume: Callable[[], None]) -> bool:
+        """Whether the 2xx to the caller has to wait: for the PRACK of a description (§5), or an offer's answer. `resume`
+        then."""
+        branch = self.selected
+        described = branch is not None and branch.answers is not None and not branch.answers.undescribed
+        if not described and self._offer is None:
+            return False
+        self._resume = resume
+        return True
+
+    def last_word(self, response: Response) -> Response:
+        """The 2xx as the caller is to hear it: with the answer that came before, which the callee need not repeat where it
+        was reliable, and of which the caller cannot be sure; without a first answer that is out of date."""
+        branch = self.selected
+        if branch is None or (branch.agreed and not branch.changed):
+            return response
+        described = branch.described
+        if branch.agreed:
+            return _with_body(response, b"", "") if response.body else response
+        if response.body or described is None:
+            return response
+        return _with_body(response, described.body, described.get("Content-Type") or "")
+
+    def _go_on(self) -> None:
+        resume, self._resume = self._resume, None
+        if resume is not None:
+            resume()
+        self._let_go()
+
+    def final(self) -> None:
+        """The caller has its final response, or the call is over: nothing is repeated any more."""
+        self._finished = True
+        self._resume = None
+        for branch in self._branches.values():
+            if branch.answers is not None:
+                branch.answers.final()
+        offer, self._offer = self._offer, None
+        if offer is not None:
+            offer.abandoned()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Once nothing is left to acknowledge the legs do without us."""
+        if self._finished and all(branch.answers is None or branch.answers.over for branch in self._branches.values()):
+            for leg in (self._call.caller, self._call.callee):
+                leg.early = None
+
+
+def _with_body(response: Response, body: bytes, content_type: str) -> Response:
+    copy = response.copy()
+    copy.set_body(body, content_type)
+    return copy
+
+
+class _Nobody:
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        return
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        return
+
+
+_NOBODY: Final = _Nobody()
