@@ -131,10 +131,10 @@ class ReliableSender:
         self.wake = min(now + self._interval, self._limit)
         return self._fire(Event.DUE)
 
-    def final(self) -> None:
-        """The INVITE has its final response."""
+    def final(self) -> Action:
+        """The INVITE has its final response: nothing is to be done, but that nothing is repeated any more."""
         self.wake = inf
-        self._fire(Event.FINAL)
+        return self._fire(Event.FINAL)
 
     def _fire(self, event: Event) -> Action:
         transition = TABLE.get((self.state, event))

@@ -53,8 +53,7 @@ def happen(sender: ReliableSender, event: Event) -> Action:
     if event is Event.ACKNOWLEDGED:
         return sender.acknowledged()
     if event is Event.FINAL:
-        sender.final()
-        return Action.NOTHING
+        return sender.final()
     return sender.due(NOW + 1 if event is Event.DUE else NOW + 32)
 
 

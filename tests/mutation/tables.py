@@ -100,6 +100,12 @@ def _changed(value: Any, known: list[Any]) -> Iterator[Any]:
                 yield value._replace(**{name: field})  # type: ignore[attr-defined]
 
 
+def _reliable() -> tuple[Hashable, ...]:
+    from b2bua.dialog.reliable_provisional import IGNORED
+
+    return tuple(sorted(IGNORED))
+
+
 def _session_timer() -> tuple[Hashable, ...]:
     from b2bua.dialog.session_timer import IGNORED
 
@@ -117,6 +123,7 @@ LEG: Final = "tests/feature_server/test_leg_session.py"
 
 TABLES: Final = (
     Table("b2bua.dialog.session_timer", "TABLE", ("tests/dialog/test_session_timer.py",), keys=_session_timer()),
+    Table("b2bua.dialog.reliable_provisional", "TABLE", ("tests/dialog/test_reliable_provisional.py",), keys=_reliable()),
     Table("b2bua.dialog.offer_answer", "ANSWERS", ("tests/dialog/test_offer_answer.py",)),
     Table("b2bua.dialog.offer_answer", "OFFERS", ("tests/dialog/test_offer_answer.py",), ("recvonly", "inactive")),
     Table("b2bua.dialog.session_terms", "REFRESHERS", ("tests/dialog/test_session_terms.py",)),
@@ -145,8 +152,11 @@ TABLES: Final = (
     Table(f"{CM}.carried", "_OF_ONE_LEG", ("tests/feature_server/test_carried.py",), HEADERS),
     Table(f"{CM}.b2bua", "SUPPORTED", ("tests/feature_server/test_b2bua.py",), ("100rel", "path")),
     Table("plugins.communication_manager.lamps", "_STATES", ("tests/plugins/test_lamps.py",)),
+    Table("plugins.communication_manager.hold", "_OFFERING", ("tests/plugins/test_hold.py",), ("BYE", "INFO", "MESSAGE")),
+    Table("plugins.communication_manager.hold", "_ANSWERING", ("tests/plugins/test_hold.py",), ("BYE", "INFO", "MESSAGE")),
     Table("b2bua.phone.call", "ENDING", ("tests/phone/test_call_hold.py",), REFUSALS),
     # What the call itself does not know it refuses, too.
     Table("b2bua.phone.phone", "IN_DIALOG", ("tests/phone/test_call_hold.py",)),
+    Table("b2bua.phone.subscription", "GONE", ("tests/phone/test_subscription.py",), REFUSALS),
     Table("b2bua.phone.subscription", "RESUBSCRIBE", ("tests/phone/test_subscription.py",)),
 )

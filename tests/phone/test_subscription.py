@@ -1,6 +1,7 @@
 import pytest
 
 from b2bua.sip.dialog_info import CONTENT_TYPE, DialogInfo, DialogState
+from b2bua.sip.reason import REASON
 from tests.phone.scripted_peer import ROUTE, Scene
 
 WATCHED = "sip:6002@example.com"
@@ -191,3 +192,28 @@ def test_a_refresh_that_fails_otherwise_leaves_it_standing_and_is_tried_again(sc
     scene.reply(again, status)
     assert not lamp.active
     assert lamp.reason == str(status)
+
+
+ENDING = {404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604}
+
+
+@pytest.mark.parametrize("status", sorted(set(range(300, 700)) & set(REASON) - {401, 407}))
+def test_which_refusals_of_a_refresh_end_it(scene, status):
+    """RFC 6665 §4.1.2.2, RFC 5057 §5: these at once (a 481 with a subscription anew in its place), others not at the first."""
+    lamp = watching(scene)
+    scene.advance(3561)
+    refresh = scene.one("SUBSCRIBE")
+    scene.reply(refresh, status)
+    if status == 481:
+        assert scene.one("SUBSCRIBE").call_id != refresh.call_id
+    else:
+        assert lamp.active is (status not in ENDING)
+
+
+def test_an_end_that_the_notifier_does_not_know_is_an_end(scene):
+    lamp = watching(scene)
+    lamp.unsubscribe()
+    scene.reply(scene.one("SUBSCRIBE"), 481)
+    assert not lamp.active
+    scene.advance(60)
+    assert scene.take() == []

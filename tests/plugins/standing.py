@@ -63,8 +63,8 @@ def with_body(method: str, body: bytes, content_type: str = "application/sdp") -
     return made
 
 
-def answer_with(status: int, body: bytes) -> Response:
-    made = reply(request("INVITE"), status)
+def answer_with(status: int, body: bytes, method: str = "INVITE") -> Response:
+    made = reply(request(method), status)
     if body:
         made.append("Content-Type", "application/sdp")
     made.body = body

@@ -190,3 +190,33 @@ def test_nothing_is_kept_after_the_call(world: World) -> None:
     world.offer(world.a, description("sendonly"))
     world.hold.call_ended(world.call.call)
     assert world.hold._before == {} and world.hold._offers == {}
+
+
+@pytest.mark.parametrize(("method", "counts"), [("INVITE", True), ("UPDATE", True), ("PRACK", True), ("BYE", False),
+                                                ("INFO", False), ("MESSAGE", False), ("ACK", False)])  # fmt: skip
+def test_which_requests_offer(world: World, method: str, counts: bool) -> None:
+    """RFC 3264 §4, RFC 3262 §5, RFC 3311: who is offered nothing answers nothing, and a BYE with a body is no hold."""
+    request = with_body(method, description("sendonly"))
+    assert world.hold.request_received(world.call.call, world.a, request) is request
+    assert world.a.holding is counts
+    world.answer(world.b, description("recvonly"))
+    world.end(world.a)
+    assert world.a.holding is counts
+
+
+@pytest.mark.parametrize(("method", "counts"), [("ACK", True), ("PRACK", True), ("BYE", False), ("INFO", False),
+                                                ("MESSAGE", False)])  # fmt: skip
+def test_which_requests_answer(world: World, method: str, counts: bool) -> None:
+    """The other party has offered in its 2xx or reliable 1xx; this one does not want media."""
+    world.offer(world.a, b"")
+    world.answer(world.b, description("sendrecv"))
+    world.hold.request_received(world.call.call, world.a, with_body(method, description("inactive")))
+    assert world.a.holding is counts
+
+
+@pytest.mark.parametrize(("method", "counts"), [("INVITE", True), ("UPDATE", True), ("PRACK", True), ("BYE", False),
+                                                ("INFO", False), ("MESSAGE", False)])  # fmt: skip
+def test_whose_answers_count(world: World, method: str, counts: bool) -> None:
+    world.offer(world.a, description("sendrecv"))
+    world.hold.response_received(world.call.call, world.b, answer_with(200, description("sendonly"), method))
+    assert world.b.holding is counts
