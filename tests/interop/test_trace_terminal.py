@@ -156,8 +156,10 @@ def test_a_server_is_restarted_under_the_view(stack: ExitStack, tmp_path: Path) 
     printed = tmp_path / "printed"
     with printed.open("wb") as file:
         plain = subprocess.Popen(
-            command("trace", "--url", url(server)), env=environment(), stdin=subprocess.DEVNULL, stdout=file, stderr=file
-        )
+            command("trace", "--url", url(server)), env=environment(), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+            # Whoever runs the tests in the background of a shell has them ignore it, and what they start as well.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
     stack.callback(plain.kill)
     terminal.until("live", "OPTIONS")
     server.kill()
