@@ -109,6 +109,8 @@ class Leg:
         assert self.update is not None
         if status < 200:
             return
+        if status == 408:
+            status = 504  # nobody answered in time; 408 is not for what is no INVITE (RFC 4320 §4.2, RFC 3311 §5.2)
         (transaction, request), self.update = self.update, None
         response = self.response(request, status, source, body, reason)
         for name, value in headers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.setup import Setup
@@ -10,10 +10,16 @@ from b2bua.sip import sdp
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import TIMEOUT
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
+
+
+PATIENCE: Final = TIMEOUT - 4.0
+"""Seconds that the other party has to answer an offer in UPDATE: who sent it waits for 64·T1 and not longer, so an answer
+after that would reach nobody (RFC 4320 §4)."""
 
 
 def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
@@ -42,8 +48,15 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
     if call.exchange is not None:
         call.environment.observer.glare("refused")
         raise SipError(491)
-    leg.update = transaction, request
+    leg.update = pending = transaction, request
+
+    def unanswered() -> None:
+        if leg.update is pending and call.exchange is not None:
+            call.exchange.refused(leg.other, 408, None)
+
     call.begin(leg, request)
+    if leg.update is pending:
+        call.environment.layer.timers.start(PATIENCE, unanswered)
 
 
 def _before_the_answer(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:

@@ -182,3 +182,24 @@ def test_headers_that_cannot_be_read_are_400(make_scene: MakeScene, line: str) -
     refused = called(a.phone, b.phone.aor, SUPPORTED, line)
     a.phone >> refused.ack(a.phone << "400 INVITE")
     hang_up(a, b)
+
+
+@pytest.mark.parametrize("updater_is_caller", [True, False])
+def test_update_that_the_other_party_never_answers_is_answered_in_time(make_scene: MakeScene, updater_is_caller: bool) -> None:
+    """504 while the sender still waits, then the call ends as after a re-INVITE without an answer; nothing is left."""
+    scene = make_scene(limits=LIMITS)
+    calls = timed_call(scene, refreshes_itself(), refreshed_by_phone())
+    call, far = calls if updater_is_caller else calls[::-1]
+    scene.advance(2)
+    call.phone >> call.request("UPDATE", call.sdp("sendonly"))
+    arrived = far.phone << "INVITE a=sendonly"
+    scene.advance(27.9)
+    call.phone.hears_nothing()
+    scene.advance(0.3)
+    call.phone << "504 UPDATE"
+    is_gone(call)
+    is_gone(far)
+    far.phone >> far.answer(arrived, 487)
+    far.phone << "ACK"
+    scene.advance(70)
+    assert not any(scene.server.leaks().values())
