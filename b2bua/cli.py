@@ -80,7 +80,13 @@ def commands() -> None:
 @commands.command()
 @_CONFIG
 @_DOMAIN
-@click.option("--listen", multiple=True, metavar="udp|tcp:HOST:PORT[/ADVERTISED]", help="A listener; repeatable.")
+@click.option(
+    "--listen", multiple=True, metavar="TRANSPORT:HOST:PORT[/ADVERTISED]",
+    help="A listener by udp, tcp, tls, ws or wss; repeatable.",
+)  # fmt: skip
+@click.option("--tls-cert", metavar="FILE", help="Certificate of tls and wss listeners, PEM; SIGHUP reads it again.")
+@click.option("--tls-key", metavar="FILE", help="Its private key, PEM. [in the certificate's file]")
+@click.option("--tls-ca", metavar="FILE", help="Trusted authorities, PEM: clients of tls listeners are asked for a certificate.")
 @click.option("--http", metavar="HOST:PORT", help="Metrics, health, API. [127.0.0.1:8080]")
 @click.option("--users", metavar="FILE", help="Lines user,password, or an htdigest file; only HA1s are kept.")
 @_STORE

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_ori
 import msgspec
 
 from b2bua.config_addresses import (
-    SUPPORTED_TRANSPORTS,
+    SECURE_TRANSPORTS,
     Link,
     Listen,
     check_link,
@@ -58,6 +58,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The SIP domain served; also the digest realm."""
     listen: tuple[Listen, ...] = (Listen("udp", "0.0.0.0", 5060), Listen("tcp", "0.0.0.0", 5060))
     """Where SIP is heard: `TRANSPORT:HOST:PORT[/ADVERTISED]`, several allowed."""
+    tls_cert: Path | None = None
+    """The certificate of `tls` and `wss` listeners in PEM, those between it and the root behind it."""
+    tls_key: Path | None = None
+    """Its private key in PEM, without a passphrase; not set: in the file of `tls_cert`."""
+    tls_ca: Path | None = None
+    """Trusted authorities in PEM: clients of `tls` listeners are asked for a certificate, and phones that we call need one."""
     http: tuple[str, int] = ("127.0.0.1", 8080)
     """Where metrics, health and trace are served."""
     users: Path | None = None
@@ -83,9 +89,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     strict_digest_uri: bool = False
     """Whether the digest's `uri` must equal the Request-URI (RFC 7616 §3.4.6); many phones differ."""
     stream_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 4096
-    """TCP connections that one listener accepts."""
+    """Connections that one listener accepts, by TCP, TLS or WebSocket."""
     stream_idle: Annotated[int, msgspec.Meta(ge=60, le=2**32 - 1)] = 3900
-    """Seconds of silence after which a TCP connection is closed; less than a registration cuts silent phones off."""
+    """Seconds of silence after which a connection is closed; less than a registration cuts silent phones off."""
     keep_alive: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 30
     """Seconds between two OPTIONS to a phone behind NAT, which keep its way in open; 0 = none."""
     digest_algorithms: tuple[str, ...] = (MD5,)
@@ -132,10 +138,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Why the server cannot start with these settings, a line each that begins with a key."""
         if not self.listen:
             yield "listen: at least one listener is needed"
-        for listen in self.listen:
-            if listen.transport not in SUPPORTED_TRANSPORTS:
-                supported = ", ".join(SUPPORTED_TRANSPORTS)
-                yield f"listen: {listen}: {listen.transport} is not supported yet; supported: {supported}"
+        secure = [listen for listen in self.listen if listen.transport in SECURE_TRANSPORTS]
+        if secure and self.tls_cert is None:
+            yield f"listen: {secure[0]} needs a certificate: tls_cert is not set"
+        for key in ("tls_key", "tls_ca"):
+            if self.tls_cert is None and getattr(self, key) is not None:
+                yield f"{key}: without tls_cert it means nothing"
         listeners = [*self.listen, *(link.listen for link in self.links)]
         bound = [(listen.transport, listen.host, listen.port) for listen in listeners if listen.port]
         for address in dict.fromkeys(bound):
@@ -144,7 +152,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 yield f"{key}: {Listen(*address)} stands there twice"
         for number, one in enumerate(listeners):
             for other in listeners[number + 1 :]:
-                if one.host != other.host and one.overlaps(other):
+                if (one.transport, one.host) != (other.transport, other.host) and one.overlaps(other):
                     yield f"{'listen' if other in self.listen else 'links'}: {other} overlaps with {one}"
         names = [link.name for link in self.links]
         for name in dict.fromkeys(names):
@@ -396,6 +404,9 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "listen": (tuple[str, ...], _listeners),
     "http": (str, parse_address),
     "users": (str, _path),
+    "tls_cert": (str, _path),
+    "tls_key": (str, _path),
+    "tls_ca": (str, _path),
     "aliases": (tuple[str, ...], _aliases),
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 KNOWN_TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
-SUPPORTED_TRANSPORTS: Final = ("udp", "tcp")
-"""What a listener can be opened for today; the others are understood and refused by `Settings.check`."""
-
+SECURE_TRANSPORTS: Final = ("tls", "wss")
+"""Those that need a certificate."""
 LINK_TRANSPORTS: Final = ("udp", "tcp")
 """What a feature server can be linked by."""
 TRUSTED_NETWORKS: Final = tuple(
@@ -38,8 +37,9 @@ class Listen:
     """What peers are told instead; its port is the listener's unless given (0 = the port that was bound)."""
 
     def overlaps(self, other: Listen) -> bool:
-        """Whether only one of the two can be opened: the same address, or a wildcard of its family, with one port."""
-        if (self.transport, self.port) != (other.transport, other.port) or not self.port:
+        """Whether only one of the two can be opened: the same address, or a wildcard of its family, with one port. All but
+        UDP share the ports of TCP."""
+        if (self.transport == "udp") != (other.transport == "udp") or self.port != other.port or not self.port:
             return False
         families = {":" in self.host, ":" in other.host}
         return self.host == other.host or (len(families) == 1 and bool({self.host, other.host} & {"0.0.0.0", "::"}))

@@ -1,4 +1,4 @@
-"""What can be checked of a server's settings without starting it: files, features, and everybody's HA1s."""
+"""What can be checked of a server's settings without starting it: files, certificates, features, and everybody's HA1s."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from b2bua.store.file_users import check_ha1s, read_file_users
 from b2bua.store.interface import StoreError
 from b2bua.store.opening import peek_users
 from b2bua.store.records import User
+from b2bua.transport.tls import Files, TlsFileError, load
 
 
 def problems(settings: Settings, wrong: Collection[str] = ()) -> Iterator[str]:
@@ -23,7 +24,7 @@ def problems(settings: Settings, wrong: Collection[str] = ()) -> Iterator[str]:
         if not set(keys) & set(wrong):
             try:
                 step(settings)
-            except LoadError as error:
+            except (LoadError, TlsFileError) as error:
                 yield f"{error.key}: {error}"
             except StoreError as error:
                 yield str(error)
@@ -51,9 +52,15 @@ def _check_users(settings: Settings) -> None:
     check_ha1s(users.values(), offer)
 
 
+def _check_certificates(settings: Settings) -> None:
+    if settings.tls_cert is not None:
+        load(Files(settings.tls_cert, settings.tls_key, settings.tls_ca))
+
+
 _STEPS: Final[dict[Callable[[Settings], None], tuple[str, ...]]] = {
     _check_features: ("feature_server", "features", "feature_directory"),
     _check_server: ("feature_server",),
+    _check_certificates: ("tls_cert", "tls_key", "tls_ca"),
     _check_users: ("users", "store", "domain", "digest_algorithms", "user_digest_algorithms"),
 }
 """What is checked, and the settings that it stands on."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 import msgspec
 
 from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, Settings
-from b2bua.config_addresses import SUPPORTED_TRANSPORTS, host_port_text
+from b2bua.config_addresses import KNOWN_TRANSPORTS, host_port_text
 from b2bua.sip.digest_algorithms import STRENGTH
 from b2bua.store.opening import without_password
 
@@ -22,7 +22,7 @@ AT_RUN_TIME: Final = frozenset(
     (
         "users", "features", "feature_directory", "challenge", "challenge_reinvite", "strict_digest_uri", "digest_algorithms",
         "user_digest_algorithms", "registration_expires_min", "registration_expires_max", "registration_expires_default",
-        "watchers",
+        "watchers", "tls_cert", "tls_key", "tls_ca",
     )
 )  # fmt: skip
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
@@ -35,9 +35,12 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "domain": "a host name",
         "aliases": "host names, IP addresses",
-        "listen": f"one or more; transports: {', '.join(f'`{name}`' for name in SUPPORTED_TRANSPORTS)}",
+        "listen": f"one or more; transports: {', '.join(f'`{name}`' for name in KNOWN_TRANSPORTS)}",
         "http": "`HOST:PORT`, HOST an IP address or `localhost`",
         "users": "a file",
+        "tls_cert": "a file",
+        "tls_key": "a file",
+        "tls_ca": "a file",
         "store": "`memory:`, `sqlite:PATH`",
         "digest_algorithms": f"one or more of {_ALGORITHMS}",
         "user_digest_algorithms": "user = list as above",

@@ -61,11 +61,13 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
+from b2bua.transport.kinds import KINDS
 from b2bua.transport.link import AcceptingLink, UdpLink
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from b2bua.transport.stream import Limits
 from b2bua.transport.tcp import TcpListener
+from b2bua.transport.tls import Files, Tls, TlsFileError, load
 from b2bua.transport.udp import UdpListener
 
 POLL_SECONDS: Final = 1.0
@@ -93,6 +95,7 @@ class Server:
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
         self.store: Store = open_store(settings.store, settings.domain, reactor.callFromThread)
         self.listeners = ListenerSet(time.monotonic, log.info)
+        self._tls = _tls(settings)
         self._file_users = FileUsers(self.store, settings.domain)
         self.loop_lag = LoopLag(self.observer, self.timers.now)
 
@@ -209,11 +212,16 @@ class Server:
 
     def _follow(self, settings: Settings) -> None:
         """Go on with these settings. What can fail comes first, so that a failure leaves everything as it was."""
+        tls = _tls(settings)
+        if tls is None and self._tls is not None:
+            raise ConfigError("tls_cert: the listeners over TLS need it until a restart")
         features, policy, offer = self._load_features(settings), _policy(settings), _offer(settings)
         users = None if settings.users is None else self._file_users.read(settings.users, offer)
         check_ha1s(self.store.users() if users is None else self._file_users.after(users), offer)
         if users is not None:
             self._file_users.take(users)
+        if self._tls is not None and tls is not None:
+            self._tls.credentials = tls.credentials
         self._authenticator.follow(policy, offer, settings.strict_digest_uri)
         self._registrar.follow(_limits(settings))
         self.notifier.follow(settings.watchers)
@@ -269,11 +277,14 @@ class Server:
     def _listen(self, listen: Listen) -> None:
         settings = self.settings
         listener: UdpListener | TcpListener
-        if listen.transport == "tcp":
-            limits = Limits(settings.stream_connections, idle=settings.stream_idle)
-            listener = TcpListener(_Streams(self), self.recorder, self.observer, listen.advertised, limits)
-        else:
+        if listen.transport == "udp":
             listener = UdpListener(self._received, self.recorder, self.observer, listen.advertised)
+        else:
+            kind = KINDS[listen.transport]
+            listener = TcpListener(
+                _Streams(self), self.recorder, self.observer, listen.advertised,
+                Limits(settings.stream_connections, idle=settings.stream_idle), None, kind, self._tls if kind.secure else None,
+            )  # fmt: skip
         try:
             self.listeners.listen(self._reactor, listen.host, listen.port, listener)
         except OSError as error:
@@ -392,6 +403,16 @@ def _limits(settings: Settings) -> ExpiryLimits:
     return ExpiryLimits(
         settings.registration_expires_min, settings.registration_expires_max, settings.registration_expires_default
     )
+
+
+def _tls(settings: Settings) -> Tls | None:
+    """The certificates as the files have them now; ConfigError for a bad one, None where none is set."""
+    if settings.tls_cert is None:
+        return None
+    try:
+        return Tls(load(Files(settings.tls_cert, settings.tls_key, settings.tls_ca)))
+    except TlsFileError as error:
+        raise ConfigError(f"{error.key}: {error}") from None
 
 
 def _policy(settings: Settings) -> ChallengePolicy:

@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_control": set(),
     "cli_store": {"config", "store", "doctor"},
     "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
-    "preflight": {"sip", "config", "feature_server", "store"},
+    "preflight": {"sip", "config", "feature_server", "store", "transport.tls"},
     "cli_config": {"config", "reference", "preflight"},
     "observer": set(),
     "pauses": set(),

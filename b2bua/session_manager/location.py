@@ -10,8 +10,8 @@ from operator import attrgetter
 
 from b2bua.sip.address import Address, parse_address
 from b2bua.sip.errors import MalformedValue
-from b2bua.sip.flow import Flow, Flows, HostPort
-from b2bua.sip.uri import Uri, equivalent, parse_uri
+from b2bua.sip.flow import WEB, Flow, Flows, HostPort
+from b2bua.sip.uri import DEFAULT_PORTS, Uri, equivalent, parse_uri
 from b2bua.transaction.timers import Timer, Timers
 
 
@@ -155,26 +155,29 @@ def way_to(flows: Flows, listener: str, source: HostPort, through_nat: bool, uri
 
     Over UDP that is its Contact, unless it is behind NAT; over a stream the connection that it opened itself (RFC 5626
     §5.3), and a new one to its Contact where that is gone. `transport` in the Contact counts for new ways (RFC 3263 §4.1).
+    Who registered over TLS is reached over TLS, and a WebSocket only by itself: nobody can open one to a browser (RFC 7118 §3).
     """
     host = uri.bare_host
     known = not through_nat and is_address(host)
     transport = listener.partition(":")[0]
+    named = uri.transport
     if transport == "udp":
         if not known:
             return flows.find(listener, source)
-        address = (host, uri.port or 5060)
-        named = _transport(uri)
-        opened = flows.open(named, listener, address) if named not in ("", "udp") else None
-        return opened or flows.find(listener, address)
-    if not known or host == source[0]:
+        opened = None
+        if named not in _NO_NEW_WAY:
+            opened = flows.open(named, listener, (host, uri.port or DEFAULT_PORTS.get(named, 5060)))
+        return opened or flows.find(listener, (host, uri.port or 5060))
+    if not known or host == source[0] or transport in WEB:
         own = flows.find(listener, source)
-        if own is not None or not known:
+        if own is not None or not known or transport in WEB:
             return own
-    return flows.open(_transport(uri) or transport, listener, (host, uri.port or 5060))
+    if transport == "tls" or named in WEB or not named:
+        named = transport
+    return flows.open(named, listener, (host, uri.port or DEFAULT_PORTS.get(named, 5060)))
 
 
-def _transport(uri: Uri) -> str:
-    return (uri.parameter("transport") or "").lower() if uri.parameters else ""
+_NO_NEW_WAY = ("", "udp", *WEB)
 
 
 def behind_nat(contact: Address, via_host: str, via_port: int | None, source: HostPort, reliable: bool = False) -> bool:

@@ -71,7 +71,7 @@ class Registrar:
             raise
         if not request.has("Contact"):
             self._observer.registered("ok")
-            respond(self._listing(request, bindings))
+            respond(self._listing(request, bindings, source))
             return
 
         self._unsaved[user] = bindings
@@ -90,7 +90,7 @@ class Registrar:
             self._observer.registered("ok" if bindings else "removed")
             for binding in bindings:
                 self._learned(user, source, binding.uri)
-            respond(self._listing(request, bindings))
+            respond(self._listing(request, bindings, source))
 
         self._save(user, bindings, saved)
 
@@ -167,7 +167,7 @@ class Registrar:
             raise SipError(423, "", ("Min-Expires", str(self._limits.least)))
         return min(wanted, self._limits.most)
 
-    def _listing(self, request: Request, bindings: Sequence[Binding]) -> Response:
+    def _listing(self, request: Request, bindings: Sequence[Binding], source: Flow) -> Response:
         """200 with every binding, each Contact as it was sent with the seconds it has left, and Date (RFC 3261 §10.3 step 8)."""
         response = response_to(request, 200)
         now = self._wall()
@@ -178,6 +178,9 @@ class Registrar:
         if request.has("Path"):
             for value in request.elements("Path"):
                 response.append("Path", value)
+        if source.reliable and "outbound" in request.elements("Supported") and _names_flow(request):
+            # RFC 5626 §6. Over UDP nothing is promised: its keep-alive would be STUN (§4.4.2).
+            response.append("Require", "outbound")
         return response
 
 
@@ -185,6 +188,12 @@ def _check_order(binding: Binding, request: Request) -> None:
     """A REGISTER that was overtaken changes nothing (RFC 3261 §10.3 step 7)."""
     if binding.call_id == request.call_id and request.cseq <= binding.cseq:
         raise SipError(500, "CSeq Out of Order")
+
+
+def _names_flow(request: Request) -> bool:
+    """Whether a Contact has what makes it one of several flows of an instance."""
+    contacts = [parse_address(value) for value in request.elements("Contact") if value != "*"]
+    return any(contact.parameter("+sip.instance") and _number(contact.parameter("reg-id")) for contact in contacts)
 
 
 def _number(text: str | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from b2bua.sip.message import Message
 from b2bua.sip.uri import host_text
@@ -51,12 +51,18 @@ class Flow(Protocol):
         """Send the same bytes once more: a retransmission."""
 
 
+WEB: Final = ("ws", "wss")
+"""Transports whose connections only the peer opens (RFC 7118 §3)."""
+_URI_TRANSPORTS: Final = {"udp": "", "memory": "", "tcp": ";transport=tcp", "tls": ";transport=tls", "ws": ";transport=ws",
+                          "wss": ";transport=ws"}  # fmt: skip
+"""Transport → the parameter that names it in a URI. Secure WebSocket has no name of its own there (RFC 7118 §5.2, §8.2)."""
+
+
 def own_address(flow: Flow) -> str:
     """Our address towards this peer as it stands in a URI: `192.0.2.1:5060`, on a stream with `;transport=tcp`, or the peer
     would come back over UDP (RFC 3263 §4.1)."""
     host, port = flow.local
-    transport = flow.transport
-    return f"{host_text(host)}:{port}" + ("" if transport in ("udp", "memory") else f";transport={transport}")
+    return f"{host_text(host)}:{port}{_URI_TRANSPORTS[flow.transport]}"
 
 
 class Flows(Protocol):

@@ -58,6 +58,15 @@ class Uri(NamedTuple):
                 return value
         return None
 
+    @property
+    def transport(self) -> str:
+        """The transport that the URI asks for, in lower case; "" where it leaves that open (RFC 3263 §4.1). `sips` wants TLS
+        beneath whatever it names (RFC 3261 §26.2.2, RFC 7118 §5.5)."""
+        named = (self.parameter("transport") or "").lower()
+        if self.scheme != "sips":
+            return named
+        return "wss" if named in ("ws", "wss") else "tls"
+
     def without_parameters(self) -> Uri:
         """The same address without parameters, headers and password: an address of record."""
         return Uri(self.scheme, self.user, self.host, self.port)

@@ -7,12 +7,14 @@ sent. What is sent on a dead flow fails in a turn of its own: never inside `send
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple, Protocol
 
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort
@@ -86,16 +88,35 @@ class Recorder(Protocol):
     def resent(self, flow: Flow, data: bytes) -> None: ...
 
 
+class Framing(Protocol):
+    """The reading end of one connection; `b2bua.sip.framer.Framer` is one."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a message has begun and not ended."""
+
+    def feed(self, data: bytes) -> Sequence[object]:
+        """Take the next bytes; the frames that they complete, in order."""
+
+
 class StreamListener(Protocol):
     """What flows and connections need of their listener."""
 
     name: str
-    transport: str
-    via_transport: str
     limits: Limits
     user: StreamUser
     recorder: Recorder
     observer: Observer
+
+    @property
+    def transport(self) -> str: ...
+
+    @property
+    def via_transport(self) -> str: ...
+
+    @property
+    def secure(self) -> bool:
+        """Whether its connections are TLS: nothing is sent before the handshake is done."""
 
     def seconds(self) -> float: ...
 
@@ -104,6 +125,9 @@ class StreamListener(Protocol):
     def connect(self, flow: StreamFlow) -> None: ...
 
     def later(self, seconds: float, function: Any, *arguments: Any) -> None: ...
+
+    def verified(self, connection: Connection) -> bool:
+        """Whether the peer of a connection that we opened is who it should be; asked once its TLS handshake is done."""
 
     def proven(self, connection: Connection) -> None: ...
 
@@ -202,8 +226,12 @@ class StreamFlow:
         self._listener.user.failed(self)
 
 
+@implementer(IHandshakeListener)
 class Connection(StreamProtocol):
-    """One socket: bytes to frames, frames to the listener's user. A streaming producer, to learn of a slow reader."""
+    """One socket: bytes to frames, frames to the listener's user. A streaming producer, to learn of a slow reader.
+
+    Over TLS its transport is Twisted's wrapper, which has the socket below it.
+    """
 
     def __init__(self, listener: StreamListener, flow: StreamFlow, accepted: bool) -> None:
         self.flow = flow
@@ -214,21 +242,34 @@ class Connection(StreamProtocol):
         self.heard = self.begun = listener.seconds()
         """When bytes came last; when the message that has begun did, or the connection."""
         self._listener = listener
-        self._framer = Framer()
+        self._framer = self._new_framer()
         self._paused = False
         self._backlog = 0
         self._over = False
         """It is cut: Twisted tells in a later turn, and nothing is written any more."""
+        self._handshaken = False
+        """The TLS handshake is done."""
 
     # -- Twisted's side ----------------------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
         transport: Any = self.transport
         transport.setTcpNoDelay(True)
+        handle = (transport.transport if self._listener.secure else transport).getHandle()
         for option in KEEP_ALIVE:
-            transport.getHandle().setsockopt(*option)
+            handle.setsockopt(*option)
         transport.registerProducer(self, True)
-        self.flow.opened(self)
+        if not self._listener.secure:
+            self._stands()
+
+    def handshakeCompleted(self) -> None:
+        """TLS stands. Not called for any other connection."""
+        if self.accepted or self._listener.verified(self):
+            self._handshaken = True
+            self._stands()
+        else:
+            self._over = True
+            self._listener.later(0, self.cut)  # not from within the handshake
 
     def dataReceived(self, data: bytes) -> None:
         was_waiting = self._framer.waiting
@@ -245,6 +286,8 @@ class Connection(StreamProtocol):
             self.begun = self.heard
 
     def connectionLost(self, reason: object = None) -> None:
+        if self._listener.secure and not self._handshaken:
+            self._listener.observer.message_dropped("no TLS")
         self._listener.ended(self)
         self.flow.closed()
 
@@ -262,7 +305,15 @@ class Connection(StreamProtocol):
 
     # -- ours --------------------------------------------------------------------------------------------------
 
-    def _take(self, frame: bytes | Ping | Unframed) -> None:
+    def _new_framer(self) -> Framing:
+        """What cuts the bytes into messages."""
+        return Framer()
+
+    def _stands(self) -> None:
+        """Messages may be sent from now on."""
+        self.flow.opened(self)
+
+    def _take(self, frame: object) -> None:
         listener, flow = self._listener, self.flow
         if isinstance(frame, bytes):
             if not self.proven:
@@ -273,13 +324,17 @@ class Connection(StreamProtocol):
         elif isinstance(frame, Ping):
             # RFC 5626 §4.4.1: one CRLF back; it is no message, so the trace does not show it.
             self.write(b"\r\n")
-        else:
+        elif isinstance(frame, Unframed):
             if frame.head:
                 listener.recorder.received(flow, frame.head)
             listener.user.unframed(frame, flow)
             self._close_gently()
 
     def write(self, data: bytes) -> None:
+        """Send a message."""
+        self._put(data)
+
+    def _put(self, data: bytes) -> None:
         if self._over:
             return
         transport: Any = self.transport
@@ -292,8 +347,9 @@ class Connection(StreamProtocol):
         transport.write(data)
 
     def unfinished(self, now: float) -> bool:
-        """Whether a message, or the first one, takes longer than it may."""
-        return (self._framer.waiting or not self.proven) and now - self.begun > self._listener.limits.whole
+        """Whether a handshake, a message, or the first one, takes longer than it may."""
+        pending = self._framer.waiting or not self.proven or self.flow.state is State.CONNECTING
+        return pending and now - self.begun > self._listener.limits.whole
 
     def cut(self) -> None:
         """Close without waiting for anything to be written."""
@@ -312,5 +368,8 @@ class Connection(StreamProtocol):
         transport: Any = self.transport
         self.flow.closed()
         transport.unregisterProducer()
-        transport.loseWriteConnection()
+        if self._listener.secure:
+            transport.loseConnection()  # TLS says that it closes, and waits for the peer to say so
+        else:
+            transport.loseWriteConnection()
         self._listener.later(LINGER_SECONDS, self.cut)

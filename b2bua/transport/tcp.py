@@ -1,4 +1,5 @@
-"""The TCP listener (RFC 3261 §18): connections that phones open, and those that we open to them from the same address."""
+"""The TCP listener (RFC 3261 §18), bare, under TLS, for WebSockets: connections that phones open, and those that we open to
+them from the same address."""
 
 from __future__ import annotations
 
@@ -13,7 +14,10 @@ from twisted.internet.protocol import Protocol as StreamProtocol
 from b2bua.observer import Observer
 from b2bua.sip.flow import HostPort
 from b2bua.transport.address import WILDCARDS, family_of, is_address, kernel_address, listener_name
-from b2bua.transport.stream import Connection, Limits, Recorder, StreamFlow, StreamUser
+from b2bua.transport.kinds import TCP, Kind
+from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
+from b2bua.transport.tls import Tls, proves
+from b2bua.transport.websocket import WebSocketConnection
 
 BACKLOG: Final = 512
 """Connections that the kernel keeps until we take them."""
@@ -25,14 +29,12 @@ SWEEP_SECONDS: Final = 2.0
 
 class TcpListener:
     """One listening socket with its connections, one flow each. Connections that it opens come from the same host. With `only`
-    nobody but this peer is let in: the listener of a link is the link.
+    nobody but this peer is let in: the listener of a link is the link. A `kind` that is secure needs `tls`.
 
     `advertised` replaces the local address in everything peers are told. Listening on a wildcard address, the one told is
     the address that the kernel uses towards that peer.
     """
 
-    transport = "tcp"
-    via_transport = "TCP"
     waited = 0.0
 
     def __init__(
@@ -43,12 +45,18 @@ class TcpListener:
         advertised: HostPort | None = None,
         limits: Limits | None = None,
         only: HostPort | None = None,
+        kind: Kind = TCP,
+        tls: Tls | None = None,
     ) -> None:
+        assert tls is not None or not kind.secure, "TLS needs a certificate"
         self.user = user
         self.recorder = recorder
         self.observer = observer
         self.limits = limits or Limits()
         self.name = ""
+        self.kind = kind
+        self._tls = tls
+        self._connection = WebSocketConnection if kind.web else Connection
         self._advertised = advertised
         self._only = only
         self._bound: HostPort = ("", 0)
@@ -66,6 +74,18 @@ class TcpListener:
         self._unproven: dict[Connection, None] = {}
         """Accepted ones without a whole message yet, oldest first."""
 
+    @property
+    def transport(self) -> str:
+        return self.kind.transport
+
+    @property
+    def via_transport(self) -> str:
+        return self.kind.via_transport
+
+    @property
+    def secure(self) -> bool:
+        return self.kind.secure
+
     def listen(self, reactor: Any, host: str, port: int) -> None:
         """Bind and start to accept; OSError when the address cannot be had. Port 0 is any free one."""
         family = family_of(host)
@@ -81,7 +101,10 @@ class TcpListener:
             self._bound = (bound[0], bound[1])
             self.name = listener_name(self.transport, self._bound)
             self._reactor = reactor
-            self._port = reactor.adoptStreamPort(sock.fileno(), family, _Accepting(self))
+            factory: Any = _Accepting(self)
+            if self._tls is not None:
+                factory = self._tls.accepting(factory, reactor, self.kind.web)
+            self._port = reactor.adoptStreamPort(sock.fileno(), family, factory)
         self._sweep = reactor.callLater(SWEEP_SECONDS, self._look_for_idlers)
 
     def close(self) -> None:
@@ -138,8 +161,9 @@ class TcpListener:
         """Open the connection of a flow; `closed` of the flow when that cannot be."""
         host, port = flow.remote
         bound = self._bound[0]
-        if self._port is None or not is_address(host) or family_of(host) != family_of(bound) or not 0 < port < 65536:
-            # A name is not looked up: any stranger can write one into a Via or a Contact.
+        reachable = is_address(host) and family_of(host) == family_of(bound) and 0 < port < 65536
+        if self._port is None or self.kind.web or not reachable:
+            # A name is not looked up: any stranger can write one into a Via or a Contact. A browser takes no connection.
             self.observer.message_dropped("unreachable")
             self.later(0, flow.closed)
             return
@@ -149,7 +173,10 @@ class TcpListener:
             return
         self._ours += 1
         origin = None if bound in WILDCARDS else (bound, 0)
-        self._reactor.connectTCP(host, port, _Connecting(self, flow), self.limits.connect, origin)
+        factory: Any = _Connecting(self, flow)
+        if self._tls is not None:
+            factory = self._tls.connecting(factory, self._reactor)
+        self._reactor.connectTCP(host, port, factory, self.limits.connect, origin)
 
     # -- from connections --------------------------------------------------------------------------------------
 
@@ -176,8 +203,9 @@ class TcpListener:
         if self._advertised is None and local[0] in WILDCARDS:
             local = (kernel_address(local[0], remote), local[1])
         flow = StreamFlow(self, local, remote)
+        flow.state = State.CONNECTING  # until the handshakes are done, if there are any
         self._flows[remote] = flow
-        connection = Connection(self, flow, accepted=True)
+        connection = self._connection(self, flow, accepted=True)
         self._accepted[address.host] = ours + 1
         self._connections[connection] = None
         self._unproven[connection] = None
@@ -195,9 +223,17 @@ class TcpListener:
 
     def connected(self, flow: StreamFlow) -> Connection:
         """A connection that we opened."""
-        connection = Connection(self, flow, accepted=False)
+        connection = self._connection(self, flow, accepted=False)
         self._connections[connection] = None
         return connection
+
+    def verified(self, connection: Connection) -> bool:
+        """Whether a TLS peer that we called is who it should be (RFC 5922 has names; our targets are addresses)."""
+        transport: Any = connection.transport
+        good = proves(transport.getHandle(), connection.flow.remote[0])
+        if not good:
+            self.observer.message_dropped("certificate of another")
+        return good
 
     def proven(self, connection: Connection) -> None:
         """A whole message came."""

@@ -38,6 +38,8 @@ class Options:
     """When the callee is offered reliable provisional responses."""
     tcp: bool = False
     """Whether it listens on TCP, too, at TCP_SERVER."""
+    streams: Sequence[str] = ()
+    """On which of `tls`, `ws` and `wss` it listens, too, at STREAM_SERVERS."""
     ipv6: bool = False
     """Whether it listens on UDP over IPv6, too, at IPV6_SERVER."""
     feature_server: bool = True

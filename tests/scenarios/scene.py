@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from b2bua.sip.flow import WEB
 from b2bua.sip.message import Message
 from b2bua.transaction.timers import TICK
 from tests.scenarios.options import Options
 from tests.scenarios.script_call import ScriptCall, register_text
 from tests.scenarios.script_phone import ScriptPhone
-from tests.scenarios.server_under_test import IPV6_SERVER, TCP_SERVER, ServerUnderTest
+from tests.scenarios.server_under_test import IPV6_SERVER, STREAM_SERVERS, ServerUnderTest
 from tests.scenarios.virtual_network import Rule, VirtualNetwork, perfect
 
 USERS = ("6001", "6002", "6003", "6004")
@@ -40,10 +41,17 @@ class Scene:
             register(phone)
         return phone
 
-    def tcp_phone(self, user: str, *, listening: bool = True) -> ScriptPhone:
-        """A registered phone on a connection of its own from port 49152; `listening`: its Contact takes connections."""
+    def tcp_phone(self, user: str, *, listening: bool = True, transport: str = "tcp") -> ScriptPhone:
+        """A registered phone on a connection of its own from port 49152; `listening`: its Contact takes connections. One by
+        WebSocket has a name in Via and Contact that nobody can look up, as browsers do (RFC 7118 §B.1)."""
         contact = (f"192.0.2.{int(user) - 6000 + 10}", 5060)
-        phone = ScriptPhone(self.network, user, contact, server=TCP_SERVER, transport="TCP")
+        phone = ScriptPhone(
+            self.network, user, contact, server=STREAM_SERVERS[transport], transport=transport.upper()
+        )
+        if transport in WEB:
+            listening = False
+            phone.listening = (f"phone-{user}.invalid", 5060)
+            phone.contact = f"<sip:{user}@phone-{user}.invalid;transport=ws>;reg-id=1;+sip.instance=\"<urn:uuid:{user}>\""
         if not listening:
             self.network.detach(contact)
         phone.connect_from(49152)

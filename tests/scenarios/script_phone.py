@@ -24,6 +24,10 @@ from tests.scenarios.virtual_network import SERVER, VirtualNetwork
 ROUTED: Final = f"<sip:{SERVER[0]}:{SERVER[1]};lr>"
 
 
+PARAMETERS = {"UDP": "", "TCP": ";transport=tcp", "TLS": ";transport=tls", "WS": ";transport=ws", "WSS": ";transport=ws"}
+"""Transport → the parameter of a Contact."""
+
+
 class ScriptPhone:
     """One phone at one address; a `Host` of the network."""
 
@@ -42,7 +46,7 @@ class ScriptPhone:
         """What its Via says; on a connection not the same."""
         self.name = name or user
         self.aor = f"sip:{user}@{DOMAIN}"
-        self.contact = f"<sip:{user}@{host_text(address[0])}:{address[1]}{';transport=tcp' if transport == 'TCP' else ''}>"
+        self.contact = f"<sip:{user}@{host_text(address[0])}:{address[1]}{PARAMETERS[transport]}>"
         self.inbox: deque[Message] = deque()
         self.notified: list[Request] = []
         """Every NOTIFY once, oldest first."""

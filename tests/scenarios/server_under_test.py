@@ -5,9 +5,10 @@ Put together from the same parts as b2bua/service.py; keys, identifiers and rand
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from random import Random
+from types import MappingProxyType
 from typing import Any, Final
 
 from b2bua import PRODUCT
@@ -45,6 +46,7 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
+from b2bua.transport.kinds import KINDS
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from plugins.communication_manager.lamps import Lamps
@@ -54,6 +56,10 @@ from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, LINKS, SERVER,
 from tests.scenarios.virtual_streams import VirtualTcp
 
 TCP_SERVER: Final[HostPort] = ("192.0.2.1", 5080)
+STREAM_SERVERS: Final[Mapping[str, HostPort]] = MappingProxyType(
+    {"tcp": TCP_SERVER, "tls": ("192.0.2.1", 5061), "ws": ("192.0.2.1", 8080), "wss": ("192.0.2.1", 8443)}
+)
+"""Where it listens for connections, by transport."""
 IPV6_SERVER: Final[HostPort] = ("2001:db8::1", 5060)
 
 
@@ -78,6 +84,11 @@ class ServerUnderTest:
         self.tcp = VirtualTcp(network, TCP_SERVER, self)
         if options.tcp:
             self._listen(self.tcp)
+        self.streams = {"tcp": self.tcp}
+        """Its listeners for connections, by transport."""
+        for transport in options.streams:
+            made = VirtualTcp(network, STREAM_SERVERS[transport], self, KINDS[transport])
+            self.streams[transport] = self._listen(made)
         if options.ipv6:
             self._listen(VirtualSocket(network, IPV6_SERVER, self.recorder))
         self.layer = TransactionLayer(self.timers, Identifiers("5e551on"), self.observer, PRODUCT)

@@ -6,18 +6,19 @@ from typing import Any
 
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Message
+from b2bua.transport.kinds import TCP, Kind
 from tests.scenarios.virtual_network import VirtualNetwork
 
 
 class VirtualStream:
     """One connection as the server sees it: `b2bua.sip.flow.Flow`."""
 
-    transport = "tcp"
-    via_transport = "TCP"
     reliable = True
 
     def __init__(self, owner: VirtualTcp, remote: HostPort) -> None:
         self._owner = owner
+        self.transport = owner.kind.transport
+        self.via_transport = owner.kind.via_transport
         self.local = owner.bound
         self.remote = remote
         self.listener = owner.name
@@ -36,25 +37,28 @@ class VirtualStream:
         return self._owner.flow(remote)
 
     def _put(self, data: bytes) -> None:
-        self.used = True
         network = self._owner.network
-        if self.open and network.listens(self.remote):
+        reached = network.listens(self.remote) and (self.used or not self._owner.kind.web)
+        self.used = True
+        if self.open and reached:
             network.send(data, self.local, self.remote)
         else:
             network.soon.append(lambda: self._owner.cut(self.remote, self))
 
 
 class VirtualTcp:
-    """A TCP listener of the server under test: `b2bua.transport.listener_set.Listener`, and a `Host` of the network."""
+    """A listener of the server under test whose messages travel on connections, of whatever kind:
+    `b2bua.transport.listener_set.Listener`, and a `Host` of the network."""
 
-    transport = "tcp"
     advertised = None
     waited = 0.0
 
-    def __init__(self, network: VirtualNetwork, address: HostPort, server: Any) -> None:
+    def __init__(self, network: VirtualNetwork, address: HostPort, server: Any, kind: Kind = TCP) -> None:
         self.network = network
         self.bound = address
-        self.name = f"tcp:{address[0]}:{address[1]}"
+        self.kind = kind
+        self.transport = kind.transport
+        self.name = f"{kind.transport}:{address[0]}:{address[1]}"
         self._server = server
         self._flows: dict[HostPort, VirtualStream] = {}
 

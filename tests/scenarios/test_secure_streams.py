@@ -1,0 +1,220 @@
+"""Phones over TLS and WebSocket: the addresses they are told, calls with phones of all kinds, and flows that are gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenarios.scene import (
+    MakeScene,
+    Scene,
+    called,
+    hang_up,
+    hold,
+    invite,
+    register_again,
+    renderings,
+    resume,
+    send_offer,
+    talk,
+    watch,
+)
+from tests.scenarios.script_phone import ScriptPhone
+from tests.scenarios.test_streams import addresses
+
+TOLD = {
+    "udp": "192.0.2.1:5060",
+    "tcp": "192.0.2.1:5080;transport=tcp",
+    "tls": "192.0.2.1:5061;transport=tls",
+    "ws": "192.0.2.1:8080;transport=ws",
+    "wss": "192.0.2.1:8443;transport=ws",
+}
+"""What a phone by each transport is told of us: in URIs secure WebSocket is called ws (RFC 7118 §5.2)."""
+NEW = ("tls", "ws", "wss")
+
+
+@pytest.fixture
+def scene(make_scene: MakeScene) -> Scene:
+    return make_scene(tcp=True, streams=NEW)
+
+
+def phone(scene: Scene, user: str, transport: str) -> ScriptPhone:
+    return scene.phone(user) if transport == "udp" else scene.tcp_phone(user, transport=transport)
+
+
+def cut(scene: Scene, phone: ScriptPhone) -> None:
+    """The phone's own connection breaks."""
+    scene.network.detach(phone.address)
+    scene.server.streams[phone.transport.lower()].cut(phone.address)
+    scene.network.run()
+
+
+@pytest.mark.parametrize(("near", "far"), [(a, b) for a in TOLD for b in TOLD if {a, b} & set(NEW)])
+def test_call_between_any_two_transports(scene: Scene, near: str, far: str) -> None:
+    """Each phone is told the address and transport of its own way; both hold, both resume, the callee hangs up."""
+    alice, bob = phone(scene, "6001", near), phone(scene, "6002", far)
+    a, b, arrived = invite(alice, bob)
+    assert addresses(arrived.elements("Record-Route") + arrived.elements("Contact")) == [TOLD[far]] * 2
+    assert arrived.top_via.transport == far
+    bob >> b.answer(arrived, 200, b.sdp())
+    answer = alice << "200 INVITE"
+    assert addresses(answer.elements("Record-Route") + answer.elements("Contact")) == [TOLD[near]] * 2
+    a.learn(answer)
+    alice >> a.ack(answer)
+    bob << "ACK"
+    for one, other in ((a, b), (b, a)):
+        hold(one, other)
+        resume(one, other)
+    hang_up(b, a)
+
+
+@pytest.mark.parametrize(("near", "far"), [("tls", "udp"), ("udp", "wss"), ("ws", "tls"), ("wss", "wss")])
+def test_record_route_twice_between_two_phones(make_scene: MakeScene, near: str, far: str) -> None:
+    """RFC 5658: without CM the route set has the address of either side."""
+    scene = make_scene(streams=NEW, feature_server=False)
+    alice, bob = phone(scene, "6001", near), phone(scene, "6002", far)
+    a, b, arrived = invite(alice, bob)
+    assert addresses(arrived.elements("Record-Route")) == [TOLD[far], TOLD[near]]
+    bob >> b.answer(arrived, 200, b.sdp())
+    answer = alice << "200 INVITE"
+    a.learn(answer)
+    alice >> a.ack(answer)
+    bob << "ACK"
+    for one, other in ((a, b), (b, a)):
+        send_offer(one, one.sdp("sendonly"))
+        asked = other.phone << "INVITE a=sendonly"
+        other.phone >> other.answer(asked, 200, other.sdp("recvonly"))
+        one.phone >> one.ack(one.phone << "200 INVITE a=recvonly")
+        other.phone << "ACK"
+    alice >> a.request("BYE")
+    bob >> b.answer(bob << "BYE", 200)
+    alice << "200 BYE"
+
+
+@pytest.mark.parametrize("transport", NEW)
+def test_the_lamp_comes_by_the_watchers_flow(scene: Scene, transport: str) -> None:
+    alice, bob = phone(scene, "6001", transport), scene.phone("6002")
+    dialog = watch(alice, alice)
+    assert dialog.target == f"sip:{TOLD[transport]}"
+    a, b = talk(alice, bob)
+    scene.advance(2)
+    hold(b, a)
+    scene.advance(2)
+    assert alice.notified[-1].top_via.transport == transport and renderings(alice) == ("", "no")
+    hang_up(a, b)
+
+
+def test_reliable_transports_repeat_nothing(scene: Scene) -> None:
+    """RFC 7118 §5: WebSocket counts as reliable. What nobody answers is not sent twice."""
+    alice, bob = scene.phone("6001"), phone(scene, "6002", "wss")
+    a, b, arrived = invite(alice, bob)
+    scene.advance(5)
+    assert not bob.repeated and not bob.inbox
+    bob >> b.answer(arrived, 486)
+    bob << "ACK"
+    alice >> a.ack(alice << "486 INVITE")
+
+
+@pytest.mark.parametrize("transport", NEW)
+def test_outbound_is_promised_to_who_asks_for_it(scene: Scene, transport: str) -> None:
+    """RFC 5626 §6: over a connection; the Contact comes back as it was sent."""
+    alice = phone(scene, "6001", transport)
+    alice.contact = alice.contact.partition(";reg-id")[0] + ';reg-id=1;+sip.instance="<urn:uuid:6001>"'
+    answer = register_again(alice, 3)
+    assert answer.get("Require") is None
+    alice.contact += "\r\nSupported: path, outbound, gruu"
+    answer = register_again(alice, 5)
+    assert answer.get("Require") == "outbound"
+    assert answer.elements("Contact")[0].startswith(alice.contact.partition("\r\n")[0])
+
+
+def test_outbound_over_udp_is_not_promised(scene: Scene) -> None:
+    """Its keep-alive there is STUN (RFC 5626 §4.4.2), which we do not speak."""
+    alice = scene.phone("6001")
+    alice.contact += ';reg-id=1;+sip.instance="<urn:uuid:6001>"\r\nSupported: outbound'
+    assert register_again(alice, 3).get("Require") is None
+
+
+# ---- a connection that is gone
+
+
+@pytest.mark.parametrize("transport", ["ws", "wss"])
+def test_a_browser_that_is_gone_is_not_called(scene: Scene, transport: str) -> None:
+    """Nobody can open a WebSocket to a browser: 480 at once, and nothing is tried."""
+    alice, bob = scene.phone("6001"), phone(scene, "6002", transport)
+    cut(scene, bob)
+    a = called(alice, bob.aor)
+    alice >> a.ack(alice << "480 INVITE")
+
+
+def test_an_address_as_contact_of_a_browser_changes_nothing(scene: Scene) -> None:
+    alice, bob = scene.phone("6001"), phone(scene, "6002", "ws")
+    bob.contact = "<sip:6002@192.0.2.12:5060;transport=ws>;reg-id=1;+sip.instance=\"<urn:uuid:6002>\""
+    register_again(bob, 3)
+    a, b = talk(alice, bob)
+    hang_up(a, b)
+    cut(scene, bob)
+    a = called(alice, bob.aor)
+    alice >> a.ack(alice << "480 INVITE")
+
+
+@pytest.mark.parametrize("contact", ["sip:6002@192.0.2.12:5060;transport=tls", "sips:6002@192.0.2.12:5060", "sip:6002@192.0.2.12"
+                                     ":5060;transport=udp"])  # fmt: skip
+def test_a_tls_phone_is_called_over_tls_and_nothing_else(scene: Scene, contact: str) -> None:
+    """Its connection gone, a new one is opened to its Contact; it registered over TLS, whatever its Contact says."""
+    alice, bob = scene.phone("6001"), phone(scene, "6002", "tls")
+    bob.contact = f"<{contact}>;reg-id=1;+sip.instance=\"<urn:uuid:6002>\""
+    register_again(bob, 3)
+    bindings = scene.server.location.bindings("6002")
+    scene.server.location.replace("6002", bindings[:1])
+    cut(scene, bob)
+    _a, b, arrived = invite(alice, bob)
+    assert arrived.top_via.transport == "tls"
+    bob.address = bob.listening
+    bob >> b.answer(arrived, 486)
+    bob << "ACK"
+    alice << "486 INVITE"
+
+
+def test_a_tls_phone_that_takes_no_connection_fails_at_once(scene: Scene) -> None:
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002", transport="tls", listening=False)
+    cut(scene, bob)
+    a = called(alice, bob.aor)
+    alice >> a.ack(alice << "500 INVITE")
+
+
+@pytest.mark.parametrize("transport", NEW)
+def test_call_goes_on_over_another_connection(scene: Scene, transport: str) -> None:
+    alice, bob = scene.phone("6001"), phone(scene, "6002", transport)
+    a, b = talk(alice, bob)
+    cut(scene, bob)
+    bob.connect_from(49153)
+    register_again(bob, 3)
+    scene.network.detach((bob.address[0], 5060))
+    hold(a, b)
+    resume(a, b)
+    hold(b, a)
+    resume(b, a)
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("transport", ["ws", "wss"])
+def test_hold_of_a_browser_that_is_gone_is_refused(scene: Scene, transport: str) -> None:
+    """The call stands: a page that is loaded again may take it up."""
+    alice, bob = scene.phone("6001"), phone(scene, "6002", transport)
+    a, b = talk(alice, bob)
+    cut(scene, bob)
+    send_offer(a, a.sdp("sendonly"))
+    alice >> a.ack(alice << "500 INVITE")
+    alice >> a.request("INFO")
+    alice << "500 INFO"
+    bob.connect_from(49153)
+    register_again(bob, 3)
+    hang_up(a, b)
+
+
+def test_flows_and_contacts_are_counted_by_transport(scene: Scene) -> None:
+    for user, transport in zip(("6001", "6002", "6003"), NEW, strict=True):
+        phone(scene, user, transport)
+    assert scene.server.location.census() == (3, dict.fromkeys(NEW, 1))
+    assert {transport: scene.server.listeners.count()[transport] for transport in NEW} == dict.fromkeys(NEW, 1)
+    assert scene.count("requests", "in", "REGISTER", "wss") == 2
