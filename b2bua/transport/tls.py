@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from service_identity import CertificateError, VerificationError
 from service_identity.pyopenssl import verify_ip_address
@@ -62,7 +64,7 @@ def load(files: Files) -> Credentials:
     else:
         _trust(phones, files.authorities)
         _trust(outward, files.authorities)
-        phones.set_client_ca_list(_names(files.authorities))
+        phones.load_client_ca(str(files.authorities).encode())  # by whose names a client picks its certificate
         phones.set_verify(SSL.VERIFY_PEER, _as_openssl_says)
     outward.set_verify(SSL.VERIFY_PEER, _as_openssl_says)
     return Credentials(phones, browsers, outward)
@@ -75,19 +77,27 @@ def _context(files: Files) -> SSL.Context:
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_cipher_list(CIPHERS)
     context.set_session_id(_SESSIONS)
-    context.set_passwd_cb(lambda *_: b"")  # else OpenSSL would ask on the terminal
     key = files.key or files.certificate
     _readable("tls_cert", files.certificate)
     try:
         context.use_certificate_chain_file(str(files.certificate))
     except SSL.Error:
         raise TlsFileError("tls_cert", f"{files.certificate}: no certificate in PEM") from None
-    _readable("tls_key", key)
+    _check_key(key)
     try:
         context.use_privatekey_file(str(key))
     except SSL.Error:
-        raise TlsFileError("tls_key", _what_is_wrong(key)) from None
+        raise TlsFileError("tls_key", f"{key}: this is not the certificate's private key") from None
     return context
+
+
+def _check_key(path: Path) -> None:
+    """Before OpenSSL sees it, which would ask for a passphrase on the terminal."""
+    _readable("tls_key", path)
+    try:
+        load_pem_private_key(path.read_bytes(), None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        raise TlsFileError("tls_key", f"{path}: no private key in PEM without a passphrase") from None
 
 
 def _readable(key: str, path: Path) -> None:
@@ -97,32 +107,12 @@ def _readable(key: str, path: Path) -> None:
         raise TlsFileError(key, f"{path}: {error.strerror}") from None
 
 
-def _what_is_wrong(key: Path) -> str:
-    """OpenSSL compares the key with the certificate as it takes it in; told apart by trying it alone."""
-    alone = SSL.Context(SSL.TLS_METHOD)
-    alone.set_passwd_cb(lambda *_: b"")
-    try:
-        alone.use_privatekey_file(str(key))
-    except SSL.Error:
-        return f"{key}: no private key in PEM without a passphrase"
-    return f"{key}: this is not the certificate's private key"
-
-
 def _trust(context: SSL.Context, authorities: Path) -> None:
     _readable("tls_ca", authorities)
     try:
         context.load_verify_locations(str(authorities))
     except SSL.Error:
         raise TlsFileError("tls_ca", f"{authorities}: no certificates in PEM") from None
-
-
-def _names(authorities: Path) -> list[Any]:
-    """The subjects of the authorities, which a client picks its certificate by."""
-    from cryptography import x509
-    from OpenSSL.crypto import X509
-
-    found = x509.load_pem_x509_certificates(authorities.read_bytes())
-    return [X509.from_cryptography(each).get_subject() for each in found]
 
 
 def _as_openssl_says(connection: object, certificate: object, number: int, depth: int, good: int) -> bool:

@@ -14,8 +14,10 @@ from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.framer import Unframed
 from b2bua.sip.message import Message
+from b2bua.transport.kinds import TCP, Kind
 from b2bua.transport.stream import Connection, Limits
 from b2bua.transport.tcp import TcpListener
+from b2bua.transport.tls import Tls
 
 PHONE: HostPort = ("192.0.2.10", 49152)
 CONTACT: HostPort = ("192.0.2.10", 5060)
@@ -139,12 +141,15 @@ class Listening:
     """The listener and everything around it."""
 
     def __init__(
-        self, limits: Limits | None = None, advertised: HostPort | None = None, host: str = "127.0.0.1", port: int = 0
-    ) -> None:
+        self, limits: Limits | None = None, advertised: HostPort | None = None, host: str = "127.0.0.1", port: int = 0,
+        kind: Kind = TCP, tls: Tls | None = None,
+    ) -> None:  # fmt: skip
         self.reactor = FakeReactor()
         self.observer = Observer()
         self.heard = Heard()
-        self.listener = TcpListener(self.heard, Trace(self.heard.trace), self.observer, advertised, limits)
+        self.listener = TcpListener(
+            self.heard, Trace(self.heard.trace), self.observer, advertised, limits, None, kind, tls
+        )
         self.listener.listen(self.reactor, host, port)
 
     def accept(self, remote: HostPort = PHONE) -> Pipe | None:
