@@ -77,7 +77,8 @@ FILES = {
     "listener with a bad port": ('listen = ["udp:127.0.0.1:99999"]\n', "lab.toml:1: listen: '127.0.0.1:99999': the port is not"),
     "listener on a name": ('listen = ["udp:pbx.example.com:5060"]\n', "lab.toml:1: listen: 'pbx.example.com' is not an IP address"),
     "listener of no transport": ('listen = ["sctp:127.0.0.1:5060"]\n', "lab.toml:1: listen: 'sctp:127.0.0.1:5060': the transport"),
-    "listener not supported": ('listen = ["wss:127.0.0.1:5061"]\n', "lab.toml:1: listen: wss:127.0.0.1:5061: wss is not supported"),
+    "listener without certificate": ('listen = ["wss:127.0.0.1:5061"]\n', "lab.toml:1: listen: wss:127.0.0.1:5061 needs a certif"),
+    "authorities alone": ('tls_ca = "lab.toml"\n', "lab.toml:1: tls_ca: without tls_cert it means nothing"),
     "listener twice": ('\nlisten = ["udp:127.0.0.1:5061", "udp:127.0.0.1:5061"]\n', "lab.toml:2: listen: udp:127.0.0.1:5061 stands"),
     "no listener": ("listen = []\n", "lab.toml:1: listen: at least one listener is needed"),
     "bad http address": ('http = "localhost"\n', "lab.toml:1: http: 'localhost' has no port"),
@@ -115,6 +116,18 @@ def test_a_bad_file(call, kind):
     Path("lab.toml").write_text(text)
     line = one_line(call("run", "--config", "lab.toml"), place)
     assert one_line(call("config", "check", "--config", "lab.toml"), place) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('tls_cert = "missing.pem"\n', "lab.toml:1: tls_cert: missing.pem: No such file or directory"),
+        ('trace = 0\ntls_cert = "lab.toml"\n', "lab.toml:2: tls_cert: lab.toml: no certificate in PEM"),
+    ],
+)
+def test_certificates_are_looked_at(call, text, place):
+    Path("lab.toml").write_text(text)
+    one_line(call("config", "check", "--config", "lab.toml"), place)
 
 
 def test_files_that_cannot_be_read(call):
@@ -170,7 +183,7 @@ OPTIONS = {
     "option without a value": (["--listen"], "Option '--listen' requires an argument"),
     "argument too many": (["now"], "Got unexpected extra argument"),
     "bad listener": (["--listen", "udp:127.0.0.1"], "--listen: '127.0.0.1' has no port"),
-    "listener not supported": (["--listen", "ws:127.0.0.1:80"], "--listen: ws:127.0.0.1:80: ws is not supported yet"),
+    "listener without certificate": (["--listen", "wss:127.0.0.1:1"], "--listen: wss:127.0.0.1:1 needs a certificate"),
     "listener twice": (["--listen", "udp:[::1]:5060", "--listen", "udp:[::1]:5060"], "--listen: udp:[::1]:5060 stands there twice"),
     "bad number": (["--trace", "-1"], "--trace: expected int >= 0"),
     "bad word": (["--challenge-reinvite", "sometimes"], "--challenge-reinvite: 'sometimes' is none of always"),
@@ -279,7 +292,7 @@ def test_check_prints_all_that_is_wrong(call, monkeypatch):
         "lab.toml:2: domain: 'a b' is not a host name",
         "B2BUA_WATCHERS: 'all' is none of domain, self",
         "lab.toml:4: features: feature 'nothing' not found",
-        "lab.toml:3: listen: wss:127.0.0.1:1: wss is not supported yet",
+        "lab.toml:3: listen: wss:127.0.0.1:1 needs a certificate: tls_cert is not set",
         "lab.toml:3: listen: udp:127.0.0.1:2 stands there twice",
     ]
     lines = errors.splitlines()

@@ -142,7 +142,9 @@ def test_our_own_mistakes_are_not_hidden(service):
     ("arguments", "line"),
     [
         (["--listen", "udp:127.0.0.1"], "--listen: '127.0.0.1' has no port"),
-        (["--listen", "tls:127.0.0.1:5061"], "--listen: tls:127.0.0.1:5061: tls is not supported yet; supported: udp, tcp"),
+        (["--listen", "tls:127.0.0.1:1"], "--listen: tls:127.0.0.1:1 needs a certificate: tls_cert is not set"),
+        (["--listen", "sctp:127.0.0.1:1"], "--listen: 'sctp:127.0.0.1:1': the transport is none of udp, tcp, tls, ws, wss"),
+        (["--tls-ca", "ca.pem"], "--tls-ca: without tls_cert it means nothing"),
         (["--trace", "many"], "--trace: expected int, got str"),
         (["--config", "missing.toml"], "missing.toml: No such file or directory"),
     ],

@@ -71,6 +71,9 @@ def test_every_setting_from_the_environment():
         "B2BUA_DOMAIN": "Example.COM.",
         "B2BUA_LISTEN": "udp:127.0.0.1:0, tcp:[::1]:5060/pbx.example.com",
         "B2BUA_HTTP": "[::1]:0",
+        "B2BUA_TLS_CERT": "server.pem",
+        "B2BUA_TLS_KEY": "server.key",
+        "B2BUA_TLS_CA": "authorities.pem",
         "B2BUA_USERS": "users.csv",
         "B2BUA_STORE": "memory:",
         "B2BUA_TRACE": "0",
@@ -108,6 +111,9 @@ def test_every_setting_from_the_environment():
         domain="example.com",
         listen=(Listen("udp", "127.0.0.1", 0), Listen("tcp", "::1", 5060, ("pbx.example.com", 5060))),
         http=("::1", 0),
+        tls_cert=Path("server.pem"),
+        tls_key=Path("server.key"),
+        tls_ca=Path("authorities.pem"),
         users=Path("users.csv"),
         store="memory:",
         trace=0,
@@ -245,7 +251,18 @@ def test_options_and_variables_are_named_in_their_errors():
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        (Settings(listen=(Listen("tls", "0.0.0.0", 5061),)), "tls is not supported yet; supported: udp, tcp"),
+        (Settings(listen=(Listen("tls", "0.0.0.0", 5061),)), "listen: tls:0.0.0.0:5061 needs a certificate: tls_cert is not set"),
+        (Settings(listen=(Listen("wss", "::1", 443),)), "listen: wss:[::1]:443 needs a certificate"),
+        (Settings(tls_key=Path("key.pem")), "tls_key: without tls_cert it means nothing"),
+        (Settings(tls_ca=Path("ca.pem")), "tls_ca: without tls_cert it means nothing"),
+        (
+            Settings(listen=(Listen("tcp", "0.0.0.0", 5061), Listen("ws", "127.0.0.1", 5061))),
+            "listen: ws:127.0.0.1:5061 overlaps with tcp:0.0.0.0:5061",
+        ),
+        (
+            Settings(listen=(Listen("tcp", "::1", 5061), Listen("ws", "::1", 5061))),
+            "listen: ws:[::1]:5061 overlaps with tcp:[::1]:5061",
+        ),
         (Settings(listen=()), "at least one listener"),
         (Settings(listen=(Listen("udp", "127.0.0.1", 5060),) * 2), "udp:127.0.0.1:5060 stands there twice"),
         (Settings(registration_expires_default=30), "is not between registration_expires_min"),
@@ -256,6 +273,10 @@ def test_options_and_variables_are_named_in_their_errors():
 def test_check_refuses_what_cannot_start(settings, expected):
     with pytest.raises(ConfigError, match=re.escape(expected)):
         settings.check()
+
+
+def test_udp_and_tls_may_have_one_port():
+    Settings(listen=(Listen("udp", "::1", 5061), Listen("tls", "::1", 5061)), tls_cert=Path("server.pem")).check()
 
 
 def test_two_listeners_on_any_free_port_may_start():
