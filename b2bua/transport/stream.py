@@ -247,6 +247,8 @@ class Connection(StreamProtocol):
         self._backlog = 0
         self._over = False
         """It is cut: Twisted tells in a later turn, and nothing is written any more."""
+        self._gone = False
+        """Twisted has told so."""
         self._handshaken = False
         """The TLS handshake is done."""
 
@@ -286,6 +288,7 @@ class Connection(StreamProtocol):
             self.begun = self.heard
 
     def connectionLost(self, reason: object = None) -> None:
+        self._gone = self._over = True
         if self._listener.secure and not self._handshaken:
             self._listener.observer.message_dropped("no TLS")
         self._listener.ended(self)
@@ -352,8 +355,10 @@ class Connection(StreamProtocol):
         return pending and now - self.begun > self._listener.limits.whole
 
     def cut(self) -> None:
-        """Close without waiting for anything to be written."""
+        """Close without waiting for anything to be written. Idempotent."""
         self._over = True
+        if self._gone:
+            return
         transport: Any = self.transport
         transport.abortConnection()
 

@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from tests.certificates import Issued
 from tests.interop.server import DOMAIN, environment, free_port, wait_until
 
 ANSWER_SECONDS: Final = 10.0
@@ -59,9 +60,12 @@ class Pjsip:
         transport: str = "udp",
         timer: int = 0,
         reliable: str = "none",
+        ca: Path | None = None,
+        shows: Issued | None = None,
     ) -> None:
         """`timer`: the session interval in seconds that it asks for; 0 = it knows no session timers. `reliable`: its
-        provisional responses, `none`, `optional` or `mandatory`."""
+        provisional responses, `none`, `optional` or `mandatory`. Over TLS the server's certificate has to be signed by `ca`,
+        and `shows` is its own."""
         self.folder = folder
         self.user = user
         self.transport = transport
@@ -80,7 +84,8 @@ class Pjsip:
         setup = {
             "host": host, "port": self.port, "rtp": free_port(host, span=8), "transport": transport, "server": server,
             "domain": DOMAIN, "user": user, "password": password, "timer": timer, "log": str(folder / "log"),
-            "reliable": reliable,
+            "reliable": reliable, "ca": "" if ca is None else str(ca),
+            "certificate": "" if shows is None else str(shows.certificate), "key": "" if shows is None else str(shows.key),
         }  # fmt: skip
         try:
             self._write(setup)

@@ -42,7 +42,7 @@ RELIABLE: Final = {
     "optional": pj.PJSUA_100REL_OPTIONAL,
     "mandatory": pj.PJSUA_100REL_MANDATORY,
 }
-TRANSPORTS: Final = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP}
+TRANSPORTS: Final = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
 
 Data = dict[str, Any]
 
@@ -116,9 +116,9 @@ class Phone:
     """The library, one account, and the calls so far, oldest first."""
 
     def __init__(self, setup: Data) -> None:
-        """`host`, `port`: where it listens; `transport`: `udp` or `tcp`; `server`: HOST:PORT; `domain`, `user`, `password`;
-        `rtp`: the first of its media ports; `log`: a file; `timer`: seconds of its session timers, 0 = none; `reliable`:
-        `none`, `optional`, `mandatory`."""
+        """`host`, `port`: where it listens; `transport`: `udp`, `tcp` or `tls`; `server`: HOST:PORT; `domain`, `user`,
+        `password`; `rtp`: the first of its media ports; `log`: a file; `timer`: seconds of its session timers, 0 = none;
+        `reliable`: `none`, `optional`, `mandatory`; `ca`, `certificate`, `key`: files for TLS, "" for none."""
         self.calls: list[Call] = []
         self._turns = 0
         self._endpoint = pj.Endpoint()
@@ -126,6 +126,9 @@ class Phone:
         self._endpoint.libInit(_endpoint_config(setup["log"]))
         transport = pj.TransportConfig()
         transport.port, transport.boundAddress = setup["port"], setup["host"]
+        transport.tlsConfig.CaListFile = setup["ca"]
+        transport.tlsConfig.certFile, transport.tlsConfig.privKeyFile = setup["certificate"], setup["key"]
+        transport.tlsConfig.verifyServer = True
         self._endpoint.transportCreate(TRANSPORTS[setup["transport"]], transport)
         self._endpoint.libStart()
         self._endpoint.audDevManager().setNullDev()

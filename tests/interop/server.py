@@ -90,8 +90,10 @@ class Server:
         more: Sequence[str] = (),
         http_host: str = "",
         http_port: int = 0,
+        own_ports: Sequence[str] = (),
     ) -> None:
-        """`more`: further listeners, TRANSPORT:HOST, all at the one port."""
+        """`more`: further listeners, TRANSPORT:HOST, all at the one port; `own_ports`: transports that listen at `host`,
+        each on a port of its own, which `ports` has."""
         self.directory = directory
         self.host = host
         self.port = port or free_port(host, socket.SOCK_DGRAM, socket.SOCK_STREAM)
@@ -103,6 +105,9 @@ class Server:
         argv = command("run", "--domain", DOMAIN, "--listen", f"udp:{host}:{self.port}")
         for listener in more:
             argv += ["--listen", f"{listener}:{self.port}"]
+        self.ports = {transport: free_port(host, socket.SOCK_STREAM) for transport in own_ports}
+        for transport, its_port in self.ports.items():
+            argv += ["--listen", f"{transport}:{host}:{its_port}"]
         argv += ["--http", f"{self.http_host}:{self.http_port}", *options]
         if store:
             argv += ["--store", store]

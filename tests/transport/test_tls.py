@@ -114,6 +114,16 @@ def test_what_cannot_be_framed_is_answered_over_tls(papers: Papers) -> None:
     assert peer.pipe.lost and under_test.listener.flows() == 0
 
 
+def test_a_peer_that_closes_before_we_do(papers: Papers) -> None:
+    """What was to cut the connection later finds it gone."""
+    under_test = listening(papers.files())
+    peer = connected(under_test)
+    peer.say(b"OPTIONS sip:example.com SIP/2.0\r\n\r\n")
+    peer.pipe.lose()
+    under_test.pass_time(LINGER_SECONDS + 1)
+    assert under_test.listener.flows() == 0 and not peer.pipe.aborted
+
+
 def test_close_ends_everything(papers: Papers) -> None:
     under_test = listening(papers.files())
     peer = connected(under_test)

@@ -1,0 +1,224 @@
+"""TLS on real sockets: `openssl s_client`, PJSIP, certificates that change while a call stands."""
+
+from __future__ import annotations
+
+import re
+import signal
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.certificates import Authority, Issued
+from tests.interop.pjsip import Pjsip
+from tests.interop.raw import text
+from tests.interop.raw_tls import RawTls
+from tests.interop.server import Server, wait_until
+
+HOST = "127.0.0.62"
+OPENSSL_SECONDS = 10
+USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6030)}
+
+
+class Papers:
+    """Whom the server trusts, its certificate, a phone's, and one that nobody knows."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.authority = Authority(directory)
+        self.server = self.authority.issue("server", HOST, "pbx.example.com")
+        self.phone = self.authority.issue("phone", HOST)
+        self.stranger = Authority(directory, "Another Authority").issue("stranger", HOST)
+
+    def install(self, issued: Issued) -> None:
+        """What stands in the files that the settings name."""
+        (self.directory / "tls.pem").write_bytes(issued.certificate.read_bytes() + issued.key.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    made = Papers(tmp_path_factory.mktemp("papers"))
+    made.install(made.server)
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """UDP, TLS and secure WebSocket; clients of the TLS listener are asked for a certificate."""
+    options = ("--tls-cert", str(papers.directory / "tls.pem"), "--tls-ca", str(papers.authority.certificate))
+    started = Server(tmp_path_factory.mktemp("server"), HOST, USERS, options=options, own_ports=("tls", "wss"))
+    try:
+        yield started
+        started.check_healthy()
+        assert started.stop() == 0
+    finally:
+        started.kill()
+
+
+# ---- openssl s_client
+
+
+def s_client(server: Server, papers: Papers, *arguments: str, port: str = "tls", said: str = "") -> str:
+    """What the program prints of a handshake, and of the answer to what was said."""
+    words = ["openssl", "s_client", "-connect", f"{HOST}:{server.ports[port]}", "-CAfile", str(papers.authority.certificate)]
+    words += ["-verify_return_error", *arguments]
+    if said:
+        words.append("-ign_eof")
+    done = subprocess.run(words, input=said.encode(), capture_output=True, timeout=OPENSSL_SECONDS, check=False)
+    return (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(("version", "port"), [("1_2", "tls"), ("1_3", "tls"), ("1_2", "wss"), ("1_3", "wss")])
+def test_tls_of_today(server: Server, papers: Papers, version: str, port: str) -> None:
+    said = s_client(server, papers, f"-tls{version}", port=port)
+    assert re.search(rf"New, TLSv1\.{version[-1]}, Cipher is [A-Z]", said) and "Verify return code: 0 (ok)" in said, said
+
+
+@pytest.mark.parametrize("version", ["1", "1_1"])
+def test_tls_of_yesterday(server: Server, papers: Papers, version: str) -> None:
+    said = s_client(server, papers, f"-tls{version}", "-cipher", "ALL:@SECLEVEL=0")
+    assert "Cipher is (NONE)" in said and re.search("alert protocol version|unsupported protocol", said), said
+
+
+@pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-NULL-SHA", "AECDH-AES128-SHA"])
+def test_ciphers_that_hide_or_prove_nothing(server: Server, papers: Papers, cipher: str) -> None:
+    said = s_client(server, papers, "-tls1_2", "-cipher", f"{cipher}:@SECLEVEL=0")
+    assert "Cipher is (NONE)" in said and "alert handshake failure" in said, said
+
+
+def test_clients_are_asked_for_a_certificate(server: Server, papers: Papers) -> None:
+    said = s_client(server, papers, "-tls1_2")
+    assert "Acceptable client certificate CA names\nCN = Test Authority\n" in said
+    assert "No client certificate CA names sent" in s_client(server, papers, "-tls1_2", port="wss")
+
+
+def shown(issued: Issued) -> tuple[str, ...]:
+    return "-cert", str(issued.certificate), "-key", str(issued.key)
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_a_certificate_of_another_authority(server: Server, papers: Papers, version: str) -> None:
+    """The alert comes with the handshake, in TLS 1.3 right behind it."""
+    request = "OPTIONS sip:example.com SIP/2.0\r\n\r\n"
+    assert re.search("alert unknown ca", s_client(server, papers, version, *shown(papers.stranger), said=request))
+
+
+def test_a_request_by_s_client(server: Server, papers: Papers) -> None:
+    """Without Content-Length, so that the server closes the connection behind its answer and the program ends."""
+    via = f"SIP/2.0/TLS {HOST}:9;branch=z9hG4bKopenssl"
+    request = (
+        f"OPTIONS sip:example.com SIP/2.0\r\nVia: {via}\r\nFrom: <sip:6001@example.com>;tag=a\r\nTo: <sip:example.com>\r\n"
+        "Call-ID: openssl\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n\r\n"
+    )
+    answer = s_client(server, papers, *shown(papers.phone), said=request)
+    assert "SIP/2.0 400 Missing Content-Length" in answer and f"Via: {via}" in answer
+
+
+# ---- what Python's own library says
+
+
+@pytest.fixture
+def raw(server: Server, papers: Papers) -> Iterator[RawTls]:
+    made = RawTls(server, server.next_user(), papers.authority.certificate)
+    yield made
+    made.close()
+
+
+def test_a_request_on_a_connection(raw: RawTls, server: Server) -> None:
+    assert raw.register() == 200
+    assert server.metric("b2bua_contacts", transport="tls") >= 1 and server.metric("b2bua_flows", transport="tls") >= 1
+    (hop, *_) = server.hops(f"user={raw.user}")
+    assert hop.transport == "tls"
+    assert server.metric("b2bua_requests_total", method="REGISTER", transport="tls", direction="in") >= 2
+
+
+def reload(server: Server) -> None:
+    """SIGHUP, and wait until the log says what came of it."""
+    said = server.log_text().count("read again") + server.log_text().count("reload failed")
+    server.process.send_signal(signal.SIGHUP)
+    wait_until("reload", lambda: server.log_text().count("read again") + server.log_text().count("reload failed") > said)
+
+
+def test_new_certificates_without_a_restart(raw: RawTls, server: Server, papers: Papers, tmp_path: Path) -> None:
+    """The connection that stands goes on; a new one gets the new certificate. A bad file leaves that one, and the log says
+    which, in one line."""
+    next_authority = Authority(tmp_path, "Next Authority")
+    options = text(raw.lines("OPTIONS"))
+    assert raw.issuer() == "Test Authority" and raw.answer(options).status == 200
+    try:
+        papers.install(next_authority.issue("server", HOST))
+        reload(server)
+        assert raw.answer(text(raw.lines("OPTIONS"))).status == 200
+        with pytest.raises(ssl.SSLCertVerificationError):
+            RawTls(server, raw.user, papers.authority.certificate)
+        new = RawTls(server, raw.user, next_authority.certificate)
+        assert new.issuer() == "Next Authority" and new.answer(text(new.lines("OPTIONS"))).status == 200
+        new.close()
+
+        (papers.directory / "tls.pem").write_text("not a certificate")
+        reload(server)
+        (line,) = [line for line in server.log_text().splitlines() if "reload failed" in line]
+        assert f"tls_cert: {papers.directory}/tls.pem: no certificate in PEM" in line
+        assert server.metric("b2bua_config_last_reload_successful") == 0
+        still = RawTls(server, raw.user, next_authority.certificate)
+        assert still.issuer() == "Next Authority"
+        still.close()
+    finally:
+        papers.install(papers.server)
+        reload(server)
+    back = RawTls(server, raw.user, papers.authority.certificate)
+    assert back.issuer() == "Test Authority"
+    back.close()
+
+
+# ---- PJSIP
+
+
+@pytest.fixture(scope="module")
+def phones(server: Server, papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pjsip]]:
+    """Two over TLS, one over UDP. The first shows a certificate of ours, the second none."""
+    directory = tmp_path_factory.mktemp("phones")
+    with ExitStack() as stack:
+        made = {}
+        for name, transport, shows in (("one", "tls", papers.phone), ("two", "tls", None), ("three", "udp", None)):
+            user = server.next_user()
+            port = server.ports["tls"] if transport == "tls" else server.port
+            ca = papers.authority.certificate if transport == "tls" else None
+            phone = Pjsip(directory / name, f"{HOST}:{port}", user, USERS[user], HOST, transport, ca=ca, shows=shows)
+            stack.callback(phone.close)
+            phone.registered()
+            made[name] = phone
+        yield made
+
+
+@pytest.mark.parametrize(("near", "far"), [("one", "two"), ("one", "three"), ("three", "two")])
+def test_call_hold_resume_bye(server: Server, phones: dict[str, Pjsip], near: str, far: str) -> None:
+    """Both hold, both resume; the held one is silent, as its answer says; each phone by its own transport."""
+    caller, callee = phones[near], phones[far]
+    caller.dial(callee.user)
+    callee.state("early")
+    callee.command("answer")
+    for each in (caller, callee):
+        each.state("confirmed")
+        each.hears()
+    for holder, held in ((caller, callee), (callee, caller)):
+        holder.command("hold")
+        holder.media("local hold")
+        held.media("remote hold")
+        held.says_nothing()
+        assert server.metric("b2bua_calls_active", state="held") == 1
+        holder.command("resume")
+        holder.media("active")
+        held.media("active")
+        holder.hears()
+        held.hears()
+    callee.command("hangup")
+    caller.state("disconnected")
+    hops = server.hops(f"call-id={caller.call.call_id}")
+    for each in (caller, callee):
+        assert {hop.transport for hop in hops if each.user in hop.way and "SM" in hop.way} == {each.transport}
+
+
