@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio nftables iproute2 tmux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check check-long fuzz mutants stateful bench overload image
+.PHONY: help setup system demo run test check check-long fuzz mutants stateful bench overload interop image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
@@ -36,6 +36,7 @@ help:
 	@echo "make stateful  two phones and a watcher do anything at any time on a bad network, thousands of runs"
 	@echo "make check-long  what takes a minute or more: make fuzz mutants stateful"
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
+	@echo "make interop  JsSIP in a real browser over WebSocket (as root; Debian's chromium, packages of npm)"
 	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
 	@echo "make system   the Debian packages that tests use (as root)"
 
@@ -118,6 +119,21 @@ bench: system setup
 
 overload: bench
 	@:
+
+# A browser is big, and not for every `make test`. In a namespace with nothing but loopback it finds no other network
+# for its media. What npm brings stays in $(VENV); Debian's node and npm are taken where there are no others.
+BROWSER := $(VENV)/browser
+NPM_PACKAGES := jssip@3.13.8 playwright-core@1.55.0 esbuild@0.25.0
+
+interop: SYSTEM_PACKAGES += chromium $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
+interop: system setup $(BROWSER)/jssip.js
+	unshare --net sh -ec 'ip link set lo up; exec $(BIN)/python -m pytest $(ARGS) tests/browser/jssip_calls.py'
+
+$(BROWSER)/jssip.js: Makefile | system
+	mkdir -p $(BROWSER)
+	timeout 300 npm install --prefix $(BROWSER) --no-save --no-package-lock --no-audit --no-fund --ignore-scripts $(NPM_PACKAGES)
+	$(BROWSER)/node_modules/.bin/esbuild $(BROWSER)/node_modules/jssip/lib/JsSIP.js --bundle --format=iife \
+	  --global-name=JsSIP --log-level=warning --outfile=$@
 
 # The network namespace lets the image listen on its own ports, whoever has them outside.
 image: SYSTEM_PACKAGES += buildah debootstrap iproute2

@@ -1,0 +1,1 @@
+"""Real browsers: JsSIP in headless Chromium. Run by `make interop`."""
