@@ -74,13 +74,13 @@ class Call:
         self._b2bua = b2bua
         self._length: Timer | None = None
         self._shown: tuple[str, bool, bool] = ("", False, False)
-        self.caller = self._caller_leg(transaction, invite, _address_towards_caller(invite))
-        self.callee = self._callee_leg(invite, _address_towards_callee(invite))
+        self.caller = self._caller_leg(transaction, invite, _towards_caller(invite))
+        self.callee = self._callee_leg(invite, _towards_callee(invite))
         self.caller.other, self.callee.other = self.callee, self.caller
 
-    def _caller_leg(self, transaction: ServerTransaction, invite: Request, address: str) -> Leg:
+    def _caller_leg(self, transaction: ServerTransaction, invite: Request, known_as: Uri) -> Leg:
         environment = self.environment
-        contact = contact_of(environment, address)
+        contact = contact_of(environment, known_as)
         dialog = Dialog.as_server(invite, environment.layer.identifiers.tag(), contact)
         asserted = invite.elements("P-Asserted-Identity")
         identity = parse_address(asserted[0]) if asserted else invite.from_
@@ -89,10 +89,10 @@ class Call:
         leg.session.check(invite)
         return leg
 
-    def _callee_leg(self, invite: Request, address: str) -> Leg:
+    def _callee_leg(self, invite: Request, known_as: Uri) -> Leg:
         identifiers = self.environment.layer.identifiers
         call_id, tag = identifiers.call_id(), identifiers.tag()
-        contact = contact_of(self.environment, address)
+        contact = contact_of(self.environment, known_as)
         dialog = Dialog(call_id, self.caller.dialog.remote, tag, invite.get("To") or "", invite.uri, contact)
         dialog.route_set = invite.elements("Route")[1:]
         return Leg(self, self.environment, CALLEE, dialog, str(parse_uri(invite.uri).without_parameters()))
@@ -310,23 +310,17 @@ class Call:
         return self.state != ENDED
 
 
-def _address_towards_callee(invite: Request) -> str:
-    """Session Manager's address as the callee knows it: that of the Route by which the call goes back to it."""
+def _towards_callee(invite: Request) -> Uri:
+    """Session Manager as the callee knows it: the Route by which the call goes back to it."""
     routes = invite.elements("Route")
-    return _address_towards_caller(invite) if len(routes) < 2 else _address(parse_address(routes[1]).parsed_uri())
+    return _towards_caller(invite) if len(routes) < 2 else parse_address(routes[1]).parsed_uri()
 
 
-def _address_towards_caller(invite: Request) -> str:
-    """Session Manager's address as the caller knows it: that of the topmost Record-Route with a user part (above it may stand
-    that of our link, without one), else that of the Request-URI."""
+def _towards_caller(invite: Request) -> Uri:
+    """Session Manager as the caller knows it: the topmost Record-Route with a user part (above it may stand that of our link,
+    without one), else the Request-URI."""
     for value in invite.elements("Record-Route"):
         uri = parse_address(value).parsed_uri()
         if uri.user:
-            return _address(uri)
-    return _address(invite.parsed_uri())
-
-
-def _address(uri: Uri) -> str:
-    """Host, port and transport of a URI, as they go into another."""
-    transport = uri.parameter("transport")
-    return f"{uri.host}:{uri.port or 5060}" + (f";transport={transport}" if transport else "")
+            return uri
+    return invite.parsed_uri()

@@ -20,6 +20,7 @@ from b2bua.sip.errors import MalformedValue
 from b2bua.sip.max_breadth import put_breadth
 from b2bua.sip.message import Message, Request, Response, response_to
 from b2bua.sip.rseq import RELIABLE
+from b2bua.sip.uri import Uri
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.server import ServerTransaction
 
@@ -350,7 +351,10 @@ def is_sdp(message: Message) -> bool:
     return content_type.partition(";")[0].strip().lower() == sdp.CONTENT_TYPE
 
 
-def contact_of(environment: Environment, address: str) -> str:
-    """A Contact of ours: a token for the leg, the address of Session Manager (`host:port`, as in a URI), our name
-    (interfaces.md)."""
-    return f"<sip:{environment.layer.identifiers.tag()}@{address};fs={environment.name}>"
+def contact_of(environment: Environment, known_as: Uri) -> str:
+    """A Contact of ours: a token for the leg, scheme, address and transport of Session Manager as the party knows it
+    (`sips` where it was called so, RFC 3261 §12.1.1), our name (interfaces.md)."""
+    transport = known_as.parameter("transport")
+    address = f"{known_as.host}:{known_as.port or 5060}" + (f";transport={transport}" if transport else "")
+    scheme = "sips" if known_as.scheme == "sips" else "sip"
+    return f"<{scheme}:{environment.layer.identifiers.tag()}@{address};fs={environment.name}>"

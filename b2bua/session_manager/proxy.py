@@ -14,11 +14,11 @@ from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
-from b2bua.sip.flow import Flow, Flows, own_address
+from b2bua.sip.flow import Flow, Flows, own_uri
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of, put_breadth, split
 from b2bua.sip.message import Request, response_to
-from b2bua.sip.uri import host_text, parse_uri
+from b2bua.sip.uri import host_text, is_sips, parse_uri
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
 
@@ -68,17 +68,18 @@ class Proxy:
         if not link.up:
             raise SipError(480, "Feature Server Unreachable")  # known now, and not after 64·T1 of silence
         request = arrival.request
+        sips = is_sips(request.uri)
         context = self._start_proxying(arrival)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
         host, port = link.flow.remote
         transport = f";transport={link.flow.transport}" if link.flow.transport == "tcp" else ""
         back = self._tokens.position(position + 1, request.call_id)
-        forwarded.insert_before("Route", f"<sip:{back}@{own_address(self._flow_towards(user) or arrival.source)};lr>")
+        forwarded.insert_before("Route", f"<{self._uri_towards(user, back) or own_uri(arrival.source, back, sips)};lr>")
         forwarded.insert_before("Route", f"<sip:{host_text(host)}:{port}{transport};lr>")
         if arrival.link is None:
             self._assert_identity(forwarded, owner)
             token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), link.name)
-            self._record_route(forwarded, arrival.source, token)
+            self._record_route(forwarded, arrival.source, token, sips)
         else:
             token = self._tokens.between(arrival.link.name, link.name, request.call_id)
             self._record_route(forwarded, arrival.source, token)
@@ -86,14 +87,14 @@ class Proxy:
             self._record_route(forwarded, link.flow)
         context.add(self._layer.send_request(forwarded, link.flow, context))
 
-    def _flow_towards(self, user: str) -> Flow | None:
-        """A phone of the callee: an application puts our address, as that phone knows it, into its Contact on that leg."""
+    def _uri_towards(self, user: str, token: str) -> str:
+        """Our URI as a phone of the callee knows us: an application puts that address into its Contact on that leg."""
         for binding in self._location.bindings(user):
             flow = binding.flow(self._flows)
             if flow is not None:
                 self._domain.local_address_seen(flow.local)
-                return flow
-        return None
+                return own_uri(flow, token, is_sips(binding.uri))
+        return ""
 
     def to_location(self, arrival: Arrival, user: str) -> None:
         """Past the last application: to every contact of the user at once, whatever their q (RFC 3261 §16.5, §16.6 allow
@@ -136,11 +137,12 @@ class Proxy:
             if arrival.link is None:
                 # Both sides are phones: a Record-Route for each, the one of the caller's side first (RFC 5658).
                 token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), "")
-                self._record_route(forwarded, arrival.source, token)
+                self._record_route(forwarded, arrival.source, token, is_sips(request.uri))
             name = arrival.link.name if arrival.link is not None else ""
             if arrival.link is not None and arrival.link.over_network:
                 self._record_route(forwarded, arrival.source)
-            self._record_route(forwarded, flow, self._tokens.flow(flow, request.call_id, CALLEE, binding.by_flow, name))
+            token = self._tokens.flow(flow, request.call_id, CALLEE, binding.by_flow, name)
+            self._record_route(forwarded, flow, token, is_sips(binding.uri))
         return forwarded
 
     def forward_in_dialog(self, arrival: Arrival) -> None:
@@ -152,8 +154,9 @@ class Proxy:
         forwarded = self._forwarded(arrival, request.uri)
         if request.method == "INVITE":
             # No effect on the route set, but a recovering or strict peer wants it (RFC 3261 §16.6 step 4).
+            sips = is_sips(request.uri)
             for text in reversed(arrival.routes.texts):
-                self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text)
+                self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
         context.add(self._layer.send_request(forwarded, flow, context))
 
     def _target_in_dialog(self, arrival: Arrival) -> Flow:
@@ -231,18 +234,19 @@ class Proxy:
         if owner:
             request.append("P-Asserted-Identity", f"<{self._domain.aor(owner)}>")
 
-    def _record_route(self, request: Request, flow: Flow, token: str = "") -> None:
-        """Our address as the peer on this flow knows it. On a feature server's side it needs no token: it stands there so
-        that this peer finds its link again (RFC 5658: twice between two addresses)."""
+    def _record_route(self, request: Request, flow: Flow, token: str = "", sips: bool = False) -> None:
+        """Our address as the peer on this flow knows it, `sips` where that was asked for (RFC 3261 §16.6 step 4). On a
+        feature server's side it needs no token: it stands there so that this peer finds its link again (RFC 5658: twice
+        between two addresses)."""
         self._domain.local_address_seen(flow.local)
-        user = f"{token}@" if token else ""
-        request.insert_before("Record-Route", f"<sip:{user}{own_address(flow)};lr>")
+        request.insert_before("Record-Route", f"<{own_uri(flow, token, sips)};lr>")
 
     def _canonical(self, uri: str, user: str) -> str:
         """The address of record in place of an alias of it: what the applications and the documents speak of."""
         if not user or uri.endswith(f"@{self._domain.name}"):
             return uri
-        return f"sip:{parse_uri(uri).user}@{self._domain.name}"
+        parsed = parse_uri(uri)
+        return f"{parsed.scheme}:{parsed.user}@{self._domain.name}"
 
 
 def _through_nat(arrival: Arrival) -> bool:

@@ -28,8 +28,9 @@ from b2bua.session_manager.screening import require_supported, screen
 from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.tokens import Tokens
 from b2bua.sip.errors import SipError
-from b2bua.sip.flow import Flow, Flows, own_address
+from b2bua.sip.flow import Flow, Flows, own_uri
 from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.uri import is_sips
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 
@@ -320,7 +321,7 @@ class SessionManager:
         """A SUBSCRIBE to us: the response leaves first, then the NOTIFY that each 2xx brings (RFC 6665 §4.2.1.2)."""
         request, source = arrival.request, arrival.source
         require_supported(request)
-        contact = f"<sip:{own_address(source)}>"
+        contact = f"<{own_uri(source, '', is_sips(request.uri))}>"
         answer, subscription = self._parts.notifier.subscribe(request, self._domain.aor(user), watcher, source, contact)
         tag = subscription.dialog.local_tag if subscription is not None else self._tag()
         response = response_to(request, answer.status, answer.reason, tag)

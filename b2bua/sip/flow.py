@@ -65,6 +65,16 @@ def own_address(flow: Flow) -> str:
     return f"{host_text(host)}:{port}{_URI_TRANSPORTS[flow.transport]}"
 
 
+def own_uri(flow: Flow, user: str, sips: bool) -> str:
+    """Our URI towards this peer. With `sips` what it sent was to be secure (RFC 3261 §12.1.1, §16.6 step 4): then ours is
+    too, over TLS; over another transport it would lie."""
+    at = f"{user}@" if user else ""
+    if not sips or flow.transport not in ("tls", "wss"):
+        return f"sip:{at}{own_address(flow)}"
+    host, port = flow.local
+    return f"sips:{at}{host_text(host)}:{port}" + (";transport=ws" if flow.transport == "wss" else "")
+
+
 class Flows(Protocol):
     """All listeners of an element, for whoever knows a flow by its name only."""
 

@@ -149,6 +149,11 @@ def _parse_any(text: str) -> Uri:
 _parse_cached = lru_cache(maxsize=8192)(_parse)
 
 
+def is_sips(text: str) -> bool:
+    """Whether a URI, as text, is to be reached securely."""
+    return text[:5].lower() == "sips:"
+
+
 def host_text(host: str) -> str:
     """A host as it stands in a URI or a Via: IPv6 gains its brackets."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import Authority, Issued
+from tests.interop.lab import Lab
 from tests.interop.pjsip import Pjsip
-from tests.interop.raw import text
+from tests.interop.raw import again, text
 from tests.interop.raw_tls import RawTls
-from tests.interop.server import Server, wait_until
+from tests.interop.script import Caller
+from tests.interop.server import DOMAIN, Server, free_port, wait_until
 
 HOST = "127.0.0.62"
 OPENSSL_SECONDS = 10
@@ -174,6 +177,62 @@ def test_new_certificates_without_a_restart(raw: RawTls, server: Server, papers:
     back.close()
 
 
+# ---- a new connection to a phone
+
+
+class Listening:
+    """A phone's own TLS port, which takes one connection."""
+
+    def __init__(self, shows: Issued) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(shows.certificate, shows.key)
+        self._context = context
+        self._socket = socket.create_server((HOST, free_port(HOST, socket.SOCK_STREAM)))
+        self._socket.settimeout(5)
+        self.port = int(self._socket.getsockname()[1])
+
+    def heard(self) -> str:
+        """What the server says to it first; "" when it says nothing and closes."""
+        plain, _ = self._socket.accept()
+        plain.settimeout(5)
+        try:
+            with self._context.wrap_socket(plain, server_side=True) as secure:
+                return secure.recv(65536).decode()
+        except (ssl.SSLError, ConnectionError):
+            return ""
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def registered_and_gone(server: Server, papers: Papers, port: int) -> str:
+    """A user whose phone registered this port over TLS, and whose connection is closed."""
+    phone = RawTls(server, server.next_user(), papers.authority.certificate)
+    contact = {"Contact": f"<sip:{phone.user}@{HOST}:{port};transport=tls>"}
+    lines = phone.lines("REGISTER", to=f"sip:{phone.user}@{DOMAIN}") | contact
+    assert phone.answer(text(again(phone, lines, phone.answer(text(lines))))).status == 200
+    flows = server.metric("b2bua_flows", transport="tls")
+    phone.close()
+    wait_until("closed", lambda: server.metric("b2bua_flows", transport="tls") < flows)
+    return phone.user
+
+
+@pytest.mark.parametrize("who", ["phone", "stranger"])
+def test_a_phone_is_called_at_its_contact(server: Server, papers: Papers, lab: Lab, who: str) -> None:
+    """It proves its address by a certificate that we trust and hears the INVITE, or nothing: the caller gets 500."""
+    listening = Listening(getattr(papers, who))
+    user = registered_and_gone(server, papers, listening.port)
+    (desk,) = lab.phones(1)
+    run = lab.start(Caller(user).invite().refused(500), desk)
+    heard = listening.heard()
+    listening.close()
+    if who == "phone":
+        assert heard.startswith(f"INVITE sip:{user}@{HOST}:{listening.port};transport=tls SIP/2.0\r\nVia: SIP/2.0/TLS ")
+    else:
+        assert heard == ""
+    run.finish()  # the phone went away without an answer: the transport's error is 500, too
+
+
 # ---- PJSIP
 
 
@@ -194,11 +253,13 @@ def phones(server: Server, papers: Papers, tmp_path_factory: pytest.TempPathFact
         yield made
 
 
-@pytest.mark.parametrize(("near", "far"), [("one", "two"), ("one", "three"), ("three", "two")])
-def test_call_hold_resume_bye(server: Server, phones: dict[str, Pjsip], near: str, far: str) -> None:
+@pytest.mark.parametrize(
+    ("near", "far", "scheme"), [("one", "two", "sip"), ("one", "three", "sip"), ("three", "two", "sip"), ("one", "two", "sips")]
+)
+def test_call_hold_resume_bye(server: Server, phones: dict[str, Pjsip], near: str, far: str, scheme: str) -> None:
     """Both hold, both resume; the held one is silent, as its answer says; each phone by its own transport."""
     caller, callee = phones[near], phones[far]
-    caller.dial(callee.user)
+    caller.command("dial", uri=f"{scheme}:{callee.user}@{DOMAIN}")
     callee.state("early")
     callee.command("answer")
     for each in (caller, callee):

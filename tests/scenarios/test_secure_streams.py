@@ -18,6 +18,7 @@ from tests.scenarios.scene import (
     talk,
     watch,
 )
+from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
 from tests.scenarios.test_streams import addresses
 
@@ -132,6 +133,52 @@ def test_outbound_over_udp_is_not_promised(scene: Scene) -> None:
     alice = scene.phone("6001")
     alice.contact += ';reg-id=1;+sip.instance="<urn:uuid:6001>"\r\nSupported: outbound'
     assert register_again(alice, 3).get("Require") is None
+
+
+# ---- sips
+
+
+def schemes(values: list[str]) -> list[str]:
+    """Scheme and address of ours in Record-Route or Contact values, without tokens and names."""
+    return [f"{value[1:].partition(':')[0]}:{addresses([value])[0]}" for value in values if "@" in value]
+
+
+SIPS = {"tls": "sips:192.0.2.1:5061", "wss": "sips:192.0.2.1:8443;transport=ws", "udp": f"sip:{TOLD['udp']}"}
+"""What a phone is told of us that calls, or is called by, a `sips` URI. Over UDP such a promise would be a lie."""
+
+
+@pytest.mark.parametrize("near", SIPS)
+@pytest.mark.parametrize("far", SIPS)
+@pytest.mark.parametrize("feature_server", [True, False], ids=["CM", "SM alone"])
+def test_who_is_called_by_sips_is_answered_so(make_scene: MakeScene, near: str, far: str, feature_server: bool) -> None:
+    """RFC 3261 §12.1.1 and §16.6 step 4: Contact and Record-Route have the scheme of the Request-URI, on either leg."""
+    scene = make_scene(streams=NEW, feature_server=feature_server)
+    alice, bob = phone(scene, "6001", near), phone(scene, "6002", far)
+    if far != "udp":
+        bob.contact = bob.contact.partition(";reg-id")[0].replace("<sip:", "<sips:")
+        register_again(bob, 3)
+        scene.server.location.replace("6002", scene.server.location.bindings("6002")[:1])
+    a = called(alice, "sips:6002@example.com")
+    arrived = bob << "INVITE"
+    b = ScriptCall.of(bob, arrived)
+    ours = schemes(arrived.elements("Record-Route"))
+    assert ours == ([SIPS[far]] if feature_server else [SIPS[far], SIPS[near]])
+    bob >> b.answer(arrived, 200, b.sdp())
+    answer = alice << "200 INVITE"
+    a.learn(answer)
+    if feature_server:
+        assert schemes(arrived.elements("Contact")) == [SIPS[far]]
+        assert schemes(answer.elements("Record-Route") + answer.elements("Contact")) == [SIPS[near]] * 2
+    alice >> a.ack(answer)
+    bob << "ACK"
+    if feature_server:
+        hold(a, b)
+        resume(a, b)
+        hang_up(b, a)
+        return
+    alice >> a.request("BYE")
+    bob >> b.answer(bob << "BYE", 200)
+    alice << "200 BYE"
 
 
 # ---- a connection that is gone
