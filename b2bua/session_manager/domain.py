@@ -7,7 +7,7 @@ from typing import Final
 
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import HostPort
-from b2bua.sip.uri import Uri, parse_uri
+from b2bua.sip.uri import DEFAULT_PORTS, Uri, parse_uri
 
 MAX_REMEMBERED: Final = 8192
 """URIs whose user is remembered; at that many the memory starts anew."""
@@ -47,9 +47,10 @@ class Domain:
             return host in self._hosts
         return (host, port) in self._addresses
 
-    def is_listener(self, host: str, port: int | None) -> bool:
-        """Whether host and port are a socket of ours: no Contact may name one."""
-        return (host.strip("[]").lower(), port or 5060) in self._addresses
+    def is_listener(self, uri: Uri) -> bool:
+        """Whether a URI leads to a socket of ours, without a port to its transport's own: no Contact may do so."""
+        port = uri.port or DEFAULT_PORTS.get(uri.transport, 5060)
+        return (uri.bare_host, port) in self._addresses
 
     def user_of(self, uri: Uri) -> str | None:
         """The user part, unescaped, when the URI is an address of record of ours ("" for the domain itself), else None."""

@@ -123,7 +123,7 @@ class Registrar:
             hop = parse_address(value).parsed_uri()
             if hop.scheme not in ("sip", "sips") or not hop.host:
                 raise MalformedValue("Path")
-            if self._domain.is_listener(hop.host, hop.port):
+            if self._domain.is_listener(hop):
                 raise SipError(403, "Path Is This Server")
 
     def _with_contact(
@@ -133,7 +133,7 @@ class Registrar:
         uri = contact.parsed_uri()
         if uri.scheme not in ("sip", "sips") or not uri.host:
             raise MalformedValue("Contact")
-        if self._domain.is_listener(uri.host, uri.port):
+        if self._domain.is_listener(uri):
             raise SipError(403, "Contact Is This Server")
         expires = self._expires(request, contact)
         instance = contact.parameter("+sip.instance") or ""

@@ -272,10 +272,8 @@ class SessionManager:
     def _check_contact(self, request: Request) -> None:
         """A phone whose Contact is a listener of ours would have us call ourselves."""
         contact = request.contact() if request.method in _NAMING_TARGET else None
-        if contact is not None:
-            uri = contact.parsed_uri()
-            if self._domain.is_listener(uri.host, uri.port):
-                raise SipError(403, "Contact Is This Server")
+        if contact is not None and self._domain.is_listener(contact.parsed_uri()):
+            raise SipError(403, "Contact Is This Server")
 
     def _register(self, arrival: Arrival, owner: str) -> None:
         require_supported(arrival.request)

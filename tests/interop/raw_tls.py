@@ -16,14 +16,16 @@ class RawTls(RawStream):
 
     transport = "TLS"
 
-    def __init__(self, server: Server, user: str, authority: Path, shows: Issued | None = None) -> None:
+    def __init__(self, server: Server, user: str, authority: Path, shows: Issued | None = None, buffer: int = 0) -> None:
         self._context = ssl.create_default_context(cafile=str(authority))
         if shows is not None:
             self._context.load_cert_chain(shows.certificate, shows.key)
-        super().__init__(server, user)
+        super().__init__(server, user, buffer)
 
     def _opened(self) -> socket.socket:
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if self._buffer:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer)
         made.bind((self._server.host, 0))
         made.settimeout(ANSWER_SECONDS)
         made.connect((self._server.host, self._server.ports["tls"]))

@@ -23,6 +23,7 @@ from tests.interop.server import DOMAIN, Server, free_port, wait_until
 
 HOST = "127.0.0.62"
 OPENSSL_SECONDS = 10
+DROPPED = "b2bua_messages_dropped_total"
 USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6030)}
 
 
@@ -32,7 +33,7 @@ class Papers:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.authority = Authority(directory)
-        self.server = self.authority.issue("server", HOST, "pbx.example.com")
+        self.server = self.authority.issue("server", HOST, "::1", "pbx.example.com")
         self.phone = self.authority.issue("phone", HOST)
         self.stranger = Authority(directory, "Another Authority").issue("stranger", HOST)
 
@@ -51,8 +52,10 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 @pytest.fixture(scope="module")
 def server(papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """UDP, TLS and secure WebSocket; clients of the TLS listener are asked for a certificate."""
-    options = ("--tls-cert", str(papers.directory / "tls.pem"), "--tls-ca", str(papers.authority.certificate))
+    ipv6 = free_port("::1", socket.SOCK_STREAM)
+    options = ("--listen", f"tls:[::1]:{ipv6}", "--tls-cert", str(papers.directory / "tls.pem"), "--tls-ca", str(papers.authority.certificate))
     started = Server(tmp_path_factory.mktemp("server"), HOST, USERS, options=options, own_ports=("tls", "wss"))
+    started.ports["tls over IPv6"] = ipv6
     try:
         yield started
         started.check_healthy()
@@ -66,7 +69,8 @@ def server(papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def s_client(server: Server, papers: Papers, *arguments: str, port: str = "tls", said: str = "") -> str:
     """What the program prints of a handshake, and of the answer to what was said."""
-    words = ["openssl", "s_client", "-connect", f"{HOST}:{server.ports[port]}", "-CAfile", str(papers.authority.certificate)]
+    host = "[::1]" if "IPv6" in port else HOST
+    words = ["openssl", "s_client", "-connect", f"{host}:{server.ports[port]}", "-CAfile", str(papers.authority.certificate)]
     words += ["-verify_return_error", *arguments]
     if said:
         words.append("-ign_eof")
@@ -109,14 +113,15 @@ def test_a_certificate_of_another_authority(server: Server, papers: Papers, vers
     assert re.search("alert unknown ca", s_client(server, papers, version, *shown(papers.stranger), said=request))
 
 
-def test_a_request_by_s_client(server: Server, papers: Papers) -> None:
+@pytest.mark.parametrize("port", ["tls", "tls over IPv6"])
+def test_a_request_by_s_client(server: Server, papers: Papers, port: str) -> None:
     """Without Content-Length, so that the server closes the connection behind its answer and the program ends."""
     via = f"SIP/2.0/TLS {HOST}:9;branch=z9hG4bKopenssl"
     request = (
         f"OPTIONS sip:example.com SIP/2.0\r\nVia: {via}\r\nFrom: <sip:6001@example.com>;tag=a\r\nTo: <sip:example.com>\r\n"
         "Call-ID: openssl\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n\r\n"
     )
-    answer = s_client(server, papers, *shown(papers.phone), said=request)
+    answer = s_client(server, papers, *shown(papers.phone), port=port, said=request)
     assert "SIP/2.0 400 Missing Content-Length" in answer and f"Via: {via}" in answer
 
 
@@ -136,6 +141,36 @@ def test_a_request_on_a_connection(raw: RawTls, server: Server) -> None:
     (hop, *_) = server.hops(f"user={raw.user}")
     assert hop.transport == "tls"
     assert server.metric("b2bua_requests_total", method="REGISTER", transport="tls", direction="in") >= 2
+
+
+def test_a_reader_that_does_not_read_is_cut(server: Server, papers: Papers) -> None:
+    """What waits for it is bounded."""
+    slow = RawTls(server, server.next_user(), papers.authority.certificate, buffer=4096)
+    cut = server.metric(DROPPED, reason="slow reader")
+    try:
+        with pytest.raises(OSError):
+            for _ in range(2000):
+                via = f"SIP/2.0/TLS {HOST}:{slow.port};branch=z9hG4bK{slow.number()};x={'x' * 50_000}"
+                slow.send(text(slow.lines("OPTIONS") | {"Via": via}).encode())
+        assert server.metric(DROPPED, reason="slow reader") == cut + 1
+    finally:
+        slow.close()
+
+
+def test_hundreds_that_say_nothing_do_not_shut_phones_out(server: Server, papers: Papers) -> None:
+    """Neither a handshake nor a message: of those that prove nothing the oldest go."""
+    dropped = server.metric(DROPPED, reason="too many connections")
+    silent = [socket.create_connection((HOST, server.ports[port])) for port in ("tls", "wss") for _ in range(600)]
+    try:
+        phone = RawTls(server, server.next_user(), papers.authority.certificate)
+        assert phone.register() == 200
+        phone.close()
+        assert server.metric(DROPPED, reason="too many connections") >= dropped + 2 * (600 - 512)
+    finally:
+        for each in silent:
+            each.close()
+    wait_until("all gone", lambda: server.metric("b2bua_flows", transport="wss") == 0)
+    assert server.metric(DROPPED, reason="no TLS") >= 1200
 
 
 def reload(server: Server) -> None:

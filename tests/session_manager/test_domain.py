@@ -52,18 +52,25 @@ def test_an_address_of_a_wildcard_is_ours_once_seen(domain: Domain) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "port", "listener"),
+    ("uri", "listener"),
     [
-        ("192.0.2.1", 5060, True),
-        ("192.0.2.1", None, True),  # 5060 is meant
-        ("192.0.2.1", 5061, False),
-        ("[2001:db8::1]", 5070, True),
-        ("2001:db8::1", None, False),
-        ("192.0.2.10", 5060, False),
+        ("sip:6001@192.0.2.1:5060", True),
+        ("sip:6001@192.0.2.1", True),  # 5060 is meant
+        ("sip:6001@192.0.2.1;transport=tcp", True),
+        ("sip:6001@192.0.2.1:5061", False),
+        ("sip:6001@192.0.2.1;transport=tls", False),  # 5061 is meant
+        ("sips:6001@192.0.2.1", False),
+        ("sips:6001@203.0.113.1", True),
+        ("sip:6001@203.0.113.1;transport=TLS", True),
+        ("sip:6001@203.0.113.1", False),
+        ("sip:6001@[2001:DB8::1]:5070", True),
+        ("sip:6001@[2001:db8::1]", False),
+        ("sip:6001@192.0.2.10:5060", False),
     ],
 )
-def test_listeners(domain: Domain, host: str, port: int | None, listener: bool) -> None:
-    assert domain.is_listener(host, port) is listener
+def test_listeners(domain: Domain, uri: str, listener: bool) -> None:
+    domain.listens_on([("203.0.113.1", 5061)])
+    assert domain.is_listener(parse_uri(uri)) is listener
 
 
 @pytest.mark.parametrize(
