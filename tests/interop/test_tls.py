@@ -53,7 +53,8 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 def server(papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """UDP, TLS and secure WebSocket; clients of the TLS listener are asked for a certificate."""
     ipv6 = free_port("::1", socket.SOCK_STREAM)
-    options = ("--listen", f"tls:[::1]:{ipv6}", "--tls-cert", str(papers.directory / "tls.pem"), "--tls-ca", str(papers.authority.certificate))
+    certificates = ("--tls-cert", str(papers.directory / "tls.pem"), "--tls-ca", str(papers.authority.certificate))
+    options = ("--listen", f"tls:[::1]:{ipv6}", *certificates)
     started = Server(tmp_path_factory.mktemp("server"), HOST, USERS, options=options, own_ports=("tls", "wss"))
     started.ports["tls over IPv6"] = ipv6
     try:
