@@ -54,8 +54,9 @@ class Baresip:
     """A running phone; its owner closes it. `events` are those heard so far, oldest first."""
 
     def __init__(
-        self, folder: Path, server: str, user: str, password: str, host: str, transport: str = "udp"
+        self, folder: Path, server: str, user: str, password: str, host: str, transport: str = "udp", ca: Path | None = None
     ) -> None:
+        """Over TLS the server's certificate has to be signed by `ca`."""
         self.folder = folder
         self.user = user
         self.server = server
@@ -72,6 +73,9 @@ class Baresip:
                 host=host, port=self.port, folder=folder, rtp=rtp, rtp_end=rtp + 19, modules=MODULES, control=control
             )
         )
+        if ca is not None:
+            with (folder / "config").open("a") as config:
+                config.write(f"sip_cafile {ca}\n")
         accounts = folder / "accounts"
         accounts.touch(mode=0o600)
         accounts.write_text(_ACCOUNT.format(user=user, server=server, password=password, transport=transport))

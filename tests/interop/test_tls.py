@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import Authority, Issued
+from tests.interop.baresip import Baresip
 from tests.interop.lab import Lab
+from tests.interop.mixed_call import BARESIP, PJSIP, MixedCall
+from tests.interop.nine_steps import nine_steps
 from tests.interop.pjsip import Pjsip
 from tests.interop.raw import again, text
 from tests.interop.raw_tls import RawTls
@@ -287,6 +290,30 @@ def phones(server: Server, papers: Papers, tmp_path_factory: pytest.TempPathFact
             phone.registered()
             made[name] = phone
         yield made
+
+
+@pytest.mark.parametrize("caller", [PJSIP, BARESIP])
+def test_pjsip_and_baresip(
+    server: Server, papers: Papers, phones: dict[str, Pjsip], tmp_path: Path, caller: str
+) -> None:
+    """Either holds, either resumes, over TLS on both sides; the nine steps and the lamps as over any other transport."""
+    user = server.next_user()
+    address = f"{HOST}:{server.ports['tls']}"
+    baresip = Baresip(tmp_path / "baresip", address, user, USERS[user], HOST, "tls", papers.authority.certificate)
+    try:
+        baresip.registered()
+        call = MixedCall(server, phones["two"], baresip)
+        call.set_up(caller)
+        for holder in (caller, call.far(caller)):
+            call.hold(holder)
+            assert call.agreed(holder) == "sendonly" and call.lamps(holder)[0] == "no"
+            nine_steps(call.hops(), call.user(holder), call.user(call.far(holder)), None, 0)
+            call.resume(holder)
+            assert call.lamps(holder)[0] == "yes"
+        call.hang_up(call.far(caller))
+        assert call.transports(PJSIP) == call.transports(BARESIP) == {"tls"}
+    finally:
+        baresip.close()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, RejectConnection, Request, TextMessage
 
@@ -299,6 +301,65 @@ def test_a_double_crlf_is_answered_with_one(listening: Listening, browser: Brows
     browser.say(TextMessage(data="\r\n\r\n"))
     (answer,) = browser.hear()
     assert answer.data == "\r\n" and received(listening) == []
+
+
+# ---- whatever comes
+
+
+def opened(listening: Listening, port: int) -> Browser:
+    made = Browser(listening.phone(("192.0.2.10", port)))
+    made.connect()
+    return made
+
+
+@given(st.lists(st.tuples(st.binary(min_size=1, max_size=300), st.integers(1, 4)), max_size=5), st.data())
+@settings(max_examples=60, deadline=None)
+def test_however_the_stream_is_cut(messages: list[tuple[bytes, int]], data: st.DataObject) -> None:
+    """Messages in so many fragments each, the bytes in pieces of any size: what comes out is what went in."""
+    listening = Listening(kind=WS)
+    browser = opened(listening, 1)
+    stream = b""
+    for message, fragments in messages:
+        size = -(-len(message) // fragments)
+        for place in range(0, len(message), size):
+            last = place + size >= len(message)
+            stream += browser._socket.send(BytesMessage(data=message[place : place + size], message_finished=last))
+    while stream:
+        cut = data.draw(st.integers(1, len(stream)))
+        browser.pipe.connection.dataReceived(stream[:cut])
+        stream = stream[cut:]
+    assert received(listening) == [message for message, _ in messages if message.strip(b"\r\n")]
+    assert not browser.pipe.half_closed
+
+
+@given(st.lists(st.binary(min_size=1, max_size=60), max_size=8), st.booleans(), st.binary(min_size=1, max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_garbage_ends_its_connection_at_most(pieces: list[bytes], shaken: bool, tail: bytes) -> None:
+    """Before the handshake, within a proper one, and after it: nothing is raised, and other browsers go on."""
+    listening = Listening(kind=WS)
+    other = opened(listening, 1)
+    pipe = listening.phone(("192.0.2.11", 1))
+    if shaken:
+        pipe.connection.dataReceived(handshake(Host="example.com\r\nX: " + tail.hex()))
+    for piece in (*pieces, b"GET / HTTP/1.1\r\n", tail, b"\r\n\r\n"):
+        pipe.connection.dataReceived(piece)
+    other.say(TextMessage(data=DATA.decode()))
+    assert received(listening)[-1] == DATA
+    assert listening.observer.counts["internal_errors"] == {}
+
+
+HEADER = st.sampled_from(sorted(UPGRADE))
+VALUE = st.text(st.characters(min_codepoint=33, max_codepoint=255, blacklist_characters="\x7f"), max_size=20)
+
+
+@given(st.dictionaries(HEADER, VALUE, max_size=3))
+@settings(max_examples=200, deadline=None)
+def test_a_handshake_with_odd_values_is_answered(changed: dict[str, str]) -> None:
+    """101 or a refusal, and never silence."""
+    listening = Listening(kind=WS)
+    pipe = listening.phone()
+    pipe.connection.dataReceived(handshake(**{name.replace("-", "_"): value for name, value in changed.items()}))
+    assert pipe.take()[:13] in (b"HTTP/1.1 101 ", b"HTTP/1.1 400 ", b"HTTP/1.1 426 ")
 
 
 # ---- the end
