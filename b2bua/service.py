@@ -86,6 +86,7 @@ class Server:
         self.reload = Reload(settings, read or (lambda: settings), self._follow, time.time, log)
         self._reactor = reactor
         self._log = log
+        self._tls = _tls(settings)  # before the store: a bad file leaves no database behind
         prefix = secrets.token_hex(8)
 
         # What everything stands on: time, identifiers, counters, the trace, the queue of the link in process.
@@ -95,7 +96,6 @@ class Server:
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
         self.store: Store = open_store(settings.store, settings.domain, reactor.callFromThread)
         self.listeners = ListenerSet(time.monotonic, log.info)
-        self._tls = _tls(settings)
         self._file_users = FileUsers(self.store, settings.domain)
         self.loop_lag = LoopLag(self.observer, self.timers.now)
 
@@ -107,9 +107,7 @@ class Server:
         self.links = Links()
         ways = Ways(self.listeners, self.location, self.domain)
         if settings.keep_alive:
-            keep_alive = KeepAlive(
-                self.layer, self.listeners, self.location, settings.domain, settings.keep_alive, log.info
-            )
+            keep_alive = KeepAlive(self.layer, self.listeners, self.location, settings.domain, settings.keep_alive, log.info)
             self.location.watch = keep_alive.bindings_changed
         self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log.warning)
         packages = by_name(DIALOG)

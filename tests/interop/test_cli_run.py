@@ -113,9 +113,10 @@ def test_a_bad_users_file_shows_no_password(tmp_path: Path) -> None:
     [
         ('features = ["hodl"]', "bad.toml:2: features: feature 'hodl' not found"),
         ('users = "nowhere"', "bad.toml:2: users: nowhere: No such file or directory"),
+        ('tls_cert = "nowhere.pem"', "bad.toml:2: tls_cert: nowhere.pem: No such file or directory"),
         ('digest_algorithms = ["SHA-512-256"]', "bad.toml:2: digest_algorithms: user 6001 has no HA1 by SHA-512-256;"),
     ],
-    ids=["feature", "users file", "HA1"],
+    ids=["feature", "users file", "certificate", "HA1"],
 )
 def test_what_only_a_start_finds_is_placed_too(tmp_path: Path, lines: str, place: str) -> None:
     if "digest" in lines:
@@ -123,6 +124,8 @@ def test_what_only_a_start_finds_is_placed_too(tmp_path: Path, lines: str, place
     (tmp_path / "bad.toml").write_text(f"# the lab\n{lines}\n")
     arguments = ("--config", "bad.toml", "--store", "sqlite:b2bua.db", "--listen", f"udp:{HOST}:0", "--http", f"{HOST}:0")
     assert one_line(run(tmp_path, "run", *arguments)).startswith(f"b2bua: {place}")
+    if "tls" in lines:
+        assert not (tmp_path / "b2bua.db").exists()
 
 
 def test_a_stronger_realm_starts_once_the_password_was_given_again(start: Start, tmp_path: Path) -> None:
