@@ -55,6 +55,8 @@ class WebSocket:
         self._connection = WSConnection(ConnectionType.SERVER)
         self._parts: list[bytes] = []
         self._length = 0
+        self._begun = False
+        """The first fragment of a message came, and not yet the last."""
         self._over = False
 
     def feed(self, data: bytes) -> Sequence[object]:
@@ -73,7 +75,7 @@ class WebSocket:
             # ValueError: of bytes in the request's header that are no text.
             hint = getattr(error, "event_hint", None)
             self._refuse(hint if isinstance(hint, RejectConnection) else RejectConnection(), frames)
-        self.waiting = not self._over and (bool(self._parts) or not read)
+        self.waiting = not self._over and (self._begun or not read)
         return frames
 
     def _take(self, event: Event, frames: list[object]) -> None:
@@ -108,7 +110,9 @@ class WebSocket:
             goodbye = CloseConnection(code=CloseReason.MESSAGE_TOO_BIG)
             frames += (Reply(self._connection.send(goodbye)), Unframed(b"", "too long", 513, "Message Too Large"))
             return
-        self._parts.append(data)
+        if data:  # fragments may be empty, any number of them
+            self._parts.append(data)
+        self._begun = not finished
         if not finished:
             return
         message = b"".join(self._parts)

@@ -255,6 +255,14 @@ def test_a_fragmented_message_that_drips_in_is_cut_off(listening: Listening, bro
     assert browser.pipe.aborted and Limits().whole - 2 < seconds < Limits().whole + 5
 
 
+def test_empty_fragments_fill_nothing(listening: Listening, browser: Browser) -> None:
+    browser.say(BytesMessage(data=b"", message_finished=False))
+    browser.pipe.connection.dataReceived(b"\x00\x80\0\0\0\0" * 1000)
+    assert browser.pipe.connection._websocket._parts == []
+    listening.pass_time(Limits().whole + 4)
+    assert browser.pipe.aborted
+
+
 BROKEN = {
     "without mask": b"\x81\x03abc",
     "not UTF-8": b"\x81\x82\x00\x00\x00\x00\xff\xfe",
