@@ -10,6 +10,7 @@ from typing import Final
 from b2bua.observer import Observer
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.location import Binding, Location, behind_nat
+from b2bua.session_manager.outbound import OUTBOUND, may_name_flows, promised, reg_id_of
 from b2bua.sip.address import Address, parse_address, split_unquoted
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.flow import Flow
@@ -107,8 +108,10 @@ class Registrar:
             raise SipError(403, "Too Many Contacts")
         if contacts and request.has("Path"):
             self._check_path(request)
-        for value in contacts:
-            bindings = self._with_contact(request, user, source, value, bindings)
+        parsed = [parse_address(value) for value in contacts]
+        flows = may_name_flows(request, parsed)
+        for value, contact in zip(contacts, parsed, strict=True):
+            bindings = self._with_contact(request, user, source, value, contact, reg_id_of(contact) if flows else 0, bindings)
         if len(bindings) > MAX_CONTACTS:
             raise SipError(403, "Too Many Contacts")
         return tuple(bindings)
@@ -127,9 +130,8 @@ class Registrar:
                 raise SipError(403, "Path Is This Server")
 
     def _with_contact(
-        self, request: Request, user: str, source: Flow, value: str, bindings: list[Binding]
+        self, request: Request, user: str, source: Flow, value: str, contact: Address, reg_id: int, bindings: list[Binding]
     ) -> list[Binding]:
-        contact = parse_address(value)
         uri = contact.parsed_uri()
         if uri.scheme not in ("sip", "sips") or not uri.host:
             raise MalformedValue("Contact")
@@ -137,7 +139,6 @@ class Registrar:
             raise SipError(403, "Contact Is This Server")
         expires = self._expires(request, contact)
         instance = contact.parameter("+sip.instance") or ""
-        reg_id = _number(contact.parameter("reg-id"))
         kept = []
         for binding in bindings:
             if binding.same_contact(instance, reg_id, uri):
@@ -178,9 +179,8 @@ class Registrar:
         if request.has("Path"):
             for value in request.elements("Path"):
                 response.append("Path", value)
-        if source.reliable and "outbound" in request.elements("Supported") and _names_flow(request):
-            # RFC 5626 §6. Over UDP nothing is promised: its keep-alive would be STUN (§4.4.2).
-            response.append("Require", "outbound")
+        if promised(request, source):
+            response.append("Require", OUTBOUND)
         return response
 
 
@@ -188,16 +188,6 @@ def _check_order(binding: Binding, request: Request) -> None:
     """A REGISTER that was overtaken changes nothing (RFC 3261 §10.3 step 7)."""
     if binding.call_id == request.call_id and request.cseq <= binding.cseq:
         raise SipError(500, "CSeq Out of Order")
-
-
-def _names_flow(request: Request) -> bool:
-    """Whether a Contact has what makes it one of several flows of an instance."""
-    contacts = [parse_address(value) for value in request.elements("Contact") if value != "*"]
-    return any(contact.parameter("+sip.instance") and _number(contact.parameter("reg-id")) for contact in contacts)
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def without_expires(value: str) -> str:
