@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from b2bua.sip.flow import own_uri
 from tests.scenarios.scene import Scene, hang_up, hold, invite, resume
 from tests.scenarios.virtual_network import VirtualSocket
 
@@ -12,8 +13,8 @@ def test_contact_on_each_leg_names_the_address_that_its_phone_knows(scene: Scene
     """interfaces.md: CM's Contact has Session Manager's address towards that peer."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
     manager = scene.server.session_manager
-    way = manager._proxy._flow_towards("6002")
-    assert way is not None and way is manager._parts.location.bindings("6002")[0].flow(manager._parts.flows)
+    way = manager._parts.location.bindings("6002")[0].flow(manager._parts.flows)
+    assert way is not None and manager._proxy._uri_towards("6002", "token") == own_uri(way, "token", False)
     told = way.local
     other = ("192.0.2.77", 5060)
     second = scene.server._listen(VirtualSocket(scene.network, other, scene.server.recorder))
@@ -37,4 +38,4 @@ def test_contact_on_each_leg_names_the_address_that_its_phone_knows(scene: Scene
 
 
 def test_phone_that_is_not_registered_is_told_the_callers_address(scene: Scene) -> None:
-    assert scene.server.session_manager._proxy._flow_towards("6009") is None
+    assert scene.server.session_manager._proxy._uri_towards("6009", "token") == ""
