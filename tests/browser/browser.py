@@ -134,7 +134,10 @@ class JsSip:
     def start(self, url: str, password: str, domain: str) -> None:
         """Register; a page that was loaded again starts anew."""
         self.command("start", url=url, uri=f"sip:{self.user}@{domain}", password=password)
-        wait_until(f"JsSIP {self.user} registered", lambda: self.command("report")["registered"] > 0, WAIT_SECONDS)
+        try:
+            wait_until(f"JsSIP {self.user} registered", lambda: self.command("report")["registered"] > 0, WAIT_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says {self.command('report')}") from None
 
     def command(self, verb: str, **setup: Any) -> Any:
         return self._browser.command(verb, self.user, **setup)

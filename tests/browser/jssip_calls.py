@@ -5,6 +5,7 @@ Not found by `make test`: `make interop` installs what it needs and names it.
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,11 +17,12 @@ from tests.certificates import Authority
 from tests.interop.lab import Lab
 from tests.interop.nine_steps import nine_steps
 from tests.interop.script import Callee, Caller
-from tests.interop.server import DOMAIN, Server, wait_until
+from tests.interop.server import DOMAIN, Server, free_port, wait_until
 from tests.interop.wire import lamp
 
 HOST = "127.0.0.63"
 USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6040)}
+OVERLOAD = "b2bua_overload_rejected_total"
 WAYS = [("ws", "ws"), ("wss", "wss"), ("ws", "wss")]
 """The caller's transport, the callee's."""
 
@@ -33,8 +35,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def server(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     issued = authority.issue("server", HOST)
-    options = ("--tls-cert", str(issued.certificate), "--tls-key", str(issued.key))
-    started = Server(tmp_path_factory.mktemp("server"), HOST, USERS, options=options, own_ports=("ws", "wss", "tls"))
+    ipv6 = free_port("::1", socket.SOCK_STREAM)
+    options = ("--tls-cert", str(issued.certificate), "--tls-key", str(issued.key), "--listen", f"ws:[::1]:{ipv6}")
+    started = Server(tmp_path_factory.mktemp("server"), HOST, USERS, options=options, own_ports=("ws", "wss"))
+    started.ports["ws over IPv6"] = ipv6
     try:
         yield started
         started.check_healthy()
@@ -68,12 +72,28 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def url(server: Server, transport: str) -> str:
-    return f"{transport}://{HOST}:{server.ports[transport]}"
+    host = "[::1]" if "IPv6" in transport else HOST
+    return f"{transport.split()[0]}://{host}:{server.ports[transport]}"
 
 
 def phone(server: Server, browser: Browser, transport: str) -> JsSip:
     user = server.next_user()
     return browser.phone(url(server, transport), user, USERS[user], DOMAIN)
+
+
+def dial(server: Server, caller: JsSip, callee: JsSip) -> None:
+    """Call until it rings there. A browser that starts takes the machine from the server for a moment, which then refuses what
+    is new (480); that, and nothing else, is tried again."""
+    for _ in range(5):
+        refused = server.metric(OVERLOAD, what="overload")
+        caller.command("call", uri=f"sip:{callee.user}@{DOMAIN}")
+        caller.becomes("heard", lambda call: call.state in ("early", "failed"))
+        call = caller.call
+        assert call is not None
+        if call.state == "early":
+            break
+        assert call.status == 480 and server.metric(OVERLOAD, what="overload") > refused, call
+    callee.state("incoming")
 
 
 def lamps(server: Server, call_id: str, user: str) -> tuple[str, str]:
@@ -89,9 +109,7 @@ def lamps(server: Server, call_id: str, user: str) -> tuple[str, str]:
 def test_two_browsers(server: Server, browser: Browser, lab: Lab, near: str, far: str) -> None:
     """Register, call, media both ways by DTLS-SRTP, hold and resume by either, bye; the nine steps of each hold."""
     caller, callee = phone(server, browser, near), phone(server, browser, far)
-    caller.command("call", uri=f"sip:{callee.user}@{DOMAIN}")
-    callee.state("incoming")
-    caller.state("early")
+    dial(server, caller, callee)
     callee.command("answer")
     for each in (caller, callee):
         each.state("confirmed")
@@ -174,6 +192,23 @@ def test_another_certificate_is_not_taken(server: Server, browser: Browser, tmp_
     finally:
         browser.command("close", "knocking")
         other.kill()
+
+
+def test_over_ipv6(server: Server, browser: Browser) -> None:
+    """A browser on IPv6 is called by one on IPv4; each is told our address of its own family."""
+    caller, callee = phone(server, browser, "wss"), phone(server, browser, "ws over IPv6")
+    dial(server, caller, callee)
+    callee.command("answer")
+    for each in (caller, callee):
+        each.state("confirmed")
+        each.hears()
+    caller.command("hangup")
+    callee.state("ended")
+    call = caller.call
+    assert call is not None
+    invites = [hop.message for hop in server.hops(f"call-id={call.call_id}")
+               if hop.message.method == "INVITE" and hop.destination == callee.user]  # fmt: skip
+    assert f"@[::1]:{server.ports['ws over IPv6']};transport=ws;lr>" in invites[0].get("Record-Route")
 
 
 def test_what_is_counted(server: Server, browser: Browser) -> None:

@@ -13,7 +13,11 @@ class Phone {
     this.ua.on("connected", () => { this.connected = true; });
     this.ua.on("disconnected", () => { this.connected = false; });
     this.ua.on("registered", () => { this.registered += 1; });
-    this.ua.on("registrationFailed", (event) => { this.registrationFailed = event.cause; });
+    this.ua.on("registrationFailed", ({ cause, response }) => {
+      this.registrationFailed = `${cause} ${response?.status_code ?? ""}`;
+      // A server that is busy for a moment says when to come again; JsSIP leaves that to the page.
+      if (response?.status_code === 500 && response.getHeader("Retry-After")) setTimeout(() => this.ua.register(), 1000);
+    });
     this.ua.on("newRTCSession", ({ session, originator }) => this.keep(session, originator));
     this.ua.start();
   }
