@@ -127,7 +127,8 @@ NPM_PACKAGES := jssip@3.13.8 playwright-core@1.55.0 esbuild@0.25.0
 
 interop: SYSTEM_PACKAGES += chromium $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 interop: system setup $(BROWSER)/jssip.js
-	unshare --net sh -ec 'ip link set lo up; exec $(BIN)/python -m pytest $(ARGS) tests/browser/jssip_calls.py'
+	BROWSER_PACKAGES=$(abspath $(BROWSER)) unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
+	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py
 
 $(BROWSER)/jssip.js: Makefile | system
 	mkdir -p $(BROWSER)
