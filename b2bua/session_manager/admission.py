@@ -1,8 +1,9 @@
 """Overload control: new work that comes too late is refused, so that what stands goes on (RFC 6357 §2; RFC 3261 §21.5.4).
 
-The measure is how long a request has waited before it was read. A new one that has waited for `LATE` is refused at once,
-for the price of parsing it: by the time it were answered its sender would repeat it, and all work on it would be lost.
-So the queue never grows longer than that, and the server is never idle while something waits. Requests in a dialog,
+The measure is how long a request has waited before it was read. When requests have come late for a while (a single pause of
+the machine is no overload), a new one that has waited for `LATE` is refused at once, for the price of parsing it: by the time
+it were answered its sender would repeat it, and all work on it would be lost. So the queue never grows longer than that, and
+the server is never idle while something waits. Requests in a dialog,
 refreshes of what stands here, ACK, CANCEL and everything from a feature server are never refused: they belong to work
 that is half done. Should these alone be too much, because each new call brings more work later than now, a rate of new
 requests is found that can be sustained. Draining refuses all that is new.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from b2bua.observer import Observer
@@ -26,13 +28,17 @@ LATE: Final = 0.1
 """Seconds that a new request may have waited: a fifth of T1, after which it is sent again."""
 PROVEN_LATE: Final = 0.3
 """Seconds for one with credentials: it has been challenged, so work for it has been done already."""
+PERSISTENT: Final = 0.3
+"""Seconds for which requests must have come late before any is refused."""
+CALM: Final = 0.5
+"""Seconds without a late request after which that begins anew."""
 FAR_TOO_LATE: Final = 0.3
 """Seconds that nothing ought to wait: what must not be refused is too much by itself."""
 PERIOD: Final = 1.0
 """Seconds after which the rate is looked at anew."""
 _REMEMBERED: Final = 10
 """Periods of which the best is the first rate that is tried."""
-_PERSISTENT: Final = 2
+_FAR_TOO_LATE_PERIODS: Final = 2
 """Periods in a row in which something waited far too long: one may be a pause of the machine's."""
 _FALL: Final = 0.9
 _RISE: Final = 1.05
@@ -64,6 +70,7 @@ class Admission:
         self.share = 1.0
         """The part of the new requests that was taken in the last period."""
         self._late = 0.0
+        self._late_since = self._late_last = -inf
         self._longest = 0.0
         self._far_too_late = 0
         """Periods in a row."""
@@ -90,7 +97,7 @@ class Admission:
         self.share = self._taken / new if new else 1.0
         self._rates.append(self._taken / length)
         self._far_too_late = self._far_too_late + 1 if self._longest > FAR_TOO_LATE else 0
-        if self._far_too_late >= _PERSISTENT:
+        if self._far_too_late >= _FAR_TOO_LATE_PERIODS:
             rate = max(self._rates) if self._rate is None else self._rate
             self._rate = max(rate * _FALL, 1.0)
         elif self._rate is not None and self._over_rate:
@@ -120,7 +127,7 @@ class Admission:
         if method not in _NEW or (method != "REGISTER" and request.to.tag):
             return True
         wait = max(self._waited(), self._late)
-        if wait <= LATE and self._rate is None and not self.draining:
+        if (wait <= LATE or not self._persists()) and self._rate is None and not self.draining:
             self._taken += 1
             return True
         if self._links.of(flow) is not None or self._goes_on(request, method):
@@ -131,6 +138,14 @@ class Admission:
         self._refused += 1
         self._observer.overload_rejected("draining" if self.draining else "overload")
         return stateless_refusal(request)
+
+    def _persists(self) -> bool:
+        """A late request is here: whether they have come late for a while."""
+        now = self._now()
+        if now - self._late_last > CALM:
+            self._late_since = now
+        self._late_last = now
+        return now - self._late_since >= PERSISTENT
 
     def _goes_on(self, request: Request, method: str) -> bool:
         """Whether a request renews something that stands here: a publication, a binding."""

@@ -8,11 +8,20 @@ from tests.scenarios.script_call import ScriptCall, register_text
 from tests.scenarios.script_phone import ScriptPhone
 
 
+def late(scene: Scene, seconds: float) -> None:
+    """Requests wait so long before they are read, and have done so for a while."""
+    scene.server.socket.waited = seconds
+    dave = scene.phone("6004", registered=False)
+    dave >> register_text(dave, 1)
+    dave << "401 REGISTER"
+    scene.advance(0.3)
+
+
 def test_overload_480_to_a_new_call_and_the_standing_one_goes_on(make_scene: MakeScene) -> None:
     scene = make_scene()
     alice, bob = scene.phone("6001"), scene.phone("6002")
     a, b = talk(alice, bob)
-    scene.server.socket.waited = 0.2
+    late(scene, 0.2)
     carol = scene.phone("6003", registered=False)
     c = ScriptCall(carol, bob.aor)
     carol >> c.invite(c.sdp())
@@ -47,7 +56,7 @@ def challenged(alice: ScriptPhone, bob: ScriptPhone, scene: Scene) -> tuple[Scri
     alice >> a.invite(a.sdp())
     challenge = alice << "407 INVITE"
     alice >> a.ack(challenge)
-    scene.server.socket.waited = 0.25
+    late(scene, 0.25)
     alice >> a.with_credentials(challenge)
     arrived = bob << "INVITE"
     assert isinstance(arrived, Request)

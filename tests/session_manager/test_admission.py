@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from b2bua.observer import METHODS, Observer
-from b2bua.session_manager.admission import FAR_TOO_LATE, LATE, PERIOD, PROVEN_LATE, Admission
+from b2bua.session_manager.admission import CALM, FAR_TOO_LATE, LATE, PERIOD, PERSISTENT, PROVEN_LATE, Admission
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location
 from b2bua.sip.message import Request, Response
@@ -41,12 +41,18 @@ class World:
             self.links, location, self.observer, lambda: self.wait, lambda: self.now, self.reports.append
         )
 
+    def be_late(self, seconds: float) -> None:
+        """Requests have come late for a while, and do so now by so many seconds."""
+        self.wait = seconds
+        assert self.passes(request("INVITE")), "the first one"
+        self.now += PERSISTENT
+
     def passes(self, request: Request) -> bool:
         return self.admission.refusal(request, self.flow) is True
 
     def turn(self, periods: int = 1, late: float = 0.0) -> None:
         for _ in range(periods):
-            self.now += PERIOD
+            self.now += PERIOD + 1e-6
             self.admission.turned(late)
 
 
@@ -67,6 +73,7 @@ NEW = [("INVITE", 480), ("REGISTER", 500), ("SUBSCRIBE", 500), ("PUBLISH", 500),
 @pytest.mark.parametrize(("method", "status"), NEW)
 def test_new_work_that_comes_too_late_is_refused(method: str, status: int) -> None:
     world = World()
+    world.be_late(LATE + 0.001)
     world.wait = LATE
     assert world.passes(request(method))
     world.wait += 0.001
@@ -81,15 +88,28 @@ def test_new_work_that_comes_too_late_is_refused(method: str, status: int) -> No
 def test_no_other_method_is_new_work() -> None:
     """Out of a dialog they begin nothing: what they are told costs no more than a refusal."""
     world = World()
-    world.wait = LATE * 2
+    world.be_late(LATE * 2)
     refused = {method for method in METHODS if not world.passes(request(method))}
     assert refused == {method for method, _ in NEW}
+
+
+def test_one_pause_of_the_machine_refuses_nobody() -> None:
+    """Half a second: all that came meanwhile is late, and taken; a second pause a while later as well."""
+    world = World()
+    for _ in range(3):
+        for left in range(500, 0, -10):
+            world.wait = left / 1000
+            assert world.passes(request("INVITE"))
+            world.now += 0.001
+        world.now += CALM + 0.1
 
 
 def test_a_late_turn_of_the_loop_counts_as_well() -> None:
     """What comes over connections has no time of its own."""
     world = World()
     world.admission.turned(LATE * 2)
+    assert world.passes(request("INVITE"))
+    world.now += PERSISTENT
     assert not world.passes(request("INVITE"))
     world.admission.turned(0.0)
     assert world.passes(request("INVITE"))
@@ -105,7 +125,8 @@ STANDING = [
 @pytest.mark.parametrize("draining", [False, True])
 def test_what_stands_goes_on(standing: Request, draining: bool) -> None:
     world = World()
-    world.wait, world.admission.draining = 3.0, draining
+    world.be_late(3.0)
+    world.admission.draining = draining
     assert world.passes(standing)
     assert not world.observer.counts["overload_rejected"]
 
@@ -113,14 +134,15 @@ def test_what_stands_goes_on(standing: Request, draining: bool) -> None:
 def test_a_feature_server_is_never_refused() -> None:
     world = World()
     world.links.add(FeatureLink("cm", world.flow))
-    world.wait, world.admission.draining = 3.0, True
+    world.be_late(3.0)
+    world.admission.draining = True
     assert world.passes(request("INVITE"))
 
 
 def test_who_was_challenged_has_more_time() -> None:
     world = World()
     proven = request("INVITE", "Proxy-Authorization: Digest x")
-    world.wait = PROVEN_LATE
+    world.be_late(PROVEN_LATE)
     assert world.passes(proven)
     assert not world.passes(request("INVITE"))
     world.wait += 0.001
@@ -140,7 +162,8 @@ def test_draining_takes_nothing_new() -> None:
 
 def test_what_is_told() -> None:
     world = World()
-    for wait in (0.0, 0.0, 0.0, 0.2):
+    world.be_late(0.2)
+    for wait in (0.0, 0.0, 0.2):
         world.wait = wait
         world.passes(request("INVITE"))
     world.wait = 0.0
