@@ -8,7 +8,8 @@ from typing import Final
 
 from b2bua.sip.address import Address
 from b2bua.sip.errors import MalformedValue, SipError
-from b2bua.sip.message import Message, Request, Response, address_in
+from b2bua.sip.header_lines import address_in
+from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.uri import parse_uri
 
 TARGET_REFRESH: Final = ("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY")

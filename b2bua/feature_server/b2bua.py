@@ -17,7 +17,8 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.sip.rseq import RELIABLE
 from b2bua.sip.sdp import CONTENT_TYPE
 from b2bua.transaction.server import ServerTransaction

@@ -16,7 +16,8 @@ from b2bua.feature_server.setup import Setup
 from b2bua.feature_server.update import update
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import SipError
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import Uri, parse_uri
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import Timer

@@ -18,7 +18,8 @@ from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.max_breadth import put_breadth
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.sip.rseq import RELIABLE
 from b2bua.sip.uri import Uri
 from b2bua.transaction.client import ClientTransaction, ClientUser

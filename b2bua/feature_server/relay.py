@@ -8,7 +8,8 @@ from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import always, status_of
 from b2bua.feature_server.leg import ALLOW
 from b2bua.sip.errors import SipError
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.server import ServerTransaction
 

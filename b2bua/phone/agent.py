@@ -9,7 +9,8 @@ from b2bua import PRODUCT
 from b2bua.dialog.dialog import Dialog
 from b2bua.phone.credentials import Attempt, Credentials
 from b2bua.sip.flow import Flow
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import host_text
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer

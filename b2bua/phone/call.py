@@ -15,7 +15,8 @@ from b2bua.dialog.offer_answer import OfferAnswer
 from b2bua.phone.agent import Agent, with_sdp
 from b2bua.phone.credentials import Attempt
 from b2bua.sip.errors import SipError
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TICK, Timer
 

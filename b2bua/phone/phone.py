@@ -13,7 +13,8 @@ from b2bua.phone.subscription import LampUser, Subscription
 from b2bua.sip.dialog_info import CONTENT_TYPE
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, HostPort
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 

@@ -8,7 +8,8 @@ from b2bua.dialog.dialog import Dialog, contact_uri
 from b2bua.phone.agent import Agent, refresh_after
 from b2bua.sip.dialog_info import CONTENT_TYPE, DialogInfo, parse_dialog_info
 from b2bua.sip.errors import SipError
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import Timer
 

@@ -17,7 +17,8 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, own_uri
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of, put_breadth, split
-from b2bua.sip.message import Request, response_to
+from b2bua.sip.message import Request
+from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import host_text, is_sips, parse_uri
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C

@@ -14,7 +14,8 @@ from b2bua.session_manager.outbound import OUTBOUND, may_name_flows, promised, r
 from b2bua.sip.address import Address, parse_address, split_unquoted
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.flow import Flow
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
+from b2bua.sip.response_to import response_to
 
 MAX_CONTACTS: Final = 10
 """Bindings per user: more desks than a lab user has; bounds what one set of credentials can fill."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.layer import TransactionLayer

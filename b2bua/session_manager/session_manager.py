@@ -29,7 +29,8 @@ from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.tokens import Tokens
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, own_uri
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import is_sips
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction

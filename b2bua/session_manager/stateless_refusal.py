@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 from zlib import crc32
 
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
+from b2bua.sip.response_to import response_to
 
 RETRY_AFTER: Final = "5"
 """Seconds."""

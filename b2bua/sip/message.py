@@ -8,14 +8,13 @@ after that nobody does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import compress
 from operator import itemgetter
 from typing import Final, Protocol, Self, cast
 
 from b2bua.sip.address import Address, parse_address, split_unquoted
 from b2bua.sip.errors import MalformedValue
-from b2bua.sip.reason import REASON
+from b2bua.sip.header_lines import address_in, cseq_in, read_cseq, read_dialog, read_integer
 from b2bua.sip.uri import CACHED_LENGTH, Uri, parse_uri
 from b2bua.sip.via import Via, read_via
 
@@ -176,7 +175,7 @@ class Message:
         if name not in self.names:  # as often as not
             return None
         line = self.lines[self.names.index(name)]
-        number = _read_integer(line) if len(line) <= CACHED_LENGTH else _read_integer.__wrapped__(line)
+        number = read_integer(line) if len(line) <= CACHED_LENGTH else read_integer.__wrapped__(line)
         if number is None:
             raise MalformedValue(name)
         return number
@@ -186,11 +185,11 @@ class Message:
         self._via = read_via(table["Via"])
         from_, to, call_id, cseq = table["From"], table["To"], table["Call-ID"], table["CSeq"]
         if len(from_) + len(to) + len(call_id) + len(cseq) <= 2 * CACHED_LENGTH:
-            self._from, self._to, self._call_id = _read_dialog(from_, to, call_id)
-            self._cseq, self._cseq_method = _read_cseq(cseq)
+            self._from, self._to, self._call_id = read_dialog(from_, to, call_id)
+            self._cseq, self._cseq_method = read_cseq(cseq)
         else:  # too long to be remembered
-            self._from, self._to, self._call_id = _read_dialog.__wrapped__(from_, to, call_id)
-            self._cseq, self._cseq_method = _read_cseq.__wrapped__(cseq)
+            self._from, self._to, self._call_id = read_dialog.__wrapped__(from_, to, call_id)
+            self._cseq, self._cseq_method = read_cseq.__wrapped__(cseq)
 
     def remember(self, call_id: str, cseq: int, method: str, from_: Address | None = None, to: Address | None = None) -> None:
         """Take from the maker of a message the typed values of the lines that it wrote: nobody need parse them."""
@@ -349,7 +348,7 @@ class Request(Message):
     def _twin(self, uri: str) -> Request:
         if self._body is None:  # first: it brings its Content-Length
             self._write_body()
-        twin = _new_request(Request)
+        twin = new_request(Request)
         twin.method, twin.uri = self.method, uri
         return self._share(twin, self.names[:], self.lines[:])
 
@@ -412,7 +411,7 @@ class Response(Message):
         """A copy from this line on."""
         if self._body is None:  # first, as in a request's
             self._write_body()
-        twin = _new_response(Response)
+        twin = new_response(Response)
         twin.status, twin.reason = self.status, self.reason
         return self._share(twin, self.names[start:], self.lines[start:])
 
@@ -421,39 +420,6 @@ class Response(Message):
 
     def __repr__(self) -> str:
         return f"<{self.status} {self.reason} {self.get('Call-ID')} {self.get('CSeq')}>"
-
-
-def response_to(request: Request, status: int, reason: str = "", tag: str = "") -> Response:
-    """A response without a body to a request: Via, From, To, Call-ID, CSeq copied (RFC 3261 §8.2.6.2).
-
-    `tag` goes into To where the request's To has none; a 100 takes none. What a broken request lacks, its response lacks
-    too: that tells its sender.
-    """
-    asked, found = request.names, request.lines
-    copied, pick, to = _copied(tuple(asked))
-    names, lines = copied[:], [*pick(found), "Content-Length: 0"]
-    known_to = request._to
-    if tag and to >= 0 and not (known_to or request.to).tag:
-        lines[to] = f"{lines[to].rstrip()};tag={tag}"
-        known_to = None  # read anew by whoever asks: hardly anybody does
-    response = _new_response(Response)
-    response.status = status
-    response.reason = reason or REASON.get(status, "Unknown")
-    response.names = names
-    response.lines = lines
-    response._body = b""
-    response.content = None
-    response.call = request.call
-    response._via = request._via
-    response._call_id = request._call_id
-    response._cseq = request._cseq
-    response._cseq_method = request._cseq_method
-    response._from = request._from
-    response._to = known_to
-    if status == 100 and "Timestamp" in asked:  # RFC 3261 §8.2.6.1
-        names.insert(-1, "Timestamp")
-        lines.insert(-1, found[asked.index("Timestamp")])
-    return response
 
 
 def _make_request(_: type[Request]) -> Request:
@@ -465,74 +431,10 @@ def _make_response(_: type[Response]) -> Response:
 
 
 _INTERPRETED: Final = __file__.endswith(".py")
-# A maker sets every slot itself. Interpreted, a constructor before that costs as much again; compiled, there is no way
-# without one, and it costs next to nothing.
-_new_request: Final[Callable[[type[Request]], Request]] = Request.__new__ if _INTERPRETED else _make_request
-_new_response: Final[Callable[[type[Response]], Response]] = Response.__new__ if _INTERPRETED else _make_response
-
-
-@lru_cache(maxsize=256)
-def _copied(names: tuple[str, ...]) -> tuple[list[str], Callable[[list[str]], tuple[str, ...]], int]:
-    """For a request with these header names: the names of its response, what picks their lines but the last, and where To
-    is (−1: nowhere).
-
-    Cached: a phone sends its headers always in the same few orders; names are few and short but for what strangers make
-    up, and of that a message holds no more than 64 KB.
-    """
-    found = [index for index, name in enumerate(names) if name == "Via"]
-    found += [names.index(name) for name in ("From", "To", "Call-ID", "CSeq") if name in names]
-    copied = [names[index] for index in found]
-    to = copied.index("To") if "To" in copied else -1
-    if len(found) < 2:  # itemgetter would give a bare line
-        return [*copied, "Content-Length"], lambda lines: tuple(lines[index] for index in found), to
-    return [*copied, "Content-Length"], itemgetter(*found), to
-
-
-@lru_cache(maxsize=8192)
-def _read_address(line: str) -> Address:
-    return parse_address(line[line.index(":") + 1 :].strip())
-
-
-def address_in(line: str) -> Address:
-    """The one value of a From, To or Contact line. Cached by the line: the same few come back in every message of a dialog."""
-    return _read_address(line) if len(line) <= CACHED_LENGTH else _read_address.__wrapped__(line)
-
-
-@lru_cache(maxsize=4096)
-def _read_dialog(from_: str, to: str, call_id: str) -> tuple[Address, Address, str]:
-    """The values of these three lines, together: they are the same in all messages of one direction of a dialog."""
-    value = call_id[call_id.index(":") + 1 :].strip()
-    addresses = address_in(from_), address_in(to)
-    if not value or " " in value:
-        raise MalformedValue("Call-ID")
-    return *addresses, value
-
-
-@lru_cache(maxsize=1024)
-def _read_integer(line: str) -> int | None:
-    """The number of seconds or hops in a line; None when it is none."""
-    digits = line[line.index(":") + 1 :].partition(";")[0].strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10):
-        return None
-    return min(int(digits), 2**32 - 1)
-
-
-@lru_cache(maxsize=1024)
-def _read_cseq(line: str) -> tuple[int, str]:
-    value = line[line.index(":") + 1 :].strip()
-    if "\t" in value:
-        value = value.replace("\t", " ")
-    number, _, method = value.partition(" ")
-    method = method.strip()
-    # RFC 3261 §8.1.1.5: the sequence number is less than 2**31.
-    if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) < 2**31) or not method:
-        raise MalformedValue("CSeq")
-    return int(number), method
-
-
-def cseq_in(line: str) -> tuple[int, str]:
-    """Number and method of a CSeq line, cached by the line: most are low numbers."""
-    return _read_cseq(line) if len(line) <= CACHED_LENGTH else _read_cseq.__wrapped__(line)
+# Whoever makes a message this way sets every slot itself. Interpreted, a constructor before that costs as much again;
+# compiled, there is no way without one, and it costs next to nothing.
+new_request: Final[Callable[[type[Request]], Request]] = Request.__new__ if _INTERPRETED else _make_request
+new_response: Final[Callable[[type[Response]], Response]] = Response.__new__ if _INTERPRETED else _make_response
 
 
 _join: Final = "\r\n".join

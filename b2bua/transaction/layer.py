@@ -13,15 +13,17 @@ from b2bua.sip.errors import MalformedMessage, SipError
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
+from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import host_text
-from b2bua.sip.via import MAGIC_COOKIE, SIP, Via
+from b2bua.sip.via import SIP, Via
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.client_non_invite import NonInviteClient
 from b2bua.transaction.long_requests import MAX_DATAGRAM, Streams, length_of
 from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Event, State
+from b2bua.transaction.matching import note_source, transaction_key
 from b2bua.transaction.server import Key, ServerTransaction, answer_address, answer_flow
 from b2bua.transaction.server_invite import InviteServer
 from b2bua.transaction.server_non_invite import NonInviteServer
@@ -420,34 +422,3 @@ _IGNORE: Final[ClientUser] = _IgnoreResponses()
 def _start_of_via(transport: str, local: HostPort) -> tuple[str, str, str, int]:
     host, port = local
     return f"Via: SIP/2.0/{transport} {host_text(host)}:{port};branch=", transport.lower(), host, port
-
-
-def transaction_key(request: Request) -> Key:
-    """What identifies the server transaction of a request (RFC 3261 §17.2.3); an ACK or CANCEL names its INVITE's.
-
-    The method is the last element; ACK counts as INVITE.
-    """
-    via, method = request._via or request.top_via, request.method
-    branch = via.branch
-    if method == "ACK":
-        method = "INVITE"
-    if branch.startswith(MAGIC_COOKIE) and branch != MAGIC_COOKIE:
-        return branch, via.host, via.port, method
-    # RFC 2543 peers: the old rule. The To tag is left out: an ACK has one where its INVITE had none.
-    return request.uri, request.from_.tag, request.call_id, str(request.cseq), f"{via.sent_by};{via.branch}", method
-
-
-def note_source(request: Request, flow: Flow) -> None:
-    """Write where the request really came from into its top Via: `received` and `rport` (RFC 3261 §18.2.1, RFC 3581 §4)."""
-    via = request.top_via
-    host, port = flow.remote
-    noted = via.with_source(host, port)
-    if noted is via:
-        return
-    index = request.names.index("Via")
-    line = request.lines[index]
-    rest = ""
-    if "," in line:  # several Vias share the line
-        rest = line.partition(":")[2].partition(",")[2]
-    request.lines[index] = f"Via: {noted},{rest}" if rest else f"Via: {noted}"
-    request._via = noted

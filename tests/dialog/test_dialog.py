@@ -6,8 +6,9 @@ import pytest
 
 from b2bua.dialog.dialog import Dialog, contact_uri
 from b2bua.sip.errors import MalformedValue, SipError
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
+from b2bua.sip.response_to import response_to
 
 ROUTES = ("<sip:p1.example.com;lr>", "<sip:p2.example.com;lr>", "<sip:p3.example.com;lr>")
 STRICT = "<sip:strict.example.com>"

@@ -7,7 +7,8 @@ import pytest
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
 from b2bua.sip.errors import SipError
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.transaction.server import ServerTransaction
 from tests.transaction.neighbours import Element, reply, request
 

@@ -8,7 +8,8 @@ import pytest
 
 from b2bua.dialog.session_terms import NOT_ALLOWED, REFRESHERS, SessionTerms, check_interval
 from b2bua.sip.errors import SipError
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.response_to import response_to
 from tests.transaction.neighbours import request
 
 HEADERS = ("Supported", "Require", "Session-Expires", "Min-SE")

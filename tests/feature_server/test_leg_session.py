@@ -10,8 +10,8 @@ import pytest
 from b2bua.dialog.session_timer import Event, State
 from b2bua.feature_server.leg_session import LegSession
 from b2bua.observer import METHODS
-from b2bua.sip.message import response_to
 from b2bua.sip.reason import REASON
+from b2bua.sip.response_to import response_to
 from tests.feature_server.surroundings import Surroundings
 from tests.transaction.neighbours import request
 

@@ -8,8 +8,9 @@ from b2bua.phone.call import Call, CallState
 from b2bua.phone.phone import Phone
 from b2bua.sip.digest import challenge_text
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
+from b2bua.sip.response_to import response_to
 from b2bua.sip.sdp import parse_origin, parse_streams
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers

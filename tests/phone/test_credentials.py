@@ -3,7 +3,8 @@ import pytest
 from b2bua.phone.credentials import MAX_ROUNDS, Attempt, Credentials
 from b2bua.sip.digest import challenge_text, expected_response, ha1, parse_credentials
 from b2bua.sip.digest_algorithms import HASHES
-from b2bua.sip.message import Request, response_to
+from b2bua.sip.message import Request
+from b2bua.sip.response_to import response_to
 
 ASKS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 

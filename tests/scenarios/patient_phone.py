@@ -13,7 +13,8 @@ from b2bua.sip.dialog_info import DialogInfo, parse_dialog_info
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.sip.sdp import CONTENT_TYPE
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer

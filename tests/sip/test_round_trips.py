@@ -12,9 +12,10 @@ from b2bua.sip.address import Address, parse_address, quote_string
 from b2bua.sip.dialog_info import STATES, DialogInfo, DialogState, Participant, parse_dialog_info
 from b2bua.sip.digest import parse_challenge, parse_credentials
 from b2bua.sip.errors import MalformedMessage, MalformedValue
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.names import MANDATORY, SINGLE, canonical_name
 from b2bua.sip.parser import parse_message
+from b2bua.sip.response_to import response_to
 from b2bua.sip.sdp import holds, parse_origin, parse_streams, with_direction, with_origin
 from b2bua.sip.uri import Uri, equivalent, parse_uri
 from b2bua.sip.via import Via, parse_via

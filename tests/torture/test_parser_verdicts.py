@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from b2bua.sip.errors import MalformedMessage
-from b2bua.sip.message import Request, response_to
+from b2bua.sip.message import Request
 from b2bua.sip.parser import parse_message
+from b2bua.sip.response_to import response_to
 from tests.torture import rfc4475_invalid, rfc4475_semantics, rfc4475_valid, rfc5118
 from tests.torture.case import Case
 

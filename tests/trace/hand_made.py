@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from b2bua.sip.dialog_info import DialogInfo, DialogState, Participant
 from b2bua.sip.flow import HostPort
-from b2bua.sip.message import Message, Request, response_to
+from b2bua.sip.message import Message, Request
+from b2bua.sip.response_to import response_to
 from b2bua.trace.recorder import Recorder
 from b2bua.trace.records import Filter, Reader, Record
 

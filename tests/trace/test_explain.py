@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.sip.message import Request, Response, response_to
+from b2bua.sip.message import Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.trace.descriptions import ILLEGAL
 from b2bua.trace.explain import MAX_EXCHANGES, MAX_SIDES, Explainer
 from tests.trace.hand_made import CREDENTIALS, request, sdp

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from b2bua.sip.message import response_to
+from b2bua.sip.response_to import response_to
 from b2bua.trace.hop import UNREADABLE, Facts, Hop, read_facts
 from tests.trace.hand_made import CREDENTIALS, request, sdp
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from b2bua.sip.message import Message, response_to
+from b2bua.sip.message import Message
+from b2bua.sip.response_to import response_to
 from tests.trace.hand_made import FakeFlow, Scene, request
 
 SHARED = ("192.0.2.50", 5060)

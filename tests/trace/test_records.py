@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from b2bua.sip.message import response_to
+from b2bua.sip.response_to import response_to
 from b2bua.trace.recorder import Entry
 from b2bua.trace.records import LOOK_BACK, Filter, Reader
 from tests.trace.hand_made import FakeFlow, Scene, first_line, request, sdp, standing_call

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.sip.message import response_to
+from b2bua.sip.response_to import response_to
 from b2bua.trace.columns import MAX_COLUMNS, OTHERS, Columns
 from b2bua.trace.overview import call_lines, summary
 from b2bua.trace.rows import Rows

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from b2bua.sip.message import response_to
+from b2bua.sip.response_to import response_to
 from tests.trace.hand_made import CREDENTIALS, sdp, standing_call
 
 

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import ContentSwitcher, Input, OptionList, Static
 
-from b2bua.sip.message import response_to
+from b2bua.sip.response_to import response_to
 from b2bua.trace.feed import News
 from b2bua.trace.filters import Criteria, parse_criteria
 from b2bua.trace.rows import Rows

@@ -8,7 +8,8 @@ from typing import cast
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.sip.message import Request, response_to
+from b2bua.sip.message import Request
+from b2bua.sip.response_to import response_to
 from tests.transaction.neighbours import Element, FakeFlow, request
 
 

@@ -8,8 +8,9 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Request
-from b2bua.transaction.layer import MAX_TRANSACTIONS, transaction_key
+from b2bua.transaction.layer import MAX_TRANSACTIONS
 from b2bua.transaction.machine import State
+from b2bua.transaction.matching import transaction_key
 from b2bua.transaction.server import ServerTransaction
 from tests.transaction.neighbours import PHONE, ClientRecorder, Element, FakeFlow, reply, request, unsent
 

@@ -16,7 +16,8 @@ from b2bua.observer import Observer
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import HostPort
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Message, Request, Response, response_to
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.response_to import response_to
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.layer import TransactionLayer
