@@ -21,10 +21,11 @@ from b2bua.config import ConfigError
 from b2bua.config_addresses import host_port_text
 from b2bua.feature_server.loader import LoadError
 from b2bua.observer import Observer
-from b2bua.pauses import CollectorPauses
+from b2bua.pauses import CollectorPauses, QuietCollector
 
-GC_THRESHOLD: Final = 50_000
-"""Objects between two collections: what a call makes is freed by reference counts, cycles are rare."""
+LOOK_SECONDS: Final = 1.0
+"""How often it is looked whether garbage may be collected."""
+_OF_CALLS: Final = ("INVITE", "BYE", "CANCEL", "UPDATE")
 MAX_FILES: Final = 65_536
 """Open files that the process asks for, as far as it may."""
 STOP_SECONDS: Final = 3.0
@@ -66,7 +67,7 @@ def run_process(name: str, make: Callable[[Any, Any], Service]) -> int:
         service.start()
     except LoadError as error:
         raise ConfigError(f"{error.key}: {error}") from None
-    _tune_collector()
+    _take_over_collection(reactor, service)
     _raise_file_limit()
     CollectorPauses(service.observer, time.monotonic).watch()
     for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
@@ -100,11 +101,23 @@ def _stop(reactor: Any, service: Service) -> None:
     reactor.callLater(STOP_SECONDS, lambda: os._exit(0))
 
 
-def _tune_collector() -> None:
-    """What is alive after start stays alive: keep the collector off it, and let it run seldom."""
+def _take_over_collection(reactor: Any, service: Service) -> None:
+    """What is alive after start stays alive: it is never looked at; the rest when it is quiet."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 20, 50)
+    gc.disable()
+    requests = service.observer.requests
+
+    def activity() -> int:
+        return sum(number for (_, method, _), number in requests.items() if method in _OF_CALLS)
+
+    collector = QuietCollector(activity, gc.collect, time.monotonic)
+
+    def look() -> None:
+        reactor.callLater(LOOK_SECONDS, look)
+        collector.look()
+
+    look()
 
 
 def _raise_file_limit() -> None:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
 from b2bua.observer import Observer
-from b2bua.pauses import CollectorPauses, LoopLag
+from b2bua.pauses import CollectorPauses, LoopLag, QuietCollector
 
 
 class Clock:
@@ -61,3 +62,44 @@ def test_each_collection_is_measured(pauses: tuple[Observer, CollectorPauses]) -
     made.stop()
     gc.collect()
     assert measured(observer, "gc_pause_seconds") == (2, 0.5)
+
+
+class Quiet:
+    """A `QuietCollector` that is looked at once a second, and when it collected."""
+
+    def __init__(self) -> None:
+        self.now, self.calls = 0.0, 0
+        self.collected: list[float] = []
+        self.collector = QuietCollector(lambda: self.calls, lambda: self.collected.append(self.now), lambda: self.now)
+
+    def run(self, seconds: int, calling: bool = False) -> None:
+        for _ in range(seconds):
+            self.now += 1
+            self.calls += calling
+            self.collector.look()
+
+
+def test_garbage_is_collected_once_it_is_quiet() -> None:
+    quiet = Quiet()
+    quiet.run(200, calling=True)
+    assert quiet.collected == []
+    quiet.run(100)
+    assert quiet.collected == [210.0], "ten seconds after the last call, and once"
+    quiet.run(3, calling=True)
+    quiet.run(100)
+    assert quiet.collected == [210.0, 313.0]
+
+
+def test_not_more_often_than_once_a_minute() -> None:
+    quiet = Quiet()
+    for _ in range(20):
+        quiet.run(1, calling=True)
+        quiet.run(14)
+    assert all(later - earlier >= 60 for earlier, later in pairwise(quiet.collected))
+    assert len(quiet.collected) in (4, 5)
+
+
+def test_a_server_that_is_never_quiet_collects_every_ten_minutes() -> None:
+    quiet = Quiet()
+    quiet.run(1300, calling=True)
+    assert quiet.collected == [600.0, 1200.0]

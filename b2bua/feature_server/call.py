@@ -20,7 +20,7 @@ from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import Uri, parse_uri
 from b2bua.transaction.server import ServerTransaction
-from b2bua.transaction.timers import Timer
+from b2bua.transaction.timers import T4, TIMEOUT, Timer
 
 if TYPE_CHECKING:
     from b2bua.feature_server.b2bua import B2bua
@@ -53,7 +53,7 @@ class Call:
 
     __slots__ = (
         "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "_b2bua", "_length",
-        "_shown", "caller", "callee",
+        "_shown", "_apart", "caller", "callee",
     )  # fmt: skip
 
     def __init__(self, b2bua: B2bua, transaction: ServerTransaction, invite: Request) -> None:
@@ -73,6 +73,7 @@ class Call:
         self.mark = ""
         """What tells the INVITE that we make of this one, should it come back (sip/loop_mark.py)."""
         self._b2bua = b2bua
+        self._apart = False
         self._length: Timer | None = None
         self._shown: tuple[str, bool, bool] = ("", False, False)
         self.caller = self._caller_leg(transaction, invite, _towards_caller(invite))
@@ -175,6 +176,14 @@ class Call:
     def leg_over(self, leg: Leg) -> None:
         """From a leg: its dialog is gone."""
         self._b2bua.forget(leg)
+        if leg.other.ended and not self._apart:
+            # Behind the transactions that may still speak to the legs: a repeated 2xx is acknowledged again for 64·T1.
+            self._apart = True
+            self.environment.layer.timers.start(TIMEOUT + T4, self._take_apart)
+
+    def _take_apart(self) -> None:
+        self.caller.take_apart()
+        self.callee.take_apart()
 
     def hook_failed(self, error: BaseException) -> None:
         """A feature raised: counted and logged, never fatal."""
