@@ -48,15 +48,20 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
     if call.exchange is not None:
         call.environment.observer.glare("refused")
         raise SipError(491)
-    leg.update = pending = transaction, request
+    leg.update = transaction, request
 
     def unanswered() -> None:
-        if leg.update is pending and call.exchange is not None:
+        if _is_open(leg, transaction) and call.exchange is not None:
             call.exchange.refused(leg.other, 408, None)
 
     call.begin(leg, request)
-    if leg.update is pending:
+    if _is_open(leg, transaction):
         call.environment.layer.timers.start(PATIENCE, unanswered)
+
+
+def _is_open(leg: Leg, transaction: ServerTransaction) -> bool:
+    """Whether this UPDATE is still to be answered."""
+    return leg.update is not None and leg.update[0] is transaction
 
 
 def _before_the_answer(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
 from b2bua.dialog.session_timer import Event, State
@@ -12,7 +9,7 @@ from b2bua.feature_server.leg_session import LegSession
 from b2bua.observer import METHODS
 from b2bua.sip.reason import REASON
 from b2bua.sip.response_to import response_to
-from tests.feature_server.surroundings import Surroundings
+from tests.plugins.standing import StandingCall
 from tests.transaction.neighbours import request
 
 FAILURES = [status for status in REASON if status >= 300]
@@ -24,22 +21,21 @@ class Session:
     """A leg's session at the moment when its refresh is under way."""
 
     def __init__(self, negotiated: bool) -> None:
-        surroundings = Surroundings()
-        self.ends: list[str] = []
-        call = SimpleNamespace(exchange=None, finish=lambda result, *headers: self.ends.append(result))
-        leg: Any = SimpleNamespace(environment=surroundings.environment, ended=False, answered=True, call=call)
-        self.session = LegSession(leg, 90, 90)
+        standing = StandingCall()
+        self.call, leg = standing.call, standing.callee
+        leg.answered = leg.confirmed = True
+        self.session = leg.session = LegSession(leg, 90, 90)
         assert self.session.terms is not None
         self.terms = self.session.terms
         self.terms.negotiated = negotiated
-        now = surroundings.clock.now()
+        now = leg.environment.layer.timers.now()
         self.session.timer.agreed(now, 90, True)
         self.session.timer.fire(Event.DUE, now)
 
     def refused(self, method: str, status: int) -> str:
         self.terms.updates = True
         self.session.refused(method, status, response_to(request(method), status), 5.0)
-        if self.ends:
+        if self.call.state == "ended":
             return "the end"
         if not self.terms.updates:
             return "again as INVITE"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 from b2bua.feature_server.relay import relay
 from b2bua.observer import METHODS
 from b2bua.sip.errors import SipError
-from tests.transaction.neighbours import request
+from b2bua.transaction.server_non_invite import NonInviteServer
+from tests.plugins.standing import StandingCall
+from tests.transaction.neighbours import FakeFlow, request
 
 
 def status(method: str) -> int:
     """What is said where the other party is gone: 481, unless the method itself is not passed on."""
-    gone: Any = SimpleNamespace(other=SimpleNamespace(ended=True))
-    nobody: Any = None
+    standing, made = StandingCall(), request(method)
+    standing.callee.ended = True
+    transaction = NonInviteServer(made, FakeFlow(False), None, standing.call.environment.layer)
     try:
-        relay(nobody, gone, nobody, request(method))
+        relay(standing.call, standing.caller, transaction, made)
     except SipError as error:
         return error.status
     return 0

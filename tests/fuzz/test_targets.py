@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -29,13 +30,31 @@ def test_seeds_and_what_is_near_them_pass(name: str) -> None:
     target.finish()
 
 
+class Mistaken:
+    """A feature server that fails at every UPDATE."""
+
+    def __init__(self, user: Any) -> None:
+        self._user = user
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._user, name)
+
+    def request_received(self, transaction: Any, request: Any) -> None:
+        if request.method == "UPDATE":
+            raise ValueError("a mistake")
+        self._user.request_received(transaction, request)
+
+
 def test_a_mistake_of_the_server_is_found_and_what_led_to_it_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
     target = server.make()
+    made = server.Table.__init__
 
-    def mistaken(*_: object) -> None:
-        raise ValueError("a mistake")
+    def make_mistaken(table: server.Table) -> None:
+        made(table)
+        layer = table.scene.server.feature_layer
+        layer.user = Mistaken(layer.user)
 
-    monkeypatch.setattr("b2bua.feature_server.call.update", mistaken)
+    monkeypatch.setattr(server.Table, "__init__", make_mistaken)
     update = next(seed for seed in target.seeds if seed.startswith(b"aUPDATE"))
     for seed in (b"c", b"+1", target.seeds[0]):
         target.check(seed)
