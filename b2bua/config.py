@@ -26,7 +26,15 @@ from b2bua.config_addresses import (
     parse_link,
     parse_listen,
 )
-from b2bua.config_tables import ENTRIES, nearest, read_algorithms, read_challenges, read_pair, read_user_lists
+from b2bua.config_tables import (
+    ENTRIES,
+    nearest,
+    read_algorithms,
+    read_challenges,
+    read_pair,
+    read_user_challenges,
+    read_user_lists,
+)
 from b2bua.sip.digest_algorithms import MD5, missing
 
 ENVIRONMENT_PREFIX: Final = "B2BUA_"
@@ -128,6 +136,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Of `b2bua feature-server`: its name in Session Manager's `links`; "" is the plugin's."""
     challenge: dict[str, Literal["401", "407", "none"]] = {}
     """Per method another challenge than the default policy's."""
+    user_challenge: dict[str, dict[str, Literal["401", "407", "none"]]] = {}
+    """Users with challenges of their own, above `challenge`."""
 
     def check(self) -> None:
         """ConfigError when the server cannot start with these settings, whatever their sources."""
@@ -415,5 +425,6 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "session_manager": (str, parse_address),
     "name": (str, link_name),
     "challenge": (dict[str, str], read_challenges),
+    "user_challenge": (dict[str, dict[str, str] | str], read_user_challenges),
 }
 """Fields written in a form of their own: the shape of the text, and its reader (ValueError for a wrong one)."""

@@ -1,4 +1,4 @@
-"""Settings that are tables or lists of fixed words: challenges per method, digest algorithms per realm and user.
+"""Settings that are tables or lists of fixed words: challenges per method and user, digest algorithms per realm and user.
 
 A `read_…` raises ValueError with a sentence. A `wrong_…` looks at one entry and gives that sentence, "" for none.
 """
@@ -15,7 +15,10 @@ from b2bua.sip.digest_algorithms import STRENGTH, by_strength
 CHALLENGEABLE: Final = frozenset(
     ("REGISTER", "SUBSCRIBE", "INVITE", "PUBLISH", "OPTIONS", "MESSAGE", "REFER", "UPDATE", "PRACK", "BYE", "INFO")
 )  # fmt: skip
-"""Methods whose challenge can be set. ACK and CANCEL cannot be (RFC 3261 §22.1), NOTIFY never is."""
+"""Methods whose challenge can be set, beside `re-INVITE`. ACK and CANCEL cannot be (RFC 3261 §22.1), NOTIFY never is."""
+
+REINVITE: Final = "re-INVITE"
+"""INVITE in dialog; INVITE alone is the one out of dialog."""
 
 
 def nearest(key: str, known: Mapping[str, object]) -> str:
@@ -35,8 +38,9 @@ def wrong_challenge(method: str, choice: object) -> str:
     """What is wrong with an override of the challenge policy, "" for nothing."""
     if method in ("ACK", "CANCEL", "NOTIFY"):
         return f"{method} is never challenged"
-    if method not in CHALLENGEABLE:
-        known = nearest(method.upper(), dict.fromkeys(sorted(CHALLENGEABLE)))
+    if method not in CHALLENGEABLE and method != REINVITE:
+        known = nearest(method.upper(), {name.upper(): name for name in (*sorted(CHALLENGEABLE), REINVITE)})
+        known = REINVITE if known == REINVITE.upper() else known
         return f"unknown method {method!r}; the nearest known method is {known!r}"
     if choice not in ("401", "407", "none"):
         return f"{choice!r} is none of 401, 407, none (as text)"
@@ -51,6 +55,27 @@ def read_challenges(choices: dict[str, str]) -> dict[str, str]:
         if what := wrong_challenge(method, choice):
             raise ValueError(f"{method}: {what}")
     return choices
+
+
+def wrong_user_challenges(_user: str, choices: object) -> str:
+    """What is wrong with the challenges of one user, "" for nothing."""
+    if not isinstance(choices, dict) or not choices:
+        return "a table of method = challenge is wanted"
+    return next((f"{method}: {what}" for method, choice in choices.items() if (what := wrong_challenge(method, choice))), "")
+
+
+def read_user_challenges(users: dict[str, dict[str, str] | str]) -> dict[str, dict[str, str]]:
+    """User → method → challenge; in the environment those of one user are `BYE:407+INFO:none`."""
+    found = {}
+    for user, given in users.items():
+        choices = given
+        if isinstance(choices, str):
+            parts = [part.partition(":") for part in choices.split("+")]
+            choices = {method.strip(): choice.strip() for method, _, choice in parts}
+        if what := wrong_user_challenges(user, choices):
+            raise ValueError(f"{user}: {what}")
+        found[user] = choices
+    return found
 
 
 def read_algorithms(names: object) -> tuple[str, ...]:
@@ -85,6 +110,6 @@ def read_user_lists(lists: dict[str, tuple[str, ...] | str]) -> dict[str, tuple[
 
 
 ENTRIES: Final[Mapping[str, Callable[[str, object], str]]] = MappingProxyType(
-    {"challenge": wrong_challenge, "user_digest_algorithms": wrong_algorithms}
+    {"challenge": wrong_challenge, "user_challenge": wrong_user_challenges, "user_digest_algorithms": wrong_algorithms}
 )
 """Tables of a file whose entries are checked one by one, so that an error has the entry's line."""

@@ -20,9 +20,9 @@ from b2bua.store.opening import without_password
 
 AT_RUN_TIME: Final = frozenset(
     (
-        "users", "features", "feature_directory", "challenge", "challenge_reinvite", "strict_digest_uri", "digest_algorithms",
-        "user_digest_algorithms", "registration_expires_min", "registration_expires_max", "registration_expires_default",
-        "watchers", "tls_cert", "tls_key", "tls_ca",
+        "users", "features", "feature_directory", "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
+        "digest_algorithms", "user_digest_algorithms", "registration_expires_min", "registration_expires_max",
+        "registration_expires_default", "watchers", "tls_cert", "tls_key", "tls_ca",
     )
 )  # fmt: skip
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
@@ -51,6 +51,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "features": "module names",
         "feature_directory": "a directory",
         "challenge": "method = `401`, `407` or `none`",
+        "user_challenge": "user = table as above",
     }
 )
 """What a setting may be where its type does not say it."""

@@ -414,7 +414,7 @@ def _tls(settings: Settings) -> Tls | None:
 
 
 def _policy(settings: Settings) -> ChallengePolicy:
-    return ChallengePolicy(settings.challenge_reinvite, settings.challenge)
+    return ChallengePolicy(settings.challenge_reinvite, settings.challenge, settings.user_challenge)
 
 
 def _offer(settings: Settings) -> DigestOffer:

@@ -105,6 +105,7 @@ def test_every_setting_from_the_environment():
         "B2BUA_SESSION_MANAGER": "10.0.0.1:5070",
         "B2BUA_NAME": "first",
         "B2BUA_CHALLENGE": "BYE=407, UPDATE=none",
+        "B2BUA_USER_CHALLENGE": "6003=BYE:407+re-INVITE:none, 6004=INFO:401",
     }
     assert {name.removeprefix("B2BUA_").lower() for name in environment} == set(FIELDS)
     assert load_settings(None, environment, {}) == Settings(
@@ -148,6 +149,7 @@ def test_every_setting_from_the_environment():
         session_manager=("10.0.0.1", 5070),
         name="first",
         challenge={"BYE": "407", "UPDATE": "none"},
+        user_challenge={"6003": {"BYE": "407", "re-INVITE": "none"}, "6004": {"INFO": "401"}},
     )
 
 
@@ -216,6 +218,10 @@ def test_an_unknown_variable_is_refused_with_the_nearest():
         ("[challenge]\nBYE = 407", "lab.toml:2: challenge.BYE: 407 is none of 401, 407, none (as text)"),
         ('challenge.ACK = "407"', "lab.toml:1: challenge.ACK: ACK is never challenged"),
         ('challenge = { REGISTER = "none" }', "lab.toml:1: challenge.REGISTER: REGISTER is always challenged"),
+        ('challenge.re-INVIT = "407"', "lab.toml:1: challenge.re-INVIT: unknown method 're-INVIT'; the nearest known method is 're-INVITE'"),  # noqa: E501
+        ('[user_challenge.6003]\nBYE = "403"', "lab.toml:1: user_challenge.6003: BYE: '403' is none of 401, 407, none (as text)"),
+        ('[user_challenge]\n6003 = "none"', "lab.toml:2: user_challenge.6003: a table of method = challenge is wanted"),
+        ('[user_challenge]\n6003.REGISTER = "none"', "lab.toml:2: user_challenge.6003: REGISTER: REGISTER is always challenged"),
         ("challenge = 5", "lab.toml:1: challenge: expected object, got int"),
         ("trace = 1\ntrace = 2\n", "lab.toml:2: Cannot overwrite a value"),
         ('\ndomain = "example.com', "lab.toml:2: "),
@@ -241,6 +247,7 @@ def test_options_and_variables_are_named_in_their_errors():
     assert refused({"B2BUA_TRACE": "many"}) == "B2BUA_TRACE: expected int, got str"
     expected = "--challenge-reinvite: 'sometimes' is none of always, when-needed, never"
     assert refused(challenge_reinvite="sometimes") == expected
+    assert refused({"B2BUA_USER_CHALLENGE": "6003=BYE"}) == "B2BUA_USER_CHALLENGE: 6003: BYE: '' is none of 401, 407, none (as text)"  # noqa: E501
     assert refused({"B2BUA_CHALLENGE": "ACK=407"}) == "B2BUA_CHALLENGE: ACK: ACK is never challenged"
     assert refused({"B2BUA_CHALLENGE": "BYE"}) == "B2BUA_CHALLENGE: 'BYE' is not NAME=VALUE"
 

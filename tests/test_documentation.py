@@ -12,7 +12,7 @@ import pytest
 
 from b2bua.cli import commands
 from b2bua.config import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, FIELDS, Settings, load_settings
-from b2bua.config_tables import CHALLENGEABLE
+from b2bua.config_tables import CHALLENGEABLE, REINVITE
 from b2bua.feature_server.loader import load_features
 from b2bua.http.families import GAUGES, HELP
 from b2bua.observer import HISTOGRAMS, NAMES
@@ -21,6 +21,7 @@ from b2bua.session_manager.challenge_policy import NEVER, ChallengePolicy
 from tests.feature_server.surroundings import Surroundings
 from tests.scenarios.options import Options
 from tests.scenarios.scene import Scene, called, hang_up, invite
+from tests.scenarios.test_challenge_matrix import IN_DIALOG, OUT_OF_DIALOG
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "b2bua/README.md", "plugins/README.md", "deploy/README.md", "deploy/phones.md", "tests/README.md",
@@ -206,6 +207,12 @@ def test_the_policy_is_the_table() -> None:
     status = {"none": 0, "401": 401, "407": 407}
     table = {row[0]: [status[cell] for cell in row[1:]] for row in rows(section("README.md", "Challenges"), "Method")}
     assert table == {method: [policy.status(method, in_dialog) for in_dialog in (False, True)] for method in methods}
+
+
+def test_the_matrix_has_a_row_for_whatever_can_be_challenged() -> None:
+    found = [row[1] for row in rows(section("README.md", "Challenges"), "What is challenged")]
+    assert sorted(found) == sorted(f'`{method} = "407"`' for method in (*CHALLENGEABLE, REINVITE))
+    assert {*IN_DIALOG, *OUT_OF_DIALOG, "REGISTER"} == {*CHALLENGEABLE, REINVITE}
 
 
 # ---- the counters

@@ -38,6 +38,7 @@ def test_every_setting_has_a_range_and_a_sentence():
         {"listen": (Listen("udp", "::", 5060, ("2001:db8::1", 5070)),)},
         {"domain": "example.com", "trace_secrets": True, "nonce_lifetime": 0.5, "features": ()},
         {"users": Path('a "b".csv'), "feature_directory": Path("Ω")},
+        {"challenge": {"BYE": "407"}, "user_challenge": {"6003": {"re-INVITE": "401", "INFO": "none"}}},
         {"challenge": {"BYE": "407"}, "user_digest_algorithms": {"a.b": ("MD5",), "6001": ("SHA-256", "MD5")}},
     ],
 )

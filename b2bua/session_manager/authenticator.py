@@ -106,7 +106,10 @@ class Authenticator:
         Session Manager challenges it as a proxy. Raises nothing, whatever the credentials look like.
         """
         method = request.method
-        status = self._policy.status(method, in_dialog)
+        policy = self._policy
+        if policy.users:
+            policy = policy.users.get(self._claimed_user(request), policy)
+        status = policy.status(method, in_dialog)
         if not status:
             return NOT_CHALLENGED
         if proxied_subscribe and method == "SUBSCRIBE":
@@ -120,7 +123,7 @@ class Authenticator:
             return Refused(400, "Digest URI Not Acceptable")
         if not self._right(credentials, method):
             return self._challenge(request, status, in_dialog)
-        once = in_dialog and method == "INVITE" and self._policy.reinvite == "always"
+        once = in_dialog and method == "INVITE" and policy.reinvite == "always"
         outcome = self._use(request, credentials, once)
         self._observer.credentials_checked(outcome, credentials.algorithm)
         if outcome != "ok":
@@ -244,6 +247,15 @@ class Authenticator:
             return self._offer.of(address.parsed_uri().username)
         except MalformedValue:
             return self._offer.realm
+
+    def _claimed_user(self, request: Request) -> str:
+        """The user of our domain who claims to send this, "" for none: nothing is proven yet."""
+        address = request.to if request.method == "REGISTER" else request.from_
+        try:
+            uri = address.parsed_uri()
+            return uri.username if self._is_alias(uri.bare_host, uri.port) else ""
+        except MalformedValue:
+            return ""
 
     def _loops_now(self, call_id: str) -> bool:
         """Count one more right digest on an unusable nonce; whether this Call-ID had its tries before."""

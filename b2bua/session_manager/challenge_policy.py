@@ -1,4 +1,4 @@
-"""Which requests are challenged, and with which status: one table per method (RFC 3261 §22.1 to §22.3).
+"""Which requests are challenged, and with which status: one table per method, and per user (RFC 3261 §22.1 to §22.3).
 
 401 where Session Manager is the server (registrar, notifier); 407 for all else, as in Avaya's Session Manager also for
 requests to Session Manager itself, a declared deviation.
@@ -27,35 +27,53 @@ IN_DIALOG: Final[Mapping[str, int]] = MappingProxyType(
 )
 """INVITE has its own setting; any other method: 407."""
 
+REINVITE_METHOD: Final = "re-INVITE"
+"""What an INVITE in dialog is called in the settings."""
+
 _STATUS: Final = {"none": 0, "401": 401, "407": 407}
 
 
 class ChallengePolicy:
     """The status of the challenge per method.
 
-    `overrides`: method → `none`, `401` or `407`, for requests in and out of dialog alike; an override of INVITE holds
-    out of dialog only, `reinvite` decides in dialog, and one of ACK, CANCEL or NOTIFY changes nothing. ValueError for a
-    value that is none of these, and for REGISTER without a challenge.
+    `overrides`: method → `none`, `401` or `407`, for requests in and out of dialog alike; INVITE is the one out of dialog,
+    `re-INVITE` the one in dialog, which `reinvite` decides where it is not there. One of ACK, CANCEL or NOTIFY changes
+    nothing. `users`: user → such overrides, which stand above those of all. ValueError for a value that is none of these,
+    and for REGISTER without a challenge.
     """
 
-    def __init__(self, reinvite: Reinvite = "always", overrides: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, reinvite: Reinvite = "always", overrides: Mapping[str, str] = MappingProxyType({}),
+        users: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         if reinvite not in REINVITE:
             raise ValueError(f"challenge of re-INVITE is {reinvite!r}, not one of {', '.join(REINVITE)}")
         self.reinvite: Final = reinvite
         self._out_of_dialog = dict(OUT_OF_DIALOG)
         self._in_dialog = dict(IN_DIALOG)
+        self._in_dialog["INVITE"] = 0 if reinvite == "never" else 407
         for method, value in overrides.items():
             self._override(method.upper(), value)
-        self._in_dialog["INVITE"] = 0 if reinvite == "never" else 407
         for method in NEVER:
             self._out_of_dialog[method] = self._in_dialog[method] = 0
+        common = {method.upper(): value for method, value in overrides.items()}
+        self.users: Final = {
+            user: ChallengePolicy(reinvite, common | {method.upper(): value for method, value in own.items()})
+            for user, own in users.items()
+        }
+        """Policies of single users."""
 
     def _override(self, method: str, value: str) -> None:
         if value not in _STATUS:
             raise ValueError(f"challenge of {method} is {value!r}, not one of {', '.join(_STATUS)}")
         if method == "REGISTER" and value == "none":
             raise ValueError("REGISTER is always challenged")
-        self._out_of_dialog[method] = self._in_dialog[method] = _STATUS[value]
+        if method == REINVITE_METHOD.upper():
+            self._in_dialog["INVITE"] = _STATUS[value]
+            return
+        self._out_of_dialog[method] = _STATUS[value]
+        if method != "INVITE":
+            self._in_dialog[method] = _STATUS[value]
 
     def status(self, method: str, in_dialog: bool) -> int:
         """401 or 407, or 0 for a request that is not challenged. `in_dialog` only where a Route token proved it."""

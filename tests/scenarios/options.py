@@ -24,6 +24,7 @@ class Options:
 
     reinvite: Reinvite = "always"
     challenge: Mapping[str, str] = field(default_factory=dict)
+    user_challenge: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     strict_digest_uri: bool = False
     nonce_lifetime: float = 300
     digest_algorithms: Sequence[str] = ("MD5",)

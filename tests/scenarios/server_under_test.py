@@ -138,7 +138,7 @@ class ServerUnderTest:
             lambda user, flow, contact: self.recorder.learn(user, flow.remote),
         )  # fmt: skip
         self.nonces = Nonces(b"n" * 32, clock.wall, options.nonce_lifetime)
-        policy = ChallengePolicy(options.reinvite, options.challenge)
+        policy = ChallengePolicy(options.reinvite, options.challenge, options.user_challenge)
         authenticator = Authenticator(
             DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri, self.offer
         )

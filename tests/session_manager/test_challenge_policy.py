@@ -59,6 +59,23 @@ def test_override_of_invite_does_not_reach_the_reinvite() -> None:
     assert (policy.status("INVITE", False), policy.status("INVITE", True)) == (0, 407)
 
 
+@pytest.mark.parametrize(("reinvite", "choice", "status"), [
+    ("always", "401", 401), ("always", "none", 0), ("when-needed", "401", 401), ("never", "407", 407),
+])  # fmt: skip
+def test_reinvite_can_be_set_like_any_method(reinvite: Reinvite, choice: str, status: int) -> None:
+    policy = ChallengePolicy(reinvite, {"re-INVITE": choice})
+    assert (policy.status("INVITE", True), policy.status("INVITE", False)) == (status, 407)
+
+
+def test_a_user_has_what_all_have_but_for_his_own() -> None:
+    own = {"bye": "none", "INVITE": "401"}
+    policy = ChallengePolicy("never", {"BYE": "407", "INFO": "407"}, {"6001": own})
+    theirs = policy.users["6001"]
+    assert [policy.status("BYE", True), policy.status("INFO", True), policy.status("INVITE", False)] == [407, 407, 407]
+    assert [theirs.status("BYE", True), theirs.status("INFO", True), theirs.status("INVITE", False)] == [0, 407, 401]
+    assert (theirs.reinvite, theirs.status("INVITE", True)) == ("never", 0)
+
+
 @pytest.mark.parametrize("method", ["ACK", "CANCEL", "NOTIFY"])
 def test_no_override_challenges_ack_cancel_notify(method: str) -> None:
     policy = ChallengePolicy(overrides={method: "407"})
@@ -72,3 +89,5 @@ def test_bad_settings_are_refused() -> None:
         ChallengePolicy(overrides={"BYE": "403"})
     with pytest.raises(ValueError, match="REGISTER is always challenged"):
         ChallengePolicy(overrides={"REGISTER": "none"})
+    with pytest.raises(ValueError, match="REGISTER is always challenged"):
+        ChallengePolicy(users={"6001": {"register": "none"}})
