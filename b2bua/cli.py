@@ -15,6 +15,7 @@ import click
 import structlog
 
 from b2bua import __version__
+from b2bua.cli_bans import ban
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
 from b2bua.cli_store import backup, doctor, restore
@@ -229,6 +230,7 @@ commands.add_command(backup)
 commands.add_command(restore)
 commands.add_command(doctor)
 commands.add_command(drain)
+commands.add_command(ban)
 commands.add_command(reload)
 
 

@@ -13,14 +13,14 @@ import click
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.5
-_URL = click.option("--url", default=DEFAULT_URL, show_default=True, help="The server's HTTP address.")
+URL = click.option("--url", default=DEFAULT_URL, show_default=True, help="The server's HTTP address.")
 
 
 class _Unreachable(click.ClickException):
     """The server does not answer."""
 
 
-def _ask(url: str, method: str, path: str) -> tuple[int, str]:
+def ask(url: str, method: str, path: str) -> tuple[int, str]:
     """Status and text of the answer; ClickException in one line when there is none."""
     try:
         parts = urlsplit(url)
@@ -41,7 +41,7 @@ def _ask(url: str, method: str, path: str) -> tuple[int, str]:
 
 
 def _state(url: str, method: str) -> dict[str, Any]:
-    status, text = _ask(url, method, "/api/drain")
+    status, text = ask(url, method, "/api/drain")
     try:
         state = json.loads(text) if status == 200 else None
     except ValueError:
@@ -52,7 +52,7 @@ def _state(url: str, method: str) -> dict[str, Any]:
 
 
 @click.command("drain")
-@_URL
+@URL
 @click.option("--undo", is_flag=True, help="Take calls again.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until the server has stopped.")
 def drain(url: str, undo: bool, no_wait: bool) -> int:
@@ -79,10 +79,10 @@ def drain(url: str, undo: bool, no_wait: bool) -> int:
 
 
 @click.command("reload")
-@_URL
+@URL
 def reload(url: str) -> int:
     """Read settings, users and features again, as SIGHUP does, and tell what came of it."""
-    status, text = _ask(url, "POST", "/api/reload")
+    status, text = ask(url, "POST", "/api/reload")
     if status != 200:
         raise click.ClickException(text.partition("\n")[0] if status == 409 else f"{url} answers {status} {text}")
     click.echo(text)

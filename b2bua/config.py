@@ -124,6 +124,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Calls that one user may be a party of at a time; 0 = any number."""
     requests_per_source: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
     """Requests out of dialog that one address may send in a second; 0 = any number."""
+    ban_failures: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 100
+    """Wrong credentials from one address, within `ban_window`, after which it is banned; 0 = nobody is."""
+    ban_window: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
+    """Seconds in which wrong credentials add up."""
+    ban_duration: Annotated[float, msgspec.Meta(gt=0, le=31_536_000)] = 300.0
+    """Seconds that a ban lasts."""
     call_length_max: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] = 14_400
     """Seconds after which a call ends in any case; 0 = never."""
     links: tuple[Link, ...] = ()

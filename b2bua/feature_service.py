@@ -183,6 +183,9 @@ class _Live:
     def admitted(self) -> float:
         return 1.0  # who comes here was let in by Session Manager
 
+    def sources_banned(self) -> int:
+        return 0  # nobody authenticates here
+
     def last_reload(self) -> tuple[bool, float]:
         reload = self._service.reload
         return reload.succeeded, reload.succeeded_at

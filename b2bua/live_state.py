@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from b2bua.feature_server.contract import FeatureServer
 from b2bua.reload import Reload
 from b2bua.session_manager.admission import Admission
+from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.notifier import Notifier
 from b2bua.store.interface import Store
@@ -26,6 +27,7 @@ class LiveState:
     storage: Store
     reload: Reload
     admission: Admission
+    bans: Bans | None
 
     def registrations(self) -> tuple[int, dict[str, int]]:
         return self.location.census()
@@ -50,6 +52,9 @@ class LiveState:
 
     def admitted(self) -> float:
         return 0.0 if self.admission.draining else self.admission.share
+
+    def sources_banned(self) -> int:
+        return 0 if self.bans is None else len(self.bans.list())
 
     def last_reload(self) -> tuple[bool, float]:
         return self.reload.succeeded, self.reload.succeeded_at

@@ -21,6 +21,7 @@ NAMES: Final = {
     "messages_dropped": ("reason",),
     "auth_challenges": ("method", "code", "in_dialog"),
     "auth_results": ("result", "algorithm"),
+    "bans": ("event",),
     "register": ("result",),
     "call_attempts": ("code",),
     "calls": ("result",),
@@ -134,6 +135,10 @@ class Observer:
     def credentials_checked(self, result: str, algorithm: str) -> None:
         """`result`: ok, bad_response, stale, replay, unknown_user."""
         self.counts["auth_results"][result, algorithm] += 1
+
+    def source_banned(self, event: str) -> None:
+        """`event`: banned, removed (by hand)."""
+        self.counts["bans"][event,] += 1
 
     def registered(self, result: str) -> None:
         """`result`: ok, removed, forbidden, too_brief, error."""

@@ -19,6 +19,7 @@ from b2bua.drain import Drain
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server
+from b2bua.http.api_bans import BansPage
 from b2bua.http.api_control import DrainPage, ReloadPage
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
@@ -29,6 +30,7 @@ from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_packages import by_name
@@ -124,11 +126,12 @@ class Server:
             settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
             _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
         )  # fmt: skip
+        self.bans = _bans(settings, self.observer, log.warning)
         self.session_manager = SessionManager(
             Parts(
                 self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
                 self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
-                self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
+                self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
             )
         )  # fmt: skip
 
@@ -177,13 +180,13 @@ class Server:
         host, _ = self.settings.http
         live = LiveState(
             self.location, self.listeners, self.feature_server, self.notifier, self._entities, self.store, self.reload,
-            self.admission,
+            self.admission, self.bans,
         )  # fmt: skip
         metrics = ServerMetrics(self.observer, live, self.recorder, __version__, time.time())
         # The end of a drain is the process's usual one.
         leave = partial(os.kill, os.getpid(), signal.SIGTERM)
         drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
-        controls = {b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run)}
+        controls = {b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans)}
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,
             not is_loopback(host), controls=controls,
@@ -415,6 +418,13 @@ def _tls(settings: Settings) -> Tls | None:
 
 def _policy(settings: Settings) -> ChallengePolicy:
     return ChallengePolicy(settings.challenge_reinvite, settings.challenge, settings.user_challenge)
+
+
+def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) -> Bans | None:
+    if not settings.ban_failures:
+        return None
+    rule = BanRule(settings.ban_failures, settings.ban_window, settings.ban_duration)
+    return Bans(rule, time.monotonic, observer, log)
 
 
 def _offer(settings: Settings) -> DigestOffer:

@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "reload": {"config", "reference", "feature_server.loader", "store.interface"},
     "drain": {"session_manager.admission"},
     "cli_control": set(),
+    "cli_bans": {"cli_control"},
     "cli_store": {"config", "store", "doctor"},
     "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
     "preflight": {"sip", "config", "feature_server", "store", "transport.tls"},

@@ -15,6 +15,7 @@ HELP: Final[dict[str, str]] = {
     "messages_dropped": "Messages that were neither answered nor passed on.",
     "auth_challenges": "401 and 407 challenges sent; an answered challenge is no failure.",
     "auth_results": "Digest credentials that were checked, by the outcome.",
+    "bans": "Bans of sources whose credentials kept being wrong: begun, and lifted by hand.",
     "register": "REGISTER requests by their outcome; challenges do not count.",
     "call_attempts": "Calls tried, by the final status that the caller got; challenges do not count.",
     "calls": "Calls that ended, by how.",
@@ -46,6 +47,7 @@ GAUGES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "subscriptions_active": (("event",), "Subscriptions by event."),
     "entity_up": (("entity",), "1 when the feature server answered last time, 0 when it did not."),
     "entity_rtt_seconds": (("entity",), "From the last OPTIONS to the feature server to its answer."),
+    "sources_banned": ((), "Sources that are banned."),
     "admitted_share": ((), "The part of new requests that is taken: 1 unless overloaded, 0 while draining."),
     "store_up": ((), "1 when the last write and the last look into the store succeeded, else 0."),
     "store_queue_depth": ((), "Writes that the store has not taken up yet."),
@@ -68,6 +70,7 @@ EXPECTED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "messages_dropped": (("malformed",),),
     "auth_challenges": (("INVITE", "407", "false"), ("INVITE", "407", "true"), ("REGISTER", "401", "false")),
     "auth_results": tuple((result, "MD5") for result in ("ok", "bad_response", "stale", "replay", "unknown_user")),
+    "bans": (("banned",), ("removed",)),
     "register": tuple((result,) for result in ("ok", "removed", "forbidden", "too_brief", "error")),
     "call_attempts": tuple((code,) for code in ("200", "408", "480", "486", "487", "500", "503", "504", "600", "603")),
     "calls": tuple((result,) for result in _CALLS),
@@ -90,8 +93,8 @@ EXPECTED_HISTOGRAMS: Final[dict[str, tuple[str, ...]]] = {
 
 SERIES: Final[dict[str, int]] = {
     "requests": 40, "responses": 40, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
-    "auth_results": 15, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4, "publish": 8, "notify": 8,
-    "overload_rejected": 7, "internal_errors": 6, "transaction_seconds": 8, "notify_latency_seconds": 2,
+    "auth_results": 15, "bans": 2, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4, "publish": 8,
+    "notify": 8, "overload_rejected": 7, "internal_errors": 6, "transaction_seconds": 8, "notify_latency_seconds": 2,
 }  # fmt: skip
 """Most label sets that a family shows; what comes up later is counted in one more, whose labels are all `other`. So no peer
 can make more than 500 series of us, whatever status codes it sends; 20 are left for gauges of more transports and links."""

@@ -53,6 +53,9 @@ class LiveState(Protocol):
     def admitted(self) -> float:
         """The part of new requests that is taken, 0 to 1."""
 
+    def sources_banned(self) -> int:
+        """How many sources are banned."""
+
     def last_reload(self) -> tuple[bool, float]:
         """Whether the last reading of the settings was good, and when a good one was, in Unix seconds."""
 
@@ -94,6 +97,7 @@ class ServerMetrics(Collector):
         yield "entity_up", {(name,): float(up) for name, (up, _) in entities.items()}
         yield "entity_rtt_seconds", {(name,): rtt for name, (_, rtt) in entities.items() if rtt is not None}
         up, waiting = live.store()
+        yield "sources_banned", live.sources_banned()
         yield "admitted_share", live.admitted()
         yield "store_up", float(up)
         yield "store_queue_depth", waiting

@@ -45,6 +45,8 @@ class Challenge(NamedTuple):
     header_value: str
     weaker: tuple[str, ...] = ()
     """Values of further headers of this name below it: one per weaker algorithm, in order (RFC 8760 §2.3)."""
+    wrong: bool = False
+    """Credentials for our realm were there, and no password of that user makes their response."""
 
 
 class Refused(NamedTuple):
@@ -122,7 +124,7 @@ class Authenticator:
             self._observer.credentials_checked("bad_response", credentials.algorithm)
             return Refused(400, "Digest URI Not Acceptable")
         if not self._right(credentials, method):
-            return self._challenge(request, status, in_dialog)
+            return self._challenge(request, status, in_dialog)._replace(wrong=True)
         once = in_dialog and method == "INVITE" and policy.reinvite == "always"
         outcome = self._use(request, credentials, once)
         self._observer.credentials_checked(outcome, credentials.algorithm)

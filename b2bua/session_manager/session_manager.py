@@ -15,6 +15,7 @@ from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
+from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.links import FeatureLink, Links
@@ -67,6 +68,8 @@ class Parts(NamedTuple):
     admission: Admission
     requests_per_source: int = 0
     """Requests out of dialog that one address may send in a second; 0 = any number."""
+    bans: Bans | None = None
+    """Of sources whose credentials keep being wrong; None: nobody is banned."""
 
 
 class SessionManager:
@@ -89,6 +92,8 @@ class SessionManager:
         if parts.requests_per_source:
             now = parts.layer.timers.now
             self._source_limit = SourceLimit(parts.requests_per_source, now, parts.links, parts.observer, self._is_in_dialog)
+        self._bans = parts.bans
+        self._banned = {} if parts.bans is None else parts.bans.standing
         parts.layer.gate = self._gate
         parts.layer.user = self
 
@@ -134,11 +139,21 @@ class SessionManager:
 
     def _gate(self, request: Request, flow: Flow) -> Response | bool | None:
         """From the transaction layer, before any state is made: first what its source may ask for, then what we can do."""
+        if self._banned and self._is_shut_out(request, flow):
+            self._observer.message_dropped("source banned")
+            return None
         if self._source_limit is not None:
             verdict = self._source_limit.refusal(request, flow)
             if verdict is not True:
                 return verdict
         return self._parts.admission.refusal(request, flow)
+
+    def _is_shut_out(self, request: Request, flow: Flow) -> bool:
+        """Whether a request is from a banned source, and in no dialog of a standing call."""
+        assert self._bans is not None, "somebody is banned"
+        if self._links.of(flow) is not None or not self._bans.holds(flow.remote[0]):
+            return False
+        return not request.to.tag or request.method == "REGISTER" or not self._is_in_dialog(request)
 
     def _is_in_dialog(self, request: Request) -> bool:
         try:
@@ -252,6 +267,8 @@ class SessionManager:
             response.append(verdict.header_name, verdict.header_value)
             for value in verdict.weaker:
                 response.append(verdict.header_name, value)
+            if verdict.wrong and self._bans is not None:
+                self._bans.failed(arrival.source.remote[0])
         else:
             response = response_to(request, verdict.status, verdict.reason, self._tag())
         self._respond(arrival, response)

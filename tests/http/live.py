@@ -39,6 +39,9 @@ class FakeLive:
     def admitted(self) -> float:
         return 0.25
 
+    def sources_banned(self) -> int:
+        return 7
+
     def last_reload(self) -> tuple[bool, float]:
         return False, 1_700_000_100.25
 

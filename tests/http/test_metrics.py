@@ -66,6 +66,7 @@ def test_figures() -> None:
         'b2bua_entity_up{entity="cm"} 1.0',
         'b2bua_entity_up{entity="far"} 0.0',
         'b2bua_entity_rtt_seconds{entity="cm"} 0.25',
+        "b2bua_sources_banned 7.0",
         "b2bua_admitted_share 0.25",
         "b2bua_store_up 1.0",
         "b2bua_store_queue_depth 6.0",

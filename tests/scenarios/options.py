@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from b2bua.feature_server.contract import AS_CALLER, CallLimits
+from b2bua.session_manager.bans import BanRule
 from b2bua.session_manager.challenge_policy import Reinvite
 
 DOMAIN: Final = "example.com"
@@ -46,6 +47,7 @@ class Options:
     feature_server: bool = True
     keep_alive: float = 0.0
     requests_per_source: int = 1000
+    bans: BanRule | None = None
     link: Literal["memory", "udp", "tcp"] = "memory"
     """Communication Manager in this process, or on another host."""
     heartbeat: float = 0.0

@@ -19,6 +19,7 @@ from b2bua.feature_server.loader import load_features, load_server
 from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_packages import by_name
@@ -142,11 +143,14 @@ class ServerUnderTest:
         authenticator = Authenticator(
             DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri, self.offer
         )
+        log = lambda event, **_fields: self.reports.append(event)  # noqa: E731  # as structlog's, but kept
+        self.bans = None if options.bans is None else Bans(options.bans, clock.now, observer, log)
         self.session_manager = SessionManager(
             Parts(
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
                 self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
                 self._failed, self.recorder.continued, self.admission, options.requests_per_source,
+                self.bans,
             )
         )  # fmt: skip
 
