@@ -102,15 +102,15 @@ def test_ipv6_counts_by_64_bits_and_mapped_ipv4_as_ipv4() -> None:
     assert world.fail(3, "fe80::1%eth0") and world.bans.remove("fe80::9")
 
 
-def test_tables_are_bounded_and_the_oldest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_SOURCES", 5)
+def test_tables_are_bounded_and_the_oldest_is_forgotten() -> None:
     world = World(BanRule(2, 10, 60))
-    for number in range(9):
-        world.bans.failed(f"192.0.2.{number}")
-    assert not world.fail(1, "192.0.2.0") and world.fail(1, "192.0.2.8")
-    for number in range(9):
-        world.fail(2, f"192.0.2.{number}")
-    assert [ban.source for ban in world.bans.list()] == [f"192.0.2.{number}" for number in range(4, 9)]
+    sources = [f"10.{number >> 8}.{number & 255}.1" for number in range(module.MAX_SOURCES + 4)]
+    for source in sources:
+        world.bans.failed(source)
+    assert not world.fail(1, sources[0]) and world.fail(1, sources[-1])
+    for source in sources:
+        world.fail(2, source)
+    assert [ban.source for ban in world.bans.list()] == sources[4:]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"]), st.floats(0, 30)), max_size=40))
