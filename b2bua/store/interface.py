@@ -16,8 +16,28 @@ Done = Callable[[StoreError | None], None]
 """Called once with None when the write is committed, or with what went wrong."""
 
 
-class Store(Protocol):
-    """Users and bindings of one realm. All methods are called on one thread, the reactor's once it runs."""
+class Records(Protocol):
+    """What outlives a restart beside users and bindings: texts by kind and key. Whoever keeps a kind knows its texts."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether it outlives the process; if not, nobody need make a record."""
+
+    def keep(self, kind: str, key: str, text: str, expires_at: float, done: Done | None = None) -> None:
+        """Add a record or replace it. `text` is ASCII, `expires_at` Unix seconds; `done` is called after the commit."""
+
+    def drop(self, kind: str, key: str, done: Done | None = None) -> None:
+        """Remove a record, or do nothing where there is none."""
+
+    def records(self, kind: str) -> Sequence[tuple[str, str]]:
+        """Key and text of every record that has not expired, for the start. StoreError when it cannot be read."""
+
+    def set_aside(self, kind: str, key: str, reason: str) -> None:
+        """A record that its owner cannot understand: moved out of the way, with a line in the log."""
+
+
+class Store(Records, Protocol):
+    """Users, bindings and records of one realm. All methods are called on one thread, the reactor's once it runs."""
 
     def user(self, name: str) -> User | None:
         """A user by name, from memory, O(1): asked for with every request."""

@@ -11,6 +11,7 @@ from b2bua.store.records import BindingRecord, User
 class MemoryStore:
     """Users and bindings in two dicts. `now` gives Unix seconds."""
 
+    durable = False
     up = True
     waiting = 0
 
@@ -42,6 +43,21 @@ class MemoryStore:
         else:
             self._bindings.pop(aor, None)
         done(None)
+
+    def keep(self, kind: str, key: str, text: str, expires_at: float, done: Done | None = None) -> None:
+        """Nothing is kept, as nobody could read it: it would end with its owner."""
+        if done is not None:
+            done(None)
+
+    def drop(self, kind: str, key: str, done: Done | None = None) -> None:
+        if done is not None:
+            done(None)
+
+    def records(self, kind: str) -> Sequence[tuple[str, str]]:
+        return ()
+
+    def set_aside(self, kind: str, key: str, reason: str) -> None:
+        """There is nothing to set aside."""
 
     def poll(self) -> None:
         """Nobody else can reach this memory."""

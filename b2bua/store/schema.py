@@ -13,7 +13,7 @@ from b2bua.store.interface import StoreError
 APPLICATION_ID: Final = 0x62326275
 """`b2bu` in the file's header (sqlite.org/fileformat2.html §1.3.14): another program's database is refused."""
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 BUSY_SECONDS: Final = 5.0
 """How long to wait for another process's write (`b2bua user add`), which takes milliseconds."""
@@ -25,6 +25,9 @@ _TABLES: Final = (
     "CREATE TABLE bindings (realm TEXT NOT NULL, aor TEXT NOT NULL, position INTEGER NOT NULL, expires_at REAL"
     " NOT NULL, record TEXT NOT NULL, PRIMARY KEY (realm, aor, position)) WITHOUT ROWID",
     "CREATE TABLE set_aside (realm TEXT, aor TEXT, record TEXT, reason TEXT NOT NULL, at REAL NOT NULL)",
+    "CREATE TABLE records (realm TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, expires_at REAL NOT NULL,"
+    " record TEXT NOT NULL, PRIMARY KEY (realm, kind, key)) WITHOUT ROWID",
+    "CREATE TABLE records_set_aside (realm TEXT, kind TEXT, key TEXT, record TEXT, reason TEXT NOT NULL, at REAL NOT NULL)",
 )
 
 _MIGRATIONS: Final = {
@@ -35,6 +38,8 @@ _MIGRATIONS: Final = {
         "INSERT INTO users SELECT realm, name, 'MD5', ha1_md5 FROM users_of_1",
         "DROP TABLE users_of_1",
     ),
+    # Version 2 had users and bindings alone.
+    2: (_TABLES[4], _TABLES[5]),
 }
 """Version → what makes the next one of it. All that lie before ours run in one transaction with the new version."""
 

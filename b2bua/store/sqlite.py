@@ -24,6 +24,8 @@ class SqliteStore:
     `post` is the reactor's `call_soon_threadsafe`; `now` gives Unix seconds. The constructor raises StoreError.
     """
 
+    durable = True
+
     def __init__(self, path: Path, realm: str, post: Post, now: Callable[[], float]) -> None:
         self._path = path
         self._realm = realm
@@ -82,6 +84,31 @@ class SqliteStore:
                 database.execute("INSERT INTO bindings VALUES (?, ?, ?, ?, ?)", row)
 
         self._writer.submit(write, done)
+
+    def keep(self, kind: str, key: str, text: str, expires_at: float, done: Done | None = None) -> None:
+        row = (self._realm, kind, key, expires_at, text)
+        statement = "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)"
+        self._writer.submit(lambda database: database.execute(statement, row), done)
+
+    def drop(self, kind: str, key: str, done: Done | None = None) -> None:
+        row = (self._realm, kind, key)
+        statement = "DELETE FROM records WHERE realm = ? AND kind = ? AND key = ?"
+        self._writer.submit(lambda database: database.execute(statement, row), done)
+
+    def records(self, kind: str) -> Sequence[tuple[str, str]]:
+        return self._writer.run(lambda database: self._load_records(database, kind))
+
+    def set_aside(self, kind: str, key: str, reason: str) -> None:
+        warn("bad record set aside", path=str(self._path), kind=kind, key=key, reason=reason)
+        row = (self._realm, kind, key)
+
+        def move(database: sqlite3.Connection) -> None:
+            here = "FROM records WHERE realm = ? AND kind = ? AND key = ?"
+            copied = f"INSERT INTO records_set_aside SELECT realm, kind, key, record, ?, ? {here}"
+            database.execute(copied, (reason, self._now(), *row))
+            database.execute(f"DELETE {here}", row)
+
+        self._writer.submit(move)
 
     def poll(self) -> None:
         """The change shows in `user` once the writer's thread has looked, a moment later."""
@@ -142,6 +169,15 @@ class SqliteStore:
                 warn("bad binding set aside", path=str(self._path), aor=repr(aor), reason=str(error))
                 self._set_aside(database, aor, position, str(error))
         return [record for record in records if record.expires_at > now]
+
+    def _load_records(self, database: sqlite3.Connection, kind: str) -> list[tuple[str, str]]:
+        row = (self._realm, kind, self._now())
+        database.execute("DELETE FROM records WHERE realm = ? AND kind = ? AND expires_at <= ?", row)
+        # As bytes: text that is no UTF-8 would otherwise fail the whole query.
+        rows = database.execute(
+            "SELECT CAST(key AS BLOB), CAST(record AS BLOB) FROM records WHERE realm = ? AND kind = ?", row[:2]
+        ).fetchall()
+        return [(key.decode("utf-8", "replace"), text.decode("utf-8", "replace")) for key, text in rows]
 
     def _set_aside(self, database: sqlite3.Connection, aor: bytes, position: int, reason: str) -> None:
         """Move a row out of the way, as it is, for whoever wants to look into it."""

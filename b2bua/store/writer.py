@@ -30,7 +30,7 @@ Post = Callable[..., object]
 
 class _Work(NamedTuple):
     job: Job
-    done: Done
+    done: Done | None
     posted: bool
     """Whether `done` belongs on the caller's thread, or may run on the writer's."""
     writes: bool = True
@@ -59,10 +59,11 @@ class Writer:
     def waiting(self) -> int:
         return self._queue.qsize()
 
-    def submit(self, job: Job, done: Done, writes: bool = True) -> None:
+    def submit(self, job: Job, done: Done | None = None, writes: bool = True) -> None:
         """Run a job in the next commit; `done` follows on the caller's thread."""
         if self._closed:
-            self._post(done, StoreError(f"{self._name}: the store is closed"))
+            if done is not None:
+                self._post(done, StoreError(f"{self._name}: the store is closed"))
         else:
             self._queue.put(_Work(job, done, True, writes))
 
@@ -129,6 +130,8 @@ class Writer:
     def _report(self, works: Sequence[_Work], error: StoreError | None) -> None:
         waiting = []
         for work in works:
+            if work.done is None:
+                continue
             if work.posted:
                 waiting.append(work.done)
             else:

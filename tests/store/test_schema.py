@@ -57,7 +57,7 @@ def test_an_earlier_database_keeps_its_users_and_bindings(open_sqlite, earlier, 
     assert list(other.users()) == [User("6001", "other.example.com", {"MD5": "2" * 32})]
     with closing(sqlite3.connect(earlier)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables == {"schema", "users", "bindings", "set_aside"}
+    assert tables == {"schema", "users", "bindings", "set_aside", "records", "records_set_aside"}
 
 
 def test_a_converted_database_takes_stronger_ha1s(open_sqlite, earlier):
