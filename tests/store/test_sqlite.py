@@ -253,7 +253,7 @@ def test_another_programs_database_is_refused_and_kept(open_sqlite, tmp_path):
 def test_a_newer_schema_is_refused(open_sqlite, tmp_path):
     open_sqlite().close()
     statement(tmp_path / "var" / "b2bua.db", "UPDATE schema SET version = 7")
-    with pytest.raises(StoreError, match="schema version 7 is newer than this program's 2"):
+    with pytest.raises(StoreError, match="schema version 7 is newer than this program's 3"):
         open_sqlite()
 
 
