@@ -43,6 +43,7 @@ from b2bua.session_manager.location import Binding, Location
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
+from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
@@ -132,6 +133,7 @@ class Server:
                 self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
                 self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
                 self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
+                self.store if self.store.durable else None,
             )
         )  # fmt: skip
 
@@ -199,6 +201,7 @@ class Server:
             self.heartbeats[IN_PROCESS].start()
         if self.feature_server is not None:
             self.feature_server.restore()
+        self.session_manager.recover(self.feature_server or NoCalls())
         self.ready = True
 
     def stop(self) -> list[Any]:
