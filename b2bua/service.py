@@ -127,15 +127,13 @@ class Server:
             settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
             _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
         )  # fmt: skip
-        self.bans = _bans(settings, self.observer, log.warning)
-        self.session_manager = SessionManager(
-            Parts(
-                self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
-                self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
-                self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
-                self.store if self.store.durable else None,
-            )
-        )  # fmt: skip
+        self.bans, durable = _bans(settings, self.observer, log.warning), self.store if self.store.durable else None
+        self.session_manager = SessionManager(Parts(
+            self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
+            self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
+            self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
+            durable, time.time,
+        ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}

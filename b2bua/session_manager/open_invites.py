@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import partial
-from math import inf
 from typing import Final, NamedTuple
 
 from b2bua.observer import Observer
@@ -18,10 +17,12 @@ from b2bua.sip.message import Request
 from b2bua.store.interface import Records
 from b2bua.store.invite_record import RECEIVED, SENT, InviteRecord, encode_invite
 from b2bua.transaction.machine import Machine, State
-from b2bua.transaction.timers import TIMEOUT, Timers
+from b2bua.transaction.timers import TIMEOUT, TIMER_C, Timers
 
 SWEEP: Final = TIMEOUT
 """Seconds between two looks for records whose INVITE has failed: they have no ACK that passes here."""
+LIFE: Final = TIMER_C + 2 * TIMEOUT
+"""Seconds that a record is good for: no INVITE is open for longer."""
 _OVER: Final = (State.COMPLETED, State.CONFIRMED, State.TERMINATED)
 _ANSWERED: Final = (State.ACCEPTED, *_OVER)
 
@@ -30,10 +31,14 @@ Kept = Callable[[bool], None]
 
 
 class OpenInvites:
-    """The records of one Session Manager. `strip` takes credentials of our realm out of a request."""
+    """The records of one Session Manager. `wall` gives Unix seconds, `strip` takes credentials of our realm out of a
+    request."""
 
-    def __init__(self, records: Records, timers: Timers, observer: Observer, strip: Callable[[Request], None]) -> None:
+    def __init__(
+        self, records: Records, wall: Callable[[], float], timers: Timers, observer: Observer, strip: Callable[[Request], None]
+    ) -> None:
         self.records = records
+        self._wall = wall
         self._timers = timers
         self._observer = observer
         self._strip = strip
@@ -61,6 +66,10 @@ class OpenInvites:
         """It has left."""
         self._follow(request, SENT, branch, transaction)
 
+    def given_up(self, branch: str) -> None:
+        """It does not leave after all."""
+        self.records.drop(SENT, branch)
+
     def acknowledged(self, ack: Request) -> None:
         """The ACK of a 2xx passes: whoever sends it knows how its INVITE ended."""
         identity = ack.call_id, ack.from_.tag, ack.cseq
@@ -68,7 +77,7 @@ class OpenInvites:
             self._drop(identity, _ANSWERED)
 
     def _keep(self, kind: str, key: str, record: InviteRecord, then: Kept) -> None:
-        self.records.keep(kind, key, encode_invite(record), inf, partial(self._written, then))
+        self.records.keep(kind, key, encode_invite(record), self._wall() + LIFE, partial(self._written, then))
 
     def _written(self, then: Kept, error: Exception | None) -> None:
         if error is not None:

@@ -132,12 +132,14 @@ class Proxy:
         context.expect()
 
         def kept(kept: bool) -> None:
-            if not kept:
-                context.not_sent(480)
-            elif context.sends():
+            if kept and context.sends():
                 transaction = self._layer.send_request(invite, flow, context, branch=branch)
                 context.add(transaction)
                 open_invites.sent(invite, branch, transaction)
+                return
+            open_invites.given_up(branch)
+            if not kept:
+                context.not_sent(480)
 
         open_invites.sending(invite, flow, branch, kept)
 

@@ -48,6 +48,10 @@ _NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
 """Methods whose Contact becomes the target of what we or others send later."""
 
 
+def _no_wall() -> float:
+    return 0.0
+
+
 class Parts(NamedTuple):
     """What the service puts together for a Session Manager."""
 
@@ -77,6 +81,8 @@ class Parts(NamedTuple):
     """Of sources whose credentials keep being wrong; None: nobody is banned."""
     records: Records | None = None
     """A store that outlives the process; None where there is none."""
+    wall: Callable[[], float] = _no_wall
+    """Unix seconds, for what is recorded."""
 
 
 class SessionManager:
@@ -95,7 +101,7 @@ class SessionManager:
         self._open_invites: OpenInvites | None = None
         if parts.records is not None:
             strip = parts.authenticator.strip
-            self._open_invites = OpenInvites(parts.records, parts.layer.timers, parts.observer, strip)
+            self._open_invites = OpenInvites(parts.records, parts.wall, parts.layer.timers, parts.observer, strip)
         self._recovery: Recovery | None = None
         self._proxy = Proxy(
             parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows,
