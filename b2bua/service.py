@@ -97,7 +97,7 @@ class Server:
         self.timers = Timers(time.monotonic, self._timer_failed)
         self.recorder = Recorder(settings.trace, time.time)
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
-        self.store: Store = open_store(settings.store, settings.domain, reactor.callFromThread)
+        self.store: Store = open_store(settings.store, settings.domain, partial(reactor.callFromThread, self._committed))
         self.listeners = ListenerSet(time.monotonic, log.info)
         self._file_users = FileUsers(self.store, settings.domain)
         self.loop_lag = LoopLag(self.observer, self.timers.now)
@@ -303,6 +303,12 @@ class Server:
         turns.driving = True
         self.layer.datagram_received(data, flow)
         turns.run()
+
+    def _committed(self, tell: Callable[..., object], *arguments: object) -> None:
+        """From the store's thread: what waited for a commit, and all that it causes on the link in process."""
+        self.turns.driving = True
+        tell(*arguments)
+        self.turns.run()
 
     def connection_failed(self, flow: Flow) -> None:
         """What was under way on a connection, and all that its loss causes; standing calls are left alone when we stop."""
