@@ -189,6 +189,8 @@ class TransactionLayer:
             self.user.request_received(transaction, request)
         except SipError as error:
             self.refuse(transaction, request, error)
+        if network and isinstance(transaction, NonInviteServer):
+            transaction.wait()  # on the link in process nobody repeats anything
 
     def _passes(self, gate: Gate, request: Request, flow: Flow) -> bool:
         """Whether a transaction is made for this request; a refusal leaves without one (RFC 3261 §8.2.7)."""
@@ -367,6 +369,11 @@ class TransactionLayer:
 
     def retransmitted(self, method: str) -> None:
         self._observer.retransmission("out", method)
+
+    def unanswered(self, transaction: ServerTransaction) -> None:
+        request = transaction.request
+        if request is not None:
+            self.respond(transaction, response_to(request, 100))
 
     # -- inside ------------------------------------------------------------------------------------------------
 
