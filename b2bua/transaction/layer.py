@@ -203,11 +203,21 @@ class TransactionLayer:
         """A request of a transaction that stands: the ACK of a failure, or sent again."""
         if request.method != "ACK":
             self._observer.retransmission("in", request.method)
+            if flow.reliable and flow is not transaction.flow:
+                self._follow(transaction, flow)
             transaction.fire(Event.REQUEST, request)
         elif transaction.state in _FAILED:
             transaction.fire(Event.ACK, request)
         elif transaction.state is not _PROCEEDING:
             self.user.ack_received(request, flow)
+
+    def _follow(self, transaction: ServerTransaction, flow: Flow) -> None:
+        """The same host sends its request again over another connection: the first may have died without our knowing, so what
+        the request is answered leaves there (RFC 3261 §18.2.2: the connection on which it was received)."""
+        if transaction.flow.reliable and flow.remote[0] == transaction.source.remote[0] and flow.transport != "memory":
+            self._off_stream(transaction)
+            transaction.flow = flow
+            self._on_streams.setdefault(flow, {})[transaction] = None
 
     def _cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
         """RFC 3261 §9.2: 200 and the INVITE is told, or 481 when there is none to cancel."""
