@@ -266,6 +266,7 @@ class ModelPhone(Phone):
         """It connects anew, registers there, and looks whether its lamps are what they were. What rings is given up: whether
         the caller is still there it cannot know, as a CANCEL may be lost with a connection, or never sent (RFC 3261 §9.1)."""
         assert self.link is not None
+        self.shaken = self.timers.now()
         clients = self.layer._clients
         self.link.comes_back(lambda key: key in clients)
         for call in list(self.calls):
