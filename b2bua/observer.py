@@ -30,6 +30,7 @@ NAMES: Final = {
     "publish": ("event", "code"),
     "notify": ("event", "code"),
     "overload_rejected": ("what",),
+    "not_durable": ("what",),
     "internal_errors": ("where",),
 }
 """Counter → its labels. `http/metrics.py` exports each as `b2bua_<name>_total`."""
@@ -176,6 +177,11 @@ class Observer:
         """A request was refused because a limit was reached; `what` names it: transactions, subscriptions, calls (of one
         user), requests (from one source), or another of a fixed few words."""
         self.counts["overload_rejected"][what,] += 1
+
+    def not_durable(self, what: str) -> None:
+        """Something was answered that the store had not taken, and is written later: call, invite, binding, subscription,
+        publication."""
+        self.counts["not_durable"][what,] += 1
 
     # -- durations, all in seconds -----------------------------------------------------------------------------
 

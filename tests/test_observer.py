@@ -20,6 +20,7 @@ VERBS = [
     (("published", "dialog", 200), "publish", ("dialog", "200")),
     (("notified", "dialog", 408), "notify", ("dialog", "408")),
     (("overload_rejected", "calls of a user"), "overload_rejected", ("calls of a user",)),
+    (("not_durable", "call"), "not_durable", ("call",)),
     (("internal_error", "feature"), "internal_errors", ("feature",)),
 ]
 

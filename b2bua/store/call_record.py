@@ -1,0 +1,90 @@
+"""The record of a call that stands: what a B2BUA needs to go on with it after a restart.
+
+Not in it: the phones' flows and transports. They stand, signed, in the Route of each leg (session_manager/tokens.py).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import msgspec
+
+from b2bua.store.records import BadRecord
+
+CALL: Final = "call"
+"""The kind of these records; their key is the call's own name."""
+CALL_VERSION: Final = 1
+
+
+class LegRecord(msgspec.Struct, frozen=True):
+    """One party's dialog with us (RFC 3261 §12)."""
+
+    party: str
+    call_id: str
+    local: str
+    local_tag: str
+    remote: str
+    remote_tag: str
+    local_cseq: int
+    """What the next request may be counted from: it lies ahead of the last one that was sent."""
+    remote_cseq: int
+    route_set: list[str]
+    remote_target: str
+    contact: str
+    invited_cseq: int
+    """CSeq of our last INVITE that was answered 2xx; 0 for none."""
+    answered_cseq: int
+    """CSeq of the party's last INVITE that we answered 2xx; 0 for none."""
+    session_id: int
+    """Of our o= lines, with their last version (RFC 3264 §8)."""
+    version: int
+    ours: bytes
+    """Our last description of a completed exchange, as sent."""
+    theirs: bytes
+    holding: bool
+    interval: int
+    """Seconds of the session timer that was agreed (RFC 4028); 0 for none."""
+    refreshes: bool
+    """Whether the refreshes are ours."""
+    negotiated: bool
+    updates: bool
+    """Whether the party takes UPDATE."""
+    agreed_at: float
+    """Unix seconds of the last refresh."""
+
+
+class CallRecord(msgspec.Struct, frozen=True):
+    """Both legs."""
+
+    id: str
+    invite: tuple[str, str, int]
+    """Call-ID, From tag and CSeq of the caller's INVITE."""
+    since: float
+    """Unix seconds of the answer."""
+    held_since: float | None
+    ended_by: str
+    """`caller` or `callee`: whose BYE was acknowledged, the other party not having answered ours yet; "" while it stands."""
+    caller: LegRecord
+    callee: LegRecord
+    version: int = CALL_VERSION
+
+
+def encode_call(record: CallRecord) -> str:
+    """JSON; header text that is no UTF-8 is carried over in escapes."""
+    try:
+        return msgspec.json.encode(record).decode()
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(record), separators=(",", ":"))
+
+
+def decode_call(text: str) -> CallRecord:
+    """The inverse of `encode_call`; BadRecord for anything else, an unknown version included."""
+    try:
+        values = json.loads(text)
+        version = values.get("version") if isinstance(values, dict) else None
+        if version != CALL_VERSION:
+            raise BadRecord(f"version {version!r}, not {CALL_VERSION}")
+        return msgspec.convert(values, CallRecord)
+    except (ValueError, TypeError, RecursionError, msgspec.ValidationError) as error:
+        raise BadRecord(str(error)) from None
