@@ -59,6 +59,7 @@ from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
 from b2bua.store.opening import open_store
 from b2bua.store.records import BindingRecord
+from b2bua.store.secret_record import derived, stored_secret
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
@@ -129,7 +130,7 @@ class Server:
         )  # fmt: skip
         self.bans, durable = _bans(settings, self.observer, log.warning), self.store if self.store.durable else None
         self.session_manager = SessionManager(Parts(
-            self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
+            self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
             self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
             durable, time.time,
@@ -327,6 +328,9 @@ class Server:
         self.turns.driving = True
         self.timers.advance()
         self.turns.run()
+
+    def _tokens(self) -> Tokens:
+        return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"))
 
     # -- the store ---------------------------------------------------------------------------------------------
 
