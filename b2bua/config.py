@@ -106,6 +106,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Digest algorithms offered, a challenge each, the strongest first. Each user needs an HA1 by each."""
     user_digest_algorithms: dict[str, tuple[str, ...]] = {}
     """Users to whom other algorithms are offered."""
+    digest_qop: tuple[Literal["auth", "auth-int"], ...] = ("auth",)
+    """What digests protect: the request line, or with `auth-int` the body, too (RFC 7616 §3.3)."""
+    digest_session_keys: bool = False
+    """Whether each algorithm is offered with `-sess` first (RFC 7616 §3.4.2); it needs no HA1 of its own."""
+    digest_userhash: bool = False
+    """Whether user names may come hashed (RFC 7616 §3.4.4)."""
     watchers: Literal["domain", "self"] = "domain"
     """Who may watch a lamp: every user of the domain, or its own user alone."""
     feature_server: str = "communication_manager"
@@ -186,6 +192,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
         if 0 < self.session_expires < self.session_expires_min:
             yield f"session_expires: {self.session_expires} is below session_expires_min ({self.session_expires_min}); 0 = off"
+        if not self.digest_qop:
+            yield "digest_qop: at least one of auth, auth-int is wanted"
         for key, algorithms in (("digest_algorithms", self.digest_algorithms), *self.user_digest_algorithms.items()):
             for algorithm in missing(algorithms):
                 where = key if key == "digest_algorithms" else f"user_digest_algorithms: {key}"

@@ -21,7 +21,8 @@ from b2bua.store.opening import without_password
 AT_RUN_TIME: Final = frozenset(
     (
         "users", "features", "feature_directory", "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
-        "digest_algorithms", "user_digest_algorithms", "registration_expires_min", "registration_expires_max",
+        "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
+        "registration_expires_min", "registration_expires_max",
         "registration_expires_default", "watchers", "tls_cert", "tls_key", "tls_ca",
     )
 )  # fmt: skip
@@ -44,6 +45,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "store": "`memory:`, `sqlite:PATH`",
         "digest_algorithms": f"one or more of {_ALGORITHMS}",
         "user_digest_algorithms": "user = list as above",
+        "digest_qop": "one or both of `auth`, `auth-int`",
         "feature_server": "`none`, a module of yours, a package in `plugins`",
         "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`, loopback or private addresses; transports: `udp`, `tcp`",
         "session_manager": "`HOST:PORT`, loopback or private",

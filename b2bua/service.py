@@ -47,6 +47,7 @@ from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow
@@ -127,6 +128,7 @@ class Server:
         self._authenticator = Authenticator(
             settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
             _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
+            UserHashes(settings.domain, self._user_names, time.monotonic),
         )  # fmt: skip
         self.bans, durable = _bans(settings, self.observer, log.warning), self.store if self.store.durable else None
         self.session_manager = SessionManager(Parts(
@@ -329,6 +331,9 @@ class Server:
         self.timers.advance()
         self.turns.run()
 
+    def _user_names(self) -> list[str]:
+        return [user.name for user in self.store.users()]
+
     def _tokens(self) -> Tokens:
         return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"))
 
@@ -441,7 +446,10 @@ def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) ->
 
 
 def _offer(settings: Settings) -> DigestOffer:
-    return DigestOffer(settings.digest_algorithms, settings.user_digest_algorithms)
+    return DigestOffer(
+        settings.digest_algorithms, settings.user_digest_algorithms, settings.digest_qop, settings.digest_session_keys,
+        settings.digest_userhash,
+    )  # fmt: skip
 
 
 def _binding(record: BindingRecord) -> Binding:

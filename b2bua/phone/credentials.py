@@ -25,14 +25,19 @@ class Credentials:
         self.username = username
         self._password = password
         self._cnonce = cnonce
-        self._counts: dict[str, tuple[str, int]] = {}
+        self._counts: dict[str, tuple[str, int, str]] = {}
+        """Realm → the nonce used last, how often, and the cnonce of its first use."""
 
-    def value(self, challenge: Challenge, method: str, uri: str) -> str:
+    def value(self, challenge: Challenge, method: str, uri: str, body: bytes = b"") -> str:
         """The header value that answers a challenge; MalformedValue when we cannot (another algorithm)."""
-        nonce, count = self._counts.get(challenge.realm, ("", 0))
-        count = count + 1 if nonce == challenge.nonce else 1  # RFC 7616 §3.4: nc counts the requests under one nonce
-        text = answer(challenge, method, uri, self.username, self._password, count, self._cnonce())
-        self._counts[challenge.realm] = challenge.nonce, count
+        nonce, count, first = self._counts.get(challenge.realm, ("", 0, ""))
+        cnonce = self._cnonce()
+        if nonce == challenge.nonce:
+            count += 1  # RFC 7616 §3.4: nc counts the requests under one nonce
+        else:
+            count, first = 1, cnonce
+        text = answer(challenge, method, uri, self.username, self._password, count, cnonce, body, first)
+        self._counts[challenge.realm] = challenge.nonce, count, first
         return text
 
 
@@ -72,7 +77,7 @@ class Attempt:
 
     def _value(self, challenge: Challenge, request: Request) -> str:
         try:
-            return self._credentials.value(challenge, request.method, request.uri)
+            return self._credentials.value(challenge, request.method, request.uri, request.body)
         except MalformedValue:
             return ""
 
@@ -95,7 +100,7 @@ def _challenges(response: Response, name: str) -> list[Challenge]:
 
 def _rank(challenge: Challenge | None) -> int:
     """0 for the strongest algorithm; as good as none for one that we do not know."""
-    algorithm = "" if challenge is None else challenge.algorithm.upper()
+    algorithm = "" if challenge is None else challenge.algorithm.upper().removesuffix("-SESS")
     return KNOWN.index(algorithm) if algorithm in KNOWN else len(KNOWN)
 
 

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 from b2bua.observer import Observer
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.nonces import NO_NC, Nonce, Nonces, Outcome
+from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.sip.digest import Credentials, challenge_text, expected_response, parse_credentials, parse_parameters
-from b2bua.sip.digest_algorithms import DIGITS, HASHES, MD5
-from b2bua.sip.digest_offer import DigestOffer
+from b2bua.sip.digest_algorithms import DIGITS, HASHES, MD5, plain
+from b2bua.sip.digest_offer import AUTH, DigestOffer
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request
 from b2bua.sip.uri import Uri, parse_uri
@@ -25,6 +26,9 @@ REINVITE_AGE: Final = 32.0
 
 TRIES: Final = 3
 """Right digests on unusable nonces answered per Call-ID before 403: a phone that ignores fresh nonces would loop."""
+
+SESSIONS: Final = 10_000
+"""Nonces whose `-sess` key is remembered; past it the oldest is forgotten, and its phone challenged once more."""
 
 LOOPS: Final = 10_000
 """Call-IDs whose tries are counted: as many calls as go wrong within 32 s; past it the oldest count is forgotten."""
@@ -83,7 +87,7 @@ class Authenticator:
     def __init__(
         self, realm: str, secret_of: Callable[[str, str], str | None], nonces: Nonces, policy: ChallengePolicy,
         observer: Observer, is_alias: Callable[[str, int | None], bool], strict_uri: bool = False,
-        offer: DigestOffer | None = None,
+        offer: DigestOffer | None = None, user_hashes: UserHashes | None = None,
     ) -> None:  # fmt: skip
         self._realm = realm
         self._quoted_realm = f'realm="{realm}"'
@@ -92,6 +96,9 @@ class Authenticator:
         self._observer = observer
         self._is_alias = is_alias
         self.follow(policy, offer or DigestOffer(), strict_uri)
+        self._user_hashes = user_hashes
+        self._first_cnonces: dict[str, str] = {}
+        """Nonce → the cnonce of its first use with a `-sess` algorithm, the oldest first."""
         self._loops: dict[str, tuple[int, int]] = {}
         """Call-ID → (right digests in a row on unusable nonces, ms of the last one), the oldest first."""
 
@@ -99,6 +106,7 @@ class Authenticator:
         """From the next request on: this policy, these algorithms. Nonces that are out stay good."""
         self._policy = policy
         self._offer = offer
+        self._qop = ",".join(offer.qop)
         self._strict_uri = strict_uri
 
     def check(self, request: Request, in_dialog: bool, proxied_subscribe: bool = False) -> Verdict:
@@ -123,7 +131,8 @@ class Authenticator:
             # RFC 7616 §3.4.6: SHOULD return a 400. Looked at before the digest: the same for every user, known or not.
             self._observer.credentials_checked("bad_response", credentials.algorithm)
             return Refused(400, "Digest URI Not Acceptable")
-        if not self._right(credentials, method):
+        user = self._user_of(credentials) if credentials.userhash else credentials.username
+        if not self._right(user, credentials, request):
             return self._challenge(request, status, in_dialog)._replace(wrong=True)
         once = in_dialog and method == "INVITE" and policy.reinvite == "always"
         outcome = self._use(request, credentials, once)
@@ -135,7 +144,7 @@ class Authenticator:
             return self._challenge(request, status, in_dialog, stale=True)
         if once and self._loops:
             self._loops.pop(request.call_id, None)
-        return Passed(credentials.username)
+        return Passed(user)
 
     def strip(self, request: Request) -> None:
         """Take our realm's credentials out of a request of ours that goes on, ACK included; other realms' stay."""
@@ -176,8 +185,11 @@ class Authenticator:
                 if credentials.realm != self._realm:
                     continue
                 if credentials.algorithm not in self._offer.all:
-                    credentials = credentials._replace(algorithm=credentials.algorithm.upper())
-                if credentials.algorithm in self._offer.all and _usable(credentials):
+                    named = self._offer.accepted.get(credentials.algorithm.upper())
+                    if named is None:
+                        continue
+                    credentials = credentials._replace(algorithm=named)
+                if _usable(credentials, self._offer):
                     return credentials
         return None
 
@@ -194,16 +206,34 @@ class Authenticator:
         except MalformedValue:
             return False
 
-    def _right(self, credentials: Credentials, method: str) -> bool:
+    def _user_of(self, credentials: Credentials) -> str:
+        """The user behind a hashed name; "" for nobody, who is answered like an unknown name."""
+        return "" if self._user_hashes is None else self._user_hashes.name_of(credentials.username, plain(credentials.algorithm))
+
+    def _right(self, user: str, credentials: Credentials, request: Request) -> bool:
         """Whether the response is what the user's secret makes of the nonce as sent: ours or not, usable or not."""
-        user, algorithm, offer = credentials.username, credentials.algorithm, self._offer
+        named, offer = credentials.algorithm, self._offer
+        algorithm = plain(named)
         secret = self._secret_of(user, algorithm) if user else None
         usable = secret if not offer.users or algorithm in offer.of(user) else ""
-        expected = expected_response(usable or _NOBODY[algorithm], method, credentials, HASHES[algorithm])
+        key, hashed, first = usable or _NOBODY[algorithm], HASHES[algorithm], ""
+        if named != algorithm:
+            first = self._first_cnonces.get(credentials.nonce, "")
+        body = request.body if credentials.qop != AUTH else b""
+        expected = expected_response(key, request.method, credentials, hashed, body, first)
         if compare_digest(expected, credentials.response) and usable:
+            if named != algorithm and not first:
+                self._remember(credentials)
             return True
         self._observer.credentials_checked("unknown_user" if secret is None else "bad_response", algorithm)
         return False
+
+    def _remember(self, credentials: Credentials) -> None:
+        """The key of a `-sess` algorithm stays that of the nonce's first use."""
+        known = self._first_cnonces
+        if len(known) >= SESSIONS:
+            del known[next(iter(known))]
+        known[credentials.nonce] = credentials.cnonce
 
     def _use(self, request: Request, credentials: Credentials, once: bool) -> Outcome:
         """Use the nonce of right credentials; `once`: as for a re-INVITE that is always challenged."""
@@ -231,7 +261,7 @@ class Authenticator:
     def _challenge(self, request: Request, status: int, in_dialog: bool, stale: bool = False) -> Challenge:
         self._observer.challenge_sent(request.method, status, in_dialog)
         offer = self._offer
-        algorithms = self._offered_to(request) if offer.users else offer.realm
+        algorithms = offer.challenged(self._offered_to(request) if offer.users else offer.realm)
         strongest = self._challenge_by(algorithms[0], request, stale)
         if len(algorithms) == 1:
             return Challenge(status, _CHALLENGE_IN[status], strongest)
@@ -240,7 +270,7 @@ class Authenticator:
 
     def _challenge_by(self, algorithm: str, request: Request, stale: bool) -> str:
         nonce = self._nonces.make(request.call_id, request.from_.tag, request.cseq)
-        return challenge_text(self._realm, nonce, stale, algorithm)
+        return challenge_text(self._realm, nonce, stale, algorithm, self._qop, self._offer.userhash)
 
     def _offered_to(self, request: Request) -> tuple[str, ...]:
         """The algorithms of the user who claims to send this; a list of one's own shows that its user exists."""
@@ -282,8 +312,9 @@ def _digest_uri(text: str) -> Uri:
         return parse_uri(f"{scheme}:[{host}]:{port}")
 
 
-def _usable(credentials: Credentials) -> bool:
-    """Whether credentials have the form that we offered, or MD5's of RFC 2069 without qop (RFC 3261 §22.4 point 8)."""
+def _usable(credentials: Credentials, offer: DigestOffer) -> bool:
+    """Whether credentials have the form that we offered, or MD5's of RFC 2069 without qop (RFC 3261 §22.4 point 8), which a
+    realm that wants the body protected does not take."""
     if not credentials.response.isascii():  # cannot be hex digits, and compare_digest takes no such text
         return False
     try:
@@ -292,5 +323,5 @@ def _usable(credentials: Credentials) -> bool:
         return False
     if not credentials.qop:
         # RFC 8760 §2.6 point 8 forgives peers that know RFC 3261 only; those know no other algorithm.
-        return credentials.algorithm == MD5
-    return credentials.qop.lower() == "auth" and bool(credentials.cnonce) and bool(_NC.fullmatch(credentials.nc))
+        return credentials.algorithm == MD5 and AUTH in offer.qop
+    return credentials.qop.lower() in offer.qop and bool(credentials.cnonce) and bool(_NC.fullmatch(credentials.nc))

@@ -1,4 +1,5 @@
-"""Digest authentication: its texts and its arithmetic (RFC 7616, RFC 8760; qop=auth and, for old peers with MD5, none)."""
+"""Digest authentication: its texts and its arithmetic (RFC 7616, RFC 8760; qop=auth, auth-int and, for old peers with MD5,
+none)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import re
 from typing import Final, NamedTuple
 
 from b2bua.sip.address import quote_string, split_unquoted, unquote_string
-from b2bua.sip.digest_algorithms import HASHES, MD5, Hash, hash_md5
+from b2bua.sip.digest_algorithms import HASHES, MD5, SESSION, Hash, hash_md5, plain
 from b2bua.sip.errors import MalformedValue
 
 # The form nearly every peer sends: names in lower case, no blanks around =, no escapes. Where it ends the rest is
@@ -27,6 +28,8 @@ class Credentials(NamedTuple):
     nc: str
     cnonce: str
     opaque: str
+    userhash: bool = False
+    """Whether `username` is the hash of the name."""
 
 
 class Challenge(NamedTuple):
@@ -38,6 +41,8 @@ class Challenge(NamedTuple):
     qop: tuple[str, ...]
     stale: bool
     opaque: str
+    userhash: bool = False
+    """Whether the user name may come hashed."""
 
 
 def parse_parameters(value: str) -> dict[str, str]:
@@ -69,6 +74,7 @@ def parse_credentials(value: str) -> Credentials:
         return Credentials(
             found["username"], found["realm"], found["nonce"], found["uri"], found["response"].lower(),
             get("algorithm") or MD5, get("qop", ""), get("nc", ""), get("cnonce", ""), get("opaque", ""),
+            _is_true(get("userhash")),
         )  # fmt: skip
     except KeyError:
         raise MalformedValue("credentials") from None
@@ -80,14 +86,24 @@ def parse_challenge(value: str) -> Challenge:
     if "realm" not in found or "nonce" not in found:
         raise MalformedValue("challenge")
     qop = tuple(part.strip() for part in found.get("qop", "").split(",") if part.strip())
-    stale = found.get("stale", "").lower() == "true"
-    return Challenge(found["realm"], found["nonce"], found.get("algorithm", MD5), qop, stale, found.get("opaque", ""))
+    return Challenge(
+        found["realm"], found["nonce"], found.get("algorithm", MD5), qop, _is_true(found.get("stale")),
+        found.get("opaque", ""), _is_true(found.get("userhash")),
+    )  # fmt: skip
 
 
-def challenge_text(realm: str, nonce: str, stale: bool = False, algorithm: str = MD5) -> str:
-    """A challenge of ours, with qop=auth."""
+def _is_true(text: str | None) -> bool:
+    return text is not None and text.lower() == "true"
+
+
+def challenge_text(
+    realm: str, nonce: str, stale: bool = False, algorithm: str = MD5, qop: str = "auth", userhash: bool = False
+) -> str:
+    """A challenge of ours; `qop` is a list with commas."""
     flag = ", stale=true" if stale else ""
-    return f'Digest realm="{realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{flag}'
+    if userhash:
+        flag += ", userhash=true"
+    return f'Digest realm="{realm}", nonce="{nonce}", algorithm={algorithm}, qop="{qop}"{flag}'
 
 
 def ha1(username: str, realm: str, password: str, algorithm: str = MD5) -> str:
@@ -95,32 +111,59 @@ def ha1(username: str, realm: str, password: str, algorithm: str = MD5) -> str:
     return HASHES[algorithm](f"{username}:{realm}:{password}")
 
 
-def expected_response(secret: str, method: str, credentials: Credentials, hashed: Hash = hash_md5) -> str:
+def expected_response(
+    secret: str, method: str, credentials: Credentials, hashed: Hash = hash_md5, body: bytes = b"", first_cnonce: str = ""
+) -> str:
     """The response that credentials should carry, given H(A1) (RFC 7616 §3.4.1, without qop RFC 2069's form).
 
-    `hashed` is that of the credentials' algorithm, by which the secret was made too.
+    `hashed` is that of the credentials' algorithm, by which the secret was made too. `body` counts with auth-int only;
+    `first_cnonce` with `-sess`, where a nonce is used again: the key stays that of its first use (§3.4.2).
     """
-    ha2 = hashed(f"{method}:{credentials.uri}")
+    if credentials.algorithm[-5:] == SESSION:
+        secret = hashed(f"{secret}:{credentials.nonce}:{first_cnonce or credentials.cnonce}")
+    if credentials.qop[-4:].lower() == "-int":
+        entity = hashed(body.decode("utf-8", "surrogateescape"))
+        ha2 = hashed(f"{method}:{credentials.uri}:{entity}")
+    else:
+        ha2 = hashed(f"{method}:{credentials.uri}")
     if not credentials.qop:
         return hashed(f"{secret}:{credentials.nonce}:{ha2}")
     return hashed(f"{secret}:{credentials.nonce}:{credentials.nc}:{credentials.cnonce}:{credentials.qop}:{ha2}")
 
 
-def answer(challenge: Challenge, method: str, uri: str, username: str, password: str, nc: int, cnonce: str) -> str:
-    """The header value that answers a challenge as a user agent does (RFC 3261 §22.2); MalformedValue if we cannot."""
-    algorithm = challenge.algorithm.upper()
-    if algorithm not in HASHES or (challenge.qop and "auth" not in challenge.qop):
+def answer(
+    challenge: Challenge, method: str, uri: str, username: str, password: str, nc: int, cnonce: str, body: bytes = b"",
+    first_cnonce: str = "",
+) -> str:  # fmt: skip
+    """The header value that answers a challenge as a user agent does (RFC 3261 §22.2); MalformedValue if we cannot.
+
+    auth-int where it is all that is offered; the user name hashed where that may be. `first_cnonce`: that of the nonce's
+    first use, as in `expected_response`.
+    """
+    algorithm = _known(challenge.algorithm)
+    qop = next((known for known in ("auth", "auth-int") if known in challenge.qop), "")
+    base = plain(algorithm)
+    if base not in HASHES or (challenge.qop and not qop) or (base != algorithm and not qop):
         raise MalformedValue("challenge algorithm")
-    qop = "auth" if challenge.qop else ""
+    hashed = HASHES[base]
+    name = hashed(f"{username}:{challenge.realm}") if challenge.userhash else username
     credentials = Credentials(
-        username, challenge.realm, challenge.nonce, uri, "", algorithm, qop, f"{nc:08x}" if qop else "", cnonce, challenge.opaque
+        name, challenge.realm, challenge.nonce, uri, "", algorithm, qop, f"{nc:08x}" if qop else "", cnonce, challenge.opaque
     )
-    secret = ha1(username, challenge.realm, password, algorithm)
-    response = expected_response(secret, method, credentials, HASHES[algorithm])
+    secret = ha1(username, challenge.realm, password, base)
+    response = expected_response(secret, method, credentials, hashed, body, first_cnonce)
     counted = f', qop={qop}, nc={credentials.nc}, cnonce="{cnonce}"' if qop else ""
     opaque = f", opaque={quote_string(challenge.opaque)}" if challenge.opaque else ""
+    if challenge.userhash:
+        opaque += ", userhash=true"
     return (
-        f"Digest username={quote_string(username)}, realm={quote_string(challenge.realm)}, "
+        f"Digest username={quote_string(name)}, realm={quote_string(challenge.realm)}, "
         f'nonce={quote_string(challenge.nonce)}, uri="{uri}", '
         f'response="{response}", algorithm={algorithm}{counted}{opaque}'
     )
+
+
+def _known(algorithm: str) -> str:
+    """An algorithm's name as we write it: its capitals do not matter."""
+    name = algorithm.upper()
+    return name[:-5] + SESSION if name.endswith("-SESS") else name

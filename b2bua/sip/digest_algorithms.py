@@ -40,6 +40,15 @@ DIGITS: Final = MappingProxyType({MD5: 32, SHA_256: 64, SHA_512_256: 64})
 """Hex digits of a hash (RFC 8760 §2.2)."""
 
 
+SESSION: Final = "-sess"
+"""Behind an algorithm's name: its key is made of the first nonce and cnonce, too (RFC 7616 §3.4.2)."""
+
+
+def plain(algorithm: str) -> str:
+    """The algorithm by which H(A1) is stored: without `-sess`."""
+    return algorithm[: -len(SESSION)] if algorithm[-len(SESSION) :] == SESSION else algorithm
+
+
 def by_strength(names: Iterable[str]) -> tuple[str, ...]:
     """Each of these algorithms once, the strongest first."""
     wanted = set(names)

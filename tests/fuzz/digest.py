@@ -72,7 +72,7 @@ class DigestTarget:
             credentials = parse_credentials(value)
         except MalformedValue:
             return
-        pairs = (f"{name}={quote_string(text)}" for name, text in credentials._asdict().items())
+        pairs = (f"{name}={quote_string(str(text))}" for name, text in credentials._asdict().items())
         assert parse_credentials("Digest " + ", ".join(pairs)) == credentials
         for algorithm, hashed in HASHES.items():
             secret = ha1("6001", "example.com", "secret", algorithm)

@@ -90,7 +90,7 @@ def test_an_answer_is_what_the_server_expects(qop, realm):
     assert digest.expected_response(secret, "INVITE", credentials) == credentials.response
 
 
-@pytest.mark.parametrize("text", ["algorithm=SHA-512", "algorithm=SHA-256-sess", 'qop="auth-int"', "algorithm=MD5-sess"])
+@pytest.mark.parametrize("text", ["algorithm=SHA-512", "algorithm=SHA-256-sess", 'qop="auth-conf"', "algorithm=MD5-sess"])
 def test_a_challenge_that_we_cannot_answer(text):
     challenge = digest.parse_challenge(f'Digest realm="r", nonce="n", {text}')
     with pytest.raises(MalformedValue):

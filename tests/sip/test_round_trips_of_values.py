@@ -30,6 +30,7 @@ from tests.sip.wire import answer as answer_bytes
 from tests.sip.wire import invite
 
 algorithms = st.sampled_from(sorted(HASHES))
+named = algorithms | algorithms.map("{}-sess".format)
 plain = st.text(ALPHANUM + "-._", min_size=1, max_size=16)
 delta_seconds = st.integers(0, 2**31 - 1)
 
@@ -47,19 +48,28 @@ def test_a_challenge_of_ours(realm, nonce, stale, algorithm):
 
 @properties
 @given(
-    st.builds(Challenge, quotable, quotable, algorithms, st.sampled_from([(), ("auth",), ("auth-int", "auth")]),
-              st.booleans(), quotable),
-    token, uris.map(str), quotable, quotable, st.integers(1, 2**32 - 1), plain,
+    st.builds(Challenge, quotable, quotable, named, st.sampled_from([("auth",), ("auth-int", "auth"), ("auth-int",)]),
+              st.booleans(), quotable, st.booleans())
+    | st.builds(Challenge, quotable, quotable, algorithms, st.just(()), st.booleans(), quotable, st.booleans()),
+    token, uris.map(str), quotable, quotable, st.integers(1, 2**32 - 1), plain, st.binary(max_size=40),
 )  # fmt: skip
-def test_credentials_say_what_was_challenged_and_prove_the_password(challenge, method, uri, user, password, nc, cnonce):
-    read = parse_credentials(answer(challenge, method, uri, user, password, nc, cnonce))
-    assert (read.username, read.realm, read.nonce, read.uri, read.opaque) == (
-        user, challenge.realm, challenge.nonce, uri, challenge.opaque,
+def test_credentials_say_what_was_challenged_and_prove_the_password(
+    challenge, method, uri, user, password, nc, cnonce, body
+):
+    read = parse_credentials(answer(challenge, method, uri, user, password, nc, cnonce, body))
+    base = challenge.algorithm.removesuffix("-sess")
+    hashed = HASHES[base]
+    name = hashed(f"{user}:{challenge.realm}") if challenge.userhash else user
+    assert (read.username, read.userhash, read.realm, read.nonce, read.uri, read.opaque) == (
+        name, challenge.userhash, challenge.realm, challenge.nonce, uri, challenge.opaque,
     )  # fmt: skip
-    assert (read.qop, read.nc, read.cnonce) == (("auth", f"{nc:08x}", cnonce) if challenge.qop else ("", "", ""))
-    secret = ha1(user, challenge.realm, password, challenge.algorithm)
-    assert read.response == expected_response(secret, method, read, HASHES[challenge.algorithm])
-    assert read.response != expected_response(secret, method + "X", read, HASHES[challenge.algorithm])
+    qop = "auth" if "auth" in challenge.qop else "auth-int"
+    assert (read.qop, read.nc, read.cnonce) == ((qop, f"{nc:08x}", cnonce) if challenge.qop else ("", "", ""))
+    secret = ha1(user, challenge.realm, password, base)
+    assert read.response == expected_response(secret, method, read, hashed, body)
+    assert read.response != expected_response(secret, method + "X", read, hashed, body)
+    protects = read.qop == "auth-int"
+    assert (read.response != expected_response(secret, method, read, hashed, body + b"X")) == protects
 
 
 # ---- headers of lists and numbers (RFC 3261 §7.3.1, §20)
