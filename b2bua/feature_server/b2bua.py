@@ -15,6 +15,7 @@ from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
 from b2bua.feature_server.leg import ALLOW, Leg
+from b2bua.feature_server.privacy import check_privacy
 from b2bua.feature_server.refresh import Refresh
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.flow import Flow
@@ -193,6 +194,7 @@ class B2bua:
             raise SipError(481)
         if request.method != "BYE":  # a BYE always wins
             self._require_supported(request)
+            check_privacy(request)
             if request.method != "OPTIONS" and request.integer("Max-Forwards") == 0:
                 raise SipError(483)  # it would go on (RFC 7332)
         transaction.attached = leg
@@ -215,6 +217,7 @@ class B2bua:
     def _new_call(self, transaction: ServerTransaction, invite: Request) -> None:
         self._require_supported(invite)
         _check_accept(invite)
+        check_privacy(invite)
         if invite.integer("Max-Forwards") == 0:
             raise SipError(483)
         known = self._open.get((invite.call_id, invite.from_.tag, invite.cseq))

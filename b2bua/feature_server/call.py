@@ -9,6 +9,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
+from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI, asked
 from b2bua.feature_server.recorded import restored_legs
 from b2bua.feature_server.refresh import Refresh
 from b2bua.feature_server.reinvite import Reinvite
@@ -127,7 +128,12 @@ class Call:
         identifiers = self.environment.layer.identifiers
         call_id, tag = identifiers.call_id(), identifiers.tag()
         contact = contact_of(self.environment, known_as)
-        dialog = Dialog(call_id, self.caller.dialog.remote, tag, invite.get("To") or "", invite.uri, contact)
+        caller, levels = self.caller.dialog.remote, asked(invite)
+        if "user" in levels:
+            caller, self.caller.known_as = ANONYMOUS, ANONYMOUS_URI
+        elif "id" in levels:
+            self.caller.known_as = str(invite.from_.parsed_uri().without_parameters())
+        dialog = Dialog(call_id, caller, tag, invite.get("To") or "", invite.uri, contact)
         dialog.route_set = invite.elements("Route")[1:]
         return Leg(self, self.environment, CALLEE, dialog, str(parse_uri(invite.uri).without_parameters()))
 

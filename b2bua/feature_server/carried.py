@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from b2bua.feature_server.privacy import keep_private
 from b2bua.sip.digest import parse_parameters
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message
@@ -38,6 +39,8 @@ def carry(source: Message, target: Message) -> None:
         if name not in _OF_ONE_LEG:
             target.names.append(name)
             target.lines.append(line)
+    if "Privacy" in target.names:
+        keep_private(target)
 
 
 def carry_body(source: Message, target: Message, body: bytes) -> None:

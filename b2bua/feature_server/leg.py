@@ -47,6 +47,7 @@ class Leg:
         "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "early", "_invite",
         "holding", "answered", "confirmed", "_bye_waits", "ended", "party", "reserved", "restored", "gone", "ack_waits",
         "promise",
+        "known_as",
     )  # fmt: skip
     __deletable__ = ["call", "other", "usage", "session"]  # noqa: RUF012  # mypyc reads it, for `take_apart`
 
@@ -79,6 +80,8 @@ class Leg:
         """The headers of our BYE where it waits for the ACK of the 2xx that confirmed the dialog."""
         self.party = party
         """The user's address of record, as a URI without parameters."""
+        self.known_as = ""
+        """What the other party and who watches it are told in place of `party`; "" for the truth."""
         self.reserved = 0
         """The CSeq up to which requests may be sent before the record is written anew; 0 where none is kept."""
         self.restored = False

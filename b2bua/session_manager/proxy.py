@@ -9,6 +9,7 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.identity import ASSERTED, strip, withhold
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
 from b2bua.session_manager.open_invites import OpenInvites
@@ -26,7 +27,6 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
 
 MAX_FORWARDS: Final = 70
-_ASSERTED: Final = frozenset(("P-Asserted-Identity", "P-Preferred-Identity"))
 PATIENCE_WITH_APPLICATIONS: Final = TIMER_C + TIMEOUT + 1
 """Timer C of a branch to an application: its own branches come back through here, are given up first, and may take 64·T1
 to answer their CANCEL. So it hears of them and answers, in place of being cancelled itself at the same moment."""
@@ -158,6 +158,7 @@ class Proxy:
     def _to_contact(self, arrival: Arrival, binding: Binding, flow: Flow) -> Request:
         request = arrival.request
         forwarded = self._forwarded(arrival, binding.uri)
+        withhold(forwarded)
         for route in reversed(binding.path):
             forwarded.insert_before("Route", route)
         if request.method == "INVITE":
@@ -184,6 +185,8 @@ class Proxy:
     def _send_in_dialog(self, arrival: Arrival, context: ResponseContext, flow: Flow) -> None:
         request = arrival.request
         forwarded = self._forwarded(arrival, request.uri)
+        if arrival.link is not None:
+            withhold(forwarded)
         if request.method == "INVITE":
             # No effect on the route set, but a recovering or strict peer wants it (RFC 3261 §16.6 step 4).
             sips = is_sips(request.uri)
@@ -258,7 +261,9 @@ class Proxy:
         if request.method == "INVITE":
             self._layer.respond(arrival.transaction, response_to(request, 100))
         if arrival.link is not None:
-            return kind(self._layer, arrival.transaction, request, self._tag, 408)
+            context = kind(self._layer, arrival.transaction, request, self._tag, 408)
+            context.phones = True
+            return context
         patience = PATIENCE_WITH_APPLICATIONS if self._links.sequence else TIMER_C
         return kind(self._layer, arrival.transaction, request, self._tag, 487, patience)
 
@@ -268,10 +273,8 @@ class Proxy:
         copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
         self._authenticator.strip(copy)
-        if arrival.link is None and not _ASSERTED.isdisjoint(copy.names):
-            # What a phone asserts of itself is worth nothing (RFC 3325 §5).
-            for name in _ASSERTED:
-                copy.remove(name)
+        if arrival.link is None and not ASSERTED.isdisjoint(copy.names):
+            strip(copy)
         return copy
 
     def _assert_identity(self, request: Request, owner: str) -> None:

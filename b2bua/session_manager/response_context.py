@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from b2bua.session_manager.identity import ASSERTED, strip, withhold
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.transaction.client import ClientTransaction
@@ -23,7 +24,7 @@ class ResponseContext:
     """Collects the responses of all branches and passes the right ones upstream through the server transaction."""
 
     __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timers_c", "_given_up", "_cancelled",
-                 "_tag", "_final", "_status_of_silence", "_patience", "_retry_after", "_unsent")  # fmt: skip
+                 "_tag", "_final", "_status_of_silence", "_patience", "_retry_after", "_unsent", "phones")  # fmt: skip
 
     def __init__(
         self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str],
@@ -50,6 +51,8 @@ class ResponseContext:
         feature server, which must know that the far end may be gone."""
         self._patience = patience
         """Seconds of timer C, more than three minutes."""
+        self.phones = False
+        """Whether those who answer are phones, whose word for who they are is not taken (RFC 3325 §5)."""
         server.attached = self
 
     def add(self, branch: ClientTransaction) -> None:
@@ -109,7 +112,7 @@ class ResponseContext:
             if status == 487 and transaction in self._given_up:
                 self._failed_here(408)
             else:
-                self._failed(response.without_top_via(), status)
+                self._failed(self._upstream(response), status)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         self._branch_done(transaction)
@@ -174,7 +177,17 @@ class ResponseContext:
             self._retry_after = seconds if self._retry_after is None else min(self._retry_after, seconds)
 
     def _forward(self, response: Response) -> None:
-        self._layer.forward_response(self._server, response.without_top_via())
+        self._layer.forward_response(self._server, self._upstream(response))
+
+    def _upstream(self, response: Response) -> Response:
+        """What goes on of a response: our Via comes off, and what must not be told."""
+        forwarded = response.without_top_via()
+        if not ASSERTED.isdisjoint(forwarded.names):
+            if self.phones:
+                strip(forwarded)
+            else:
+                withhold(forwarded)
+        return forwarded
 
     def _branch_done(self, transaction: ClientTransaction) -> None:
         if transaction in self._branches:

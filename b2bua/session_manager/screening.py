@@ -12,6 +12,10 @@ SUPPORTED: Final = frozenset(("path",))
 """Option tags that Session Manager understands where it is the server itself (registrar, notifier, compositor)."""
 
 
+PRIVACY: Final = "privacy"
+"""The option tag of RFC 3323 §4.2: the feature server, which is asked next, is a privacy service or refuses to be one."""
+
+
 def screen(request: Request) -> int | None:
     """Scheme (416), Max-Forwards (483), Proxy-Require (420); SipError says which. Gives Max-Forwards, if it is there."""
     if parse_uri(request.uri).scheme not in ("sip", "sips"):
@@ -22,7 +26,9 @@ def screen(request: Request) -> int | None:
         # dropped, it has no answer.
         raise SipError(483)
     if "Proxy-Require" in request.names:
-        raise SipError(420, "", ("Unsupported", ", ".join(request.elements("Proxy-Require"))))
+        unknown = [tag for tag in request.elements("Proxy-Require") if tag.lower() != PRIVACY]
+        if unknown:
+            raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
     return hops
 
 

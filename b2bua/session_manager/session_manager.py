@@ -19,6 +19,7 @@ from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_state import EventState
+from b2bua.session_manager.identity import is_anonymous
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.notifier import Notifier
@@ -339,6 +340,8 @@ class SessionManager:
             self._observer.registered("error")
             raise SipError(400, "To Is No SIP URI")  # RFC 3261 §10.2: it is an address of record
         address = request.to if request.method == "REGISTER" else request.from_
+        if is_anonymous(request):
+            return  # who it is has been proven, and the applications are told (RFC 3325 §5)
         if self._domain.user_in(address.uri) != owner:
             if request.method == "REGISTER":
                 self._observer.registered("forbidden")

@@ -52,6 +52,8 @@ class LegRecord(msgspec.Struct, frozen=True):
     """Whether the party takes UPDATE."""
     agreed_at: float
     """Unix seconds of the last refresh."""
+    known_as: str = ""
+    """What the other party is told in place of `party`; "" for the truth."""
 
 
 class CallRecord(msgspec.Struct, frozen=True):

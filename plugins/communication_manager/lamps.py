@@ -49,7 +49,10 @@ def documents(call: Call) -> tuple[DialogInfo, DialogInfo]:
     caller, callee = call.caller, call.callee
     shows = call.state == "confirmed" or (call.state == "early" and _held_in_early_media(call))
     one, other = _participant(caller, shows), _participant(callee, shows)
-    return _document(call, caller, "initiator", one, other), _document(call, callee, "recipient", other, one)
+    shown_one, shown_other = one, other
+    if caller.known_as or callee.known_as:
+        shown_one, shown_other = _hidden(caller, one), _hidden(callee, other)
+    return _document(call, caller, "initiator", one, shown_other), _document(call, callee, "recipient", other, shown_one)
 
 
 def _held_in_early_media(call: Call) -> bool:
@@ -62,6 +65,11 @@ def _held_in_early_media(call: Call) -> bool:
 def _participant(leg: Leg, shows: bool) -> Participant:
     """A party as both documents show it; `shows`: whether there is media that it may hold."""
     return _new(Participant, (leg.party, leg.dialog.remote_target, _rendering(leg) if shows else "", ""))
+
+
+def _hidden(leg: Leg, truth: Participant) -> Participant:
+    """A party as those see it who watch the other one."""
+    return truth if not leg.known_as else truth._replace(identity=leg.known_as, target=leg.known_as)
 
 
 def _document(call: Call, leg: Leg, direction: str, own: Participant, other: Participant) -> DialogInfo:

@@ -1,0 +1,45 @@
+"""Who a request says it is from, and whether that is told on: RFC 3325 at the edge of the trust domain."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.message import Message, Request
+
+ASSERTED: Final = frozenset(("P-Asserted-Identity", "P-Preferred-Identity"))
+"""Headers that mean something within the trust domain only."""
+_ANONYMOUS_HOST: Final = "anonymous.invalid"
+_NAMELESS: Final = frozenset(("INVITE", "MESSAGE", "REFER", "OPTIONS"))
+"""Methods whose From says nothing that we would act on: an application goes by the asserted identity."""
+_HIDING: Final = frozenset(("id", "user", "header"))
+
+
+def privacy(message: Message) -> frozenset[str]:
+    """The levels of privacy that a message asks for (RFC 3323 §4.2, RFC 3325 §9.3)."""
+    if "Privacy" not in message.names:
+        return frozenset()
+    return frozenset(part.strip().lower() for value in message.get_all("Privacy") for part in value.split(";")) - {""}
+
+
+def is_anonymous(request: Request) -> bool:
+    """Whether a phone leaves its user's name out of From and says that it means to (RFC 3323 §4.1.1.3)."""
+    if "Privacy" not in request.names or request.method not in _NAMELESS:
+        return False
+    try:
+        host = request.from_.parsed_uri().bare_host
+    except MalformedValue:
+        return False
+    return host == _ANONYMOUS_HOST and not _HIDING.isdisjoint(privacy(request))
+
+
+def withhold(message: Message) -> None:
+    """Before a message leaves the trust domain: the asserted identity goes where `id` was asked for (RFC 3325 §7)."""
+    if "P-Asserted-Identity" in message.names and "id" in privacy(message):
+        message.remove("P-Asserted-Identity")
+
+
+def strip(message: Message) -> None:
+    """What somebody outside the trust domain asserts of itself is worth nothing (RFC 3325 §5)."""
+    for name in ASSERTED.intersection(message.names):
+        message.remove(name)
