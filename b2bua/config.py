@@ -20,11 +20,13 @@ from b2bua.config_addresses import (
     Link,
     Listen,
     check_link,
+    host_port_text,
     link_name,
     parse_address,
     parse_host,
     parse_link,
     parse_listen,
+    parse_server,
 )
 from b2bua.config_tables import (
     ENTRIES,
@@ -132,6 +134,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that a ban lasts."""
     call_length_max: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] = 14_400
     """Seconds after which a call ends in any case; 0 = never."""
+    dns: tuple[str, ...] = ()
+    """Whom to ask where host names lead: `HOST[:PORT]`; none: the servers of `/etc/resolv.conf`."""
+    next_hop_rest: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 60.0
+    """Seconds for which an address that a name led to, and that failed, is tried after all others (RFC 3263 §4.3)."""
     links: tuple[Link, ...] = ()
     """Feature servers elsewhere, passed in this order after the one in this process: `NAME=udp:HOST:PORT=HOST:PORT`."""
     link_heartbeat: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 5.0
@@ -412,6 +418,10 @@ def _aliases(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(parse_host(text) for text in texts)
 
 
+def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(host_port_text(*parse_server(text)) for text in texts)
+
+
 FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 """Key → type of every setting."""
 
@@ -424,6 +434,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "tls_key": (str, _path),
     "tls_ca": (str, _path),
     "aliases": (tuple[str, ...], _aliases),
+    "dns": (tuple[str, ...], _dns),
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),

@@ -127,6 +127,17 @@ def parse_address(text: str) -> tuple[str, int]:
         raise ValueError(f"{host!r} is not an IP address of this host") from None
 
 
+def parse_server(text: str, port: int = 53) -> tuple[str, int]:
+    """`HOST[:PORT]` of a DNS server, HOST an IP address; ValueError says what is wrong."""
+    host, given = _split_port(text)
+    if given == 0:
+        raise ValueError(f"{text!r}: port 0 is no server's")
+    try:
+        return str(ipaddress.ip_address(host)), port if given is None else given
+    except ValueError:
+        raise ValueError(f"{host!r} is not an IP address: who is asked for names has none himself") from None
+
+
 def host_port_text(host: str, port: int) -> str:
     """`HOST:PORT` with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
-from b2bua.config_addresses import Link, Listen, host_port_text
+from b2bua.config_addresses import Link, Listen, host_port_text, parse_server
 from b2bua.drain import Drain
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
@@ -40,6 +40,7 @@ from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location
+from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
@@ -63,10 +64,12 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
+from b2bua.transport.dns_client import DnsClient
 from b2bua.transport.kinds import KINDS
 from b2bua.transport.link import AcceptingLink, UdpLink
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
+from b2bua.transport.resolver import Resolver
 from b2bua.transport.stream import Limits
 from b2bua.transport.tcp import TcpListener
 from b2bua.transport.tls import Files, Tls, TlsFileError, load
@@ -86,8 +89,7 @@ class Server:
         self.settings = settings
         self.ready = False
         self.reload = Reload(settings, read or (lambda: settings), self._follow, time.time, log)
-        self._reactor = reactor
-        self._log = log
+        self._reactor, self._log = reactor, log
         self._tls = _tls(settings)  # before the store: a bad file leaves no database behind
         prefix = secrets.token_hex(8)
 
@@ -132,6 +134,7 @@ class Server:
                 self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
                 self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
                 self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
+                _next_hops(self, reactor),
             )
         )  # fmt: skip
 
@@ -427,6 +430,23 @@ def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) ->
         return None
     rule = BanRule(settings.ban_failures, settings.ban_window, settings.ban_duration)
     return Bans(rule, time.monotonic, observer, log)
+
+
+def _next_hops(server: Server, reactor: Any) -> NextHops:
+    """The DNS, for next hops that have a name; the first question opens the first socket."""
+    settings, observer, log = server.settings, server.observer, server._log
+
+    def fault(error: BaseException) -> None:
+        observer.internal_error("resolver")
+        server._failed(error, None)
+
+    dns = DnsClient([parse_server(text) for text in settings.dns], reactor)
+    resolver = Resolver(
+        dns.ask, time.monotonic, partial(random.randint, 0), server.listeners.reach, observer, log.info, fault
+    )
+    return NextHops(
+        resolver, server.listeners, time.monotonic, settings.next_hop_rest, observer, log.warning, server.domain.is_ours
+    )
 
 
 def _offer(settings: Settings) -> DigestOffer:

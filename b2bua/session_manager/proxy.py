@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, Protocol
 
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
+from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.ways import Ways
@@ -18,8 +21,9 @@ from b2bua.sip.flow import Flow, Flows, own_uri
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of, put_breadth, split
 from b2bua.sip.message import Request
+from b2bua.sip.next_hop import named_host
 from b2bua.sip.response_to import response_to
-from b2bua.sip.uri import host_text, is_sips, parse_uri
+from b2bua.sip.uri import Uri, host_text, is_sips, parse_uri
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
 
@@ -49,6 +53,7 @@ class Proxy:
         location: Location,
         flows: Flows,
         authenticator: Authenticator,
+        next_hops: NextHops | None = None,
     ) -> None:
         self._layer = layer
         self._domain = domain
@@ -59,6 +64,8 @@ class Proxy:
         self._flows = flows
         self._ways = Ways(flows, location, domain)
         self._authenticator = authenticator
+        self._next_hops = next_hops
+        """None: names are not looked up."""
         self._tag = layer.identifiers.tag
 
     # -- where to -----------------------------------------------------------------------------------------------
@@ -102,21 +109,25 @@ class Proxy:
         it), 404 or 480 where there is none."""
         if not user or self._users.user(user) is None:
             raise SipError(404)
-        targets = []
+        targets: list[tuple[Binding, Flow | None, Uri | None]] = []
         for binding in self._location.reachable(user):
             flow = binding.flow(self._flows)
-            if flow is not None:
-                targets.append((binding, flow))
+            name = None if self._next_hops is None else binding.name_to_look_up(flow)
+            if flow is not None or name is not None:
+                targets.append((binding, flow, name))
         if not targets:
             raise SipError(480)
         mark = self._fork_mark(arrival) if len(targets) > 1 else ""
         shares = split(breadth_of(arrival.request), len(targets))
         context = self._start_proxying(arrival)
-        for (binding, flow), share in zip(targets, shares, strict=True):
-            forwarded = self._to_contact(arrival, binding, flow)
-            if mark:
-                forwarded.replace("Max-Breadth", str(share))
-            context.add(self._layer.send_request(forwarded, flow, context, mark))
+        for (binding, flow, name), share in zip(targets, shares, strict=True):
+            share_text = str(share) if mark else ""
+            if name is None and flow is not None:
+                forwarded = self._to_contact(arrival, binding, share_text, flow)
+                context.add(self._layer.send_request(forwarded, flow, context, mark))
+            elif name is not None and self._next_hops is not None:
+                build = partial(self._to_contact, arrival, binding, share_text)
+                Failover(self._layer, context, self._next_hops, build, 480, flow, mark).look_for(name)
 
     def _fork_mark(self, arrival: Arrival) -> str:
         """Loop detection, which whoever forks owes the network (RFC 5393 §4): what goes behind the branches; SipError 482
@@ -129,9 +140,11 @@ class Proxy:
             raise SipError(482)
         return mark
 
-    def _to_contact(self, arrival: Arrival, binding: Binding, flow: Flow) -> Request:
+    def _to_contact(self, arrival: Arrival, binding: Binding, share: str, flow: Flow) -> Request:
         request = arrival.request
         forwarded = self._forwarded(arrival, binding.uri)
+        if share:
+            forwarded.replace("Max-Breadth", share)
         for route in reversed(binding.path):
             forwarded.insert_before("Route", route)
         if request.method == "INVITE":
@@ -148,17 +161,43 @@ class Proxy:
 
     def forward_in_dialog(self, arrival: Arrival) -> None:
         """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
-        request = arrival.request
+        if arrival.link is not None and self._next_hops is not None:
+            name = _name_beyond(arrival)
+            if name is not None:
+                self._forward_to_name(arrival, name)
+                return
         flow = self._target_in_dialog(arrival)
         # An application must know that the phone is gone; an endpoint never gets 430 (RFC 5626 §11.5).
         context = self._start_proxying(arrival, DialogContext if arrival.link is not None else ResponseContext)
+        context.add(self._layer.send_request(self._along_route(arrival, flow), flow, context))
+
+    def _forward_to_name(self, arrival: Arrival, name: Uri) -> None:
+        """The next hop is a name: the flow in the token first, which is the target of the dialog's last request there, and
+        those that the name has when it fails (RFC 3263 §4.3) or is gone."""
+        flow: Flow | None = None
+        try:
+            flow = self._target_in_dialog(arrival)
+        except SipError as error:
+            if error.status != 430:
+                raise
+        assert self._next_hops is not None
+        context = self._start_proxying(arrival, DialogContext)
+        failover = Failover(self._layer, context, self._next_hops, partial(self._along_route, arrival), 430)
+        if flow is None:
+            failover.look_for(name)
+        else:
+            failover.begin_with(flow, name)
+
+    def _along_route(self, arrival: Arrival, flow: Flow) -> Request:
+        """A request in dialog as it goes on by this flow."""
+        request = arrival.request
         forwarded = self._forwarded(arrival, request.uri)
         if request.method == "INVITE":
             # No effect on the route set, but a recovering or strict peer wants it (RFC 3261 §16.6 step 4).
             sips = is_sips(request.uri)
             for text in reversed(arrival.routes.texts):
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
-        context.add(self._layer.send_request(forwarded, flow, context))
+        return forwarded
 
     def _target_in_dialog(self, arrival: Arrival) -> Flow:
         """Where a request in dialog goes: the phone's flow when a link sends, else the link that the Request-URI names,
@@ -248,6 +287,16 @@ class Proxy:
             return uri
         parsed = parse_uri(uri)
         return f"{parsed.scheme}:{parsed.user}@{self._domain.name}"
+
+
+def _name_beyond(arrival: Arrival) -> Uri | None:
+    """The next hop of a feature server's request in dialog where that is a name to look up; an address mostly."""
+    uri = arrival.routes.beyond or arrival.request.parsed_uri()
+    if uri.host.replace(".", "").isdecimal():
+        return None
+    token = arrival.routes.first
+    by_token = token is None or token.through_nat or token.direction == BETWEEN
+    return None if by_token or not named_host(uri) else uri
 
 
 def _through_nat(arrival: Arrival) -> bool:

@@ -20,6 +20,7 @@ from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
+from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.proxy import Proxy, Users
@@ -70,6 +71,8 @@ class Parts(NamedTuple):
     """Requests out of dialog that one address may send in a second; 0 = any number."""
     bans: Bans | None = None
     """Of sources whose credentials keep being wrong; None: nobody is banned."""
+    next_hops: NextHops | None = None
+    """Finds where names lead; None: names are not looked up."""
 
 
 class SessionManager:
@@ -86,7 +89,8 @@ class SessionManager:
         self._event_state = parts.event_state
         self._tag = parts.layer.identifiers.tag
         self._proxy = Proxy(
-            parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows, parts.authenticator
+            parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows, parts.authenticator,
+            parts.next_hops,
         )
         self._source_limit: SourceLimit | None = None
         if parts.requests_per_source:

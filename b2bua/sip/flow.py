@@ -84,11 +84,13 @@ class Flows(Protocol):
         On a stream only a connection that stands (or is being opened) counts, else None.
         """
 
-    def open(self, transport: str, listener: str, remote: HostPort) -> Flow | None:
+    def open(self, transport: str, listener: str, remote: HostPort, name: str = "") -> Flow | None:
         """The flow to a peer over a transport, from the listener of this name or, where that is of another transport or
         address family, from the one nearest to it (`""`: the first that can). None when no listener can.
 
         On a stream it is the connection to that address, opened once something is sent. When that fails,
         `TransactionLayer.flow_failed` hears of it. The flow of a connection ends with it: open it anew for the next
         request.
+
+        `name`: over TLS the peer's certificate must stand for this name (RFC 5922 §4); "": for its address.
         """

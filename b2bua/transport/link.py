@@ -255,6 +255,9 @@ class DiallingLink:
     def verified(self, connection: Connection) -> bool:
         return True
 
+    def shown(self, connection: Connection) -> frozenset[str]:
+        return frozenset()
+
     def proven(self, connection: Connection) -> None:
         return
 

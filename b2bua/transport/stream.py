@@ -129,6 +129,9 @@ class StreamListener(Protocol):
     def verified(self, connection: Connection) -> bool:
         """Whether the peer of a connection that we opened is who it should be; asked once its TLS handshake is done."""
 
+    def shown(self, connection: Connection) -> frozenset[str]:
+        """Whom the certificate proves that the peer of a connection to us showed; asked once its TLS handshake is done."""
+
     def proven(self, connection: Connection) -> None: ...
 
     def forget(self, flow: StreamFlow) -> None: ...
@@ -139,13 +142,17 @@ class StreamListener(Protocol):
 class StreamFlow:
     """The way to one peer over one connection. `local` names the listener, where the peer can always come back to."""
 
-    __slots__ = ("_connection", "_listener", "_unsent", "_waiting", "local", "remote", "state")
+    __slots__ = ("_connection", "_listener", "_unsent", "_waiting", "identities", "local", "name", "remote", "state")
 
     reliable = True
 
-    def __init__(self, listener: StreamListener, local: HostPort, remote: HostPort) -> None:
+    def __init__(self, listener: StreamListener, local: HostPort, remote: HostPort, name: str = "") -> None:
         self.local = local
         self.remote = remote
+        self.name = name
+        """What the peer's certificate must stand for, if it is no address."""
+        self.identities: frozenset[str] = frozenset()
+        """What the certificate proves that a peer showed when it connected (RFC 5922 §7.1)."""
         self.state = State.IDLE
         self._listener = listener
         self._connection: Connection | None = None
@@ -268,6 +275,8 @@ class Connection(StreamProtocol):
         """TLS stands. Not called for any other connection."""
         if self.accepted or self._listener.verified(self):
             self._handshaken = True
+            if self.accepted:
+                self.flow.identities = self._listener.shown(self)
             self._stands()
         else:
             self._over = True

@@ -16,7 +16,7 @@ from b2bua.sip.flow import HostPort
 from b2bua.transport.address import WILDCARDS, family_of, is_address, kernel_address, listener_name
 from b2bua.transport.kinds import TCP, Kind
 from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
-from b2bua.transport.tls import Tls, proves
+from b2bua.transport.tls import Tls, identities_of, proves
 from b2bua.transport.websocket import WebSocketConnection
 
 BACKLOG: Final = 512
@@ -65,6 +65,8 @@ class TcpListener:
         self._sweep: Any = None
         self._flows: dict[HostPort, StreamFlow] = {}
         """The newest flow to each peer, while it lives."""
+        self._named: dict[tuple[HostPort, str], StreamFlow] = {}
+        """Flows whose peer has to prove a name."""
         self._connections: dict[Connection, None] = {}
         """All open ones, those that peers opened and ours."""
         self._accepted: dict[str, int] = {}
@@ -145,16 +147,31 @@ class TcpListener:
         flow = self._flows.get(remote)
         return flow if flow is not None and flow.usable else None
 
-    def flow(self, remote: HostPort) -> StreamFlow:
-        """The flow to a peer; where no connection stands, one is opened once something is sent."""
+    def _named_flow(self, remote: HostPort, name: str) -> StreamFlow:
+        """A connection that has proven one name proves nothing of another (RFC 5922 §4, RFC 5923 §8.2)."""
+        found = self._named.get((remote, name))
+        if found is None or found.state is State.CLOSED:
+            found = self._named[remote, name] = StreamFlow(self, self._local_towards(remote), remote, name)
+            self._flows.setdefault(remote, found)
+        return found
+
+    def _local_towards(self, remote: HostPort) -> HostPort:
+        """What the peer is told of us."""
+        local = self._advertised or self._bound
+        if self._advertised is None and local[0] in WILDCARDS:
+            return kernel_address(local[0], remote) if is_address(remote[0]) else local[0], local[1]
+        return local
+
+    def flow(self, remote: HostPort, name: str = "") -> StreamFlow:
+        """The flow to a peer; where no connection stands, one is opened once something is sent. Over TLS its certificate has
+        to stand for `name`, if there is one, else for its address."""
+        if name and name != remote[0] and self.secure:
+            return self._named_flow(remote, name)
         found = self._flows.get(remote)
         if found is None:
-            local = self._advertised or self._bound
-            if self._advertised is None and local[0] in WILDCARDS:
-                local = (kernel_address(local[0], remote) if is_address(remote[0]) else local[0], local[1])
             if len(self._flows) >= MAX_FLOWS:
                 self._flows = {peer: flow for peer, flow in self._flows.items() if flow.usable}
-            found = self._flows[remote] = StreamFlow(self, local, remote)
+            found = self._flows[remote] = StreamFlow(self, self._local_towards(remote), remote)
         return found
 
     def connect(self, flow: StreamFlow) -> None:
@@ -175,7 +192,7 @@ class TcpListener:
         origin = None if bound in WILDCARDS else (bound, 0)
         factory: Any = _Connecting(self, flow)
         if self._tls is not None:
-            factory = self._tls.connecting(factory, self._reactor)
+            factory = self._tls.connecting(factory, self._reactor, flow.name)
         self._reactor.connectTCP(host, port, factory, self.limits.connect, origin)
 
     # -- from connections --------------------------------------------------------------------------------------
@@ -199,10 +216,7 @@ class TcpListener:
             self.observer.message_dropped("too many connections")
             return None
         remote = (address.host, address.port)
-        local = self._advertised or self._bound
-        if self._advertised is None and local[0] in WILDCARDS:
-            local = (kernel_address(local[0], remote), local[1])
-        flow = StreamFlow(self, local, remote)
+        flow = StreamFlow(self, self._local_towards(remote), remote)
         flow.state = State.CONNECTING  # until the handshakes are done, if there are any
         self._flows[remote] = flow
         connection = self._connection(self, flow, accepted=True)
@@ -228,12 +242,19 @@ class TcpListener:
         return connection
 
     def verified(self, connection: Connection) -> bool:
-        """Whether a TLS peer that we called is who it should be (RFC 5922 has names; our targets are addresses)."""
+        """Whether a TLS peer that we called is who it should be: the name that was looked for, else the address."""
         transport: Any = connection.transport
-        good = proves(transport.getHandle(), connection.flow.remote[0])
+        flow = connection.flow
+        handle = transport.getHandle()
+        good = flow.name in identities_of(handle) if flow.name else proves(handle, flow.remote[0])
         if not good:
             self.observer.message_dropped("certificate of another")
         return good
+
+    def shown(self, connection: Connection) -> frozenset[str]:
+        """Whom a TLS peer that called us has proven to be."""
+        transport: Any = connection.transport
+        return identities_of(transport.getHandle())
 
     def proven(self, connection: Connection) -> None:
         """A whole message came."""
@@ -243,6 +264,8 @@ class TcpListener:
         """A flow is dead: whoever asks for its peer gets another."""
         if self._flows.get(flow.remote) is flow:
             del self._flows[flow.remote]
+        if flow.name and self._named.get((flow.remote, flow.name)) is flow:
+            del self._named[flow.remote, flow.name]
 
     def ended(self, connection: Connection) -> None:
         """A socket is closed."""
