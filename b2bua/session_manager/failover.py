@@ -16,10 +16,11 @@ from b2bua.sip.message import Request, Response
 from b2bua.sip.next_hop import Target
 from b2bua.sip.uri import Uri
 from b2bua.transaction.client import ClientTransaction, ClientUser
-from b2bua.transaction.layer import TransactionLayer
 
 Build = Callable[[Flow], Request]
 """Makes the request for a flow: Route and Record-Route depend on it."""
+Send = Callable[[Request, Flow, "Failover"], None]
+"""Sends it, now or later while it is `wanted`, and calls `sent` or `not_sent`."""
 
 
 class Context(ClientUser, Protocol):
@@ -42,16 +43,14 @@ class Failover:
     """`status`: what counts as the answer when there was none at all. `last`: a way to try behind all targets."""
 
     def __init__(
-        self, layer: TransactionLayer, context: Context, hops: NextHops, build: Build, status: int = 503,
-        last: Flow | None = None, mark: str = "",
-    ) -> None:  # fmt: skip
-        self._layer = layer
+        self, context: Context, hops: NextHops, build: Build, send: Send, status: int = 503, last: Flow | None = None
+    ) -> None:
         self._context = context
         self._hops = hops
         self._build: Build | None = build
+        self._send = send
         self._status = status
         self._last = last
-        self._mark = mark
         self._uri: Uri | None = None
         """Not looked for yet."""
         self._targets: list[Target] = []
@@ -77,6 +76,20 @@ class Failover:
     def give_up(self) -> None:
         """Nobody wants the answer any more."""
         self._build = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is still worth sending."""
+        return self._build is not None
+
+    def sent(self, transaction: ClientTransaction) -> None:
+        """The request is on its way to the target in use."""
+        self._context.goes_by(self, transaction)
+
+    def not_sent(self, status: int) -> None:
+        """It could not be sent, for a reason of ours: no other target helps."""
+        self._build = None
+        self._context.went_nowhere(self, status, None)
 
     def failed(self, status: int, answer: Response | None = None, seconds: int | None = None) -> bool:
         """The target in use did not serve the request; whether this branch goes on (it may have come to its end meanwhile).
@@ -144,4 +157,4 @@ class Failover:
             self._build = None
             self._context.went_nowhere(self, error.status, None)
             return
-        self._context.goes_by(self, self._layer.send_request(request, flow, self._context, self._mark))
+        self._send(request, flow, self)

@@ -13,6 +13,7 @@ from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
 from b2bua.session_manager.next_hops import NextHops
+from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.ways import Ways
@@ -53,6 +54,7 @@ class Proxy:
         location: Location,
         flows: Flows,
         authenticator: Authenticator,
+        open_invites: OpenInvites | None = None,
         next_hops: NextHops | None = None,
     ) -> None:
         self._layer = layer
@@ -64,6 +66,7 @@ class Proxy:
         self._flows = flows
         self._ways = Ways(flows, location, domain)
         self._authenticator = authenticator
+        self._open_invites = open_invites
         self._next_hops = next_hops
         """None: names are not looked up."""
         self._tag = layer.identifiers.tag
@@ -124,10 +127,53 @@ class Proxy:
             share_text = str(share) if mark else ""
             if name is None and flow is not None:
                 forwarded = self._to_contact(arrival, binding, share_text, flow)
-                context.add(self._layer.send_request(forwarded, flow, context, mark))
+                if self._open_invites is not None and arrival.request.method == "INVITE":
+                    self._send_when_kept(self._open_invites, forwarded, flow, context, mark)
+                else:
+                    context.add(self._layer.send_request(forwarded, flow, context, mark))
             elif name is not None and self._next_hops is not None:
                 build = partial(self._to_contact, arrival, binding, share_text)
-                Failover(self._layer, context, self._next_hops, build, 480, flow, mark).look_for(name)
+                send = partial(self._send_along, context, mark)
+                Failover(context, self._next_hops, build, send, 480, flow).look_for(name)
+
+    def _send_when_kept(
+        self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str
+    ) -> None:
+        """Make the phone ring once it is certain that somebody will stop it."""
+        branch = self._layer.identifiers.branch() + mark
+        context.expect()
+
+        def kept(kept: bool) -> None:
+            if kept and context.sends():
+                transaction = self._layer.send_request(invite, flow, context, branch=branch)
+                context.add(transaction)
+                open_invites.sent(invite, branch, transaction)
+                return
+            open_invites.given_up(branch)
+            if not kept:
+                context.not_sent(480)
+
+        open_invites.sending(invite, flow, branch, kept)
+
+    def _send_along(self, context: ResponseContext, mark: str, request: Request, flow: Flow, failover: Failover) -> None:
+        """The same towards one of the targets of a name."""
+        open_invites = self._open_invites
+        if open_invites is None or request.method != "INVITE" or request.to.tag:
+            failover.sent(self._layer.send_request(request, flow, context, mark))
+            return
+        branch = self._layer.identifiers.branch() + mark
+
+        def kept(kept: bool) -> None:
+            if kept and failover.wanted:
+                transaction = self._layer.send_request(request, flow, context, branch=branch)
+                failover.sent(transaction)
+                open_invites.sent(request, branch, transaction)
+                return
+            open_invites.given_up(branch)
+            if failover.wanted:
+                failover.not_sent(480)
+
+        open_invites.sending(request, flow, branch, kept)
 
     def _fork_mark(self, arrival: Arrival) -> str:
         """Loop detection, which whoever forks owes the network (RFC 5393 §4): what goes behind the branches; SipError 482
@@ -182,7 +228,8 @@ class Proxy:
                 raise
         assert self._next_hops is not None
         context = self._start_proxying(arrival, DialogContext)
-        failover = Failover(self._layer, context, self._next_hops, partial(self._along_route, arrival), 430)
+        build, send = partial(self._along_route, arrival), partial(self._send_along, context, "")
+        failover = Failover(context, self._next_hops, build, send, 430)
         if flow is None:
             failover.look_for(name)
         else:
@@ -240,6 +287,8 @@ class Proxy:
         if arrival.routes.first is None:
             raise SipError(481)
         target = self._target_in_dialog(arrival)
+        if self._open_invites is not None:
+            self._open_invites.acknowledged(arrival.request)
         self._layer.send_ack(self._forwarded(arrival, arrival.request.uri), target)
 
     # -- building ----------------------------------------------------------------------------------------------

@@ -25,7 +25,8 @@ class ResponseContext:
     """Collects the responses of all branches and passes the right ones upstream through the server transaction."""
 
     __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timers_c", "_given_up", "_cancelled",
-                 "_tag", "_final", "_status_of_silence", "_patience", "_retry_after", "_failovers", "_waiting")  # fmt: skip
+                 "_tag", "_final", "_status_of_silence", "_patience", "_retry_after", "_unsent", "_failovers",
+                 "_waiting")  # fmt: skip
 
     def __init__(
         self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str],
@@ -43,6 +44,8 @@ class ResponseContext:
         self._retry_after: int | None = None
         """Of all 503s the seconds after which the first of those servers may be asked again."""
         self._cancelled = False
+        self._unsent = 0
+        """Branches whose request waits: for its record, or for the DNS."""
         self._tag = tag
         self._final = False
         self._status_of_silence = status_of_silence
@@ -62,6 +65,22 @@ class ResponseContext:
         if isinstance(branch, InviteClient):
             self._start_timer_c(branch)
 
+    def expect(self) -> None:
+        """A copy will go out: `add` or `not_sent` follows."""
+        self._unsent += 1
+
+    def sends(self) -> bool:
+        """Whether the copy that was expected is to go out at all; if so, `add` follows."""
+        self._unsent -= 1
+        if self._cancelled:
+            self._failed_here(487)
+        return not self._cancelled and not self._final
+
+    def not_sent(self, status: int) -> None:
+        """The copy that was expected does not go out: its branch counts as answered so."""
+        self._unsent -= 1
+        self._failed_here(status)
+
     def cancel(self, *headers: tuple[str, str]) -> None:
         """The caller gave up: CANCEL to each branch that still works (RFC 3261 §16.10); their answers decide."""
         self._cancelled = True
@@ -76,10 +95,12 @@ class ResponseContext:
 
     def waits_for(self, failover: Failover) -> None:
         """`b2bua.session_manager.failover.Context`: this branch is not over, though it has no transaction."""
+        self._unsent += 1
         self._waiting.append(failover)
 
     def goes_by(self, failover: Failover, transaction: ClientTransaction) -> None:
         """It goes on by this transaction; while it was made the caller may have given up."""
+        self._unsent -= 1
         self._waiting.remove(failover)
         if self._failovers is None:
             self._failovers = {}
@@ -88,6 +109,7 @@ class ResponseContext:
 
     def went_nowhere(self, failover: Failover, status: int, response: Response | None) -> None:
         """It has no target left."""
+        self._unsent -= 1
         self._waiting.remove(failover)
         if response is not None:
             self._failed(response, 503)
@@ -97,6 +119,7 @@ class ResponseContext:
     def went_wrong(self, failover: Failover, error: Exception) -> None:
         """As a mistake of ours in any other place: told, and this branch counts as 500."""
         if failover in self._waiting:
+            self._unsent -= 1
             self._waiting.remove(failover)
         if self._request is not None:
             self._layer.mistaken(error, self._request)
@@ -116,6 +139,7 @@ class ResponseContext:
 
     def _give_up_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
+        self._unsent -= len(waiting)
         for failover in waiting:
             failover.give_up()
 
@@ -175,7 +199,7 @@ class ResponseContext:
             return
         if status == 408 and request.method != "INVITE":
             # RFC 4320 §4.2: nobody is waiting for a 408 any more; the client's own timer has fired, or will.
-            if not self._branches and not self._waiting:
+            if not self._branches and not self._unsent:
                 self._send_best()
             return
         if status in (401, 407):
@@ -187,7 +211,7 @@ class ResponseContext:
             self._best = response
         if status >= 600:
             self._cancel_others()
-        if not self._branches and not self._waiting:
+        if not self._branches and not self._unsent:
             self._send_best()
 
     def _send_best(self) -> None:

@@ -46,7 +46,7 @@ class Named(Element):
         self.context = kind(self.layer, transaction, self.received, lambda: "tag")
         self.phone = FakeFlow(remote=("192.0.2.99", 5060))
         self.failover = Failover(
-            self.layer, self.context, self.hops, self.build, status, self.phone if last else None
+            self.context, self.hops, self.build, self.send, status, self.phone if last else None
         )
         if begin:
             self.failover.look_for(NAME)
@@ -55,6 +55,9 @@ class Named(Element):
         if self.refuse is not None:
             raise self.refuse
         return self.received.copy()
+
+    def send(self, request: Request, flow: Flow, failover: Failover) -> None:
+        failover.sent(self.layer.send_request(request, flow, self.context))
 
     # -- Locator and Flows
 
