@@ -28,6 +28,7 @@ from b2bua.config_addresses import (
     parse_listen,
     parse_server,
 )
+from b2bua.config_entities import read_entities, wrong_entity
 from b2bua.config_tables import (
     ENTRIES,
     nearest,
@@ -140,6 +141,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds for which an address that a name led to, and that failed, is tried after all others (RFC 3263 §4.3)."""
     links: tuple[Link, ...] = ()
     """Feature servers elsewhere, passed in this order after the one in this process: `NAME=udp:HOST:PORT=HOST:PORT`."""
+    entities: dict[str, dict[str, Any]] = {}
+    """Trunks and gateways: where they are, how they are known, and what they serve."""
     link_heartbeat: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 5.0
     """Seconds between two OPTIONS on a link, and after which one without an answer means that it is down."""
     session_manager: tuple[str, int] | None = None
@@ -310,11 +313,11 @@ def _from_file(path: Path, problems: list[str], wrong: set[str]) -> dict[str, Gi
             problems.append(f"{where}: unknown key {key!r}; the nearest known key is {nearest(key, FIELDS)!r}")
             continue
         bad = []
-        if key in ENTRIES and isinstance(value, dict):
+        if key in _ENTRIES and isinstance(value, dict):
             bad = [
                 f"{path}:{line_of(text, (key, name))}: {key}.{name}: {what}"
                 for name, entry in value.items()
-                if (what := ENTRIES[key](name, entry))
+                if (what := _ENTRIES[key](name, entry))
             ]
         if bad:
             problems += bad
@@ -425,6 +428,9 @@ def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
 FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 """Key → type of every setting."""
 
+_ENTRIES: Final = {**ENTRIES, "entities": wrong_entity}
+"""Tables of a file whose entries are checked one by one, so that an error has the entry's line."""
+
 _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "domain": (str, parse_host),
     "listen": (tuple[str, ...], _listeners),
@@ -434,6 +440,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "tls_key": (str, _path),
     "tls_ca": (str, _path),
     "aliases": (tuple[str, ...], _aliases),
+    "entities": (dict[str, dict[str, Any] | str], read_entities),
     "dns": (tuple[str, ...], _dns),
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),

@@ -138,6 +138,20 @@ def parse_server(text: str, port: int = 53) -> tuple[str, int]:
         raise ValueError(f"{host!r} is not an IP address: who is asked for names has none himself") from None
 
 
+def parse_host_port(text: str, addresses_only: bool = False) -> tuple[str, int]:
+    """`HOST[:PORT]` of a peer, HOST a name or an IP address, without brackets; port 0 where none is given. ValueError says
+    what is wrong."""
+    host, port = _split_port(text)
+    if port == 0:
+        raise ValueError(f"{text!r}: port 0 is nobody's")
+    try:
+        return str(ipaddress.ip_address(host)), port or 0
+    except ValueError:
+        if addresses_only:
+            raise ValueError(f"{host!r} is not an IP address") from None
+    return parse_host(host), port or 0
+
+
 def host_port_text(host: str, port: int) -> str:
     """`HOST:PORT` with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -45,6 +45,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "digest_algorithms": f"one or more of {_ALGORITHMS}",
         "user_digest_algorithms": "user = list as above",
         "feature_server": "`none`, a module of yours, a package in `plugins`",
+        "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`",
         "dns": "`HOST[:PORT]`, HOST an IP address",
         "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`, loopback or private addresses; transports: `udp`, `tcp`",
         "session_manager": "`HOST:PORT`, loopback or private",

@@ -8,13 +8,13 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
-from b2bua.config_addresses import Link, Listen, host_port_text, parse_server
+from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_server
 from b2bua.drain import Drain
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
@@ -33,6 +33,7 @@ from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.entities import Entities, Entity
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import allow_events
@@ -48,13 +49,14 @@ from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
-from b2bua.sip.uri import parse_uri
+from b2bua.sip.uri import DEFAULT_PORTS, Uri, host_text, is_address, parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
@@ -71,7 +73,7 @@ from b2bua.transport.link import AcceptingLink, UdpLink
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from b2bua.transport.resolver import Resolver
-from b2bua.transport.stream import Limits
+from b2bua.transport.stream import Limits, identities
 from b2bua.transport.tcp import TcpListener
 from b2bua.transport.tls import Files, Tls, TlsFileError, load
 from b2bua.transport.udp import UdpListener
@@ -134,7 +136,7 @@ class Server:
             self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
             self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
-            durable, time.time, _next_hops(self, reactor),
+            durable, time.time, _trunks(self), _next_hops(self, reactor),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
@@ -430,6 +432,32 @@ def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) ->
         return None
     rule = BanRule(settings.ban_failures, settings.ban_window, settings.ban_duration)
     return Bans(rule, time.monotonic, observer, log)
+
+
+def _trunks(server: Server) -> Trunks | None:
+    """The entities of the settings; None where there are none, so that they cost nothing."""
+    if not server.settings.entities:
+        return None
+    entities = [_entity(name, values) for name, values in server.settings.entities.items()]
+    for entity in entities:
+        for host, port in entity.sources:
+            if port:
+                server.recorder.element(entity.name, (host, port))
+    return Trunks(Entities(entities, identities), server.store)
+
+
+def _entity(name: str, values: Mapping[str, Any]) -> Entity:
+    """One table of `entities`, which config_entities.py has checked."""
+    host, port = parse_host_port(values["address"])
+    transport = values.get("transport", "")
+    uri = Uri("sip", "", host_text(host), port or None, f";transport={transport}" if transport else "")
+    sources = tuple(parse_host_port(text) for text in values.get("from", ()))
+    if not sources and is_address(host) and transport != "tls":
+        sources = ((host, port or DEFAULT_PORTS[transport or "udp"]),)
+    return Entity(
+        name, uri, sources, values.get("certificate", ""), values.get("user", ""), values.get("trusted", False),
+        tuple(values.get("numbers", ())), tuple(values.get("domains", ())),
+    )  # fmt: skip
 
 
 def _next_hops(server: Server, reactor: Any) -> NextHops:

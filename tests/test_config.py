@@ -103,6 +103,7 @@ def test_every_setting_from_the_environment():
         "B2BUA_BAN_WINDOW": "30",
         "B2BUA_BAN_DURATION": "0.5",
         "B2BUA_CALL_LENGTH_MAX": "0",
+        "B2BUA_ENTITIES": "carrier=address=192.0.2.80 numbers=0|+49, office=address=sip.example.net trusted=true",
         "B2BUA_DNS": "192.0.2.53, [2001:db8::53]:5353",
         "B2BUA_NEXT_HOP_REST": "0",
         "B2BUA_LINKS": "first=udp:127.0.0.1:5070=127.0.0.2:5071, second=udp:[::1]:0=[fd00::2]:5072",
@@ -149,6 +150,10 @@ def test_every_setting_from_the_environment():
         ban_window=30,
         ban_duration=0.5,
         call_length_max=0,
+        entities={
+            "carrier": {"address": "192.0.2.80", "numbers": ("0", "+49")},
+            "office": {"address": "sip.example.net", "trusted": True},
+        },
         dns=("192.0.2.53:53", "[2001:db8::53]:5353"),
         next_hop_rest=0.0,
         links=(

@@ -9,6 +9,7 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
@@ -194,15 +195,37 @@ class Proxy:
         for route in reversed(binding.path):
             forwarded.insert_before("Route", route)
         if request.method == "INVITE":
-            if arrival.link is None:
-                # Both sides are phones: a Record-Route for each, the one of the caller's side first (RFC 5658).
-                token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), "")
-                self._record_route(forwarded, arrival.source, token, is_sips(request.uri))
-            name = arrival.link.name if arrival.link is not None else ""
-            if arrival.link is not None and arrival.link.over_network:
-                self._record_route(forwarded, arrival.source)
-            token = self._tokens.flow(flow, request.call_id, CALLEE, binding.by_flow, name)
-            self._record_route(forwarded, flow, token, is_sips(binding.uri))
+            self._record_both_sides(forwarded, arrival, flow, binding.by_flow, is_sips(binding.uri))
+        return forwarded
+
+    def _record_both_sides(self, forwarded: Request, arrival: Arrival, flow: Flow, by_flow: bool, sips: bool) -> None:
+        """Record-Route for the side it came from and for the one it goes to (RFC 5658)."""
+        request = arrival.request
+        if arrival.link is None:
+            # Both sides are phones: a Record-Route for each, the one of the caller's side first.
+            token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), "")
+            self._record_route(forwarded, arrival.source, token, is_sips(request.uri))
+        name = arrival.link.name if arrival.link is not None else ""
+        if arrival.link is not None and arrival.link.over_network:
+            self._record_route(forwarded, arrival.source)
+        token = self._tokens.flow(flow, request.call_id, CALLEE, by_flow, name)
+        self._record_route(forwarded, flow, token, sips)
+
+    def to_entity(self, arrival: Arrival, entity: Entity, uri: str) -> None:
+        """Out by a trunk. The Request-URI of a number becomes the trunk's own; that of a foreign domain stays."""
+        assert self._next_hops is not None, "whoever has trunks has a way to find them"
+        context = self._start_proxying(arrival)
+        build, send = partial(self._for_entity, arrival, entity, uri), partial(self._send_along, context, "")
+        Failover(context, self._next_hops, build, send).look_for(entity.uri)
+
+    def _for_entity(self, arrival: Arrival, entity: Entity, uri: str, flow: Flow) -> Request:
+        request = arrival.request
+        forwarded = self._forwarded(arrival, uri)
+        if not entity.trusted:
+            for name in _ASSERTED:
+                forwarded.remove(name)  # RFC 3325 §5: told within the trust domain only
+        if request.method == "INVITE":
+            self._record_both_sides(forwarded, arrival, flow, False, is_sips(uri))
         return forwarded
 
     def forward_in_dialog(self, arrival: Arrival) -> None:
@@ -314,7 +337,7 @@ class Proxy:
         self._authenticator.strip(copy)
         if arrival.link is None and not _ASSERTED.isdisjoint(copy.names):
             # What a phone asserts of itself is worth nothing (RFC 3325 §5).
-            for name in _ASSERTED:
+            for name in () if arrival.entity is not None and arrival.entity.trusted else _ASSERTED:
                 copy.remove(name)
         return copy
 

@@ -152,7 +152,7 @@ class StreamFlow:
         self.name = name
         """What the peer's certificate must stand for, if it is no address."""
         self.identities: frozenset[str] = frozenset()
-        """What the certificate proves that a peer showed when it connected (RFC 5922 §7.1)."""
+        """What the peer has proven by its certificate (RFC 5922 §7.1)."""
         self.state = State.IDLE
         self._listener = listener
         self._connection: Connection | None = None
@@ -233,6 +233,11 @@ class StreamFlow:
         self._listener.user.failed(self)
 
 
+def identities(flow: Flow) -> frozenset[str]:
+    """The domains that the peer on this flow has proven by its certificate (RFC 5922 §7.1); none on any other flow."""
+    return flow.identities if isinstance(flow, StreamFlow) else frozenset()
+
+
 @implementer(IHandshakeListener)
 class Connection(StreamProtocol):
     """One socket: bytes to frames, frames to the listener's user. A streaming producer, to learn of a slow reader.
@@ -277,6 +282,8 @@ class Connection(StreamProtocol):
             self._handshaken = True
             if self.accepted:
                 self.flow.identities = self._listener.shown(self)
+            elif self.flow.name:
+                self.flow.identities = frozenset((self.flow.name,))  # what it has proven
             self._stands()
         else:
             self._over = True

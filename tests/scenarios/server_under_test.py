@@ -22,6 +22,7 @@ from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.entities import Entities
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import allow_events
@@ -36,6 +37,7 @@ from b2bua.session_manager.notify_sender import NotifySender
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow, HostPort
@@ -159,6 +161,7 @@ class ServerUnderTest:
         next_hops = NextHops(
             resolver, self.listeners, clock.now, 60.0, observer, self.reports.append, domain.is_ours
         )
+        trunks = Trunks(Entities(options.entities), self.store) if options.entities else None
         log = lambda event, **_fields: self.reports.append(event)  # noqa: E731  # as structlog's, but kept
         self.bans = None if options.bans is None else Bans(options.bans, clock.now, observer, log)
         self.session_manager = SessionManager(
@@ -166,7 +169,7 @@ class ServerUnderTest:
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
                 self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
                 self._failed, self.recorder.continued, self.admission, options.requests_per_source,
-                self.bans, self.records, clock.wall, next_hops,
+                self.bans, self.records, clock.wall, trunks, next_hops,
             )
         )  # fmt: skip
 
