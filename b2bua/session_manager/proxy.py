@@ -16,10 +16,11 @@ from b2bua.session_manager.location import Binding, Location, behind_nat
 from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
+from b2bua.session_manager.screening import no_sips
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
-from b2bua.sip.flow import Flow, Flows, own_uri
+from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of, put_breadth, split
 from b2bua.sip.message import Request
@@ -81,6 +82,8 @@ class Proxy:
             raise SipError(480, "Feature Server Unreachable")  # known now, and not after 64·T1 of silence
         request = arrival.request
         sips = is_sips(request.uri)
+        if sips and not is_secure(link.flow):
+            raise no_sips("Feature Server Without TLS")
         context = self._start_proxying(arrival)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
         host, port = link.flow.remote
@@ -114,8 +117,16 @@ class Proxy:
         if not user or self._users.user(user) is None:
             raise SipError(404)
         targets: list[tuple[Binding, Flow | None, Uri | None]] = []
-        for binding in self._location.reachable(user):
+        bindings = self._location.reachable(user)
+        if is_sips(arrival.request.uri):
+            secure = tuple(binding for binding in bindings if is_sips(binding.uri))
+            if bindings and not secure:
+                raise no_sips("No SIPS Contact")
+            bindings = secure
+        for binding in bindings:
             flow = binding.flow(self._flows)
+            if flow is not None and is_sips(binding.uri) and not is_secure(flow):
+                flow = None  # RFC 3261 §16.6 step 7
             name = None if self._next_hops is None else binding.name_to_look_up(flow)
             if flow is not None or name is not None:
                 targets.append((binding, flow, name))
@@ -216,7 +227,9 @@ class Proxy:
         assert self._next_hops is not None, "whoever has trunks has a way to find them"
         context = self._start_proxying(arrival)
         build, send = partial(self._for_entity, arrival, entity, uri), partial(self._send_along, context, "")
-        Failover(context, self._next_hops, build, send).look_for(entity.uri)
+        secure = is_sips(uri)
+        there = entity.uri._replace(scheme="sips") if secure else entity.uri
+        Failover(context, self._next_hops, build, send, 480 if secure else 503).look_for(there)
 
     def _for_entity(self, arrival: Arrival, entity: Entity, uri: str, flow: Flow) -> Request:
         request = arrival.request
@@ -301,7 +314,7 @@ class Proxy:
     def _flow_of(self, token: FlowToken, arrival: Arrival) -> Flow:
         beyond = arrival.routes.beyond
         flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond)
-        if flow is None:
+        if flow is None or (is_sips(arrival.request.uri) and not is_secure(flow)):
             raise SipError(430)
         return flow
 

@@ -37,7 +37,7 @@ from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
 from b2bua.session_manager.waiting_invite import WaitingInvite
 from b2bua.sip.errors import SipError
-from b2bua.sip.flow import Flow, Flows, own_uri
+from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import is_sips
@@ -135,7 +135,7 @@ class SessionManager:
             # Most of what a feature server sends, and it goes no further: what §16.3 asks of a proxy does not matter.
             self._publish(transaction, request, link, self._user_in(request))
             return
-        hops = screen(request)
+        hops = screen(request, source)
         routes = self._read_routes(request)
         entity = None if self._trunks is None or link is not None else self._trunks.entities.of(source)
         arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity))
@@ -150,7 +150,7 @@ class SessionManager:
     def ack_received(self, ack: Request, flow: Flow) -> None:
         """The ACK of a 2xx goes where its Routes prove; any other is dropped, it has no answer."""
         try:
-            hops = screen(ack)
+            hops = screen(ack, flow)
             routes = self._read_routes(ack)
             self._proxy.forward_ack(Arrival(None, ack, flow, self._links.of(flow), routes, hops))
         except SipError:
@@ -184,7 +184,7 @@ class SessionManager:
 
         def work() -> None:
             entity = None if self._trunks is None else self._trunks.entities.of(flow)
-            arrival = Arrival(transaction, request, flow, None, self._read_routes(request), screen(request), entity)
+            arrival = Arrival(transaction, request, flow, None, self._read_routes(request), screen(request, flow), entity)
             if request.to.tag:
                 self._forward_invite(arrival, owner, partial(self._proxy.forward_in_dialog, arrival))
             else:
@@ -260,7 +260,7 @@ class SessionManager:
             self._take_from_entity(arrival, entity)
             return
         self._check_owner(request, owner)
-        self._check_contact(request)
+        self._check_contact(arrival)
         if self._trunks is not None:
             self._trunks.check_leave(request, user, owner)
         if user is not None:
@@ -284,7 +284,7 @@ class SessionManager:
     def _take_from_entity(self, arrival: Arrival, entity: Entity) -> None:
         """A call or message of a trunk, for a user of ours and for nobody else."""
         user = self._domain.user_in(arrival.request.uri)
-        self._check_contact(arrival.request)
+        self._check_contact(arrival)
         check_arrived(arrival.request, entity, self._domain, user)
         if user:
             self._known(user)
@@ -328,7 +328,7 @@ class SessionManager:
         """A SUBSCRIBE with a To tag: the notifier knows whether that is a subscription of ours (else 481)."""
         watcher = self._challenge_passed(arrival, in_dialog=True)
         if watcher is not None:
-            self._check_contact(arrival.request)
+            self._check_contact(arrival)
             self._subscribe(arrival, "", watcher)
 
     def _from_phone_in_dialog(self, arrival: Arrival) -> None:
@@ -338,7 +338,7 @@ class SessionManager:
         self._go_on_in_dialog(arrival)
 
     def _go_on_in_dialog(self, arrival: Arrival) -> None:
-        self._check_contact(arrival.request)
+        self._check_contact(arrival)
         if arrival.request.method == "INVITE":
             self._forward_invite(arrival, "", partial(self._proxy.forward_in_dialog, arrival))
         else:
@@ -410,11 +410,18 @@ class SessionManager:
                 self._observer.registered("forbidden")
             raise SipError(403, "Not Your Address Of Record")
 
-    def _check_contact(self, request: Request) -> None:
-        """A phone whose Contact is a listener of ours would have us call ourselves."""
+    def _check_contact(self, arrival: Arrival) -> None:
+        """A phone whose Contact is a listener of ours would have us call ourselves; one whose Contact is `sips` and who does
+        not speak TLS could never be sent anything (RFC 5630 §5.1)."""
+        request = arrival.request
         contact = request.contact() if request.method in _NAMING_TARGET else None
-        if contact is not None and self._domain.is_listener(contact.parsed_uri()):
+        if contact is None:
+            return
+        uri = contact.parsed_uri()
+        if self._domain.is_listener(uri):
             raise SipError(403, "Contact Is This Server")
+        if uri.scheme == "sips" and not is_secure(arrival.source):
+            raise SipError(400, "SIPS Contact Without TLS")
 
     def _register(self, arrival: Arrival, owner: str) -> None:
         require_supported(arrival.request)

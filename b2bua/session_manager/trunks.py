@@ -47,7 +47,8 @@ class Trunks:
 def number_at(entity: Entity, uri: Uri) -> str:
     """The Request-URI of a number as the entity knows it: its own host in place of ours."""
     there = entity.uri
-    return str(Uri(uri.scheme, uri.user, there.host, there.port, there.parameters))
+    parameters = "" if uri.scheme == "sips" else there.parameters  # its transport is TLS, whatever the entity's is
+    return str(Uri(uri.scheme, uri.user, there.host, there.port, parameters))
 
 
 def check_arrived(request: Request, entity: Entity, domain: Domain, user: str | None) -> None:

@@ -145,6 +145,7 @@ TABLES: Final = (
     Table("b2bua.sip.next_hop", "_LABELS", ("tests/sip/test_next_hop.py",)),
     Table(f"{SM}.trunks", "FROM_TRUNKS", (TRUNKS,), ("REGISTER", "SUBSCRIBE", "PUBLISH", "REFER")),
     Table(f"{SM}.trunks", "TO_TRUNKS", (TRUNKS,)),
+    Table("b2bua.sip.flow", "SECURE", ("tests/session_manager/test_screening.py",), ("udp", "tcp", "ws")),
     Table(f"{SM}.screening", "SUPPORTED", ("tests/session_manager/test_screening.py",), ("100rel", "timer", "gruu")),
     Table(f"{SM}.session_manager", "_NAMING_TARGET", ("tests/session_manager/test_session_manager.py",), tuple(sorted(METHODS))),
     Table(f"{SM}.proxy", "_ASSERTED", ("tests/scenarios/test_review.py::test_no_phone_asserts_an_identity",)),

@@ -301,6 +301,29 @@ def test_a_trunk_by_tcp(make_trunk_scene: MakeScene) -> None:
     hang_up(a, b)
 
 
+def test_sips_to_a_trunk(make_trunk_scene: MakeScene) -> None:
+    """By TLS, whatever transport the trunk's calls have else; where there is none, not at all (RFC 5630)."""
+    scene = make_trunk_scene(streams=("tls",), feature_server=False)
+    alice, trunk = scene.tcp_phone("6001", transport="tls"), carrier(scene)
+    a = called(alice, "sips:bob@example.net")
+    scene.network.detach(("192.0.2.80", 5061))
+    answer = alice << "480 INVITE"
+    alice >> a.ack(answer)
+    trunk.hears_nothing()
+    trunk.address = trunk.listening = ("192.0.2.80", 5061)
+    trunk.transport, trunk.server = "TLS", ("192.0.2.1", 5061)
+    trunk.contact = "<sips:bob@192.0.2.80:5061>"
+    scene.network.attach(trunk, trunk.address)
+    scene.advance(61)
+    a = called(alice, "sips:bob@example.net")
+    arrived = trunk << "INVITE"
+    assert str(arrived).startswith("INVITE sips:bob@example.net SIP/2.0") and arrived.top_via.transport == "tls"
+    assert all(route.startswith("<sips:") for route in arrived.elements("Record-Route"))
+    trunk >> ScriptCall.of(trunk, arrived).answer(arrived, 486)
+    trunk << "ACK"
+    alice >> a.ack(alice << "486 INVITE")
+
+
 # -- too much -----------------------------------------------------------------------------------------------------
 
 
