@@ -26,6 +26,7 @@ from b2bua.config_addresses import (
     parse_host,
     parse_link,
     parse_listen,
+    parse_peer,
     parse_server,
 )
 from b2bua.config_entities import read_entities, wrong_entity
@@ -146,7 +147,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     link_heartbeat: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 5.0
     """Seconds between two OPTIONS on a link, and after which one without an answer means that it is down."""
     session_manager: tuple[str, int] | None = None
-    """Of `b2bua feature-server`: where Session Manager hears it, the listener in its `links`."""
+    """Of `b2bua feature-server`: where Session Manager hears it, the listener in its `links`; by TLS also a name."""
     name: str = ""
     """Of `b2bua feature-server`: its name in Session Manager's `links`; "" is the plugin's."""
     challenge: dict[str, Literal["401", "407", "none"]] = {}
@@ -169,6 +170,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for key in ("tls_key", "tls_ca"):
             if self.tls_cert is None and getattr(self, key) is not None:
                 yield f"{key}: without tls_cert it means nothing"
+        tls_links = [link.listen for link in self.links if link.listen.transport == "tls"]
+        if tls_links and (self.tls_cert is None or self.tls_ca is None):
+            yield f"links: {tls_links[0]} needs tls_cert, and tls_ca to know its feature server by"
         listeners = [*self.listen, *(link.listen for link in self.links)]
         bound = [(listen.transport, listen.host, listen.port) for listen in listeners if listen.port]
         for address in dict.fromkeys(bound):
@@ -208,8 +212,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ConfigError("listen: one listener is needed, without another address to be advertised")
         if self.feature_server == "none":
             raise ConfigError("feature_server: the name of a plugin is needed")
-        if self.listen[0].transport == "tcp" and not self.listen[0].port:
+        if self.listen[0].transport != "udp" and not self.listen[0].port:
             raise ConfigError("listen: the port is needed: Session Manager knows us by it")
+        if self.listen[0].transport == "tls" and (self.tls_cert is None or self.tls_ca is None):
+            raise ConfigError("listen: a link by TLS needs tls_cert, and tls_ca to know Session Manager by")
         try:
             check_link(self.listen[0], self.session_manager)
         except ValueError as error:
@@ -446,7 +452,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
     "links": (tuple[str, ...], _links),
-    "session_manager": (str, parse_address),
+    "session_manager": (str, parse_peer),
     "name": (str, link_name),
     "challenge": (dict[str, str], read_challenges),
     "user_challenge": (dict[str, dict[str, str] | str], read_user_challenges),

@@ -257,8 +257,13 @@ class Server:
     def _open_link(self, link: Link) -> None:
         """One feature server elsewhere, at a listener of its own; a heartbeat says whether it is there."""
         listen = link.listen
-        kind = AcceptingLink if listen.transport == "tcp" else UdpLink
-        end = kind(_Streams(self), self.recorder, self.observer, (listen.host, listen.port), link.peer)
+        ends = (listen.host, listen.port), link.peer
+        end: AcceptingLink | UdpLink
+        if listen.transport == "udp":
+            end = UdpLink(_Streams(self), self.recorder, self.observer, *ends)
+        else:
+            tls = self._tls if listen.transport == "tls" else None
+            end = AcceptingLink(_Streams(self), self.recorder, self.observer, *ends, tls, partial(self.recorder.element, CM))
         try:
             end.open(self._reactor)
         except OSError as error:

@@ -87,7 +87,7 @@ class Proxy:
         context = self._start_proxying(arrival)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
         host, port = link.flow.remote
-        transport = f";transport={link.flow.transport}" if link.flow.transport == "tcp" else ""
+        transport = f";transport={link.flow.transport}" if link.flow.transport in ("tcp", "tls") else ""
         back = self._tokens.position(position + 1, request.call_id)
         forwarded.insert_before("Route", f"<{self._uri_towards(user, back) or own_uri(arrival.source, back, sips)};lr>")
         forwarded.insert_before("Route", f"<sip:{host_text(host)}:{port}{transport};lr>")

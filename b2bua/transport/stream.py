@@ -127,7 +127,8 @@ class StreamListener(Protocol):
     def later(self, seconds: float, function: Any, *arguments: Any) -> None: ...
 
     def verified(self, connection: Connection) -> bool:
-        """Whether the peer of a connection that we opened is who it should be; asked once its TLS handshake is done."""
+        """Whether the peer is who it should be, be it that we called it or that it called us; asked once the TLS handshake is
+        done."""
 
     def shown(self, connection: Connection) -> frozenset[str]:
         """Whom the certificate proves that the peer of a connection to us showed; asked once its TLS handshake is done."""
@@ -278,7 +279,7 @@ class Connection(StreamProtocol):
 
     def handshakeCompleted(self) -> None:
         """TLS stands. Not called for any other connection."""
-        if self.accepted or self._listener.verified(self):
+        if self._listener.verified(self):
             self._handshaken = True
             if self.accepted:
                 self.flow.identities = self._listener.shown(self)

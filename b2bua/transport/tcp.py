@@ -16,7 +16,7 @@ from b2bua.sip.flow import HostPort
 from b2bua.transport.address import WILDCARDS, family_of, is_address, kernel_address, listener_name
 from b2bua.transport.kinds import TCP, Kind
 from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
-from b2bua.transport.tls import Tls, identities_of, proves
+from b2bua.transport.tls import Tls, identities_of, is_proven
 from b2bua.transport.websocket import WebSocketConnection
 
 BACKLOG: Final = 512
@@ -29,7 +29,8 @@ SWEEP_SECONDS: Final = 2.0
 
 class TcpListener:
     """One listening socket with its connections, one flow each. Connections that it opens come from the same host. With `only`
-    nobody but this peer is let in: the listener of a link is the link. A `kind` that is secure needs `tls`.
+    nobody but this peer is let in: the listener of a link is the link. A `kind` that is secure needs `tls`. With `certain`
+    whoever connects has to show a certificate of this name or address.
 
     `advertised` replaces the local address in everything peers are told. Listening on a wildcard address, the one told is
     the address that the kernel uses towards that peer.
@@ -47,6 +48,7 @@ class TcpListener:
         only: HostPort | None = None,
         kind: Kind = TCP,
         tls: Tls | None = None,
+        certain: str = "",
     ) -> None:
         assert tls is not None or not kind.secure, "TLS needs a certificate"
         self.user = user
@@ -59,6 +61,7 @@ class TcpListener:
         self._connection = WebSocketConnection if kind.web else Connection
         self._advertised = advertised
         self._only = only
+        self._certain = certain
         self._bound: HostPort = ("", 0)
         self._reactor: Any = None
         self._port: Any = None
@@ -242,11 +245,12 @@ class TcpListener:
         return connection
 
     def verified(self, connection: Connection) -> bool:
-        """Whether a TLS peer that we called is who it should be: the name that was looked for, else the address."""
+        """Whether a TLS peer is who it should be: the name that was looked for, else the address; of those who called us only
+        where somebody certain is wanted."""
         transport: Any = connection.transport
         flow = connection.flow
-        handle = transport.getHandle()
-        good = flow.name in identities_of(handle) if flow.name else proves(handle, flow.remote[0])
+        wanted = self._certain if connection.accepted else flow.name or flow.remote[0]
+        good = not wanted or is_proven(transport.getHandle(), wanted)
         if not good:
             self.observer.message_dropped("certificate of another")
         return good

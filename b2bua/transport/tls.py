@@ -20,6 +20,8 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSS
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from b2bua.sip.uri import is_address
+
 CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:!aNULL:!PSK:!SRP:!MD5"
 """Of TLS 1.2, each with forward secrecy; those of TLS 1.3 are all good."""
 _OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | getattr(SSL, "OP_NO_RENEGOTIATION", 0x40000000)
@@ -121,8 +123,12 @@ def _as_openssl_says(connection: object, certificate: object, number: int, depth
     return bool(good)
 
 
-def proves(connection: SSL.Connection, host: str) -> bool:
-    """Whether the peer's certificate, which is signed as it should be, stands for this IP address."""
+def is_proven(connection: SSL.Connection, host: str) -> bool:
+    """Whether the peer's certificate, which is signed as it should be, stands for this name (RFC 5922 §7.2) or IP address."""
+    if not is_address(host):
+        return host in identities_of(connection)
+    if connection.get_peer_certificate() is None:
+        return False
     try:
         verify_ip_address(connection, host)
     except (CertificateError, VerificationError):
