@@ -251,6 +251,11 @@ class Proxy:
         flow = self._target_in_dialog(arrival)
         # An application must know that the phone is gone; an endpoint never gets 430 (RFC 5626 §11.5).
         context = self._start_proxying(arrival, DialogContext if arrival.link is not None else ResponseContext)
+        self._send_in_dialog(arrival, context, flow)
+        if flow.reliable and isinstance(context, DialogContext):
+            context.else_by(partial(self._send_another_way, arrival, context, flow))
+
+    def _send_in_dialog(self, arrival: Arrival, context: ResponseContext, flow: Flow) -> None:
         context.add(self._layer.send_request(self._along_route(arrival, flow), flow, context))
 
     def _forward_to_name(self, arrival: Arrival, name: Uri) -> None:
@@ -281,6 +286,17 @@ class Proxy:
             for text in reversed(arrival.routes.texts):
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
         return forwarded
+
+    def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
+        """The connection is gone that a request was sent on: whether there is another, where it is sent (RFC 3263 §4.3)."""
+        try:
+            flow = self._target_in_dialog(arrival)
+        except SipError:
+            return False
+        if flow is gone:
+            return False
+        self._send_in_dialog(arrival, context, flow)
+        return True
 
     def _target_in_dialog(self, arrival: Arrival) -> Flow:
         """Where a request in dialog goes: the phone's flow when a link sends, else the link that the Request-URI names,

@@ -191,6 +191,7 @@ class DiallingLink:
         self.transport = kind.transport
         self.via_transport = kind.via_transport
         self.secure = kind.secure
+        self.certain = ""
         self._tls = tls
         self.name = listener_name(kind.transport, ours)
         self.limits = Limits()

@@ -107,6 +107,8 @@ class StreamListener(Protocol):
     user: StreamUser
     recorder: Recorder
     observer: Observer
+    certain: str
+    """The name or address that whoever connects over TLS has to prove; "": none."""
 
     @property
     def transport(self) -> str: ...
@@ -127,7 +129,7 @@ class StreamListener(Protocol):
     def later(self, seconds: float, function: Any, *arguments: Any) -> None: ...
 
     def verified(self, connection: Connection) -> bool:
-        """Whether the peer is who it should be, be it that we called it or that it called us; asked once the TLS handshake is
+        """Whether the peer of a connection has proven the name or address that it should have; asked once its TLS handshake is
         done."""
 
     def shown(self, connection: Connection) -> frozenset[str]:
@@ -143,7 +145,7 @@ class StreamListener(Protocol):
 class StreamFlow:
     """The way to one peer over one connection. `local` names the listener, where the peer can always come back to."""
 
-    __slots__ = ("_connection", "_listener", "_unsent", "_waiting", "identities", "local", "name", "remote", "state")
+    __slots__ = ("_connection", "_listener", "_unsent", "_waiting", "identities", "local", "name", "proven", "remote", "state")
 
     reliable = True
 
@@ -155,6 +157,9 @@ class StreamFlow:
         self.identities: frozenset[str] = frozenset()
         """What the peer has proven by its certificate (RFC 5922 §7.1)."""
         self.state = State.IDLE
+        self.proven = True
+        """Whether who speaks on it may be taken for whoever is called at this address. Not over TLS, where its peer opened it
+        and has shown no certificate for the address."""
         self._listener = listener
         self._connection: Connection | None = None
         self._unsent: list[tuple[bytes, Message | None]] = []
@@ -279,7 +284,8 @@ class Connection(StreamProtocol):
 
     def handshakeCompleted(self) -> None:
         """TLS stands. Not called for any other connection."""
-        if self._listener.verified(self):
+        self.flow.proven = self._listener.verified(self)
+        if self.flow.proven or (self.accepted and not self._listener.certain):
             self._handshaken = True
             if self.accepted:
                 self.flow.identities = self._listener.shown(self)

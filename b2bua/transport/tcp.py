@@ -61,7 +61,7 @@ class TcpListener:
         self._connection = WebSocketConnection if kind.web else Connection
         self._advertised = advertised
         self._only = only
-        self._certain = certain
+        self.certain = certain
         self._bound: HostPort = ("", 0)
         self._reactor: Any = None
         self._port: Any = None
@@ -70,6 +70,8 @@ class TcpListener:
         """The newest flow to each peer, while it lives."""
         self._named: dict[tuple[HostPort, str], StreamFlow] = {}
         """Flows whose peer has to prove a name."""
+        self._beside: dict[HostPort, StreamFlow] = {}
+        """Our own ways to addresses from which somebody unproven has a connection over TLS."""
         self._connections: dict[Connection, None] = {}
         """All open ones, those that peers opened and ours."""
         self._accepted: dict[str, int] = {}
@@ -167,14 +169,24 @@ class TcpListener:
 
     def flow(self, remote: HostPort, name: str = "") -> StreamFlow:
         """The flow to a peer; where no connection stands, one is opened once something is sent. Over TLS its certificate has
-        to stand for `name`, if there is one, else for its address."""
+        to stand for `name`, if there is one, else for its address.
+
+        Over TLS a connection that a peer opened from that address counts only where its certificate has proven it (RFC 5923
+        §4, §9): anybody at the phone's address, behind its NAT perhaps, could else wait there for its calls.
+        """
         if name and name != remote[0] and self.secure:
             return self._named_flow(remote, name)
-        found = self._flows.get(remote)
+        known = self._flows
+        found = known.get(remote)
+        if found is not None and (found.name or not found.proven) and not self.kind.web:
+            known = self._beside
+            found = known.get(remote)
         if found is None:
             if len(self._flows) >= MAX_FLOWS:
                 self._flows = {peer: flow for peer, flow in self._flows.items() if flow.usable}
-            found = self._flows[remote] = StreamFlow(self, self._local_towards(remote), remote)
+                self._beside = {peer: flow for peer, flow in self._beside.items() if flow.usable}
+                self._named = {peer: flow for peer, flow in self._named.items() if flow.usable}
+            found = known[remote] = StreamFlow(self, self._local_towards(remote), remote)
         return found
 
     def connect(self, flow: StreamFlow) -> None:
@@ -221,6 +233,7 @@ class TcpListener:
         remote = (address.host, address.port)
         flow = StreamFlow(self, self._local_towards(remote), remote)
         flow.state = State.CONNECTING  # until the handshakes are done, if there are any
+        flow.proven = not self.kind.secure
         self._flows[remote] = flow
         connection = self._connection(self, flow, accepted=True)
         self._accepted[address.host] = ours + 1
@@ -245,13 +258,13 @@ class TcpListener:
         return connection
 
     def verified(self, connection: Connection) -> bool:
-        """Whether a TLS peer is who it should be: the name that was looked for, else the address; of those who called us only
-        where somebody certain is wanted."""
+        """Whether a TLS peer is who it should be: the name that was looked for, else its address. One that connected to us
+        need not be, but where somebody `certain` is wanted."""
         transport: Any = connection.transport
         flow = connection.flow
-        wanted = self._certain if connection.accepted else flow.name or flow.remote[0]
-        good = not wanted or is_proven(transport.getHandle(), wanted)
-        if not good:
+        wanted = (self.certain if connection.accepted else "") or flow.name or flow.remote[0]
+        good = is_proven(transport.getHandle(), wanted)
+        if not good and (self.certain or not connection.accepted):
             self.observer.message_dropped("certificate of another")
         return good
 
@@ -266,8 +279,9 @@ class TcpListener:
 
     def forget(self, flow: StreamFlow) -> None:
         """A flow is dead: whoever asks for its peer gets another."""
-        if self._flows.get(flow.remote) is flow:
-            del self._flows[flow.remote]
+        for known in (self._flows, self._beside):
+            if known.get(flow.remote) is flow:
+                del known[flow.remote]
         if flow.name and self._named.get((flow.remote, flow.name)) is flow:
             del self._named[flow.remote, flow.name]
 

@@ -161,7 +161,7 @@ def test_a_non_invite_is_not_sent_on_after_a_time_out() -> None:
     """Nobody waits for its answer any more (RFC 4320); the next request goes elsewhere."""
     named = Named(ONE, TWO, method="MESSAGE")
     named.clock.pass_time(TIMEOUT + 0.1)
-    assert named.tried() == [ONE] and named.statuses == []
+    assert named.tried() == [ONE] and named.statuses == [100]  # RFC 4320 §4.1, and nothing behind it
     assert named.hops.ordered((ONE, TWO)) == [TWO, ONE]
     assert named.layer.transactions() == (0, 0)
 
