@@ -20,12 +20,16 @@ from b2bua.config_addresses import (
     Link,
     Listen,
     check_link,
+    host_port_text,
     link_name,
     parse_address,
     parse_host,
     parse_link,
     parse_listen,
+    parse_peer,
+    parse_server,
 )
+from b2bua.config_entities import read_entities, wrong_entity
 from b2bua.config_tables import (
     ENTRIES,
     nearest,
@@ -138,12 +142,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that a ban lasts."""
     call_length_max: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] = 14_400
     """Seconds after which a call ends in any case; 0 = never."""
+    dns: tuple[str, ...] = ()
+    """Whom to ask where host names lead: `HOST[:PORT]`; none: the servers of `/etc/resolv.conf`."""
+    next_hop_rest: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 60.0
+    """Seconds for which an address that a name led to, and that failed, is tried after all others (RFC 3263 §4.3)."""
     links: tuple[Link, ...] = ()
     """Feature servers elsewhere, passed in this order after the one in this process: `NAME=udp:HOST:PORT=HOST:PORT`."""
+    entities: dict[str, dict[str, Any]] = {}
+    """Trunks and gateways: where they are, how they are known, and what they serve."""
     link_heartbeat: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 5.0
     """Seconds between two OPTIONS on a link, and after which one without an answer means that it is down."""
     session_manager: tuple[str, int] | None = None
-    """Of `b2bua feature-server`: where Session Manager hears it, the listener in its `links`."""
+    """Of `b2bua feature-server`: where Session Manager hears it, the listener in its `links`; by TLS also a name."""
     name: str = ""
     """Of `b2bua feature-server`: its name in Session Manager's `links`; "" is the plugin's."""
     challenge: dict[str, Literal["401", "407", "none"]] = {}
@@ -166,6 +176,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for key in ("tls_key", "tls_ca"):
             if self.tls_cert is None and getattr(self, key) is not None:
                 yield f"{key}: without tls_cert it means nothing"
+        tls_links = [link.listen for link in self.links if link.listen.transport == "tls"]
+        if tls_links and (self.tls_cert is None or self.tls_ca is None):
+            yield f"links: {tls_links[0]} needs tls_cert, and tls_ca to know its feature server by"
         listeners = [*self.listen, *(link.listen for link in self.links)]
         bound = [(listen.transport, listen.host, listen.port) for listen in listeners if listen.port]
         for address in dict.fromkeys(bound):
@@ -207,8 +220,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ConfigError("listen: one listener is needed, without another address to be advertised")
         if self.feature_server == "none":
             raise ConfigError("feature_server: the name of a plugin is needed")
-        if self.listen[0].transport == "tcp" and not self.listen[0].port:
+        if self.listen[0].transport != "udp" and not self.listen[0].port:
             raise ConfigError("listen: the port is needed: Session Manager knows us by it")
+        if self.listen[0].transport == "tls" and (self.tls_cert is None or self.tls_ca is None):
+            raise ConfigError("listen: a link by TLS needs tls_cert, and tls_ca to know Session Manager by")
         try:
             check_link(self.listen[0], self.session_manager)
         except ValueError as error:
@@ -312,11 +327,11 @@ def _from_file(path: Path, problems: list[str], wrong: set[str]) -> dict[str, Gi
             problems.append(f"{where}: unknown key {key!r}; the nearest known key is {nearest(key, FIELDS)!r}")
             continue
         bad = []
-        if key in ENTRIES and isinstance(value, dict):
+        if key in _ENTRIES and isinstance(value, dict):
             bad = [
                 f"{path}:{line_of(text, (key, name))}: {key}.{name}: {what}"
                 for name, entry in value.items()
-                if (what := ENTRIES[key](name, entry))
+                if (what := _ENTRIES[key](name, entry))
             ]
         if bad:
             problems += bad
@@ -420,8 +435,15 @@ def _aliases(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(parse_host(text) for text in texts)
 
 
+def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(host_port_text(*parse_server(text)) for text in texts)
+
+
 FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 """Key → type of every setting."""
+
+_ENTRIES: Final = {**ENTRIES, "entities": wrong_entity}
+"""Tables of a file whose entries are checked one by one, so that an error has the entry's line."""
 
 _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "domain": (str, parse_host),
@@ -432,11 +454,13 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "tls_key": (str, _path),
     "tls_ca": (str, _path),
     "aliases": (tuple[str, ...], _aliases),
+    "entities": (dict[str, dict[str, Any] | str], read_entities),
+    "dns": (tuple[str, ...], _dns),
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
     "links": (tuple[str, ...], _links),
-    "session_manager": (str, parse_address),
+    "session_manager": (str, parse_peer),
     "name": (str, link_name),
     "challenge": (dict[str, str], read_challenges),
     "user_challenge": (dict[str, dict[str, str] | str], read_user_challenges),

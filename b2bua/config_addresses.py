@@ -13,7 +13,7 @@ from typing import Final
 KNOWN_TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
 SECURE_TRANSPORTS: Final = ("tls", "wss")
 """Those that need a certificate."""
-LINK_TRANSPORTS: Final = ("udp", "tcp")
+LINK_TRANSPORTS: Final = ("udp", "tcp", "tls")
 """What a feature server can be linked by."""
 TRUSTED_NETWORKS: Final = tuple(
     ipaddress.ip_network(text) for text in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
@@ -62,7 +62,8 @@ class Link:
     listen: Listen
     """Our end: what comes in here comes from the feature server."""
     peer: tuple[str, int]
-    """Address and port that it sends from and hears on; nobody else is heard on this listener."""
+    """Address and port that it sends from and hears on; nobody else is heard on this listener. By TLS also a name: then it
+    comes from anywhere, and its certificate says that it is the one."""
 
 
 def parse_listen(text: str) -> Listen:
@@ -85,7 +86,7 @@ def parse_link(text: str) -> Link:
     listen = parse_listen(ours)
     if listen.advertised is not None:
         raise ValueError(f"{text!r}: a link has no other address to be advertised")
-    peer = parse_address(theirs)
+    peer = parse_peer(theirs)
     check_link(listen, peer)
     if not link_name(name):
         raise ValueError(f"{text!r}: the link has no name")
@@ -96,13 +97,18 @@ def check_link(listen: Listen, peer: tuple[str, int]) -> None:
     """ValueError for two ends that make no link."""
     if listen.transport not in LINK_TRANSPORTS:
         raise ValueError(f"{listen}: a link is by {' or '.join(LINK_TRANSPORTS)}")
-    for host in (listen.host, peer[0]):
-        address = ipaddress.ip_address(host)
+    if listen.transport == "tls" and listen.host in ("0.0.0.0", "::"):
+        raise ValueError(f"{listen}: a link is at one address")
+    for host in () if listen.transport == "tls" else (listen.host, peer[0]):
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            raise ValueError(f"{host!r} is a name; without TLS a link proves its peer by the address alone") from None
         if not any(address in network for network in TRUSTED_NETWORKS):
             raise ValueError(
                 f"{host} is neither loopback nor private; a link is not encrypted and proves its peer by the address alone"
             )
-    if (":" in listen.host) != (":" in peer[0]):
+    if is_ip(peer[0]) and (":" in listen.host) != (":" in peer[0]):
         raise ValueError(f"{listen} and {host_port_text(*peer)}: one is IPv4, the other IPv6")
     if not peer[1]:
         raise ValueError(f"{host_port_text(*peer)}: the peer's port is needed")
@@ -112,6 +118,24 @@ def link_name(text: str) -> str:
     if text and not re.fullmatch(r"[A-Za-z0-9_-]+", text):
         raise ValueError(f"{text!r}: a link's name has letters, digits, - and _ only")
     return text
+
+
+def parse_peer(text: str) -> tuple[str, int]:
+    """`HOST:PORT` of the other end of a link, HOST an IP address, `localhost` or, by TLS, a name; ValueError says what is
+    wrong."""
+    host, port = _split_port(text)
+    if port is None:
+        raise ValueError(f"{text!r} has no port")
+    return ("127.0.0.1" if host.lower() == "localhost" else host if is_ip(host) else parse_host(host)), port
+
+
+def is_ip(host: str) -> bool:
+    """Whether a host, without brackets, is an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -125,6 +149,31 @@ def parse_address(text: str) -> tuple[str, int]:
         return str(ipaddress.ip_address(host)), port
     except ValueError:
         raise ValueError(f"{host!r} is not an IP address of this host") from None
+
+
+def parse_server(text: str, port: int = 53) -> tuple[str, int]:
+    """`HOST[:PORT]` of a DNS server, HOST an IP address; ValueError says what is wrong."""
+    host, given = _split_port(text)
+    if given == 0:
+        raise ValueError(f"{text!r}: port 0 is no server's")
+    try:
+        return str(ipaddress.ip_address(host)), port if given is None else given
+    except ValueError:
+        raise ValueError(f"{host!r} is not an IP address: who is asked for names has none himself") from None
+
+
+def parse_host_port(text: str, addresses_only: bool = False) -> tuple[str, int]:
+    """`HOST[:PORT]` of a peer, HOST a name or an IP address, without brackets; port 0 where none is given. ValueError says
+    what is wrong."""
+    host, port = _split_port(text)
+    if port == 0:
+        raise ValueError(f"{text!r}: port 0 is nobody's")
+    try:
+        return str(ipaddress.ip_address(host)), port or 0
+    except ValueError:
+        if addresses_only:
+            raise ValueError(f"{host!r} is not an IP address") from None
+    return parse_host(host), port or 0
 
 
 def host_port_text(host: str, port: int) -> str:

@@ -28,6 +28,7 @@ from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
 from b2bua.transport.link import DiallingLink, UdpLink
+from b2bua.transport.tls import Files, Tls, TlsFileError, load
 
 
 class FeatureService:
@@ -42,6 +43,7 @@ class FeatureService:
         self._reactor = reactor
         self._log = log
         self._http: Any = None
+        self._tls: Tls | None = None
 
         # What everything stands on.
         self.observer = Observer()
@@ -53,10 +55,11 @@ class FeatureService:
         self.layer = TransactionLayer(self.timers, Identifiers(f"{secrets.token_hex(8)}c"), self.observer, PRODUCT)
         ends = (listen.host, listen.port), settings.session_manager
         self.end: UdpLink | DiallingLink
-        if listen.transport == "tcp":
-            self.end = DiallingLink(self, self.recorder, self.observer, *ends, lambda: self.heartbeat.ask_now())
-        else:
+        if listen.transport == "udp":
             self.end = UdpLink(self, self.recorder, self.observer, *ends)
+        else:
+            self._tls = _tls(settings) if listen.transport == "tls" else None
+            self.end = DiallingLink(self, self.recorder, self.observer, *ends, lambda: self.heartbeat.ask_now(), self._tls)
         try:
             self.end.open(reactor)
         except OSError as error:
@@ -95,10 +98,13 @@ class FeatureService:
         self.reload.run()
 
     def _follow(self, settings: Settings) -> None:
-        """Of the settings that can change at run time only the features concern a feature server."""
+        """Of the settings that can change at run time only features and certificates concern a feature server."""
+        tls = None if self._tls is None else _tls(settings)
         features = load_features(settings.features, settings.feature_directory, self._environment, self._features)
         self._features = features
         self.feature_server.use(features)
+        if self._tls is not None and tls is not None:
+            self._tls.credentials = tls.credentials
 
     def describe(self) -> str:
         """What is open, for the ready line."""
@@ -150,6 +156,15 @@ class FeatureService:
     def _timer_failed(self, error: BaseException) -> None:
         self.observer.internal_error("timer")
         self._failed(error, None)
+
+
+def _tls(settings: Settings) -> Tls:
+    """The certificates of a link by TLS; ConfigError for a bad file."""
+    assert settings.tls_cert is not None, "checked"
+    try:
+        return Tls(load(Files(settings.tls_cert, settings.tls_key, settings.tls_ca)))
+    except TlsFileError as error:
+        raise ConfigError(f"{error.key}: {error}") from None
 
 
 class _Live:

@@ -31,6 +31,8 @@ NAMES: Final = {
     "notify": ("event", "code"),
     "overload_rejected": ("what",),
     "not_durable": ("what",),
+    "dns_queries": ("result",),
+    "next_hops_failed": ("reason",),
     "internal_errors": ("where",),
 }
 """Counter → its labels. `http/metrics.py` exports each as `b2bua_<name>_total`."""
@@ -182,6 +184,14 @@ class Observer:
         """Something was answered that the store had not taken, and is written later: call, invite, binding, subscription,
         publication."""
         self.counts["not_durable"][what,] += 1
+
+    def dns_answered(self, result: str) -> None:
+        """`result`: found, none (no such record), failed (no answer, a server's error)."""
+        self.counts["dns_queries"][result,] += 1
+
+    def next_hop_failed(self, reason: str) -> None:
+        """A target that a name led to did not serve a request: timeout, unavailable (503), unreachable."""
+        self.counts["next_hops_failed"][reason,] += 1
 
     # -- durations, all in seconds -----------------------------------------------------------------------------
 

@@ -8,13 +8,13 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
-from b2bua.config_addresses import Link, Listen, host_port_text
+from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_server
 from b2bua.drain import Drain
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
@@ -33,6 +33,7 @@ from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.entities import Entities, Entity
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import allow_events
@@ -40,6 +41,7 @@ from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location
+from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
@@ -47,6 +49,7 @@ from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
@@ -54,7 +57,7 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
-from b2bua.sip.uri import parse_uri
+from b2bua.sip.uri import DEFAULT_PORTS, Uri, host_text, is_address, parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
@@ -66,11 +69,13 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
+from b2bua.transport.dns_client import DnsClient
 from b2bua.transport.kinds import KINDS
 from b2bua.transport.link import AcceptingLink, UdpLink
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
-from b2bua.transport.stream import Limits
+from b2bua.transport.resolver import Resolver
+from b2bua.transport.stream import Limits, identities
 from b2bua.transport.tcp import TcpListener
 from b2bua.transport.tls import Files, Tls, TlsFileError, load
 from b2bua.transport.udp import UdpListener
@@ -89,8 +94,7 @@ class Server:
         self.settings = settings
         self.ready = False
         self.reload = Reload(settings, read or (lambda: settings), self._follow, time.time, log)
-        self._reactor = reactor
-        self._log = log
+        self._reactor, self._log = reactor, log
         self._tls = _tls(settings)  # before the store: a bad file leaves no database behind
         prefix = secrets.token_hex(8)
 
@@ -135,7 +139,7 @@ class Server:
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
             self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
-            durable, time.time,
+            durable, time.time, _trunks(self), _next_hops(self, reactor),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
@@ -256,8 +260,13 @@ class Server:
     def _open_link(self, link: Link) -> None:
         """One feature server elsewhere, at a listener of its own; a heartbeat says whether it is there."""
         listen = link.listen
-        kind = AcceptingLink if listen.transport == "tcp" else UdpLink
-        end = kind(_Streams(self), self.recorder, self.observer, (listen.host, listen.port), link.peer)
+        ends = (listen.host, listen.port), link.peer
+        end: AcceptingLink | UdpLink
+        if listen.transport == "udp":
+            end = UdpLink(_Streams(self), self.recorder, self.observer, *ends)
+        else:
+            tls = self._tls if listen.transport == "tls" else None
+            end = AcceptingLink(_Streams(self), self.recorder, self.observer, *ends, tls, partial(self.recorder.element, CM))
         try:
             end.open(self._reactor)
         except OSError as error:
@@ -443,6 +452,49 @@ def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) ->
         return None
     rule = BanRule(settings.ban_failures, settings.ban_window, settings.ban_duration)
     return Bans(rule, time.monotonic, observer, log)
+
+
+def _trunks(server: Server) -> Trunks | None:
+    """The entities of the settings; None where there are none, so that they cost nothing."""
+    if not server.settings.entities:
+        return None
+    entities = [_entity(name, values) for name, values in server.settings.entities.items()]
+    for entity in entities:
+        for host, port in entity.sources:
+            if port:
+                server.recorder.element(entity.name, (host, port))
+    return Trunks(Entities(entities, identities), server.store)
+
+
+def _entity(name: str, values: Mapping[str, Any]) -> Entity:
+    """One table of `entities`, which config_entities.py has checked."""
+    host, port = parse_host_port(values["address"])
+    transport = values.get("transport", "")
+    uri = Uri("sip", "", host_text(host), port or None, f";transport={transport}" if transport else "")
+    sources = tuple(parse_host_port(text) for text in values.get("from", ()))
+    if not sources and is_address(host) and transport != "tls":
+        sources = ((host, port or DEFAULT_PORTS[transport or "udp"]),)
+    return Entity(
+        name, uri, sources, values.get("certificate", ""), values.get("user", ""), values.get("trusted", False),
+        tuple(values.get("numbers", ())), tuple(values.get("domains", ())),
+    )  # fmt: skip
+
+
+def _next_hops(server: Server, reactor: Any) -> NextHops:
+    """The DNS, for next hops that have a name; the first question opens the first socket."""
+    settings, observer, log = server.settings, server.observer, server._log
+
+    def fault(error: BaseException) -> None:
+        observer.internal_error("resolver")
+        server._failed(error, None)
+
+    dns = DnsClient([parse_server(text) for text in settings.dns], reactor)
+    resolver = Resolver(
+        dns.ask, time.monotonic, partial(random.randint, 0), server.listeners.reach, observer, log.info, fault
+    )
+    return NextHops(
+        resolver, server.listeners, time.monotonic, settings.next_hop_rest, observer, log.warning, server.domain.is_ours
+    )
 
 
 def _offer(settings: Settings) -> DigestOffer:

@@ -106,6 +106,9 @@ def test_every_setting_from_the_environment():
         "B2BUA_BAN_WINDOW": "30",
         "B2BUA_BAN_DURATION": "0.5",
         "B2BUA_CALL_LENGTH_MAX": "0",
+        "B2BUA_ENTITIES": "carrier=address=192.0.2.80 numbers=0|+49, office=address=sip.example.net trusted=true",
+        "B2BUA_DNS": "192.0.2.53, [2001:db8::53]:5353",
+        "B2BUA_NEXT_HOP_REST": "0",
         "B2BUA_LINKS": "first=udp:127.0.0.1:5070=127.0.0.2:5071, second=udp:[::1]:0=[fd00::2]:5072",
         "B2BUA_LINK_HEARTBEAT": "0.5",
         "B2BUA_SESSION_MANAGER": "10.0.0.1:5070",
@@ -153,6 +156,12 @@ def test_every_setting_from_the_environment():
         ban_window=30,
         ban_duration=0.5,
         call_length_max=0,
+        entities={
+            "carrier": {"address": "192.0.2.80", "numbers": ("0", "+49")},
+            "office": {"address": "sip.example.net", "trusted": True},
+        },
+        dns=("192.0.2.53:53", "[2001:db8::53]:5353"),
+        next_hop_rest=0.0,
         links=(
             Link("first", Listen("udp", "127.0.0.1", 5070), ("127.0.0.2", 5071)),
             Link("second", Listen("udp", "::1", 0), ("fd00::2", 5072)),
@@ -383,13 +392,17 @@ GOOD = "first=udp:127.0.0.1:5070=127.0.0.2:5071"
         ("first=udp:127.0.0.1:5070", "is not NAME=TRANSPORT:HOST:PORT=HOST:PORT"),
         ("=udp:127.0.0.1:5070=127.0.0.2:5071", "the link has no name"),
         ("a b=udp:127.0.0.1:5070=127.0.0.2:5071", "letters, digits, - and _ only"),
-        ("first=tls:127.0.0.1:5070=127.0.0.2:5071", "a link is by udp or tcp"),
+        ("first=ws:127.0.0.1:5070=127.0.0.2:5071", "a link is by udp or tcp or tls"),
+        ("first=tls:0.0.0.0:5070=cm.example.com:5071", "a link is at one address"),
+        ("first=tls:127.0.0.1:5070=cm.example.com:0", "the peer's port is needed"),
+        ("first=tls:127.0.0.1:5070=-:5071", "is not a host name"),
+        ("first=tls:127.0.0.1:5070=[fd00::1]:5071", "one is IPv4, the other IPv6"),
         ("first=udp:127.0.0.1:5070/192.0.2.1=127.0.0.2:5071", "no other address to be advertised"),
         ("first=udp:0.0.0.0:5070=127.0.0.2:5071", "0.0.0.0 is neither loopback nor private"),
         ("first=udp:127.0.0.1:5070=192.0.2.2:5071", "192.0.2.2 is neither loopback nor private"),
         ("first=udp:127.0.0.1:5070=[fd00::1]:5071", "one is IPv4, the other IPv6"),
         ("first=udp:127.0.0.1:5070=127.0.0.2:0", "the peer's port is needed"),
-        ("first=udp:127.0.0.1:5070=cm.example.com:5071", "is not an IP address"),
+        ("first=udp:127.0.0.1:5070=cm.example.com:5071", "'cm.example.com' is a name"),
     ],
 )
 def test_what_is_no_link(text, wrong):
@@ -405,12 +418,22 @@ def test_what_is_no_link(text, wrong):
         ({"links": (GOOD.replace("first", "cm"),)}, "the name 'cm' is taken already"),
         ({"links": (GOOD, GOOD.replace("first", "second"))}, "udp:127.0.0.1:5070 stands there twice"),
         ({"links": (GOOD,), "listen": ("udp:127.0.0.1:5070",)}, "udp:127.0.0.1:5070 stands there twice"),
+        ({"links": (GOOD.replace("udp", "tls"),)}, "tls:127.0.0.1:5070 needs tls_cert, and tls_ca"),
+        ({"links": (GOOD.replace("udp", "tls"),), "tls_cert": "a.pem"}, "tls:127.0.0.1:5070 needs tls_cert, and tls_ca"),
     ],
 )
 def test_links_that_cannot_stand_together(settings, wrong):
     with pytest.raises(ConfigError) as caught:
         load_settings(None, {}, settings).check()
     assert wrong in str(caught.value)
+
+
+@pytest.mark.parametrize("peer", ["CM.example.com.:5071", "192.0.2.7:5071", "[2001:db8::7]:5071"])
+def test_a_link_by_tls_may_go_anywhere(peer):
+    ours = "[2001:db8::1]" if peer.startswith("[") else "192.0.2.1"
+    settings = load_settings(None, {}, {"links": (f"a=tls:{ours}:5070={peer}",), "tls_cert": "a.pem", "tls_ca": "b.pem"})
+    settings.check()
+    assert settings.links[0].peer == (peer.rpartition(":")[0].strip("[]").rstrip(".").lower(), 5071)
 
 
 def test_without_a_feature_server_in_process_its_name_is_free():

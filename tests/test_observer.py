@@ -21,6 +21,8 @@ VERBS = [
     (("notified", "dialog", 408), "notify", ("dialog", "408")),
     (("overload_rejected", "calls of a user"), "overload_rejected", ("calls of a user",)),
     (("not_durable", "call"), "not_durable", ("call",)),
+    (("dns_answered", "none"), "dns_queries", ("none",)),
+    (("next_hop_failed", "timeout"), "next_hops_failed", ("timeout",)),
     (("internal_error", "feature"), "internal_errors", ("feature",)),
 ]
 

@@ -39,6 +39,7 @@ def test_every_setting_has_a_range_and_a_sentence():
         {"domain": "example.com", "trace_secrets": True, "nonce_lifetime": 0.5, "features": ()},
         {"users": Path('a "b".csv'), "feature_directory": Path("Ω")},
         {"challenge": {"BYE": "407"}, "user_challenge": {"6003": {"re-INVITE": "401", "INFO": "none"}}},
+        {"entities": {"out": {"address": "192.0.2.80:5070", "numbers": ("0", "+49"), "trusted": True}}},
         {"challenge": {"BYE": "407"}, "user_digest_algorithms": {"a.b": ("MD5",), "6001": ("SHA-256", "MD5")}},
     ],
 )

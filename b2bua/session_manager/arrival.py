@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.links import FeatureLink
 from b2bua.session_manager.own_routes import OwnRoutes
 from b2bua.sip.flow import Flow
@@ -23,3 +24,5 @@ class Arrival(NamedTuple):
     routes: OwnRoutes
     hops: int | None
     """Max-Forwards as it came."""
+    entity: Entity | None = None
+    """The trunk it came from, if any."""

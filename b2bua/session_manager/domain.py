@@ -11,6 +11,7 @@ from b2bua.sip.uri import DEFAULT_PORTS, Uri, parse_uri
 
 MAX_REMEMBERED: Final = 8192
 """URIs whose user is remembered; at that many the memory starts anew."""
+_UNSPECIFIED: Final = ("0.0.0.0", "::")
 
 
 class Domain:
@@ -26,7 +27,7 @@ class Domain:
     def listens_on(self, addresses: Iterable[HostPort]) -> None:
         """Take listening and advertised addresses in; of a wildcard each address is taken once a peer is seen on it."""
         for host, port in addresses:
-            if host not in ("", "0.0.0.0", "::"):
+            if host and host not in _UNSPECIFIED:
                 self.local_address_seen((host.lower(), port))
 
     def local_address_seen(self, address: HostPort) -> None:
@@ -51,6 +52,10 @@ class Domain:
         """Whether a URI leads to a socket of ours, without a port to its transport's own: no Contact may do so."""
         port = uri.port or DEFAULT_PORTS.get(uri.transport, 5060)
         return (uri.bare_host, port) in self._addresses
+
+    def is_ours(self, address: HostPort) -> bool:
+        """Whether a socket address is one of ours; that of a wildcard counts, which leads to this host."""
+        return address in self._addresses or address[0] in _UNSPECIFIED
 
     def user_of(self, uri: Uri) -> str | None:
         """The user part, unescaped, when the URI is an address of record of ours ("" for the domain itself), else None."""

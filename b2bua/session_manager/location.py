@@ -11,7 +11,8 @@ from operator import attrgetter
 from b2bua.sip.address import Address, parse_address
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import WEB, Flow, Flows, HostPort
-from b2bua.sip.uri import DEFAULT_PORTS, Uri, equivalent, parse_uri
+from b2bua.sip.next_hop import named_host
+from b2bua.sip.uri import DEFAULT_PORTS, Uri, equivalent, is_address, parse_uri
 from b2bua.transaction.timers import Timer, Timers
 
 
@@ -57,6 +58,16 @@ class Binding:
         """
         next_hop = parse_address(self.path[0]).parsed_uri() if self.path else parse_uri(self.uri)
         return way_to(flows, self.listener, self.source, self.nat, next_hop)
+
+    def name_to_look_up(self, flow: Flow | None) -> Uri | None:
+        """The next hop where it is a name that says where to send (RFC 3263): not behind NAT, not by a connection that
+        stands, and not where the phone has bound itself to its flow (RFC 5626)."""
+        if self.nat or self.reg_id or (flow is not None and flow.reliable):
+            return None
+        uri = parse_address(self.path[0]).parsed_uri() if self.path else parse_uri(self.uri)
+        if uri.host.replace(".", "").isdecimal():
+            return None  # as with nearly every phone: each call comes by here
+        return uri if named_host(uri) else None
 
     @property
     def by_flow(self) -> bool:
@@ -144,11 +155,6 @@ class Location:
             self._gone(user)
 
 
-def is_address(host: str) -> bool:
-    """Whether a host is an IP address and no name (which would have to be looked up)."""
-    return ":" in host or host.replace(".", "").isdecimal()
-
-
 def way_to(flows: Flows, listener: str, source: HostPort, through_nat: bool, uri: Uri) -> Flow | None:
     """The flow to a phone that wrote from `source` to a listener and whose Contact is `uri`; None when there is none.
     With a proxy before the phone, `uri` is that one's.
@@ -184,7 +190,7 @@ def behind_nat(contact: Address, via_host: str, via_port: int | None, source: Ho
     """Whether a phone is reached only where its request came from.
 
     It is when its Contact is the address that its Via names too, and that is not where the request came from; or when the
-    Contact is no address at all (`x.invalid`). A Contact that differs from an honest Via was put there on purpose.
+    Contact is a name that nobody can look up (`x.invalid`). A Contact that differs from an honest Via was put there on purpose.
     On a stream (`reliable`) ports say nothing: a connection comes from any.
     """
     try:
@@ -193,7 +199,9 @@ def behind_nat(contact: Address, via_host: str, via_port: int | None, source: Ho
         return True
     host, port = uri.bare_host, uri.port or 5060
     if not is_address(host):
-        return True
+        # A name is looked up where its owner is in the open: its Via then names the address that the request came from.
+        honest = via_host.strip("[]").lower() == source[0] and (reliable or (via_port or 5060) == source[1])
+        return not (honest and named_host(uri))
     if reliable:
         return host != source[0] and via_host.strip("[]").lower() != source[0]
     if (host, port) == source:

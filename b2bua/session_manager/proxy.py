@@ -9,20 +9,25 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.entities import Entity
+from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.identity import ASSERTED, strip, withhold
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
+from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
+from b2bua.session_manager.screening import no_sips
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
-from b2bua.sip.flow import Flow, Flows, own_uri
+from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of, put_breadth, split
 from b2bua.sip.message import Request
+from b2bua.sip.next_hop import named_host
 from b2bua.sip.response_to import response_to
-from b2bua.sip.uri import host_text, is_sips, parse_uri
+from b2bua.sip.uri import Uri, host_text, is_sips, parse_uri
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
 
@@ -51,7 +56,8 @@ class Proxy:
         location: Location,
         flows: Flows,
         authenticator: Authenticator,
-        open_invites: OpenInvites | None,
+        open_invites: OpenInvites | None = None,
+        next_hops: NextHops | None = None,
     ) -> None:
         self._layer = layer
         self._domain = domain
@@ -63,6 +69,8 @@ class Proxy:
         self._ways = Ways(flows, location, domain)
         self._authenticator = authenticator
         self._open_invites = open_invites
+        self._next_hops = next_hops
+        """None: names are not looked up."""
         self._tag = layer.identifiers.tag
 
     # -- where to -----------------------------------------------------------------------------------------------
@@ -74,10 +82,12 @@ class Proxy:
             raise SipError(480, "Feature Server Unreachable")  # known now, and not after 64·T1 of silence
         request = arrival.request
         sips = is_sips(request.uri)
+        if sips and not is_secure(link.flow):
+            raise no_sips("Feature Server Without TLS")
         context = self._start_proxying(arrival)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
         host, port = link.flow.remote
-        transport = f";transport={link.flow.transport}" if link.flow.transport == "tcp" else ""
+        transport = f";transport={link.flow.transport}" if link.flow.transport in ("tcp", "tls") else ""
         back = self._tokens.position(position + 1, request.call_id)
         forwarded.insert_before("Route", f"<{self._uri_towards(user, back) or own_uri(arrival.source, back, sips)};lr>")
         forwarded.insert_before("Route", f"<sip:{host_text(host)}:{port}{transport};lr>")
@@ -106,24 +116,37 @@ class Proxy:
         it), 404 or 480 where there is none."""
         if not user or self._users.user(user) is None:
             raise SipError(404)
-        targets = []
-        for binding in self._location.reachable(user):
+        targets: list[tuple[Binding, Flow | None, Uri | None]] = []
+        bindings = self._location.reachable(user)
+        if is_sips(arrival.request.uri):
+            secure = tuple(binding for binding in bindings if is_sips(binding.uri))
+            if bindings and not secure:
+                raise no_sips("No SIPS Contact")
+            bindings = secure
+        for binding in bindings:
             flow = binding.flow(self._flows)
-            if flow is not None:
-                targets.append((binding, flow))
+            if flow is not None and is_sips(binding.uri) and not is_secure(flow):
+                flow = None  # RFC 3261 §16.6 step 7
+            name = None if self._next_hops is None else binding.name_to_look_up(flow)
+            if flow is not None or name is not None:
+                targets.append((binding, flow, name))
         if not targets:
             raise SipError(480)
         mark = self._fork_mark(arrival) if len(targets) > 1 else ""
         shares = split(breadth_of(arrival.request), len(targets))
         context = self._start_proxying(arrival)
-        for (binding, flow), share in zip(targets, shares, strict=True):
-            forwarded = self._to_contact(arrival, binding, flow)
-            if mark:
-                forwarded.replace("Max-Breadth", str(share))
-            if self._open_invites is not None and arrival.request.method == "INVITE":
-                self._send_when_kept(self._open_invites, forwarded, flow, context, mark)
-            else:
-                context.add(self._layer.send_request(forwarded, flow, context, mark))
+        for (binding, flow, name), share in zip(targets, shares, strict=True):
+            share_text = str(share) if mark else ""
+            if name is None and flow is not None:
+                forwarded = self._to_contact(arrival, binding, share_text, flow)
+                if self._open_invites is not None and arrival.request.method == "INVITE":
+                    self._send_when_kept(self._open_invites, forwarded, flow, context, mark)
+                else:
+                    context.add(self._layer.send_request(forwarded, flow, context, mark))
+            elif name is not None and self._next_hops is not None:
+                build = partial(self._to_contact, arrival, binding, share_text)
+                send = partial(self._send_along, context, mark)
+                Failover(context, self._next_hops, build, send, 480, flow).look_for(name)
 
     def _send_when_kept(
         self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str
@@ -144,6 +167,26 @@ class Proxy:
 
         open_invites.sending(invite, flow, branch, kept)
 
+    def _send_along(self, context: ResponseContext, mark: str, request: Request, flow: Flow, failover: Failover) -> None:
+        """The same towards one of the targets of a name."""
+        open_invites = self._open_invites
+        if open_invites is None or request.method != "INVITE" or request.to.tag:
+            failover.sent(self._layer.send_request(request, flow, context, mark))
+            return
+        branch = self._layer.identifiers.branch() + mark
+
+        def kept(kept: bool) -> None:
+            if kept and failover.wanted:
+                transaction = self._layer.send_request(request, flow, context, branch=branch)
+                failover.sent(transaction)
+                open_invites.sent(request, branch, transaction)
+                return
+            open_invites.given_up(branch)
+            if failover.wanted:
+                failover.not_sent(480)
+
+        open_invites.sending(request, flow, branch, kept)
+
     def _fork_mark(self, arrival: Arrival) -> str:
         """Loop detection, which whoever forks owes the network (RFC 5393 §4): what goes behind the branches; SipError 482
         when the request has been here with the same Request-URI, by the same way and with the same Routes of ours."""
@@ -155,26 +198,56 @@ class Proxy:
             raise SipError(482)
         return mark
 
-    def _to_contact(self, arrival: Arrival, binding: Binding, flow: Flow) -> Request:
+    def _to_contact(self, arrival: Arrival, binding: Binding, share: str, flow: Flow) -> Request:
         request = arrival.request
         forwarded = self._forwarded(arrival, binding.uri)
         withhold(forwarded)
+        if share:
+            forwarded.replace("Max-Breadth", share)
         for route in reversed(binding.path):
             forwarded.insert_before("Route", route)
         if request.method == "INVITE":
-            if arrival.link is None:
-                # Both sides are phones: a Record-Route for each, the one of the caller's side first (RFC 5658).
-                token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), "")
-                self._record_route(forwarded, arrival.source, token, is_sips(request.uri))
-            name = arrival.link.name if arrival.link is not None else ""
-            if arrival.link is not None and arrival.link.over_network:
-                self._record_route(forwarded, arrival.source)
-            token = self._tokens.flow(flow, request.call_id, CALLEE, binding.by_flow, name)
-            self._record_route(forwarded, flow, token, is_sips(binding.uri))
+            self._record_both_sides(forwarded, arrival, flow, binding.by_flow, is_sips(binding.uri))
+        return forwarded
+
+    def _record_both_sides(self, forwarded: Request, arrival: Arrival, flow: Flow, by_flow: bool, sips: bool) -> None:
+        """Record-Route for the side it came from and for the one it goes to (RFC 5658)."""
+        request = arrival.request
+        if arrival.link is None:
+            # Both sides are phones: a Record-Route for each, the one of the caller's side first.
+            token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), "")
+            self._record_route(forwarded, arrival.source, token, is_sips(request.uri))
+        name = arrival.link.name if arrival.link is not None else ""
+        if arrival.link is not None and arrival.link.over_network:
+            self._record_route(forwarded, arrival.source)
+        token = self._tokens.flow(flow, request.call_id, CALLEE, by_flow, name)
+        self._record_route(forwarded, flow, token, sips)
+
+    def to_entity(self, arrival: Arrival, entity: Entity, uri: str) -> None:
+        """Out by a trunk. The Request-URI of a number becomes the trunk's own; that of a foreign domain stays."""
+        assert self._next_hops is not None, "whoever has trunks has a way to find them"
+        context = self._start_proxying(arrival)
+        build, send = partial(self._for_entity, arrival, entity, uri), partial(self._send_along, context, "")
+        secure = is_sips(uri)
+        there = entity.uri._replace(scheme="sips") if secure else entity.uri
+        Failover(context, self._next_hops, build, send, 480 if secure else 503).look_for(there)
+
+    def _for_entity(self, arrival: Arrival, entity: Entity, uri: str, flow: Flow) -> Request:
+        request = arrival.request
+        forwarded = self._forwarded(arrival, uri)
+        if not entity.trusted:
+            strip(forwarded)  # RFC 3325 §5: told within the trust domain only
+        if request.method == "INVITE":
+            self._record_both_sides(forwarded, arrival, flow, False, is_sips(uri))
         return forwarded
 
     def forward_in_dialog(self, arrival: Arrival) -> None:
         """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
+        if arrival.link is not None and self._next_hops is not None:
+            name = _name_beyond(arrival)
+            if name is not None:
+                self._forward_to_name(arrival, name)
+                return
         flow = self._target_in_dialog(arrival)
         # An application must know that the phone is gone; an endpoint never gets 430 (RFC 5626 §11.5).
         context = self._start_proxying(arrival, DialogContext if arrival.link is not None else ResponseContext)
@@ -183,6 +256,28 @@ class Proxy:
             context.else_by(partial(self._send_another_way, arrival, context, flow))
 
     def _send_in_dialog(self, arrival: Arrival, context: ResponseContext, flow: Flow) -> None:
+        context.add(self._layer.send_request(self._along_route(arrival, flow), flow, context))
+
+    def _forward_to_name(self, arrival: Arrival, name: Uri) -> None:
+        """The next hop is a name: the flow in the token first, which is the target of the dialog's last request there, and
+        those that the name has when it fails (RFC 3263 §4.3) or is gone."""
+        flow: Flow | None = None
+        try:
+            flow = self._target_in_dialog(arrival)
+        except SipError as error:
+            if error.status != 430:
+                raise
+        assert self._next_hops is not None
+        context = self._start_proxying(arrival, DialogContext)
+        build, send = partial(self._along_route, arrival), partial(self._send_along, context, "")
+        failover = Failover(context, self._next_hops, build, send, 430)
+        if flow is None:
+            failover.look_for(name)
+        else:
+            failover.begin_with(flow, name)
+
+    def _along_route(self, arrival: Arrival, flow: Flow) -> Request:
+        """A request in dialog as it goes on by this flow."""
         request = arrival.request
         forwarded = self._forwarded(arrival, request.uri)
         if arrival.link is not None:
@@ -192,7 +287,7 @@ class Proxy:
             sips = is_sips(request.uri)
             for text in reversed(arrival.routes.texts):
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
-        context.add(self._layer.send_request(forwarded, flow, context))
+        return forwarded
 
     def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
         """The connection is gone that a request was sent on: whether there is another, where it is sent (RFC 3263 §4.3)."""
@@ -237,7 +332,7 @@ class Proxy:
     def _flow_of(self, token: FlowToken, arrival: Arrival) -> Flow:
         beyond = arrival.routes.beyond
         flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond)
-        if flow is None:
+        if flow is None or (is_sips(arrival.request.uri) and not is_secure(flow)):
             raise SipError(430)
         return flow
 
@@ -273,7 +368,8 @@ class Proxy:
         copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
         self._authenticator.strip(copy)
-        if arrival.link is None and not ASSERTED.isdisjoint(copy.names):
+        trusted = arrival.link is not None or (arrival.entity is not None and arrival.entity.trusted)
+        if not trusted and not ASSERTED.isdisjoint(copy.names):
             strip(copy)
         return copy
 
@@ -295,6 +391,16 @@ class Proxy:
             return uri
         parsed = parse_uri(uri)
         return f"{parsed.scheme}:{parsed.user}@{self._domain.name}"
+
+
+def _name_beyond(arrival: Arrival) -> Uri | None:
+    """The next hop of a feature server's request in dialog where that is a name to look up; an address mostly."""
+    uri = arrival.routes.beyond or arrival.request.parsed_uri()
+    if uri.host.replace(".", "").isdecimal():
+        return None
+    token = arrival.routes.first
+    by_token = token is None or token.through_nat or token.direction == BETWEEN
+    return None if by_token or not named_host(uri) else uri
 
 
 def _through_nat(arrival: Arrival) -> bool:

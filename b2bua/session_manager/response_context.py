@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.identity import ASSERTED, strip, withhold
+from b2bua.session_manager.next_hops import TIMED_OUT, UNAVAILABLE, UNREACHABLE
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.transaction.client import ClientTransaction
@@ -24,7 +26,8 @@ class ResponseContext:
     """Collects the responses of all branches and passes the right ones upstream through the server transaction."""
 
     __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timers_c", "_given_up", "_cancelled",
-                 "_tag", "_final", "_status_of_silence", "_patience", "_retry_after", "_unsent", "phones")  # fmt: skip
+                 "_tag", "_final", "_status_of_silence", "_patience", "_retry_after", "_unsent", "_failovers",
+                 "_waiting", "phones")  # fmt: skip
 
     def __init__(
         self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str],
@@ -43,7 +46,7 @@ class ResponseContext:
         """Of all 503s the seconds after which the first of those servers may be asked again."""
         self._cancelled = False
         self._unsent = 0
-        """Branches whose INVITE waits for its record."""
+        """Branches whose request waits: for its record, or for the DNS."""
         self._tag = tag
         self._final = False
         self._status_of_silence = status_of_silence
@@ -53,6 +56,10 @@ class ResponseContext:
         """Seconds of timer C, more than three minutes."""
         self.phones = False
         """Whether those who answer are phones, whose word for who they are is not taken (RFC 3325 §5)."""
+        self._failovers: dict[ClientTransaction, Failover] | None = None
+        """The branches whose next hop has a name, by the transaction in use; None: there never was one."""
+        self._waiting: list[Failover] = []
+        """Those that have no transaction at the moment: the DNS is asked."""
         server.attached = self
 
     def add(self, branch: ClientTransaction) -> None:
@@ -83,6 +90,61 @@ class ResponseContext:
         for branch in self._branches:
             if isinstance(branch, InviteClient):
                 branch.cancel(*headers)
+        if self._waiting:
+            self._give_up_waiting()
+            self._failed_here(487)
+
+    # -- from branches whose next hop has a name ---------------------------------------------------------------
+
+    def waits_for(self, failover: Failover) -> None:
+        """`b2bua.session_manager.failover.Context`: this branch is not over, though it has no transaction."""
+        self._unsent += 1
+        self._waiting.append(failover)
+
+    def goes_by(self, failover: Failover, transaction: ClientTransaction) -> None:
+        """It goes on by this transaction; while it was made the caller may have given up."""
+        self._unsent -= 1
+        self._waiting.remove(failover)
+        if self._failovers is None:
+            self._failovers = {}
+        self._failovers[transaction] = failover
+        self.add(transaction)
+
+    def went_nowhere(self, failover: Failover, status: int, response: Response | None) -> None:
+        """It has no target left."""
+        self._unsent -= 1
+        self._waiting.remove(failover)
+        if response is not None:
+            self._failed(response, 503)
+        else:
+            self._failed_here(self._status_of_silence if status == 408 and self._cancelled else status)
+
+    def went_wrong(self, failover: Failover, error: Exception) -> None:
+        """As a mistake of ours in any other place: told, and this branch counts as 500."""
+        if failover in self._waiting:
+            self._unsent -= 1
+            self._waiting.remove(failover)
+        if self._request is not None:
+            self._layer.mistaken(error, self._request)
+        self._failed_here(500)
+
+    def _goes_on(self, transaction: ClientTransaction, why: int, response: Response | None = None) -> bool:
+        """Whether this branch has another target to try; it hears that this one failed."""
+        failover = None if self._failovers is None else self._failovers.pop(transaction, None)
+        if failover is None:
+            return False
+        given_up = transaction in self._given_up
+        self._branch_done(transaction)
+        if self._cancelled or self._final or given_up or (why == TIMED_OUT and transaction.method != "INVITE"):
+            failover.give_up()
+        seconds = None if response is None else _leading_number(response.get("Retry-After") or "")
+        return failover.failed(why, None if response is None else response.without_top_via(), seconds)
+
+    def _give_up_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._unsent -= len(waiting)
+        for failover in waiting:
+            failover.give_up()
 
     # -- from the transaction layer ----------------------------------------------------------------------------
 
@@ -96,6 +158,8 @@ class ResponseContext:
             return
         if status < 200:
             if status > 100 and not self._final:
+                if self._failovers is not None and transaction in self._failovers:
+                    self._failovers[transaction].heard = True
                 if transaction in self._timers_c:
                     self._start_timer_c(transaction)
                 self._forward(response)
@@ -107,6 +171,8 @@ class ResponseContext:
             self._finish()
             self._forward(response)
             self._cancel_others()
+        elif status == 503 and self._failovers is not None and self._goes_on(transaction, UNAVAILABLE, response):
+            return
         else:
             self._branch_done(transaction)
             if status == 487 and transaction in self._given_up:
@@ -115,6 +181,8 @@ class ResponseContext:
                 self._failed(self._upstream(response), status)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        if self._failovers is not None and self._goes_on(transaction, TIMED_OUT if status == 408 else UNREACHABLE):
+            return
         self._branch_done(transaction)
         if status == 408 and self._cancelled:
             status = self._status_of_silence
@@ -192,6 +260,8 @@ class ResponseContext:
     def _branch_done(self, transaction: ClientTransaction) -> None:
         if transaction in self._branches:
             self._branches.remove(transaction)
+        if self._failovers is not None:
+            self._failovers.pop(transaction, None)
         timer = self._timers_c.pop(transaction, None)
         if timer is not None:
             timer.cancel()
@@ -200,6 +270,8 @@ class ResponseContext:
         for branch in self._branches:
             if isinstance(branch, InviteClient):
                 branch.cancel()
+        if self._waiting:
+            self._give_up_waiting()
 
     def _finish(self) -> None:
         self._final = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from b2bua.sip.errors import SipError
+from b2bua.sip.flow import Flow, is_secure
 from b2bua.sip.message import Request
 from b2bua.sip.uri import parse_uri
 
@@ -16,10 +17,25 @@ PRIVACY: Final = "privacy"
 """The option tag of RFC 3323 §4.2: the feature server, which is asked next, is a privacy service or refuses to be one."""
 
 
-def screen(request: Request) -> int | None:
-    """Scheme (416), Max-Forwards (483), Proxy-Require (420); SipError says which. Gives Max-Forwards, if it is there."""
-    if parse_uri(request.uri).scheme not in ("sip", "sips"):
-        raise SipError(416)
+SIPS_NOT_ALLOWED: Final = '380 b2bua "SIPS Not Allowed"'
+"""The Warning that tells a caller why `sips` leads nowhere (RFC 5630 §6)."""
+
+
+def no_sips(reason: str) -> SipError:
+    """What a request for a `sips` URI is answered where a hop is not secure (RFC 5630 §5.3): never 416, which says that
+    nobody knows the scheme."""
+    return SipError(480, reason, ("Warning", SIPS_NOT_ALLOWED))
+
+
+def screen(request: Request, source: Flow) -> int | None:
+    """Scheme (416), `sips` on a hop that is not secure (480), Max-Forwards (483), Proxy-Require (420); SipError says which.
+    Gives Max-Forwards, if it is there."""
+    scheme = parse_uri(request.uri).scheme
+    if scheme != "sip":
+        if scheme != "sips":
+            raise SipError(416)
+        if not is_secure(source):
+            raise no_sips("SIPS Needs TLS")
     hops = request.integer("Max-Forwards")
     if hops == 0 and request.method not in ("OPTIONS", "REGISTER"):
         # RFC 3261 §16.3 step 3; an OPTIONS or REGISTER for ourselves needs no further hop, and an ACK is

@@ -18,10 +18,12 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.identity import is_anonymous
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
+from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.own_routes import OwnRouteReader
@@ -31,10 +33,12 @@ from b2bua.session_manager.registrar import Registrar
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import require_supported, screen
 from b2bua.session_manager.source_limit import SourceLimit
+from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
 from b2bua.session_manager.waiting_invite import WaitingInvite
 from b2bua.sip.errors import SipError
-from b2bua.sip.flow import Flow, Flows, own_uri
+from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import is_sips
@@ -84,6 +88,10 @@ class Parts(NamedTuple):
     """A store that outlives the process; None where there is none."""
     wall: Callable[[], float] = _no_wall
     """Unix seconds, for what is recorded."""
+    trunks: Trunks | None = None
+    """None: there are none, and nothing leaves the domain."""
+    next_hops: NextHops | None = None
+    """Finds where names lead; None: names are not looked up."""
 
 
 class SessionManager:
@@ -106,12 +114,13 @@ class SessionManager:
         self._recovery: Recovery | None = None
         self._proxy = Proxy(
             parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows,
-            parts.authenticator, self._open_invites,
+            parts.authenticator, self._open_invites, parts.next_hops,
         )  # fmt: skip
         self._source_limit: SourceLimit | None = None
         if parts.requests_per_source:
             now = parts.layer.timers.now
             self._source_limit = SourceLimit(parts.requests_per_source, now, parts.links, parts.observer, self._is_in_dialog)
+        self._trunks = parts.trunks
         self._bans = parts.bans
         self._banned = {} if parts.bans is None else parts.bans.standing
         parts.layer.gate = self._gate
@@ -127,11 +136,14 @@ class SessionManager:
             # Most of what a feature server sends, and it goes no further: what §16.3 asks of a proxy does not matter.
             self._publish(transaction, request, link, self._user_in(request))
             return
-        hops = screen(request)
+        hops = screen(request, source)
         routes = self._read_routes(request)
-        arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops))
+        entity = None if self._trunks is None or link is not None else self._trunks.entities.of(source)
+        arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity))
         if link is None:
             self._domain.local_address_seen(source.local)
+            if entity is not None and self._from_entity(arrival, entity):
+                return
             self._from_phone(arrival)
         else:
             self._from_link(arrival)
@@ -139,7 +151,7 @@ class SessionManager:
     def ack_received(self, ack: Request, flow: Flow) -> None:
         """The ACK of a 2xx goes where its Routes prove; any other is dropped, it has no answer."""
         try:
-            hops = screen(ack)
+            hops = screen(ack, flow)
             routes = self._read_routes(ack)
             self._proxy.forward_ack(Arrival(None, ack, flow, self._links.of(flow), routes, hops))
         except SipError:
@@ -172,7 +184,8 @@ class SessionManager:
         transaction = self._layer.take_up(request, flow)
 
         def work() -> None:
-            arrival = Arrival(transaction, request, flow, None, self._read_routes(request), screen(request))
+            entity = None if self._trunks is None else self._trunks.entities.of(flow)
+            arrival = Arrival(transaction, request, flow, None, self._read_routes(request), screen(request, flow), entity)
             if request.to.tag:
                 self._forward_invite(arrival, owner, partial(self._proxy.forward_in_dialog, arrival))
             else:
@@ -185,7 +198,14 @@ class SessionManager:
         self._parts.failed(error, message)
 
     def _gate(self, request: Request, flow: Flow) -> Response | bool | None:
-        """From the transaction layer, before any state is made: first what its source may ask for, then what we can do."""
+        """From the transaction layer, before any state is made: whether a new request is taken."""
+        verdict = self._verdict(request, flow)
+        if self._trunks is not None and isinstance(verdict, Response) and self._trunks.entities.of(flow) is not None:
+            return stateless_refusal(request, trunk=True)
+        return verdict
+
+    def _verdict(self, request: Request, flow: Flow) -> Response | bool | None:
+        """First what its source may ask for, then what we can do."""
         if self._banned and self._is_shut_out(request, flow):
             self._observer.message_dropped("source banned")
             return None
@@ -236,11 +256,54 @@ class SessionManager:
         owner = self._challenge_passed(arrival, in_dialog=False, proxied=user is None)
         if owner is None:
             return
+        entity = None if self._trunks is None else self._trunks.entities.authenticated(owner)
+        if entity is not None and method in FROM_TRUNKS:
+            self._take_from_entity(arrival, entity)
+            return
         self._check_owner(request, owner)
-        self._check_contact(request)
-        if user is None:
+        self._check_contact(arrival)
+        if self._trunks is not None:
+            self._trunks.check_leave(request, user, owner)
+        if user is not None:
+            self._serve(arrival, user, owner)
+        elif self._trunks is None or not self._leave(arrival, owner):
             raise SipError(403, "No Relay To Other Domains")
-        self._serve(arrival, user, owner)
+
+    def _from_entity(self, arrival: Arrival, entity: Entity) -> bool:
+        """A request of a trunk, which is not challenged; False for what it may ask for no more than anybody else."""
+        request, method = arrival.request, arrival.request.method
+        if request.to.tag:
+            if arrival.routes.first is None or method == "SUBSCRIBE":
+                return False
+            self._go_on_in_dialog(arrival)
+            return True
+        if method not in FROM_TRUNKS:
+            return False
+        self._take_from_entity(arrival, entity)
+        return True
+
+    def _take_from_entity(self, arrival: Arrival, entity: Entity) -> None:
+        """A call or message of a trunk, for a user of ours and for nobody else."""
+        user = self._domain.user_in(arrival.request.uri)
+        self._check_contact(arrival)
+        check_arrived(arrival.request, entity, self._domain, user)
+        if user:
+            self._known(user)
+        self._serve(arrival, user or "", "")
+
+    def _leave(self, arrival: Arrival, owner: str) -> bool:
+        """Out by the trunk that serves the Request-URI, if one does: a call by way of the feature servers. A position in
+        the sequence means that it comes from there."""
+        assert self._trunks is not None
+        request = arrival.request
+        way = self._trunks.way_of(request, self._domain.user_in(request.uri))
+        if way is None:
+            return False
+        if arrival.link is None and request.method == "INVITE" and self._links.sequence:
+            self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, "", owner, 0))
+        else:
+            self._proxy.to_entity(arrival, *way)
+        return True
 
     def _serve(self, arrival: Arrival, user: str, owner: str) -> None:
         """A request out of dialog, authenticated, for a user of the domain or ("") for the domain itself."""
@@ -259,21 +322,24 @@ class SessionManager:
             raise SipError(405, "", ("Allow", ALLOW))
         elif method == "INVITE" and self._links.sequence:
             self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, user, owner, 0))
-        else:
+        elif self._trunks is None or not self._leave(arrival, owner):
             self._proxy.to_location(arrival, user)
 
     def _refresh_subscription(self, arrival: Arrival) -> None:
         """A SUBSCRIBE with a To tag: the notifier knows whether that is a subscription of ours (else 481)."""
         watcher = self._challenge_passed(arrival, in_dialog=True)
         if watcher is not None:
-            self._check_contact(arrival.request)
+            self._check_contact(arrival)
             self._subscribe(arrival, "", watcher)
 
     def _from_phone_in_dialog(self, arrival: Arrival) -> None:
         # What goes on from here, a SUBSCRIBE too, is challenged by a proxy: 407.
         if self._challenge_passed(arrival, in_dialog=True, proxied=True) is None:
             return
-        self._check_contact(arrival.request)
+        self._go_on_in_dialog(arrival)
+
+    def _go_on_in_dialog(self, arrival: Arrival) -> None:
+        self._check_contact(arrival)
         if arrival.request.method == "INVITE":
             self._forward_invite(arrival, "", partial(self._proxy.forward_in_dialog, arrival))
         else:
@@ -294,7 +360,7 @@ class SessionManager:
                 raise SipError(481)
             self._proxy.forward_in_dialog(arrival)
             return
-        user = self._user_in(request)
+        user = self._user_in(request, method != "PUBLISH")
         if method == "PUBLISH":
             self._publish(arrival.transaction, request, arrival.link, user)
         elif method == "OPTIONS" and not user:
@@ -309,7 +375,7 @@ class SessionManager:
                 self._parts.leg_continued(arrival.routes.came_as, request.call_id)
             if method == "INVITE" and position is not None and position < len(self._links.sequence):
                 self._proxy.to_application(arrival, user, "", position)
-            else:
+            elif self._trunks is None or not self._leave(arrival, ""):
                 self._proxy.to_location(arrival, user)
 
     # -- steps -------------------------------------------------------------------------------------------------
@@ -347,11 +413,18 @@ class SessionManager:
                 self._observer.registered("forbidden")
             raise SipError(403, "Not Your Address Of Record")
 
-    def _check_contact(self, request: Request) -> None:
-        """A phone whose Contact is a listener of ours would have us call ourselves."""
+    def _check_contact(self, arrival: Arrival) -> None:
+        """A phone whose Contact is a listener of ours would have us call ourselves; one whose Contact is `sips` and who does
+        not speak TLS could never be sent anything (RFC 5630 §5.1)."""
+        request = arrival.request
         contact = request.contact() if request.method in _NAMING_TARGET else None
-        if contact is not None and self._domain.is_listener(contact.parsed_uri()):
+        if contact is None:
+            return
+        uri = contact.parsed_uri()
+        if self._domain.is_listener(uri):
             raise SipError(403, "Contact Is This Server")
+        if uri.scheme == "sips" and not is_secure(arrival.source):
+            raise SipError(400, "SIPS Contact Without TLS")
 
     def _register(self, arrival: Arrival, owner: str) -> None:
         require_supported(arrival.request)
@@ -365,9 +438,12 @@ class SessionManager:
 
         self._parts.registrar.register(arrival.request, owner, arrival.source, respond)
 
-    def _user_in(self, request: Request) -> str:
-        """The user of the domain that a feature server's request is for, "" for the domain itself."""
+    def _user_in(self, request: Request, leaving: bool = False) -> str:
+        """The user of the domain that a feature server's request is for, "" for the domain itself, and where it may be
+        `leaving` for what a trunk serves."""
         user = self._domain.user_in(request.uri)
+        if user is None and leaving and self._trunks is not None and self._trunks.way_of(request, None) is not None:
+            return ""
         if user is None:
             raise SipError(403, "No Relay To Other Domains")
         return user

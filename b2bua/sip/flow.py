@@ -58,6 +58,15 @@ _URI_TRANSPORTS: Final = {"udp": "", "memory": "", "tcp": ";transport=tcp", "tls
 """Transport → the parameter that names it in a URI. Secure WebSocket has no name of its own there (RFC 7118 §5.2, §8.2)."""
 
 
+SECURE: Final = frozenset(("tls", "wss", "memory"))
+"""Transports that keep the promise of a `sips` URI (RFC 3261 §26.2.2, RFC 7118 §5.5). The link in process leaves no host."""
+
+
+def is_secure(flow: Flow) -> bool:
+    """Whether what goes by this flow is encrypted, or stays in this process."""
+    return flow.transport in SECURE
+
+
 def own_address(flow: Flow) -> str:
     """Our address towards this peer as it stands in a URI: `192.0.2.1:5060`, on a stream with `;transport=tcp`, or the peer
     would come back over UDP (RFC 3263 §4.1)."""
@@ -84,11 +93,13 @@ class Flows(Protocol):
         On a stream only a connection that stands (or is being opened) counts, else None.
         """
 
-    def open(self, transport: str, listener: str, remote: HostPort) -> Flow | None:
+    def open(self, transport: str, listener: str, remote: HostPort, name: str = "") -> Flow | None:
         """The flow to a peer over a transport, from the listener of this name or, where that is of another transport or
         address family, from the one nearest to it (`""`: the first that can). None when no listener can.
 
         On a stream it is the connection to that address, opened once something is sent. When that fails,
         `TransactionLayer.flow_failed` hears of it. The flow of a connection ends with it: open it anew for the next
         request.
+
+        `name`: over TLS the peer's certificate must stand for this name (RFC 5922 §4); "": for its address.
         """

@@ -154,6 +154,11 @@ def is_sips(text: str) -> bool:
     return text[:5].lower() == "sips:"
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address and no name (which would have to be looked up)."""
+    return ":" in host or host.replace(".", "").isdecimal()
+
+
 def host_text(host: str) -> str:
     """A host as it stands in a URI or a Via: IPv6 gains its brackets."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -447,11 +447,15 @@ class TransactionLayer:
         self, error: Exception, message: Request | Response, transaction: ServerTransaction | None = None
     ) -> None:
         """A mistake of ours: this request is answered 500, its transaction ends, the server goes on."""
-        self._observer.internal_error("transaction user")
         if isinstance(message, Request) and message.method != "ACK":
             transaction = transaction or self._servers.get(transaction_key(message))
             if transaction is not None and not transaction.answered:
                 self.respond(transaction, response_to(message, 500, tag=self.identifiers.tag()))
+        self.mistaken(error, message)
+
+    def mistaken(self, error: Exception, message: Request | Response) -> None:
+        """Count a mistake of ours and tell of it; whoever made it sees to the answer."""
+        self._observer.internal_error("transaction user")
         self.user.internal_error(error, message)
 
 

@@ -1,8 +1,9 @@
-"""The ends of a link to a feature server over the network, by UDP or TCP.
+"""The ends of a link to a feature server over the network, by UDP, TCP or TLS.
 
-A link is one flow for as long as the process lives. Over TCP connections come and go beneath it: the feature server opens
+A link is one flow for as long as the process lives. Over TCP and TLS connections come and go beneath it: the feature server opens
 them, keeps one up and comes back with patience; what is under way on one that breaks fails at once. Either end hears its
 peer and nobody else, which it knows by address and port: over TCP, too, the feature server sends from a fixed port.
+Over TLS each end has a certificate that stands for its name or address, and that is what proves it (RFC 5922).
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.framer import Unframed
 from b2bua.sip.message import Message
-from b2bua.transport.address import listener_name
+from b2bua.transport.address import is_address, listener_name
+from b2bua.transport.kinds import TCP, TLS, Kind
 from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
 from b2bua.transport.tcp import TcpListener
+from b2bua.transport.tls import Tls, is_proven
 from b2bua.transport.udp import UdpListener
 
 FIRST_WAIT: Final = 0.1
@@ -76,13 +79,15 @@ class UdpLink:
 
 
 class LinkFlow:
-    """The flow of a link by TCP, over whichever connection stands."""
+    """The flow of a link by TCP or TLS, over whichever connection stands."""
 
-    transport = "tcp"
-    via_transport = "TCP"
     reliable = True
 
-    def __init__(self, listener: str, local: HostPort, remote: HostPort, nowhere: Callable[[], None]) -> None:
+    def __init__(
+        self, listener: str, local: HostPort, remote: HostPort, nowhere: Callable[[], None], kind: Kind = TCP
+    ) -> None:
+        self.transport = kind.transport
+        self.via_transport = kind.via_transport
         self.listener = listener
         self.local = local
         self.remote = remote
@@ -108,8 +113,10 @@ class _Told:
     """Stands between the connections of a link and its user: to the user they are all one flow."""
 
     def __init__(
-        self, user: StreamUser, flow: LinkFlow, lost: Callable[[], None], heard: Callable[[], None]
-    ) -> None:
+        self, user: StreamUser, flow: LinkFlow, lost: Callable[[], None], heard: Callable[[], None],
+        came_from: Callable[[HostPort], None] = lambda address: None,
+    ) -> None:  # fmt: skip
+        self._came_from = came_from
         self._user = user
         self._flow = flow
         self._lost = lost
@@ -122,6 +129,7 @@ class _Told:
             if flow.way is not None:
                 self._user.failed(flow)  # the peer was gone without a word, and came back
             flow.way = way
+            self._came_from(way.remote)
         self._user.received(data, flow)
 
     def failed(self, way: Flow) -> None:
@@ -135,17 +143,23 @@ class _Told:
 
 
 class AcceptingLink:
-    """Session Manager's end by TCP."""
+    """Session Manager's end by TCP, or by TLS with a certificate of the peer's that stands for its name or address.
+    `came_from` hears where from, once a message has come by a new connection."""
 
     def __init__(
-        self, user: StreamUser, recorder: Recorder, observer: Observer, ours: HostPort, peer: HostPort
-    ) -> None:
-        self.link = LinkFlow(listener_name("tcp", ours), ours, peer, self._nowhere)
+        self, user: StreamUser, recorder: Recorder, observer: Observer, ours: HostPort, peer: HostPort, tls: Tls | None = None,
+        came_from: Callable[[HostPort], None] = lambda address: None,
+    ) -> None:  # fmt: skip
+        kind = TCP if tls is None else TLS
+        self.link = LinkFlow(listener_name(kind.transport, ours), ours, peer, self._nowhere, kind)
         self._user = user
         self._ours = ours
         self._observer = observer
-        told = _Told(user, self.link, lambda: None, lambda: None)
-        self._listener = TcpListener(told, recorder, observer, limits=Limits(connections=8), only=peer)
+        told = _Told(user, self.link, lambda: None, lambda: None, came_from)
+        # A name comes from anywhere: handshakes of strangers must leave room for its own.
+        only, limits = (peer, Limits(connections=8)) if is_address(peer[0]) else (None, Limits(connections=256, unproven=128))
+        certain = "" if tls is None else peer[0]
+        self._listener = TcpListener(told, recorder, observer, None, limits, only, kind, tls, certain)
 
     @property
     def name(self) -> str:
@@ -164,24 +178,26 @@ class AcceptingLink:
 
 
 class DiallingLink:
-    """The feature server's end by TCP. `opened` is called whenever a connection stands: speak, or nobody knows.
+    """The feature server's end by TCP or TLS. `opened` is called whenever a connection stands: speak, or nobody knows.
 
     What its one flow and one connection need of a listener (`b2bua.transport.stream.StreamListener`) it is itself.
     """
 
-    transport = "tcp"
-    via_transport = "TCP"
-    secure = False
-
     def __init__(
         self, user: StreamUser, recorder: Recorder, observer: Observer, ours: HostPort, peer: HostPort,
-        opened: Callable[[], None],
+        opened: Callable[[], None], tls: Tls | None = None,
     ) -> None:  # fmt: skip
-        self.name = listener_name("tcp", ours)
+        kind = TCP if tls is None else TLS
+        self.transport = kind.transport
+        self.via_transport = kind.via_transport
+        self.secure = kind.secure
+        self.certain = ""
+        self._tls = tls
+        self.name = listener_name(kind.transport, ours)
         self.limits = Limits()
         self.recorder = recorder
         self.observer = observer
-        self.link = LinkFlow(self.name, ours, peer, self._nowhere)
+        self.link = LinkFlow(self.name, ours, peer, self._nowhere, kind)
         self.user: StreamUser = _Told(user, self.link, self._lost, self._heard)
         self._owner = user
         self._opened = opened
@@ -216,7 +232,10 @@ class DiallingLink:
 
     def connect(self, flow: StreamFlow) -> None:
         host, port = flow.remote
-        self._reactor.connectTCP(host, port, _Dialling(self, flow), self.limits.connect, flow.local)
+        factory: Any = _Dialling(self, flow)
+        if self._tls is not None:
+            factory = self._tls.connecting(factory, self._reactor, "" if is_address(host) else host)
+        self._reactor.connectTCP(host, port, factory, self.limits.connect, flow.local)
 
     def connected(self, flow: StreamFlow) -> Connection:
         self._connection = Connection(self, flow, accepted=False)
@@ -225,7 +244,8 @@ class DiallingLink:
     def stands(self, connection: Connection) -> None:
         """The connection is open."""
         transport: Any = connection.transport
-        transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CLOSE_AT_ONCE)
+        handle = (transport.transport if self.secure else transport).getHandle()
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CLOSE_AT_ONCE)
         self._opened()
 
     def _lost(self) -> None:
@@ -253,7 +273,15 @@ class DiallingLink:
         return self.link
 
     def verified(self, connection: Connection) -> bool:
-        return True
+        """Whether it is Session Manager that we have reached."""
+        transport: Any = connection.transport
+        good = is_proven(transport.getHandle(), self.link.remote[0])
+        if not good:
+            self.observer.message_dropped("certificate of another")
+        return good
+
+    def shown(self, connection: Connection) -> frozenset[str]:
+        return frozenset()
 
     def proven(self, connection: Connection) -> None:
         return

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import AF_INET6
 from typing import Any, Final, Protocol
 
-from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.flow import WEB, Flow, HostPort
+from b2bua.sip.next_hop import Reach
 from b2bua.transport.address import WILDCARDS, family_of
 
 FORGIVEN: Final = 600.0
@@ -32,7 +34,7 @@ class Listener(Protocol):
 
     def find(self, remote: HostPort) -> Flow | None: ...
 
-    def flow(self, remote: HostPort) -> Flow: ...
+    def flow(self, remote: HostPort, name: str = "") -> Flow: ...
 
     def flows(self) -> int: ...
 
@@ -70,9 +72,17 @@ class ListenerSet:
         found = self._listeners.get(listener)
         return None if found is None else found.find(remote)
 
-    def open(self, transport: str, listener: str, remote: HostPort) -> Flow | None:
+    def open(self, transport: str, listener: str, remote: HostPort, name: str = "") -> Flow | None:
         found = self._nearest(transport, listener, remote)
-        return None if found is None else found.flow(remote)
+        return None if found is None else found.flow(remote, name)
+
+    def reach(self) -> Reach:
+        """By which transports, and at which kinds of address, a peer can be called (`b2bua.sip.next_hop`)."""
+        return frozenset(
+            (listener.transport, "AAAA" if family_of(listener.bound[0]) == AF_INET6 else "A")
+            for listener in self._listeners.values()
+            if listener.transport not in WEB
+        )
 
     def _nearest(self, transport: str, name: str, remote: HostPort) -> Listener | None:
         """The listener of this name if it can reach the peer; else one of the transport and of the peer's address family:

@@ -107,6 +107,8 @@ class StreamListener(Protocol):
     user: StreamUser
     recorder: Recorder
     observer: Observer
+    certain: str
+    """The name or address that whoever connects over TLS has to prove; "": none."""
 
     @property
     def transport(self) -> str: ...
@@ -127,7 +129,11 @@ class StreamListener(Protocol):
     def later(self, seconds: float, function: Any, *arguments: Any) -> None: ...
 
     def verified(self, connection: Connection) -> bool:
-        """Whether the peer of a connection has proven its address; asked once its TLS handshake is done."""
+        """Whether the peer of a connection has proven the name or address that it should have; asked once its TLS handshake is
+        done."""
+
+    def shown(self, connection: Connection) -> frozenset[str]:
+        """Whom the certificate proves that the peer of a connection to us showed; asked once its TLS handshake is done."""
 
     def proven(self, connection: Connection) -> None: ...
 
@@ -139,13 +145,17 @@ class StreamListener(Protocol):
 class StreamFlow:
     """The way to one peer over one connection. `local` names the listener, where the peer can always come back to."""
 
-    __slots__ = ("_connection", "_listener", "_unsent", "_waiting", "local", "proven", "remote", "state")
+    __slots__ = ("_connection", "_listener", "_unsent", "_waiting", "identities", "local", "name", "proven", "remote", "state")
 
     reliable = True
 
-    def __init__(self, listener: StreamListener, local: HostPort, remote: HostPort) -> None:
+    def __init__(self, listener: StreamListener, local: HostPort, remote: HostPort, name: str = "") -> None:
         self.local = local
         self.remote = remote
+        self.name = name
+        """What the peer's certificate must stand for, if it is no address."""
+        self.identities: frozenset[str] = frozenset()
+        """What the peer has proven by its certificate (RFC 5922 §7.1)."""
         self.state = State.IDLE
         self.proven = True
         """Whether who speaks on it may be taken for whoever is called at this address. Not over TLS, where its peer opened it
@@ -229,6 +239,11 @@ class StreamFlow:
         self._listener.user.failed(self)
 
 
+def identities(flow: Flow) -> frozenset[str]:
+    """The domains that the peer on this flow has proven by its certificate (RFC 5922 §7.1); none on any other flow."""
+    return flow.identities if isinstance(flow, StreamFlow) else frozenset()
+
+
 @implementer(IHandshakeListener)
 class Connection(StreamProtocol):
     """One socket: bytes to frames, frames to the listener's user. A streaming producer, to learn of a slow reader.
@@ -270,8 +285,12 @@ class Connection(StreamProtocol):
     def handshakeCompleted(self) -> None:
         """TLS stands. Not called for any other connection."""
         self.flow.proven = self._listener.verified(self)
-        if self.accepted or self.flow.proven:
+        if self.flow.proven or (self.accepted and not self._listener.certain):
             self._handshaken = True
+            if self.accepted:
+                self.flow.identities = self._listener.shown(self)
+            elif self.flow.name:
+                self.flow.identities = frozenset((self.flow.name,))  # what it has proven
             self._stands()
         else:
             self._over = True

@@ -16,7 +16,7 @@ from b2bua.sip.flow import HostPort
 from b2bua.transport.address import WILDCARDS, family_of, is_address, kernel_address, listener_name
 from b2bua.transport.kinds import TCP, Kind
 from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
-from b2bua.transport.tls import Tls, proves
+from b2bua.transport.tls import Tls, identities_of, is_proven
 from b2bua.transport.websocket import WebSocketConnection
 
 BACKLOG: Final = 512
@@ -29,7 +29,8 @@ SWEEP_SECONDS: Final = 2.0
 
 class TcpListener:
     """One listening socket with its connections, one flow each. Connections that it opens come from the same host. With `only`
-    nobody but this peer is let in: the listener of a link is the link. A `kind` that is secure needs `tls`.
+    nobody but this peer is let in: the listener of a link is the link. A `kind` that is secure needs `tls`. With `certain`
+    whoever connects has to show a certificate of this name or address.
 
     `advertised` replaces the local address in everything peers are told. Listening on a wildcard address, the one told is
     the address that the kernel uses towards that peer.
@@ -47,6 +48,7 @@ class TcpListener:
         only: HostPort | None = None,
         kind: Kind = TCP,
         tls: Tls | None = None,
+        certain: str = "",
     ) -> None:
         assert tls is not None or not kind.secure, "TLS needs a certificate"
         self.user = user
@@ -59,12 +61,15 @@ class TcpListener:
         self._connection = WebSocketConnection if kind.web else Connection
         self._advertised = advertised
         self._only = only
+        self.certain = certain
         self._bound: HostPort = ("", 0)
         self._reactor: Any = None
         self._port: Any = None
         self._sweep: Any = None
         self._flows: dict[HostPort, StreamFlow] = {}
         """The newest flow to each peer, while it lives."""
+        self._named: dict[tuple[HostPort, str], StreamFlow] = {}
+        """Flows whose peer has to prove a name."""
         self._beside: dict[HostPort, StreamFlow] = {}
         """Our own ways to addresses from which somebody unproven has a connection over TLS."""
         self._connections: dict[Connection, None] = {}
@@ -147,25 +152,41 @@ class TcpListener:
         flow = self._flows.get(remote)
         return flow if flow is not None and flow.usable else None
 
-    def flow(self, remote: HostPort) -> StreamFlow:
-        """The flow to a peer; where no connection stands, one is opened once something is sent.
+    def _named_flow(self, remote: HostPort, name: str) -> StreamFlow:
+        """A connection that has proven one name proves nothing of another (RFC 5922 §4, RFC 5923 §8.2)."""
+        found = self._named.get((remote, name))
+        if found is None or found.state is State.CLOSED:
+            found = self._named[remote, name] = StreamFlow(self, self._local_towards(remote), remote, name)
+            self._flows.setdefault(remote, found)
+        return found
+
+    def _local_towards(self, remote: HostPort) -> HostPort:
+        """What the peer is told of us."""
+        local = self._advertised or self._bound
+        if self._advertised is None and local[0] in WILDCARDS:
+            return kernel_address(local[0], remote) if is_address(remote[0]) else local[0], local[1]
+        return local
+
+    def flow(self, remote: HostPort, name: str = "") -> StreamFlow:
+        """The flow to a peer; where no connection stands, one is opened once something is sent. Over TLS its certificate has
+        to stand for `name`, if there is one, else for its address.
 
         Over TLS a connection that a peer opened from that address counts only where its certificate has proven it (RFC 5923
         §4, §9): anybody at the phone's address, behind its NAT perhaps, could else wait there for its calls.
         """
+        if name and name != remote[0] and self.secure:
+            return self._named_flow(remote, name)
         known = self._flows
         found = known.get(remote)
-        if found is not None and not found.proven and not self.kind.web:
+        if found is not None and (found.name or not found.proven) and not self.kind.web:
             known = self._beside
             found = known.get(remote)
         if found is None:
-            local = self._advertised or self._bound
-            if self._advertised is None and local[0] in WILDCARDS:
-                local = (kernel_address(local[0], remote) if is_address(remote[0]) else local[0], local[1])
             if len(self._flows) >= MAX_FLOWS:
                 self._flows = {peer: flow for peer, flow in self._flows.items() if flow.usable}
                 self._beside = {peer: flow for peer, flow in self._beside.items() if flow.usable}
-            found = known[remote] = StreamFlow(self, local, remote)
+                self._named = {peer: flow for peer, flow in self._named.items() if flow.usable}
+            found = known[remote] = StreamFlow(self, self._local_towards(remote), remote)
         return found
 
     def connect(self, flow: StreamFlow) -> None:
@@ -186,7 +207,7 @@ class TcpListener:
         origin = None if bound in WILDCARDS else (bound, 0)
         factory: Any = _Connecting(self, flow)
         if self._tls is not None:
-            factory = self._tls.connecting(factory, self._reactor)
+            factory = self._tls.connecting(factory, self._reactor, flow.name)
         self._reactor.connectTCP(host, port, factory, self.limits.connect, origin)
 
     # -- from connections --------------------------------------------------------------------------------------
@@ -210,10 +231,7 @@ class TcpListener:
             self.observer.message_dropped("too many connections")
             return None
         remote = (address.host, address.port)
-        local = self._advertised or self._bound
-        if self._advertised is None and local[0] in WILDCARDS:
-            local = (kernel_address(local[0], remote), local[1])
-        flow = StreamFlow(self, local, remote)
+        flow = StreamFlow(self, self._local_towards(remote), remote)
         flow.state = State.CONNECTING  # until the handshakes are done, if there are any
         flow.proven = not self.kind.secure
         self._flows[remote] = flow
@@ -240,13 +258,20 @@ class TcpListener:
         return connection
 
     def verified(self, connection: Connection) -> bool:
-        """Whether a TLS peer has proven its address (RFC 5922 has names; our targets are addresses). One that connected to us
-        need not."""
+        """Whether a TLS peer is who it should be: the name that was looked for, else its address. One that connected to us
+        need not be, but where somebody `certain` is wanted."""
         transport: Any = connection.transport
-        good = proves(transport.getHandle(), connection.flow.remote[0])
-        if not good and not connection.accepted:
+        flow = connection.flow
+        wanted = (self.certain if connection.accepted else "") or flow.name or flow.remote[0]
+        good = is_proven(transport.getHandle(), wanted)
+        if not good and (self.certain or not connection.accepted):
             self.observer.message_dropped("certificate of another")
         return good
+
+    def shown(self, connection: Connection) -> frozenset[str]:
+        """Whom a TLS peer that called us has proven to be."""
+        transport: Any = connection.transport
+        return identities_of(transport.getHandle())
 
     def proven(self, connection: Connection) -> None:
         """A whole message came."""
@@ -257,6 +282,8 @@ class TcpListener:
         for known in (self._flows, self._beside):
             if known.get(flow.remote) is flow:
                 del known[flow.remote]
+        if flow.name and self._named.get((flow.remote, flow.name)) is flow:
+            del self._named[flow.remote, flow.name]
 
     def ended(self, connection: Connection) -> None:
         """A socket is closed."""

@@ -11,12 +11,16 @@ from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import Certificate, DNSName, ExtensionNotFound, SubjectAlternativeName, UniformResourceIdentifier
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from service_identity import CertificateError, VerificationError
 from service_identity.pyopenssl import verify_ip_address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
+
+from b2bua.sip.uri import is_address
 
 CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:!aNULL:!PSK:!SRP:!MD5"
 """Of TLS 1.2, each with forward secrecy; those of TLS 1.3 are all good."""
@@ -119,8 +123,10 @@ def _as_openssl_says(connection: object, certificate: object, number: int, depth
     return bool(good)
 
 
-def proves(connection: SSL.Connection, host: str) -> bool:
-    """Whether the peer's certificate, which is signed as it should be, stands for this IP address; not without one."""
+def is_proven(connection: SSL.Connection, host: str) -> bool:
+    """Whether the peer's certificate, which is signed as it should be, stands for this name (RFC 5922 §7.2) or IP address."""
+    if not is_address(host):
+        return host in identities_of(connection)
     if connection.get_peer_certificate() is None:
         return False
     try:
@@ -128,6 +134,28 @@ def proves(connection: SSL.Connection, host: str) -> bool:
     except (CertificateError, VerificationError):
         return False
     return True
+
+
+def identities_of(connection: SSL.Connection) -> frozenset[str]:
+    """The SIP domains that the peer's certificate stands for; none where it showed none. The handshake has checked who
+    signed it."""
+    shown = connection.get_peer_certificate()
+    return frozenset() if shown is None else identities(shown.to_cryptography())
+
+
+def identities(certificate: Certificate) -> frozenset[str]:
+    """RFC 5922 §7.1: the URIs `sip:DOMAIN` of the subjectAltName, else its DNS names, else the CN where there is no
+    subjectAltName. In small letters; nothing with a wildcard (§7.2)."""
+    try:
+        names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+    except ExtensionNotFound:
+        common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        found = [str(one.value) for one in common[-1:]]
+    else:
+        uris = [uri.partition(":") for uri in names.get_values_for_type(UniformResourceIdentifier)]
+        found = [host for scheme, _, host in uris if scheme.lower() == "sip" and "@" not in host]
+        found = found or names.get_values_for_type(DNSName)
+    return frozenset(name.rstrip(".").lower() for name in found if name and "*" not in name)
 
 
 class Tls:
@@ -141,9 +169,9 @@ class Tls:
         """A factory of connections that peers open, wrapped in TLS."""
         return _Factory(_Accepting(self, web), False, factory, reactor)
 
-    def connecting(self, factory: Any, reactor: Any) -> Any:
-        """A factory of connections that we open, wrapped in TLS."""
-        return _Factory(_Connecting(self), True, factory, reactor)
+    def connecting(self, factory: Any, reactor: Any, name: str = "") -> Any:
+        """A factory of connections that we open, wrapped in TLS; `name` is said to the peer (RFC 6066 §3)."""
+        return _Factory(_Connecting(self, name), True, factory, reactor)
 
 
 class _Factory(TLSMemoryBIOFactory):
@@ -165,8 +193,12 @@ class _Accepting:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _Connecting:
-    def __init__(self, tls: Tls) -> None:
+    def __init__(self, tls: Tls, name: str) -> None:
         self._tls = tls
+        self._name = name
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        return SSL.Connection(self._tls.credentials.outward, None)
+        connection = SSL.Connection(self._tls.credentials.outward, None)
+        if self._name:
+            connection.set_tlsext_host_name(self._name.encode())
+        return connection

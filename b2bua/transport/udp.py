@@ -235,8 +235,8 @@ class UdpListener:
         self._advertised = address
         self._flows.clear()
 
-    def flow(self, remote: HostPort) -> UdpFlow:
-        """The flow to a peer: always the same object while it is cached."""
+    def flow(self, remote: HostPort, name: str = "") -> UdpFlow:
+        """The flow to a peer: always the same object while it is cached. Over UDP nobody proves a name."""
         flow = self._flows.get(remote)
         if flow is None:
             if len(self._flows) >= MAX_FLOWS:

@@ -37,11 +37,17 @@ class Script:
         self._version = 1
         self._routes = False
         self._variables: set[str] = set()
+        self._is_challenged = True
 
     def xml(self) -> str:
         used = f'  <Reference variables="{",".join(sorted(self._variables))}"/>\n' if self._variables else ""
         elements = "".join(self._elements)
         return f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="phone">\n{elements}{used}</scenario>\n'
+
+    def unchallenged(self) -> Self:
+        """Behind a trunk: nothing that it sends is answered by a challenge."""
+        self._is_challenged = False
+        return self
 
     # -- out of dialog -----------------------------------------------------------------------------------------
 
@@ -151,6 +157,8 @@ class Script:
     def _challenged(self, method: str, status: int, headers: list[str], sdp: str = "") -> None:
         """A request without credentials, its challenge, and the same with credentials on CSeq + 1."""
         self._request(method, headers, sdp)
+        if not self._is_challenged:
+            return
         self.receive(100, optional="true")
         self.receive(status, auth="true")
         if method == "INVITE":
@@ -236,8 +244,8 @@ _OF_INVITE: Final = (
 class Caller(Script):
     """The phone that dials; also whoever registers or subscribes."""
 
-    def __init__(self, to: str = "[field0]", domain: str = DOMAIN) -> None:
-        me = f"<sip:[field0]@{DOMAIN}>;tag=[pid]a[call_number]"
+    def __init__(self, to: str = "[field0]", domain: str = DOMAIN, own_domain: str = DOMAIN) -> None:
+        me = f"<sip:[field0]@{own_domain}>;tag=[pid]a[call_number]"
         self._callee = f"<sip:{to}@{domain}>"
         super().__init__(me, self._callee, f"sip:{to}@{domain}", 0)
 
@@ -247,6 +255,8 @@ class Caller(Script):
         sdp = self._sdp(direction)
         self._request("INVITE", [contact, *headers], sdp)
         self.receive(100, optional="true")
+        if not self._is_challenged:
+            return self
         self.receive(407, auth="true")
         self._remote = f"{self._callee}[peer_tag_param]"
         self._ack(self._branch)

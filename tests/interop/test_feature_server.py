@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority, Issued
 from tests.interop.conftest import USERS
 from tests.interop.feature_process import FeatureProcess
 from tests.interop.lab import Lab
@@ -23,25 +25,55 @@ from tests.interop.test_sipp_hold import Held, Standing
 HOST = "127.0.0.71"
 ELSEWHERE = "127.0.0.72"
 NAME = "communication_manager"
+FS_NAME = "cm.example.com"
 SETTINGS = """
 feature_server = "none"
 links = ["{name}={transport}:{link}={peer}"]
 link_heartbeat = 0.5
 """
+PAPERS = """
+tls_cert = "{certificate}"
+tls_key = "{key}"
+tls_ca = "{authority}"
+"""
+
+
+class Papers:
+    """An authority, and what it has signed for each end of a link."""
+
+    def __init__(self, directory: Path) -> None:
+        self.authority = Authority(directory)
+        self.ours, self.theirs = self.authority.issue("sm", HOST), self.authority.issue("fs", ELSEWHERE, FS_NAME)
+        self.wrong = self.authority.issue("other", "127.0.0.99", "other.example.com")
+        self.stranger = Authority(directory, "Another Authority").issue("stranger", ELSEWHERE, FS_NAME)
+
+    def lines(self, issued: Issued) -> str:
+        return PAPERS.format(certificate=issued.certificate, key=issued.key, authority=self.authority.certificate)
 
 
 class Pair:
     """Session Manager and Communication Manager, two processes, linked."""
 
-    def __init__(self, directory: Path, transport: str) -> None:
+    def __init__(self, directory: Path, transport: str, named: bool = False) -> None:
+        self.papers = Papers(directory)
+        self._directory = directory
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         link, peer = f"{HOST}:{free_port(HOST, kind)}", f"{ELSEWHERE}:{free_port(ELSEWHERE, kind)}"
         self.http = f"{ELSEWHERE}:{free_port(ELSEWHERE, socket.SOCK_STREAM)}"
         self.transport = transport
         config = directory / "session-manager.toml"
-        config.write_text(SETTINGS.format(name=NAME, transport=transport, link=link, peer=peer))
+        known_as = f"{FS_NAME}:{peer.rpartition(':')[2]}" if named else peer
+        tls = self.papers.lines(self.papers.ours) if transport == "tls" else ""
+        config.write_text(SETTINGS.format(name=NAME, transport=transport, link=link, peer=known_as) + tls)
         self.server = Server(directory, HOST, USERS, options=("--config", str(config)))
-        self.elsewhere = FeatureProcess(directory, f"{transport}:{peer}", link, ("--http", self.http))
+        self._link = f"{transport}:{peer}", link
+        self.elsewhere = self.feature_server(self.papers.theirs)
+
+    def feature_server(self, shows: Issued | None) -> FeatureProcess:
+        """Its process, with this certificate where the link is by TLS."""
+        config = self._directory / "feature-server.toml"
+        config.write_text(self.papers.lines(shows) if self.transport == "tls" and shows is not None else "")
+        return FeatureProcess(self._directory, *self._link, ("--http", self.http, "--config", str(config)))
 
     def up(self) -> bool:
         return self.server.metric("b2bua_entity_up", entity=NAME) == 1
@@ -60,7 +92,7 @@ class Pair:
             return str(answer.read().decode("utf-8"))
 
 
-@pytest.fixture(scope="module", params=["udp", "tcp"])
+@pytest.fixture(scope="module", params=["udp", "tcp", "tls"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     made = Pair(tmp_path_factory.mktemp("pair"), request.param)
     try:
@@ -147,6 +179,58 @@ def test_a_call_while_it_is_down(pair: Pair, lab: Lab) -> None:
     lab.call(caller, Caller(callee.user).dial().bye(), callee, Callee().ring().accept().byed())
 
 
+# ---- TLS
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> Iterator[Pair]:
+    """A link to a feature server that is known by its name alone: it may come from anywhere."""
+    made = Pair(tmp_path, "tls", named=True)
+    try:
+        yield made
+        made.server.check_healthy()
+        assert made.server.stop() == 0
+    finally:
+        made.elsewhere.kill()
+        made.server.kill()
+
+
+def test_a_feature_server_by_name(named: Pair, tmp_path: Path) -> None:
+    named.start()
+    lab = Lab(named.server, tmp_path)
+    try:
+        caller, callee = lab.phones(2)
+        lab.call(
+            caller, Caller(callee.user).dial().reinvite("sendonly").bye(),
+            callee, Callee().ring().accept().reinvited("sendonly", "recvonly").byed(),
+        )  # fmt: skip
+    finally:
+        lab.close()
+
+
+@pytest.mark.parametrize("shows", ["wrong", "stranger"])
+def test_who_shows_the_certificate_of_another_is_no_feature_server(named: Pair, shows: str) -> None:
+    """Signed by our authority for somebody else; or by another authority for the right name."""
+    named.elsewhere = named.feature_server(getattr(named.papers, shows))
+    named.elsewhere.start()
+    dropped = {"wrong": "certificate of another", "stranger": "no TLS"}[shows]
+    wait_until("it was refused", lambda: named.server.metric("b2bua_messages_dropped_total", reason=dropped) > 1)
+    assert not named.up()
+
+
+def test_who_shows_no_certificate_is_no_feature_server(named: Pair) -> None:
+    context = ssl.create_default_context(cafile=str(named.papers.authority.certificate))
+    host, port = named._link[1].split(":")
+    with socket.create_connection((host, int(port)), 5) as plain, context.wrap_socket(plain, server_hostname=host) as secure:
+        secure.settimeout(5)
+        try:
+            secure.sendall(b"OPTIONS sip:example.com SIP/2.0\r\n\r\n")
+            assert secure.recv(100) == b""
+        except (ConnectionError, ssl.SSLError):
+            pass
+    wait_until("it was refused", lambda: named.server.metric("b2bua_messages_dropped_total", reason="certificate of another") > 0)
+
+
 # ---- what cannot start
 
 
@@ -156,6 +240,7 @@ LINKED = ("--listen", f"udp:{ELSEWHERE}:0", "--session-manager", f"{HOST}:1")
 @pytest.mark.parametrize(
     ("arguments", "wrong"),
     [
+        (("--listen", f"tls:{ELSEWHERE}:5071", "--session-manager", f"{HOST}:5070"), "needs tls_cert, and tls_ca"),
         (("--listen", "udp:192.0.2.1:5071", "--session-manager", f"{HOST}:5070"), "neither loopback nor private"),
         ((*LINKED, "--feature", "nonsense"), "feature 'nonsense'"),
         ((*LINKED, "--plugin", "nonsense"), "no module plugins.nonsense"),

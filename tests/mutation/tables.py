@@ -119,6 +119,7 @@ CM: Final = "b2bua.feature_server"
 
 ASKED: Final = tuple(sorted(METHODS - {"ACK", "CANCEL", "NOTIFY"}))
 """Methods that may be challenged at all: an entry for another says nothing, NEVER stands above it."""
+TRUNKS: Final = "tests/scenarios/test_trunks.py"
 LEG: Final = "tests/feature_server/test_leg_session.py"
 
 TABLES: Final = (
@@ -140,6 +141,11 @@ TABLES: Final = (
     Table(f"{SM}.authenticator", "_CHALLENGE_IN", AUTHENTICATOR),
     Table(f"{SM}.notifier", "ENDING", ("tests/session_manager/test_notifier.py",), FAILURES),
     Table(f"{SM}.response_context", "_PREFERRED", ("tests/session_manager/test_response_context.py",), NOT_503),
+    Table("b2bua.sip.next_hop", "_SERVICES", ("tests/sip/test_next_hop.py",)),
+    Table("b2bua.sip.next_hop", "_LABELS", ("tests/sip/test_next_hop.py",)),
+    Table(f"{SM}.trunks", "FROM_TRUNKS", (TRUNKS,), ("REGISTER", "SUBSCRIBE", "PUBLISH", "REFER")),
+    Table(f"{SM}.trunks", "TO_TRUNKS", (TRUNKS,)),
+    Table("b2bua.sip.flow", "SECURE", ("tests/session_manager/test_screening.py",), ("udp", "tcp", "ws")),
     Table(f"{SM}.screening", "SUPPORTED", ("tests/session_manager/test_screening.py",), ("100rel", "timer", "gruu")),
     Table(f"{SM}.session_manager", "_NAMING_TARGET", ("tests/session_manager/test_session_manager.py",), tuple(sorted(METHODS))),
     Table(f"{SM}.proxy", "_ASSERTED", ("tests/scenarios/test_review.py::test_no_phone_asserts_an_identity",)),

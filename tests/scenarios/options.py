@@ -10,6 +10,7 @@ from typing import Final, Literal
 from b2bua.feature_server.contract import AS_CALLER, CallLimits
 from b2bua.session_manager.bans import BanRule
 from b2bua.session_manager.challenge_policy import Reinvite
+from b2bua.session_manager.entities import Entity
 from tests.scenarios.kept_records import KeptRecords
 
 DOMAIN: Final = "example.com"
@@ -47,6 +48,8 @@ class Options:
     """Whether it listens on UDP over IPv6, too, at IPV6_SERVER."""
     feature_server: bool = True
     keep_alive: float = 0.0
+    entities: Sequence[Entity] = ()
+    """Its trunks."""
     requests_per_source: int = 1000
     bans: BanRule | None = None
     link: Literal["memory", "udp", "tcp"] = "memory"

@@ -22,6 +22,7 @@ from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.entities import Entities
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import allow_events
@@ -29,12 +30,14 @@ from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
+from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow, HostPort
@@ -50,9 +53,11 @@ from b2bua.transaction.timers import Timers
 from b2bua.transport.kinds import KINDS
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
+from b2bua.transport.resolver import Resolver
 from plugins.communication_manager.lamps import Lamps
 from tests.scenarios.options import DOMAIN, Options, password
 from tests.scenarios.remote_feature_server import RemoteFeatureServer
+from tests.scenarios.virtual_dns import VirtualDns
 from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, LINKS, SERVER, VirtualNetwork, VirtualSocket, VirtualUdp
 from tests.scenarios.virtual_streams import VirtualTcp
 
@@ -153,6 +158,14 @@ class ServerUnderTest:
         authenticator = Authenticator(
             DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri, self.offer
         )
+        self.dns = VirtualDns()
+        resolver = Resolver(
+            self.dns.ask, clock.now, lambda total: 0, self.listeners.reach, observer, self.reports.append, self.errors.append
+        )
+        next_hops = NextHops(
+            resolver, self.listeners, clock.now, 60.0, observer, self.reports.append, domain.is_ours
+        )
+        trunks = Trunks(Entities(options.entities), self.store) if options.entities else None
         log = lambda event, **_fields: self.reports.append(event)  # noqa: E731  # as structlog's, but kept
         self.bans = None if options.bans is None else Bans(options.bans, clock.now, observer, log)
         self.session_manager = SessionManager(
@@ -160,7 +173,7 @@ class ServerUnderTest:
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
                 self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
                 self._failed, self.recorder.continued, self.admission, options.requests_per_source,
-                self.bans, self.records, clock.wall,
+                self.bans, self.records, clock.wall, trunks, next_hops,
             )
         )  # fmt: skip
 

@@ -143,8 +143,24 @@ def schemes(values: list[str]) -> list[str]:
     return [f"{value[1:].partition(':')[0]}:{addresses([value])[0]}" for value in values if "@" in value]
 
 
-SIPS = {"tls": "sips:192.0.2.1:5061", "wss": "sips:192.0.2.1:8443;transport=ws", "udp": f"sip:{TOLD['udp']}"}
-"""What a phone is told of us that calls, or is called by, a `sips` URI. Over UDP such a promise would be a lie."""
+SIPS = {"tls": "sips:192.0.2.1:5061", "wss": "sips:192.0.2.1:8443;transport=ws"}
+"""What a phone is told of us that calls, or is called by, a `sips` URI."""
+
+
+def sips_phone(scene: Scene, user: str, transport: str) -> ScriptPhone:
+    """A phone whose Contact is `sips`."""
+    made = phone(scene, user, transport)
+    made.contact = made.contact.partition(";reg-id")[0].replace("<sip:", "<sips:")
+    register_again(made, 3)
+    scene.server.location.replace(user, scene.server.location.bindings(user)[:1])
+    return made
+
+
+def no_sips(a: ScriptCall) -> None:
+    """Refused: not every hop would be secure."""
+    answer = a.phone << "480 INVITE"
+    assert answer.get("Warning") == '380 b2bua "SIPS Not Allowed"'
+    a.phone >> a.ack(answer)
 
 
 @pytest.mark.parametrize("near", SIPS)
@@ -153,12 +169,11 @@ SIPS = {"tls": "sips:192.0.2.1:5061", "wss": "sips:192.0.2.1:8443;transport=ws",
 def test_who_is_called_by_sips_is_answered_so(make_scene: MakeScene, near: str, far: str, feature_server: bool) -> None:
     """RFC 3261 §12.1.1 and §16.6 step 4: Contact and Record-Route have the scheme of the Request-URI, on either leg."""
     scene = make_scene(streams=NEW, feature_server=feature_server)
-    alice, bob = phone(scene, "6001", near), phone(scene, "6002", far)
-    if far != "udp":
-        bob.contact = bob.contact.partition(";reg-id")[0].replace("<sip:", "<sips:")
-        register_again(bob, 3)
-        scene.server.location.replace("6002", scene.server.location.bindings("6002")[:1])
+    alice, bob = phone(scene, "6001", near), sips_phone(scene, "6002", far)
     a = called(alice, "sips:6002@example.com")
+    if feature_server and scene.server.options.link != "memory":
+        no_sips(a)  # that link is not encrypted
+        return
     arrived = bob << "INVITE"
     b = ScriptCall.of(bob, arrived)
     ours = schemes(arrived.elements("Record-Route"))
@@ -179,6 +194,70 @@ def test_who_is_called_by_sips_is_answered_so(make_scene: MakeScene, near: str, 
     alice >> a.request("BYE")
     bob >> b.answer(bob << "BYE", 200)
     alice << "200 BYE"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "ws"])
+def test_sips_by_a_hop_that_is_not_secure(make_scene: MakeScene, transport: str) -> None:
+    """It has broken the promise on its way to us: nobody is even asked who he is (RFC 3261 §26.2.2)."""
+    scene = make_scene(streams=(*NEW, "ws"), tcp=True)
+    alice, bob = phone(scene, "6001", transport), sips_phone(scene, "6002", "tls")
+    a = ScriptCall(alice, "sips:6002@example.com")
+    alice >> a.invite(a.sdp())
+    no_sips(a)
+    bob.hears_nothing()
+
+
+@pytest.mark.parametrize("far", ["udp", "tls", "wss"])
+def test_sips_to_who_has_no_sips_contact(make_scene: MakeScene, far: str) -> None:
+    """RFC 5630 §5.3: only a SIPS Contact is reached by SIPS, whatever transport another one has."""
+    scene = make_scene(streams=NEW, feature_server=False)
+    alice, bob = phone(scene, "6001", "tls"), phone(scene, "6002", far)
+    no_sips(called(alice, "sips:6002@example.com"))
+    bob.hears_nothing()
+
+
+def test_sips_to_nobody(make_scene: MakeScene) -> None:
+    scene = make_scene(streams=NEW, feature_server=False)
+    alice = phone(scene, "6001", "tls")
+    a = called(alice, "sips:6002@example.com")
+    answer = alice << "480 INVITE"
+    assert answer.get("Warning") is None
+    alice >> a.ack(answer)
+
+
+def test_of_two_contacts_only_the_sips_one_rings(make_scene: MakeScene) -> None:
+    scene = make_scene(streams=NEW, feature_server=False)
+    alice, desk = phone(scene, "6001", "tls"), scene.phone("6002", device=1)
+    bob = phone(scene, "6002", "tls")
+    bob.contact = bob.contact.replace("<sip:", "<sips:")
+    register_again(bob, 3)
+    known = [one for one in scene.server.location.bindings("6002") if "sips:" in one.uri or desk.contact[1:-1] == one.uri]
+    scene.server.location.replace("6002", known)
+    a = called(alice, "sips:6002@example.com")
+    arrived = bob << "INVITE"
+    bob >> ScriptCall.of(bob, arrived).answer(arrived, 486)
+    bob << "ACK"
+    alice >> a.ack(alice << "486 INVITE")
+    desk.hears_nothing()
+
+
+def test_sip_reaches_a_sips_contact(make_scene: MakeScene) -> None:
+    """The other way there is no promise to keep; the phone is called over TLS all the same."""
+    scene = make_scene(streams=NEW)
+    alice, bob = phone(scene, "6001", "udp"), sips_phone(scene, "6002", "tls")
+    a, b, arrived = invite(alice, bob)
+    assert arrived.top_via.transport == "tls"
+    bob >> b.answer(arrived, 486)
+    bob << "ACK"
+    alice >> a.ack(alice << "486 INVITE")
+
+
+def test_a_sips_contact_by_a_hop_that_is_not_secure(scene: Scene) -> None:
+    """Nothing could ever be sent to it (RFC 5630 §5.1)."""
+    alice = scene.phone("6001")
+    alice.contact = alice.contact.replace("<sip:", "<sips:")
+    a = called(alice, "sip:6002@example.com")
+    alice >> a.ack(alice << "400 INVITE")
 
 
 # ---- a connection that is gone

@@ -247,7 +247,7 @@ class VirtualSocket:
         self._kind = kind
         self._flows: dict[HostPort, VirtualUdp] = {}
 
-    def flow(self, remote: HostPort) -> VirtualUdp:
+    def flow(self, remote: HostPort, name: str = "") -> VirtualUdp:
         found = self._flows.get(remote)
         if found is None:
             found = self._flows[remote] = self._kind(self, remote)

@@ -69,7 +69,7 @@ class VirtualTcp:
         flow = self._flows.get(remote)
         return flow if flow is not None and flow.used else None
 
-    def flow(self, remote: HostPort) -> VirtualStream:
+    def flow(self, remote: HostPort, name: str = "") -> VirtualStream:
         return self._flows.get(remote) or self._flows.setdefault(remote, VirtualStream(self, remote))
 
     def flows(self) -> int:

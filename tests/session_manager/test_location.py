@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from b2bua.session_manager.location import Binding, Location, behind_nat, is_address
+from b2bua.session_manager.location import Binding, Location, behind_nat
 from b2bua.sip.address import parse_address
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.uri import parse_uri
-from tests.transaction.neighbours import Clock
+from tests.transaction.neighbours import Clock, FakeFlow
 
 SOURCE: HostPort = ("203.0.113.7", 40000)
 
@@ -149,14 +149,6 @@ def test_the_flow(one: Binding, remote: HostPort) -> None:
     assert flows.asked == [("udp:192.0.2.1:5060", remote)]
 
 
-@pytest.mark.parametrize(
-    ("host", "address"),
-    [("192.0.2.10", True), ("2001:db8::1", True), ("example.com", False), ("x.invalid", False), ("", False)],
-)
-def test_is_address(host: str, address: bool) -> None:
-    assert is_address(host) is address
-
-
 # -- behind NAT? --------------------------------------------------------------------------------------------------
 
 
@@ -177,13 +169,34 @@ def test_is_address(host: str, address: bool) -> None:
         ("<sip:6001@203.0.113.7:5060>", ("203.0.113.7", 5060), True),
         # No address at all (RFC 7118 §5: x.invalid).
         ("<sip:x@y.invalid;transport=ws>", ("y.invalid", None), True),
-        ("<sip:6001@phone.example.com>", ("203.0.113.7", 40000), True),
+        # A name of somebody in the open is looked up; of somebody behind NAT, or without a domain, it is not.
+        ("<sip:6001@phone.example.com>", ("203.0.113.7", 40000), False),
+        ("<sip:6001@phone.example.com>", ("192.168.1.5", 40000), True),
+        ("<sip:6001@phone.example.com>", ("203.0.113.7", 5060), True),
+        ("<sip:6001@desk>", ("203.0.113.7", 40000), True),
         ("<nonsense>", ("203.0.113.7", 40000), True),
         ("<tel:+15551234>", ("203.0.113.7", 40000), True),
     ],
 )
 def test_behind_nat(contact: str, via: tuple[str, int | None], nat: bool) -> None:
     assert behind_nat(parse_address(contact), *via, SOURCE) is nat
+
+
+@pytest.mark.parametrize(
+    ("one", "name"),
+    [
+        (binding("sip:6001@phone.example.com"), "phone.example.com"),
+        (binding("sip:6001@192.0.2.10", path=("<sip:edge.example.com;lr>", "<sip:192.0.2.20;lr>")), "edge.example.com"),
+        (binding("sip:6001@phone.example.com", path=("<sip:192.0.2.20;lr>",)), None),
+        (binding("sip:6001@192.0.2.10"), None),
+        (binding("sip:6001@phone.example.com", nat=True), None),
+        (binding("sip:6001@phone.example.com", reg_id=1, instance="<urn:uuid:1>"), None),
+    ],
+)
+def test_which_bindings_are_looked_up(one: Binding, name: str | None) -> None:
+    found = one.name_to_look_up(None)
+    assert (None if found is None else found.host) == name
+    assert one.name_to_look_up(FakeFlow(reliable=True)) is None  # its connection stands
 
 
 def test_the_default_port_counts() -> None:

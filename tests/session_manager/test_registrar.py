@@ -333,7 +333,8 @@ def test_a_path_through_ourselves_is_403(world: World, value: str) -> None:
     [
         ("<sip:203.0.113.7:5070;lr>", "203.0.113.7:40000", False),  # an edge that takes calls at another port
         ("<sip:10.0.0.9:5070;lr>", "10.0.0.9:5070", True),  # an edge behind NAT itself
-        ("<sip:edge.example.com;lr>", "203.0.113.7:40000", True),  # a name: only the flow is known
+        ("<sip:edge.example.com;lr>", "203.0.113.7:40000", False),  # a name that can be looked up
+        ("<sip:edge;lr>", "203.0.113.7:40000", True),  # one that cannot: only the flow is known
     ],
 )
 def test_behind_nat_is_the_hop_next_to_us(world: World, path: str, sent_by: str, nat: bool) -> None:

@@ -7,12 +7,14 @@ import pytest
 from b2bua.session_manager.screening import require_supported, screen
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
-from tests.transaction.neighbours import request
+from tests.transaction.neighbours import FakeFlow, request
+
+FLOW = FakeFlow()
 
 
 def refused(made: Request) -> tuple[int, dict[str, str]]:
     with pytest.raises(SipError) as error:
-        screen(made)
+        screen(made, FLOW)
         require_supported(made)
     return error.value.status, dict(error.value.headers)
 
@@ -23,9 +25,23 @@ def with_hops(method: str, hops: str) -> Request:
     return made
 
 
-@pytest.mark.parametrize("uri", ["sip:6002@example.com", "sips:6002@example.com", "SIP:6002@example.com"])
+@pytest.mark.parametrize("uri", ["sip:6002@example.com", "SIP:6002@example.com"])
 def test_our_schemes_pass(uri: str) -> None:
-    screen(request(uri=uri))
+    screen(request(uri=uri), FLOW)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "ws", "tls", "wss", "memory"])
+@pytest.mark.parametrize("uri", ["sips:6002@example.com", "SIPS:6002@example.com"])
+def test_sips_wants_a_secure_hop(uri: str, transport: str) -> None:
+    """RFC 3261 §26.2.2; RFC 5630 §5.3: 480 with a Warning, never 416."""
+    flow = FakeFlow(reliable=transport != "udp")
+    flow.transport = transport
+    if transport in ("tls", "wss", "memory"):
+        screen(request(uri=uri), flow)
+        return
+    with pytest.raises(SipError) as error:
+        screen(request(uri=uri), flow)
+    assert error.value.status == 480 and dict(error.value.headers) == {"Warning": '380 b2bua "SIPS Not Allowed"'}
 
 
 @pytest.mark.parametrize("uri", ["tel:+15551234", "http://example.com", "urn:service:sos"])
@@ -48,7 +64,7 @@ def test_no_hop_left_is_483(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["OPTIONS", "REGISTER"])
 def test_no_hop_left_but_perhaps_none_is_needed(method: str) -> None:
-    screen(with_hops(method, "0"))
+    screen(with_hops(method, "0"), FLOW)
 
 
 @pytest.mark.parametrize("hops", ["x", "-1", "", "99999999999"])
@@ -59,7 +75,7 @@ def test_hops_that_are_no_number_are_400(hops: str) -> None:
 def test_hops_may_be_missing() -> None:
     made = request()
     made.remove("Max-Forwards")
-    screen(made)
+    screen(made, FLOW)
 
 
 def test_proxy_require_is_420() -> None:
@@ -69,7 +85,7 @@ def test_proxy_require_is_420() -> None:
 
 def test_require_is_checked_where_we_are_the_server() -> None:
     made = request("REGISTER", more=(("Require", "path, Zzz, aaa"),))
-    screen(made)
+    screen(made, FLOW)
     assert refused(made) == (420, {"Unsupported": "aaa, zzz"})
 
 

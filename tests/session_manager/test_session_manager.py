@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from b2bua.observer import METHODS
+from b2bua.session_manager.arrival import Arrival
+from b2bua.session_manager.own_routes import NONE
 from b2bua.sip.errors import SipError
 from tests.scenarios.scene import Scene
-from tests.transaction.neighbours import request
+from tests.transaction.neighbours import FakeFlow, request
 
 
 def test_the_requests_whose_contact_becomes_a_target() -> None:
@@ -15,7 +17,8 @@ def test_the_requests_whose_contact_becomes_a_target() -> None:
 
     def refused(method: str) -> bool:
         try:
-            manager._check_contact(request(method, more=(("Contact", "<sip:6001@192.0.2.1:5060>"),)))
+            made = request(method, more=(("Contact", "<sip:6001@192.0.2.1:5060>"),))
+            manager._check_contact(Arrival(None, made, FakeFlow(), None, NONE, 70))
         except SipError as error:
             assert error.status == 403
             return True

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.sip.errors import MalformedValue
-from b2bua.sip.uri import equivalent, host_text, parse_uri, split_host_port
+from b2bua.sip.uri import equivalent, host_text, is_address, parse_uri, split_host_port
 
 # RFC 3261 §19.1.3 and §19.1.4
 EQUIVALENT = [
@@ -138,3 +138,11 @@ def test_hosts_and_ports():
     assert split_host_port("example.com:0") == ("example.com", 0)
     assert split_host_port("[::1]:65535") == ("[::1]", 65535)
     assert (host_text("::1"), host_text("[::1]"), host_text("192.0.2.1")) == ("[::1]", "[::1]", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("192.0.2.10", True), ("2001:db8::1", True), ("example.com", False), ("x.invalid", False), ("", False)],
+)
+def test_is_address(host: str, address: bool) -> None:
+    assert is_address(host) is address

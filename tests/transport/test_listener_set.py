@@ -34,7 +34,7 @@ class FakeListener:
     def find(self, remote: HostPort) -> Flow | None:
         return self._flows.get(remote)
 
-    def flow(self, remote: HostPort) -> Flow:
+    def flow(self, remote: HostPort, name: str = "") -> Flow:
         return self._flows.setdefault(remote, FakeFlow(self.transport == "tcp", remote, self.bound))
 
     def flows(self) -> int:

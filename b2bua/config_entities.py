@@ -1,0 +1,106 @@
+"""The table of entities in the settings: trunks and gateways, one table each.
+
+A `read_…` raises ValueError with a sentence; `wrong_entity` gives that sentence for one entry, "" for none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from b2bua.config_addresses import parse_host, parse_host_port
+from b2bua.config_tables import nearest
+
+Values = dict[str, Any]
+TRANSPORTS: Final = ("udp", "tcp", "tls")
+KEYS: Final[Mapping[str, type]] = {
+    "address": str, "transport": str, "from": list, "certificate": str, "user": str, "trusted": bool, "numbers": list,
+    "domains": list,
+}  # fmt: skip
+_NUMBER: Final = re.compile(r"\+?[0-9A-Za-z*#._-]*")
+_WORDS: Final = {"true": True, "false": False}
+
+
+def read_entities(entries: dict[str, Values | str]) -> dict[str, Values]:
+    """Name → key → value, checked; an entry of the environment is `address=sip.example.net numbers=0|+49 trusted=true`."""
+    found = {}
+    for name, entry in entries.items():
+        try:
+            found[name] = _read(name, _of_text(entry) if isinstance(entry, str) else entry)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return found
+
+
+def wrong_entity(name: str, entry: object) -> str:
+    """What is wrong with one table, "" for nothing."""
+    try:
+        _read(name, entry)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _of_text(text: str) -> Values:
+    entry: Values = {}
+    for word in text.split():
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"{word!r} is not KEY=VALUE")
+        if KEYS.get(key) is list:
+            entry[key] = value.split("|")
+        else:
+            entry[key] = _WORDS.get(value, value) if KEYS.get(key) is bool else value
+    return entry
+
+
+def _read(name: str, entry: object) -> Values:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ValueError("an entity's name has letters, digits, - and _ only")
+    if not isinstance(entry, dict):
+        raise ValueError("a table is wanted")
+    for key, value in entry.items():
+        if key not in KEYS:
+            raise ValueError(f"unknown key {key!r}; the nearest known key is {nearest(str(key), KEYS)!r}")
+        if KEYS[key] is list:
+            right = isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
+        else:
+            right = type(value) is KEYS[key]
+        if not right:
+            wanted = {list: "a list of texts", bool: "true or false", str: "a text"}[KEYS[key]]
+            raise ValueError(f"{key}: {wanted} is wanted")
+    if not entry.get("address"):
+        raise ValueError("address: where it is: HOST[:PORT]")
+    made = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    return made | _values(made)
+
+
+def _values(entry: Values) -> Values:
+    """The keys whose values have a grammar, in their usual spelling."""
+    transport = entry.get("transport", "")
+    if transport and transport not in TRANSPORTS:
+        raise ValueError(f"transport: {transport!r} is none of {', '.join(TRANSPORTS)}")
+    found: Values = {"address": _joined(*parse_host_port(entry["address"]))}
+    if "from" in entry:
+        found["from"] = tuple(_source(text, transport) for text in entry["from"])
+    if "certificate" in entry:
+        found["certificate"] = parse_host(entry["certificate"])
+    if "domains" in entry:
+        found["domains"] = tuple(parse_host(text) for text in entry["domains"])
+    for number in entry.get("numbers", ()):
+        if not number or not _NUMBER.fullmatch(number):
+            raise ValueError(f"numbers: {number!r} begins no number")
+    return found
+
+
+def _source(text: str, transport: str) -> str:
+    host, port = parse_host_port(text, addresses_only=True)
+    if not port and transport != "tcp":
+        raise ValueError(f"from: {text!r} has no port; over UDP it is known by address and port, over TLS by its certificate")
+    return _joined(host, port)
+
+
+def _joined(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"{shown}:{port}" if port else shown

@@ -1,0 +1,75 @@
+"""The table of entities: what it may say, and what it says where it is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from b2bua.config import ConfigError, Settings, load_settings
+from b2bua.config_entities import read_entities, wrong_entity
+
+GOOD = {
+    "address": "SIP.example.net.:5070", "transport": "tcp", "from": ["192.0.2.80", "[2001:DB8::80]:5060"],
+    "certificate": "Trunk.example.net", "user": "trunk1", "trusted": True, "numbers": ["0", "+49"],
+    "domains": ["Example.NET"],
+}  # fmt: skip
+READ = {
+    "address": "sip.example.net:5070", "transport": "tcp", "from": ("192.0.2.80", "[2001:db8::80]:5060"),
+    "certificate": "trunk.example.net", "user": "trunk1", "trusted": True, "numbers": ("0", "+49"), "domains": ("example.net",),
+}  # fmt: skip
+
+
+def test_every_key():
+    assert read_entities({"carrier": dict(GOOD)}) == {"carrier": READ}
+    assert read_entities({"carrier": READ}) == {"carrier": READ}
+
+
+def test_the_form_of_the_environment():
+    text = "address=sip.example.net:5070 transport=tcp from=192.0.2.80|[2001:db8::80]:5060 certificate=trunk.example.net "
+    text += "user=trunk1 trusted=true numbers=0|+49 domains=example.net"
+    assert read_entities({"carrier": text}) == {"carrier": READ}
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"address": ""}, "address: where it is"),
+        ({"address": "sip.example.net:0"}, "port 0"),
+        ({"address": "a b"}, "is not a host name"),
+        ({"adress": "x"}, "unknown key 'adress'; the nearest known key is 'address'"),
+        ({"transport": "ws"}, "transport: 'ws' is none of udp, tcp, tls"),
+        ({"trusted": "yes"}, "trusted: true or false is wanted"),
+        ({"numbers": "0"}, "numbers: a list of texts is wanted"),
+        ({"numbers": [0]}, "numbers: a list of texts is wanted"),
+        ({"numbers": [""]}, "numbers: '' begins no number"),
+        ({"numbers": ["0 1"]}, "begins no number"),
+        ({"domains": ["-"]}, "is not a host name"),
+        ({"from": ["sip.example.net"]}, "is not an IP address"),
+        ({"transport": "udp", "from": ["192.0.2.80"]}, "has no port"),
+        ({"transport": "tls", "from": ["192.0.2.80"]}, "has no port"),
+        ({"certificate": "*.example.net"}, "is not a host name"),
+    ],
+)
+def test_what_is_wrong(changed, what):
+    assert what in wrong_entity("carrier", GOOD | changed)
+    with pytest.raises(ValueError, match=r"^carrier: "):
+        read_entities({"carrier": GOOD | changed})
+
+
+@pytest.mark.parametrize(("name", "entry"), [("a b", GOOD), ("", GOOD), ("carrier", 7), ("carrier", {})])
+def test_no_table(name, entry):
+    assert wrong_entity(name, entry)
+
+
+def test_words_of_the_environment():
+    with pytest.raises(ValueError, match="'trusted' is not KEY=VALUE"):
+        read_entities({"carrier": "address=192.0.2.80 trusted"})
+
+
+def test_the_line_in_the_file(tmp_path):
+    path = tmp_path / "lab.toml"
+    path.write_text('[entities.carrier]\naddress = "192.0.2.80"\n\n[entities.other]\ntransport = "udp"\n')
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path, {}, {})
+    assert str(caught.value).startswith(f"{path}:4: entities.other: address: ")
+    path.write_text('[entities.carrier]\naddress = "192.0.2.80"\nnumbers = ["0"]\n')
+    assert load_settings(path, {}, {}) == Settings(entities={"carrier": {"address": "192.0.2.80", "numbers": ("0",)}})
