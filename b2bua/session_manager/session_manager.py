@@ -141,8 +141,11 @@ class SessionManager:
         arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity))
         if link is None:
             self._domain.local_address_seen(source.local)
-            if entity is not None and self._from_entity(arrival, entity):
-                return
+            if entity is not None:
+                if source.transport == "tls" and request.top_via.parameter("alias") is not None:
+                    self._parts.flows.alias(source, request.top_via.port or 5061)
+                if self._from_entity(arrival, entity):
+                    return
             self._from_phone(arrival)
         else:
             self._from_link(arrival)

@@ -317,7 +317,8 @@ def test_sips_to_a_trunk(make_trunk_scene: MakeScene) -> None:
     scene.advance(61)
     a = called(alice, "sips:bob@example.net")
     arrived = trunk << "INVITE"
-    assert str(arrived).startswith("INVITE sips:bob@example.net SIP/2.0") and arrived.top_via.transport == "tls"
+    assert str(arrived).startswith("INVITE sips:bob@example.net SIP/2.0")
+    assert arrived.top_via.transport == "tls" and arrived.top_via.parameter("alias") is not None  # RFC 5923
     assert all(route.startswith("<sips:") for route in arrived.elements("Record-Route"))
     trunk >> ScriptCall.of(trunk, arrived).answer(arrived, 486)
     trunk << "ACK"
