@@ -122,7 +122,7 @@ class SessionManager:
         self._trunks = parts.trunks
         self._bans = parts.bans
         self._banned = {} if parts.bans is None else parts.bans.standing
-        parts.layer.gate = self._gate
+        parts.layer.gate = self._verdict if parts.trunks is None else self._gate
         parts.layer.user = self
 
     # -- from the transaction layer ----------------------------------------------------------------------------
