@@ -29,7 +29,7 @@ from b2bua.config_addresses import (
     parse_peer,
     parse_server,
 )
-from b2bua.config_entities import read_entities, wrong_entity
+from b2bua.config_entities import conflicts_of_entities, read_entities, wrong_entity
 from b2bua.config_tables import (
     ENTRIES,
     nearest,
@@ -189,6 +189,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             for other in listeners[number + 1 :]:
                 if (one.transport, one.host) != (other.transport, other.host) and one.overlaps(other):
                     yield f"{'listen' if other in self.listen else 'links'}: {other} overlaps with {one}"
+        yield from conflicts_of_entities(self.entities, {listen.transport for listen in self.listen})
         names = [link.name for link in self.links]
         for name in dict.fromkeys(names):
             if names.count(name) > 1 or (name == IN_PROCESS and self.feature_server != "none"):

@@ -6,7 +6,7 @@ A `read_…` raises ValueError with a sentence; `wrong_entity` gives that senten
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from b2bua.config_addresses import parse_host, parse_host_port
@@ -40,6 +40,21 @@ def wrong_entity(name: str, entry: object) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def conflicts_of_entities(entities: Mapping[str, Values], transports: Collection[str]) -> Iterator[str]:
+    """Why a server with listeners of these transports cannot have these entities, a line each that begins with the key."""
+    known: dict[tuple[str, str], str] = {}
+    for name, values in entities.items():
+        transport = values.get("transport", "")
+        if transport and transport not in transports:
+            yield f"entities: {name} is reached by {transport}, and there is no such listener"
+        proofs = [("from", one) for one in values.get("from", ())]
+        proofs += [(key, values[key]) for key in ("certificate", "user") if key in values]
+        for proof in proofs:
+            if proof in known:
+                yield f"entities: {name} and {known[proof]} cannot be told apart: both have {proof[0]} {proof[1]!r}"
+            known[proof] = name
 
 
 def _of_text(text: str) -> Values:

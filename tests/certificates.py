@@ -74,6 +74,8 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def _general(host: str) -> x509.GeneralName:
+    if ":" in host and host.partition(":")[0] in ("sip", "sips", "http"):
+        return x509.UniformResourceIdentifier(host)
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.config import ConfigError, Settings, load_settings
-from b2bua.config_entities import read_entities, wrong_entity
+from b2bua.config_entities import conflicts_of_entities, read_entities, wrong_entity
 
 GOOD = {
     "address": "SIP.example.net.:5070", "transport": "tcp", "from": ["192.0.2.80", "[2001:DB8::80]:5060"],
@@ -73,3 +73,27 @@ def test_the_line_in_the_file(tmp_path):
     assert str(caught.value).startswith(f"{path}:4: entities.other: address: ")
     path.write_text('[entities.carrier]\naddress = "192.0.2.80"\nnumbers = ["0"]\n')
     assert load_settings(path, {}, {}) == Settings(entities={"carrier": {"address": "192.0.2.80", "numbers": ("0",)}})
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        ({"transport": "tls"}, "other is reached by tls, and there is no such listener"),
+        ({"from": ("192.0.2.80:5060",)}, "other and carrier cannot be told apart: both have from '192.0.2.80:5060'"),
+        ({"certificate": "trunk.example.net"}, "both have certificate 'trunk.example.net'"),
+        ({"user": "6004"}, "both have user '6004'"),
+    ],
+)
+def test_what_cannot_be(other, what):
+    carrier = {"address": "192.0.2.80", "from": ("192.0.2.80:5060",), "certificate": "trunk.example.net", "user": "6004"}
+    found = list(conflicts_of_entities({"carrier": carrier, "other": {"address": "192.0.2.81"} | other}, {"udp", "tcp"}))
+    assert len(found) == 1 and found[0].startswith("entities: ") and what in found[0]
+
+
+def test_what_can_be(tmp_path):
+    one = {"address": "192.0.2.80", "transport": "tcp", "from": ("192.0.2.80",)}
+    assert not list(conflicts_of_entities({"a": one, "b": {"address": "192.0.2.81"}}, {"tcp"}))
+    path = tmp_path / "lab.toml"
+    path.write_text('[entities.carrier]\naddress = "192.0.2.80"\ntransport = "tls"\n')
+    with pytest.raises(ConfigError, match="carrier is reached by tls"):
+        load_settings(path, {}, {}).check()

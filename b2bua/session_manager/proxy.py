@@ -118,18 +118,16 @@ class Proxy:
             raise SipError(404)
         targets: list[tuple[Binding, Flow | None, Uri | None]] = []
         bindings = self._location.reachable(user)
-        if is_sips(arrival.request.uri):
-            secure = tuple(binding for binding in bindings if is_sips(binding.uri))
-            if bindings and not secure:
-                raise no_sips("No SIPS Contact")
-            bindings = secure
+        sips = is_sips(arrival.request.uri)
         for binding in bindings:
             flow = binding.flow(self._flows)
-            if flow is not None and is_sips(binding.uri) and not is_secure(flow):
+            if (sips or is_sips(binding.uri)) and flow is not None and not is_secure(flow):
                 flow = None  # RFC 3261 §16.6 step 7
             name = None if self._next_hops is None else binding.name_to_look_up(flow)
             if flow is not None or name is not None:
-                targets.append((binding, flow, name))
+                targets.append((binding, flow, name._replace(scheme="sips") if sips and name is not None else name))
+        if sips and bindings and not targets:
+            raise no_sips("No Secure Contact")
         if not targets:
             raise SipError(480)
         mark = self._fork_mark(arrival) if len(targets) > 1 else ""

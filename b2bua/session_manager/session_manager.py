@@ -123,7 +123,7 @@ class SessionManager:
         self._trunks = parts.trunks
         self._bans = parts.bans
         self._banned = {} if parts.bans is None else parts.bans.standing
-        parts.layer.gate = self._gate
+        parts.layer.gate = self._verdict if parts.trunks is None else self._gate
         parts.layer.user = self
 
     # -- from the transaction layer ----------------------------------------------------------------------------
@@ -142,8 +142,11 @@ class SessionManager:
         arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity))
         if link is None:
             self._domain.local_address_seen(source.local)
-            if entity is not None and self._from_entity(arrival, entity):
-                return
+            if entity is not None:
+                if source.transport == "tls" and request.top_via.parameter("alias") is not None:
+                    self._parts.flows.alias(source, request.top_via.port or 5061)
+                if self._from_entity(arrival, entity):
+                    return
             self._from_phone(arrival)
         else:
             self._from_link(arrival)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from b2bua.observer import Observer
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.open_invites import OpenInvites
+from b2bua.session_manager.stateless_refusal import RETRY_AFTER
 from b2bua.sip.errors import SipError
 from b2bua.transaction.layer import TransactionLayer
 
@@ -45,4 +46,6 @@ class WaitingInvite:
     def _refuse(self) -> None:
         """No new call that a restart would forget (interfaces.md); one that stands goes on."""
         self._observer.overload_rejected("store")
+        if self._arrival.entity is not None:
+            raise SipError(503, "Store Unavailable", ("Retry-After", RETRY_AFTER))
         raise SipError(480, "Store Unavailable")

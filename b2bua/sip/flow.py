@@ -87,6 +87,10 @@ def own_uri(flow: Flow, user: str, sips: bool) -> str:
 class Flows(Protocol):
     """All listeners of an element, for whoever knows a flow by its name only."""
 
+    def alias(self, flow: Flow, port: int) -> None:
+        """The peer of this connection over TLS, which it opened and has proven itself on, takes requests on it as if they came
+        to this port of its host (RFC 5923 §8.2). On any other flow it means nothing."""
+
     def find(self, listener: str, remote: HostPort) -> Flow | None:
         """The flow of a listener to a peer, by the listener's name; None when there is no such listener (any more).
 

@@ -151,7 +151,7 @@ _parse_cached = lru_cache(maxsize=8192)(_parse)
 
 def is_sips(text: str) -> bool:
     """Whether a URI, as text, is to be reached securely."""
-    return text[:5].lower() == "sips:"
+    return text[3:4] != ":" and text[:5].lower() == "sips:"  # most are `sip:`
 
 
 def is_address(host: str) -> bool:

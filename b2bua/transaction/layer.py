@@ -474,4 +474,6 @@ _IGNORE: Final[ClientUser] = _IgnoreResponses()
 
 def _start_of_via(transport: str, local: HostPort) -> tuple[str, str, str, int]:
     host, port = local
-    return f"Via: SIP/2.0/{transport} {host_text(host)}:{port};branch=", transport.lower(), host, port
+    # Over TLS we let the peer use the connection for its own requests, too (RFC 5923 §8.1): where its certificate proves it.
+    alias = ";alias" if transport == "TLS" else ""
+    return f"Via: SIP/2.0/{transport} {host_text(host)}:{port}{alias};branch=", transport.lower(), host, port

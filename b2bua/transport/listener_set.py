@@ -38,6 +38,8 @@ class Listener(Protocol):
 
     def flows(self) -> int: ...
 
+    def alias(self, flow: Flow, port: int) -> None: ...
+
     waited: float
     """Seconds that the message being read has waited in the kernel; 0.0 where that is not known or between messages."""
 
@@ -75,6 +77,11 @@ class ListenerSet:
     def open(self, transport: str, listener: str, remote: HostPort, name: str = "") -> Flow | None:
         found = self._nearest(transport, listener, remote)
         return None if found is None else found.flow(remote, name)
+
+    def alias(self, flow: Flow, port: int) -> None:
+        found = self._listeners.get(flow.listener)
+        if found is not None:
+            found.alias(flow, port)
 
     def reach(self) -> Reach:
         """By which transports, and at which kinds of address, a peer can be called (`b2bua.sip.next_hop`)."""

@@ -12,7 +12,7 @@ from twisted.internet.protocol import ClientFactory, ServerFactory
 from twisted.internet.protocol import Protocol as StreamProtocol
 
 from b2bua.observer import Observer
-from b2bua.sip.flow import HostPort
+from b2bua.sip.flow import Flow, HostPort
 from b2bua.transport.address import WILDCARDS, family_of, is_address, kernel_address, listener_name
 from b2bua.transport.kinds import TCP, Kind
 from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
@@ -160,6 +160,18 @@ class TcpListener:
             self._flows.setdefault(remote, found)
         return found
 
+    def alias(self, flow: Flow, port: int) -> None:
+        """`b2bua.sip.flow.Flows.alias`. A connection that stands to that address and name already stays the one."""
+        if not isinstance(flow, StreamFlow) or not flow.usable:
+            return
+        for name in flow.identities:
+            way = (flow.remote[0], port), name
+            known = self._named.get(way)
+            if known is None or not known.usable:
+                if len(self._named) >= MAX_FLOWS:
+                    self._named = {peer: known for peer, known in self._named.items() if known.usable}
+                self._named[way] = flow
+
     def _local_towards(self, remote: HostPort) -> HostPort:
         """What the peer is told of us."""
         local = self._advertised or self._bound
@@ -282,8 +294,8 @@ class TcpListener:
         for known in (self._flows, self._beside):
             if known.get(flow.remote) is flow:
                 del known[flow.remote]
-        if flow.name and self._named.get((flow.remote, flow.name)) is flow:
-            del self._named[flow.remote, flow.name]
+        if flow.name or flow.identities:
+            self._named = {way: known for way, known in self._named.items() if known is not flow}
 
     def ended(self, connection: Connection) -> None:
         """A socket is closed."""

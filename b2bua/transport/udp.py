@@ -253,6 +253,9 @@ class UdpListener:
         """As `flow`: over UDP a peer is always found."""
         return self.flow(remote)
 
+    def alias(self, flow: Flow, port: int) -> None:
+        """Nothing: there is no connection."""
+
     def flows(self) -> int:
         """Peers that are known at the moment."""
         return len(self._flows)

@@ -207,13 +207,25 @@ def test_sips_by_a_hop_that_is_not_secure(make_scene: MakeScene, transport: str)
     bob.hears_nothing()
 
 
-@pytest.mark.parametrize("far", ["udp", "tls", "wss"])
-def test_sips_to_who_has_no_sips_contact(make_scene: MakeScene, far: str) -> None:
-    """RFC 5630 §5.3: only a SIPS Contact is reached by SIPS, whatever transport another one has."""
-    scene = make_scene(streams=NEW, feature_server=False)
+@pytest.mark.parametrize("far", ["udp", "tcp", "ws"])
+def test_sips_to_who_is_not_reached_securely(make_scene: MakeScene, far: str) -> None:
+    scene = make_scene(streams=NEW, feature_server=False, tcp=True)
     alice, bob = phone(scene, "6001", "tls"), phone(scene, "6002", far)
     no_sips(called(alice, "sips:6002@example.com"))
     bob.hears_nothing()
+
+
+@pytest.mark.parametrize("far", ["tls", "wss"])
+def test_sips_to_a_sip_contact_over_tls(make_scene: MakeScene, far: str) -> None:
+    """Declared: each hop is secure, though RFC 5630 §5.3 wants a SIPS Contact. PJSIP and JsSIP register none."""
+    scene = make_scene(streams=NEW, feature_server=False)
+    alice, bob = phone(scene, "6001", "tls"), phone(scene, "6002", far)
+    a = called(alice, "sips:6002@example.com")
+    arrived = bob << "INVITE"
+    assert arrived.top_via.transport == far
+    bob >> ScriptCall.of(bob, arrived).answer(arrived, 486)
+    bob << "ACK"
+    alice >> a.ack(alice << "486 INVITE")
 
 
 def test_sips_to_nobody(make_scene: MakeScene) -> None:
@@ -225,7 +237,7 @@ def test_sips_to_nobody(make_scene: MakeScene) -> None:
     alice >> a.ack(answer)
 
 
-def test_of_two_contacts_only_the_sips_one_rings(make_scene: MakeScene) -> None:
+def test_of_two_contacts_only_the_secure_one_rings(make_scene: MakeScene) -> None:
     scene = make_scene(streams=NEW, feature_server=False)
     alice, desk = phone(scene, "6001", "tls"), scene.phone("6002", device=1)
     bob = phone(scene, "6002", "tls")

@@ -8,6 +8,7 @@ from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.entities import Entity
 from b2bua.sip.next_hop import Srv
 from b2bua.sip.uri import parse_uri
+from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.scene import MakeScene, Scene, answered, called, hang_up, hold, resume, talk
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
@@ -317,7 +318,8 @@ def test_sips_to_a_trunk(make_trunk_scene: MakeScene) -> None:
     scene.advance(61)
     a = called(alice, "sips:bob@example.net")
     arrived = trunk << "INVITE"
-    assert str(arrived).startswith("INVITE sips:bob@example.net SIP/2.0") and arrived.top_via.transport == "tls"
+    assert str(arrived).startswith("INVITE sips:bob@example.net SIP/2.0")
+    assert arrived.top_via.transport == "tls" and arrived.top_via.parameter("alias") is not None  # RFC 5923
     assert all(route.startswith("<sips:") for route in arrived.elements("Record-Route"))
     trunk >> ScriptCall.of(trunk, arrived).answer(arrived, 486)
     trunk << "ACK"
@@ -336,6 +338,48 @@ def test_a_trunk_hears_503_where_a_phone_hears_480(trunks: Scene) -> None:
     assert answer.get("Retry-After") == "5"
     trunk >> a.ack(answer)
     refused(alice, "sip:6002@example.com", 480)
+
+
+def test_a_trunk_hears_503_when_no_record_can_be_made(make_trunk_scene: MakeScene) -> None:
+    """Where INVITEs are recorded before they go on: with a feature server in this process."""
+    records = KeptRecords()
+    scene = make_trunk_scene(records=records, link="memory")
+    trunk, bob = carrier(scene), scene.phone("6002")
+    records.failing = True
+    a = ScriptCall(trunk, bob.aor)
+    trunk >> a.invite(a.sdp())
+    answer = trunk << "503 INVITE"
+    assert answer.get("Retry-After") == "5"
+    trunk >> a.ack(answer)
+    records.failing = False
+    scene.advance(2)
+    a, b = call_in(trunk, bob)
+    hang_up(a, b)
+
+
+def test_records_of_a_trunks_calls(make_trunk_scene: MakeScene) -> None:
+    """A call out to a name waits for its record, too; a CANCEL meanwhile stops it."""
+    records = KeptRecords()
+    named = Entity("named", parse_uri("sip:sip.example.net"), numbers=("0",))
+    scene = make_trunk_scene(entities=(named,), records=records, link="memory")
+    scene.server.dns.zone = {("sip.example.net", "A"): ("192.0.2.80",)}
+    trunk, alice = carrier(scene), scene.phone("6001")
+    a, b = called(alice, "sip:0170@example.com"), trunk << "INVITE"
+    call = ScriptCall.of(trunk, b)
+    answered(a, call, b)
+    hang_up(a, call)
+    a = ScriptCall(alice, "sip:0170@example.com")
+    alice >> a.invite(a.sdp())
+    challenge = alice << "407 INVITE"
+    alice >> a.ack(challenge)
+    records.slow = True
+    alice >> a.with_credentials(challenge)
+    alice >> a.cancel()
+    alice << "200 CANCEL"
+    records.slow = False
+    scene.advance(0.2)
+    alice >> a.ack(alice << "487 INVITE")
+    trunk.hears_nothing()
 
 
 def test_message(trunks: Scene) -> None:

@@ -273,6 +273,9 @@ class VirtualSocket:
     def find(self, remote: HostPort) -> VirtualUdp:
         return self.flow(remote)
 
+    def alias(self, flow: object, port: int) -> None:
+        return
+
     def flows(self) -> int:
         return len(self._flows)
 

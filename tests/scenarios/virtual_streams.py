@@ -72,6 +72,9 @@ class VirtualTcp:
     def flow(self, remote: HostPort, name: str = "") -> VirtualStream:
         return self._flows.get(remote) or self._flows.setdefault(remote, VirtualStream(self, remote))
 
+    def alias(self, flow: Flow, port: int) -> None:
+        return
+
     def flows(self) -> int:
         return len(self._flows)
 

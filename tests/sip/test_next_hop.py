@@ -115,6 +115,17 @@ def test_a_transport_spares_naptr() -> None:
     assert targets == ["tcp:192.0.2.31:5070", "tcp:192.0.2.41:5070"]
 
 
+@pytest.mark.parametrize("uri", ["sip:example.net;transport=tls", "sips:example.net;transport=tcp"])
+def test_tls_has_srv_records_of_its_own(uri: str) -> None:
+    asked, targets = found(uri, frozenset([("tls", "A")]))
+    assert asked[0] == "_sips._tcp.example.net SRV" and targets == ["tls:192.0.2.33:5061"]
+
+
+def test_sips_without_naptr_asks_for_tls_alone() -> None:
+    asked, _ = found("sips:no-naptr.example.net", frozenset((one, "A") for one in ("udp", "tcp", "tls")))
+    assert asked == ["no-naptr.example.net NAPTR", "_sips._tcp.no-naptr.example.net SRV", "no-naptr.example.net A"]
+
+
 def test_without_naptr_each_transport_is_asked_for() -> None:
     asked, targets = found("sip:no-naptr.example.net", frozenset((one, "A") for one in ("udp", "tcp", "tls")))
     assert asked[:3] == [

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import load_pem_x509_certificate
 from OpenSSL import SSL
 
 from b2bua.sip.flow import HostPort
 from b2bua.transport.kinds import TLS, WSS, Kind
 from b2bua.transport.stream import LINGER_SECONDS, Limits
-from b2bua.transport.tls import Files, Tls, TlsFileError, load
+from b2bua.transport.tls import Files, Tls, TlsFileError, identities, load
 from tests.certificates import Authority, Issued, key_text
 from tests.transaction.neighbours import reply, request
 from tests.transport.secure import Peer
@@ -309,3 +310,87 @@ def test_a_bad_file(papers: Papers, tmp_path: Path, key: str, content: bytes | s
 
 
 FIELDS = {"tls_cert": "certificate", "tls_key": "key", "tls_ca": "authorities"}
+
+
+# -- names (RFC 5922), and connections used both ways (RFC 5923) --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hosts", "found"),
+    [
+        (("Trunk.example.net",), {"trunk.example.net"}),
+        (("a.example.net", "b.example.net", "192.0.2.7"), {"a.example.net", "b.example.net"}),
+        (("sip:Example.NET", "host.example.net"), {"example.net"}),  # a SIP URI stands before the DNS names
+        (("sip:bob@example.net", "http:example.net", "host.example.net"), {"host.example.net"}),
+        (("*.example.net", "a.example.net"), {"a.example.net"}),  # no wildcards (§7.2)
+        (("192.0.2.7",), set()),
+        ((), {"cn.example.net"}),  # the CN counts where there is nothing else (§7.1)
+    ],
+)
+def test_the_domains_of_a_certificate(papers: Papers, hosts: tuple[str, ...], found: set[str]) -> None:
+    issued = papers.authority.issue("cn.example.net", *hosts)
+    assert identities(load_pem_x509_certificate(issued.certificate.read_bytes())) == found
+
+
+TRUNK = "trunk.example.net"
+
+
+def trunk(papers: Papers, *hosts: str) -> Issued:
+    return papers.authority.issue("trunk", *(hosts or (TRUNK,)))
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_who_is_called_by_name_proves_the_name(papers: Papers, good: bool) -> None:
+    """Its address in the certificate helps nobody (RFC 5922 §4)."""
+    under_test = listening(papers.files(asking=True))
+    flow = under_test.listener.flow(CONTACT, TRUNK)
+    flow.send(OPTIONS)
+    under_test.pass_time(1)
+    peer = Peer(under_test.open(), server=True, shows=trunk(papers) if good else trunk(papers, "other.example.net", CONTACT[0]))
+    peer.talk()
+    under_test.pass_time(1)
+    peer.talk()
+    assert peer.take() == (OPTIONS.encode() if good else b"")
+    assert under_test.dropped("certificate of another") == (0 if good else 1)
+    assert flow.identities == ({TRUNK} if good else frozenset())
+    assert under_test.listener.flow(CONTACT) is not flow  # who is called by that address has to prove the address
+    assert under_test.listener.flow(CONTACT, "other.example.net") is not flow
+    assert (under_test.listener.flow(CONTACT, TRUNK) is flow) is good
+
+
+def test_a_connection_of_a_proven_peer_serves_both_ways(papers: Papers) -> None:
+    under_test = listening(papers.files(asking=True))
+    peer = connected(under_test, trunk(papers))
+    peer.say(DATA)
+    own = under_test.heard.messages[0][1]
+    assert own.identities == {TRUNK}
+    under_test.listener.alias(own, 5061)
+    way = (PHONE[0], 5061)
+    assert under_test.listener.flow(way, TRUNK) is own
+    assert under_test.listener.flow(way, "other.example.net") is not own and under_test.listener.flow(way) is not own
+    assert under_test.listener.flow((PHONE[0], 5062), TRUNK) is not own
+    own.closed()
+    assert under_test.listener.flow(way, TRUNK) is not own
+
+
+@pytest.mark.parametrize("asking", [True, False])
+def test_without_a_certificate_there_is_no_alias(papers: Papers, asking: bool) -> None:
+    """Nobody is believed by the Via alone (RFC 5923 §9.1)."""
+    under_test = listening(papers.files(asking))
+    peer = connected(under_test)
+    peer.say(DATA)
+    own = under_test.heard.messages[0][1]
+    under_test.listener.alias(own, 5061)
+    assert own.identities == frozenset() and under_test.listener.flow((PHONE[0], 5061), TRUNK) is not own
+
+
+def test_an_alias_takes_no_connection_away(papers: Papers) -> None:
+    under_test = listening(papers.files(asking=True))
+    peer = connected(under_test, trunk(papers))
+    peer.say(DATA)
+    first = under_test.heard.messages[0][1]
+    under_test.listener.alias(first, 5061)
+    later = connected(under_test, trunk(papers), remote=(PHONE[0], PHONE[1] + 1))
+    later.say(DATA)
+    under_test.listener.alias(under_test.heard.messages[1][1], 5061)
+    assert under_test.listener.flow((PHONE[0], 5061), TRUNK) is first
