@@ -17,10 +17,11 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.event_packages.package import Answer
 from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
-from b2bua.session_manager.notifier import Notifier
+from b2bua.session_manager.notifier import Notifier, Subscription
 from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.proxy import Proxy, Users
 from b2bua.session_manager.registrar import Registrar
@@ -338,16 +339,19 @@ class SessionManager:
         request, source = arrival.request, arrival.source
         require_supported(request)
         contact = f"<{own_uri(source, '', is_sips(request.uri))}>"
-        answer, subscription = self._parts.notifier.subscribe(request, self._domain.aor(user), watcher, source, contact)
-        tag = subscription.dialog.local_tag if subscription is not None else self._tag()
-        response = response_to(request, answer.status, answer.reason, tag)
-        if subscription is not None:
-            response.append("Contact", contact)
-        for name, value in answer.headers:
-            response.append(name, value)
-        self._respond(arrival, response)
-        if subscription is not None:
-            subscription.notify_now()
+
+        def respond(answer: Answer, subscription: Subscription | None) -> None:
+            tag = subscription.dialog.local_tag if subscription is not None else self._tag()
+            response = response_to(request, answer.status, answer.reason, tag)
+            if subscription is not None:
+                response.append("Contact", contact)
+            for name, value in answer.headers:
+                response.append(name, value)
+            self._respond(arrival, response)
+            if subscription is not None:
+                subscription.notify_now()
+
+        self._parts.notifier.subscribe(request, self._domain.aor(user), watcher, source, contact, respond)
 
     def _known(self, user: str) -> None:
         if not user or self._parts.users.user(user) is None:
