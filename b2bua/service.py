@@ -43,8 +43,10 @@ from b2bua.session_manager.location import Binding, Location
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
+from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
+from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
@@ -58,6 +60,7 @@ from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
 from b2bua.store.opening import open_store
 from b2bua.store.records import BindingRecord
+from b2bua.store.secret_record import derived, stored_secret
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
@@ -96,7 +99,7 @@ class Server:
         self.timers = Timers(time.monotonic, self._timer_failed)
         self.recorder = Recorder(settings.trace, time.time)
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
-        self.store: Store = open_store(settings.store, settings.domain, reactor.callFromThread)
+        self.store: Store = open_store(settings.store, settings.domain, partial(reactor.callFromThread, self._committed))
         self.listeners = ListenerSet(time.monotonic, log.info)
         self._file_users = FileUsers(self.store, settings.domain)
         self.loop_lag = LoopLag(self.observer, self.timers.now)
@@ -113,10 +116,11 @@ class Server:
             self.location.watch = keep_alive.bindings_changed
         self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log.warning)
         packages = by_name(DIALOG)
-        notify = NotifySender(self.layer, ways.again).send
+        self._ways, durable = ways, self.store if self.store.durable else None
+        keeper = None if durable is None else SubscriptionKeeper(durable, self.timers, time.time)
         self.notifier = Notifier(
-            packages, lambda package, aor: self.event_state.state(package, aor), notify, self.timers,
-            self.layer.identifiers.tag, self.observer, settings.watchers,
+            packages, lambda package, aor: self.event_state.state(package, aor), NotifySender(self.layer, ways.again).send,
+            self.timers, self.layer.identifiers.tag, self.observer, settings.watchers, keeper=keeper,
         )  # fmt: skip
         self.event_state = EventState(packages, self.layer.identifiers.tag, self.timers, self.notifier.changed)
         self._registrar = Registrar(
@@ -127,13 +131,12 @@ class Server:
             _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
         )  # fmt: skip
         self.bans = _bans(settings, self.observer, log.warning)
-        self.session_manager = SessionManager(
-            Parts(
-                self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
-                self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
-                self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
-            )
-        )  # fmt: skip
+        self.session_manager = SessionManager(Parts(
+            self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
+            self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
+            self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
+            durable, time.time,
+        ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}
@@ -155,7 +158,7 @@ class Server:
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
-            settings.reliable_provisional,
+            settings.reliable_provisional, self.store if self.store.durable else None, time.time,
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment)
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
@@ -197,6 +200,12 @@ class Server:
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
             self.heartbeats[IN_PROCESS].start()
+        if self.feature_server is not None:
+            self.feature_server.restore()
+        self.session_manager.recover(self.feature_server or NoCalls())
+        if restored := self.notifier.restore(self._ways.remembered):
+            self._log.info("subscriptions restored", number=restored)
+            self.timers.start(TICK, self.notifier.notify_restored)  # behind what the restored calls publish
         self.ready = True
 
     def stop(self) -> list[Any]:
@@ -301,6 +310,12 @@ class Server:
         self.layer.datagram_received(data, flow)
         turns.run()
 
+    def _committed(self, tell: Callable[..., object], *arguments: object) -> None:
+        """From the store's thread: what waited for a commit, and all that it causes on the link in process."""
+        self.turns.driving = True
+        tell(*arguments)
+        self.turns.run()
+
     def connection_failed(self, flow: Flow) -> None:
         """What was under way on a connection, and all that its loss causes; standing calls are left alone when we stop."""
         if self.ready:
@@ -318,6 +333,9 @@ class Server:
         self.turns.driving = True
         self.timers.advance()
         self.turns.run()
+
+    def _tokens(self) -> Tokens:
+        return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"))
 
     # -- the store ---------------------------------------------------------------------------------------------
 
@@ -376,6 +394,7 @@ class Server:
     def _learned(self, user: str, source: Flow, uri: str) -> None:
         for binding in self.location.bindings(user):
             self._learn(binding)
+        self.notifier.registered(user)
 
     def _learn(self, binding: Binding) -> None:
         """Tell trace and listeners where this phone is reached; a REGISTER may come from somebody else on its behalf."""

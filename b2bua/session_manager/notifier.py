@@ -21,6 +21,7 @@ from b2bua.session_manager.event_packages.package import (
     refusal,
 )
 from b2bua.session_manager.subscription_keeper import BLOCK, SubscriptionKeeper
+from b2bua.session_manager.ways import FlowGone
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request
@@ -208,7 +209,10 @@ class Subscription:
             self._earliest = self._sent_at + TIMEOUT
         else:
             self._timeouts = 0
-        if status in ENDING or self._timeouts >= MAX_TIMEOUTS:
+        if self._timeouts >= MAX_TIMEOUTS and isinstance(self.flow, FlowGone):
+            self._timeouts = 0  # its Contact takes no connection either; it has not left, we were gone
+            self._wait_for_the_phone(call, changed_at)
+        elif status in ENDING or self._timeouts >= MAX_TIMEOUTS:
             self._notifier.forget(self)
         elif self._pending and not self._in_flight:
             self._send_when_quiet()
@@ -401,9 +405,9 @@ class Notifier:
         self._stranded.setdefault(subscription.watcher, {})[subscription] = None
 
     def registered(self, user: str) -> None:
-        """The phones of a user may be on another connection now."""
+        """The phones of a user may be on another connection now; they are told once they have their 200."""
         for subscription in self._stranded.pop(user, ()):
-            subscription.notify_now()
+            self.timers.start(0, subscription.notify_now)
 
     # -- SUBSCRIBE ---------------------------------------------------------------------------------------------
 

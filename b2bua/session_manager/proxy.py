@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, Protocol
 
 from b2bua.session_manager.arrival import Arrival
@@ -10,6 +11,7 @@ from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
+from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.ways import Ways
@@ -49,6 +51,7 @@ class Proxy:
         location: Location,
         flows: Flows,
         authenticator: Authenticator,
+        open_invites: OpenInvites | None,
     ) -> None:
         self._layer = layer
         self._domain = domain
@@ -59,6 +62,7 @@ class Proxy:
         self._flows = flows
         self._ways = Ways(flows, location, domain)
         self._authenticator = authenticator
+        self._open_invites = open_invites
         self._tag = layer.identifiers.tag
 
     # -- where to -----------------------------------------------------------------------------------------------
@@ -116,7 +120,29 @@ class Proxy:
             forwarded = self._to_contact(arrival, binding, flow)
             if mark:
                 forwarded.replace("Max-Breadth", str(share))
-            context.add(self._layer.send_request(forwarded, flow, context, mark))
+            if self._open_invites is not None and arrival.request.method == "INVITE":
+                self._send_when_kept(self._open_invites, forwarded, flow, context, mark)
+            else:
+                context.add(self._layer.send_request(forwarded, flow, context, mark))
+
+    def _send_when_kept(
+        self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str
+    ) -> None:
+        """Make the phone ring once it is certain that somebody will stop it."""
+        branch = self._layer.identifiers.branch() + mark
+        context.expect()
+
+        def kept(kept: bool) -> None:
+            if kept and context.sends():
+                transaction = self._layer.send_request(invite, flow, context, branch=branch)
+                context.add(transaction)
+                open_invites.sent(invite, branch, transaction)
+                return
+            open_invites.given_up(branch)
+            if not kept:
+                context.not_sent(480)
+
+        open_invites.sending(invite, flow, branch, kept)
 
     def _fork_mark(self, arrival: Arrival) -> str:
         """Loop detection, which whoever forks owes the network (RFC 5393 §4): what goes behind the branches; SipError 482
@@ -148,10 +174,15 @@ class Proxy:
 
     def forward_in_dialog(self, arrival: Arrival) -> None:
         """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
-        request = arrival.request
         flow = self._target_in_dialog(arrival)
         # An application must know that the phone is gone; an endpoint never gets 430 (RFC 5626 §11.5).
         context = self._start_proxying(arrival, DialogContext if arrival.link is not None else ResponseContext)
+        self._send_in_dialog(arrival, context, flow)
+        if flow.reliable and isinstance(context, DialogContext):
+            context.else_by(partial(self._send_another_way, arrival, context, flow))
+
+    def _send_in_dialog(self, arrival: Arrival, context: ResponseContext, flow: Flow) -> None:
+        request = arrival.request
         forwarded = self._forwarded(arrival, request.uri)
         if request.method == "INVITE":
             # No effect on the route set, but a recovering or strict peer wants it (RFC 3261 §16.6 step 4).
@@ -159,6 +190,17 @@ class Proxy:
             for text in reversed(arrival.routes.texts):
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
         context.add(self._layer.send_request(forwarded, flow, context))
+
+    def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
+        """The connection is gone that a request was sent on: whether there is another, where it is sent (RFC 3263 §4.3)."""
+        try:
+            flow = self._target_in_dialog(arrival)
+        except SipError:
+            return False
+        if flow is gone:
+            return False
+        self._send_in_dialog(arrival, context, flow)
+        return True
 
     def _target_in_dialog(self, arrival: Arrival) -> Flow:
         """Where a request in dialog goes: the phone's flow when a link sends, else the link that the Request-URI names,
@@ -201,6 +243,8 @@ class Proxy:
         if arrival.routes.first is None:
             raise SipError(481)
         target = self._target_in_dialog(arrival)
+        if self._open_invites is not None:
+            self._open_invites.acknowledged(arrival.request)
         self._layer.send_ack(self._forwarded(arrival, arrival.request.uri), target)
 
     # -- building ----------------------------------------------------------------------------------------------

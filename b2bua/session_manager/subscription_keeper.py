@@ -56,7 +56,9 @@ class SubscriptionKeeper:
             except (BadRecord, MalformedValue) as error:
                 self.set_aside(key, str(error))
             else:
-                yield record, dialog, record.expires_at - self._wall()
+                seconds = record.expires_at - self._wall()
+                if seconds > 0:
+                    yield record, dialog, seconds
 
     def set_aside(self, key: str, reason: str) -> None:
         """A record that no subscription can be made of."""

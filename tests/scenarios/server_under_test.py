@@ -5,7 +5,7 @@ Put together from the same parts as b2bua/service.py; keys, identifiers and rand
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from random import Random
 from types import MappingProxyType
@@ -34,6 +34,7 @@ from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
+from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
@@ -46,7 +47,7 @@ from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
-from b2bua.transaction.timers import Timers
+from b2bua.transaction.timers import TICK, Timers
 from b2bua.transport.kinds import KINDS
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
@@ -67,11 +68,17 @@ IPV6_SERVER: Final[HostPort] = ("2001:db8::1", 5060)
 class ServerUnderTest:
     """One running server at SERVER."""
 
-    def __init__(self, network: VirtualNetwork, options: Options, users: Sequence[str]) -> None:
+    def __init__(
+        self, network: VirtualNetwork, options: Options, users: Sequence[str],
+        tcp: Callable[[VirtualNetwork, ServerUnderTest], VirtualTcp] | None = None,
+    ) -> None:  # fmt: skip
+        """`tcp` makes its TCP listener, where that is to be another than the usual one."""
         self.network = network
         self.errors: list[BaseException] = []
         """Mistakes that the server caught: a scenario that expects none finds this empty."""
         clock = network.clock
+        self.records = options.records
+        start = "" if self.records is None else self.records.starts or ""
         self.observer = Observer()
         self.timers = Timers(clock.now, self.errors.append)
         self.recorder = Recorder(options.trace, clock.wall)
@@ -82,7 +89,7 @@ class ServerUnderTest:
         self.reports: list[str] = []
         self.listeners = ListenerSet(clock.now, self.reports.append)
         self.socket = self._listen(VirtualSocket(network, SERVER, self.recorder))
-        self.tcp = VirtualTcp(network, TCP_SERVER, self)
+        self.tcp = VirtualTcp(network, TCP_SERVER, self) if tcp is None else tcp(network, self)
         if options.tcp:
             self._listen(self.tcp)
         self.streams = {"tcp": self.tcp}
@@ -92,7 +99,8 @@ class ServerUnderTest:
             self.streams[transport] = self._listen(made)
         if options.ipv6:
             self._listen(VirtualSocket(network, IPV6_SERVER, self.recorder))
-        self.layer = TransactionLayer(self.timers, Identifiers("5e551on"), self.observer, PRODUCT)
+        self.layer = TransactionLayer(self.timers, Identifiers(f"5e551on{start}"), self.observer, PRODUCT)
+        self._start = start
         self._session_manager(options)
         self.layer.streams = self.listeners if options.tcp else None
         self.remotes: dict[str, RemoteFeatureServer] = {}
@@ -104,6 +112,13 @@ class ServerUnderTest:
         else:
             self.b2bua = self.start_remote("cm", FEATURE_SERVER, LINK).b2bua
         network.each_tick.append(self._tick)
+        if self.records is not None and not self.remotes:
+            self.turns.driving = True
+            self.b2bua.restore()
+            self.session_manager.recover(self.b2bua)
+            self.notifier.restore(self.ways.remembered)
+            self.timers.start(TICK, self.notifier.notify_restored)
+            self.run()
 
     def _listen(self, listener: Any) -> Any:
         self.listeners.listen(None, *listener.bound, listener)
@@ -118,9 +133,7 @@ class ServerUnderTest:
         self.domain = domain
         self.location = Location(self.timers, clock.wall)
         self.links = Links()
-        self.keep_alive = KeepAlive(
-            layer, self.listeners, self.location, DOMAIN, options.keep_alive, self.reports.append
-        )
+        self.keep_alive = KeepAlive(layer, self.listeners, self.location, DOMAIN, options.keep_alive, self.reports.append)
         if options.keep_alive:
             self.location.watch = self.keep_alive.bindings_changed
         waited = self.listeners.waited
@@ -132,11 +145,13 @@ class ServerUnderTest:
         self.notifier = Notifier(
             packages, lambda package, aor: self.event_state.state(package, aor), notify, self.timers,
             layer.identifiers.tag, observer,
+            keeper=None if self.records is None else SubscriptionKeeper(self.records, self.timers, clock.wall),
         )  # fmt: skip
+        self.ways = ways
         self.event_state = EventState(packages, lambda: f"etag{next(entity_tags)}", self.timers, self.notifier.changed)
         registrar = Registrar(
             domain, self.location, lambda user, bindings, done: done(None), clock.wall, observer, ExpiryLimits(),
-            lambda user, flow, contact: self.recorder.learn(user, flow.remote),
+            self._learned,
         )  # fmt: skip
         self.nonces = Nonces(b"n" * 32, clock.wall, options.nonce_lifetime)
         policy = ChallengePolicy(options.reinvite, options.challenge, options.user_challenge)
@@ -150,21 +165,25 @@ class ServerUnderTest:
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
                 self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
                 self._failed, self.recorder.continued, self.admission, options.requests_per_source,
-                self.bans,
+                self.bans, self.records, clock.wall,
             )
         )  # fmt: skip
+
+    def _learned(self, user: str, flow: Flow, contact: str) -> None:
+        self.recorder.learn(user, flow.remote)
+        self.notifier.registered(user)
 
     def _communication_manager(self, options: Options) -> B2bua:
         addresses = ((f"sm.{DOMAIN}", 5060), (f"fs.{DOMAIN}", 5060))
         self.domain.listens_on(addresses[:1])
         down, up = memory_link("communication_manager", addresses, self.turns, self._linked)
-        layer = TransactionLayer(self.timers, Identifiers("c0mman"), self.observer, PRODUCT)
+        layer = TransactionLayer(self.timers, Identifiers(f"c0mman{self._start}"), self.observer, PRODUCT)
         down.connect(up, self.layer.link_received)
         up.connect(down, layer.link_received)
         uniform = options.uniform or Random(6001).uniform
         environment = Environment(
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits,
-            options.reliable,
+            options.reliable, self.records, self.network.clock.wall,
         )  # fmt: skip
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
         self.features: Sequence[Feature] = ()
@@ -215,17 +234,26 @@ class ServerUnderTest:
         self.recorder.received(flow, data)
         self.turns.driving = True
         self.layer.datagram_received(data, flow)
+        self.run()
+
+    def run(self) -> None:
+        """All that waits: turns of the link, and commits with what they let go."""
         self.turns.run()
+        while self.records is not None and self.records.turn():
+            self.turns.driving = True
+            self.turns.run()
 
     def connection_failed(self, flow: Flow) -> None:
         self.turns.driving = True
         self.layer.flow_failed(flow)
-        self.turns.run()
+        self.run()
 
     def _tick(self) -> None:
         self.turns.driving = True
         self.timers.advance()
-        self.turns.run()
+        if self.records is not None:
+            self.records.look()
+        self.run()
 
     def _linked(self, way: tuple[str, str], message: Message) -> None:
         source, destination = way
@@ -268,6 +296,9 @@ class ServerUnderTest:
         # Registrations and subscriptions have a timer each; nothing else runs when all is quiet.
         lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values()) + self.keep_alive.asked()
         found["timers"] = max(self.timers.running() - lasting, 0)
+        if self.records is not None:
+            # A subscription has one as long as it stands.
+            found["records"] = len(self.records.kept) - sum(self.notifier.count().values())
         for feature in b2bua.hooks.features:
             # Not by vars(): a compiled class has slots only.
             held = [getattr(feature, name) for name in dir(feature) if not name.startswith("__")]
