@@ -379,16 +379,20 @@ class SessionManager:
         if link is None or "SIP-If-Match" not in names:
             # What a feature server keeps here it may change and take back, when the user is gone too.
             self._known(user)
-        aor = self._domain.aor(user)
+        assert transaction is not None, "no ACK comes here"
+        aor, respond = self._domain.aor(user), partial(self._published, transaction, request)
         if link is None:
-            answer = self._event_state.publish(request, aor, "")
+            self._event_state.publish_durably(request, aor, "", False, respond)
+        elif link.over_network:
+            self._event_state.publish_durably(request, aor, link.name, True, respond)
         else:
-            answer = self._event_state.publish(request, aor, link.name, link.over_network)
-            if answer.call and not request.call:
-                self._parts.leg_continued(answer.call, request.call_id)
+            respond(self._event_state.publish(request, aor, link.name))
+
+    def _published(self, transaction: ServerTransaction, request: Request, answer: Answer) -> None:
+        if answer.call and not request.call:  # the message of a feature server elsewhere does not bring its call along
+            self._parts.leg_continued(answer.call, request.call_id)
         response = response_to(request, answer.status, answer.reason, self._tag())
         response.extend(answer.headers)
-        assert transaction is not None, "no ACK comes here"
         self._layer.respond(transaction, response)
 
     def _subscribe(self, arrival: Arrival, user: str, watcher: str) -> None:

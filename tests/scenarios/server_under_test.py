@@ -32,6 +32,7 @@ from b2bua.session_manager.location import Location
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
+from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
@@ -148,7 +149,11 @@ class ServerUnderTest:
             keeper=None if self.records is None else SubscriptionKeeper(self.records, self.timers, clock.wall),
         )  # fmt: skip
         self.ways = ways
-        self.event_state = EventState(packages, lambda: f"etag{next(entity_tags)}", self.timers, self.notifier.changed)
+        self.event_state = EventState(
+            packages, lambda: f"etag{self._start}{next(entity_tags)}", self.timers, self.notifier.changed,
+            None if self.records is None else PublicationKeeper(self.records, packages, self.timers, clock.wall), observer,
+        )  # fmt: skip
+        self.event_state.restore()
         registrar = Registrar(
             domain, self.location, lambda user, bindings, done: done(None), clock.wall, observer, ExpiryLimits(),
             self._learned,
