@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Final, Literal
 
 from b2bua.dialog.dialog import Dialog
@@ -105,12 +106,6 @@ class Subscription:
         """
         self.held = False
         if not self.ended:
-            self._send()
-
-    def free(self) -> None:
-        """After a restart: its NOTIFYs may leave."""
-        self.held = False
-        if self._pending and not self.ended:
             self._send()
 
     def state_changed(self, call: str) -> None:
@@ -259,8 +254,8 @@ class Notifier:
         self._by_resource: dict[tuple[str, str], dict[Subscription, None]] = {}
         self._by_watcher: dict[str, int] = {}
         self._keeper = keeper
-        self._restored: list[tuple[Subscription, int]] = []
-        """After a restart: those that have not been told the state yet, the next one last, and what they count from."""
+        self._restored: dict[Subscription, None] = {}
+        """After a restart: those whose turn to be told the state has not come yet."""
         self._stranded: dict[str, dict[Subscription, None]] = {}
         """By watcher: those whose phone cannot be reached until it registers."""
 
@@ -325,6 +320,8 @@ class Notifier:
         if watching is not None:
             for subscription in list(watching):
                 subscription.state_changed(call)
+                if subscription in self._restored:
+                    self._resume(subscription)  # before its turn
 
     def document(self, subscription: Subscription, version: int) -> bytes:
         """What this watcher may see of the state now."""
@@ -374,26 +371,26 @@ class Notifier:
             self._keep(subscription)
             subscription.live_for(seconds)
             subscription.kept = True
-            self._restored.append((subscription, dialog.local_cseq))
-            # Before the first of the new numbers is used the next ones are kept: a second restart must not use them again.
-            self._keeper.keep(subscription, partial(self._safe, subscription))
-        self._restored.reverse()
+            self._restored[subscription] = None
         return len(self._restored)
 
     def notify_restored(self) -> None:
         """Tell all of them the whole state, a few at a time: whatever they missed is in it."""
-        for _ in range(min(RESTORED_A_TICK, len(self._restored))):
-            subscription, numbers = self._restored.pop()
-            if subscription.held:
-                self._restored.insert(0, (subscription, numbers))
-            elif subscription.dialog.local_cseq == numbers:
-                subscription.notify_now()
+        for subscription in list(islice(self._restored, RESTORED_A_TICK)):
+            self._resume(subscription)
         if self._restored:
             self.timers.start(TICK, self.notify_restored)
 
+    def _resume(self, subscription: Subscription) -> None:
+        """Before the first of its new numbers is used the next ones are kept: a second restart must not use them again."""
+        del self._restored[subscription]
+        if self._keeper is not None and not subscription.ended:
+            self._keeper.keep(subscription, partial(self._safe, subscription))
+
     def _safe(self, subscription: Subscription, _error: Exception | None) -> None:
         """Its numbers are kept; or the store is down, and a lamp that is right counts for more than the next restart."""
-        subscription.free()
+        if subscription.held:
+            subscription.notify_now()
 
     def reserve(self, subscription: Subscription) -> None:
         """It has used up half of the numbers that its record allows for."""
