@@ -37,7 +37,7 @@ help:
 	@echo "make check-long  what takes a minute or more: make fuzz mutants stateful"
 	@echo "make soak     phones and SIPp call for SOAK_SECONDS (60) on a bad network; then nothing is left and everything adds up"
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
-	@echo "make interop  JsSIP in a real browser over WebSocket (as root; Debian's chromium, packages of npm)"
+	@echo "make interop  every real client over each of its transports, JsSIP in a browser too; writes the table in README.md (as root)"
 	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
 	@echo "make system   the Debian packages that tests use (as root)"
 
@@ -134,8 +134,11 @@ NPM_PACKAGES := jssip@3.13.8 playwright-core@1.55.0 esbuild@0.25.0
 
 interop: SYSTEM_PACKAGES += chromium $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 interop: system setup $(BROWSER)/jssip.js
-	BROWSER_PACKAGES=$(abspath $(BROWSER)) unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
-	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py
+	rm -f $(VENV)/interop.record
+	INTEROP_RECORD=$(abspath $(VENV))/interop.record BROWSER_PACKAGES=$(abspath $(BROWSER)) \
+	  unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
+	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/interop/matrix_calls.py
+	$(if $(ARGS),,$(BIN)/python -m tests.interop.matrix $(VENV)/interop.record)
 
 $(BROWSER)/jssip.js: Makefile | system
 	mkdir -p $(BROWSER)
