@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kamailio-tls-modules nftables iproute2 tmux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check check-long fuzz mutants stateful bench overload interop image
+.PHONY: help setup system demo run test check check-long fuzz mutants stateful bench overload soak interop image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
@@ -35,8 +35,9 @@ help:
 	@echo "make fuzz     each fuzz target for FUZZ_SECONDS (10)"
 	@echo "make stateful  two phones and a watcher do anything at any time on a bad network, thousands of runs"
 	@echo "make check-long  what takes a minute or more: make fuzz mutants stateful"
+	@echo "make soak     phones and SIPp call for SOAK_SECONDS (60) on a bad network; then nothing is left and everything adds up"
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
-	@echo "make interop  JsSIP in a real browser over WebSocket (as root; Debian's chromium, packages of npm)"
+	@echo "make interop  every real client over each of its transports, JsSIP in a browser too; writes the table in README.md (as root)"
 	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
 	@echo "make system   the Debian packages that tests use (as root)"
 
@@ -111,6 +112,12 @@ $(VENV)/.fuzz: $(VENV)/.setup
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
 
+# The whole server on real sockets, through a relay that loses, doubles and delays; the end waits for every time-out.
+SOAK_SECONDS := 60
+
+soak: system setup
+	$(BIN)/python -m tests.soak.run --seconds $(SOAK_SECONDS) $(ARGS)
+
 # `make bench` is the table, `make bench overload` that of a slow server.
 bench: system setup
 	@$(MAKE) --no-print-directory setup B2BUA_COMPILE=1
@@ -127,8 +134,11 @@ NPM_PACKAGES := jssip@3.13.8 playwright-core@1.55.0 esbuild@0.25.0
 
 interop: SYSTEM_PACKAGES += chromium $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 interop: system setup $(BROWSER)/jssip.js
-	BROWSER_PACKAGES=$(abspath $(BROWSER)) unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
-	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py
+	rm -f $(VENV)/interop.record
+	INTEROP_RECORD=$(abspath $(VENV))/interop.record BROWSER_PACKAGES=$(abspath $(BROWSER)) \
+	  unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
+	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/interop/matrix_calls.py
+	$(if $(ARGS),,$(BIN)/python -m tests.interop.matrix $(VENV)/interop.record)
 
 $(BROWSER)/jssip.js: Makefile | system
 	mkdir -p $(BROWSER)

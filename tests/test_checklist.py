@@ -15,7 +15,7 @@ SECTIONS: Final = (
     "Transactions", "Dialogs", "Proxy", "Digest", "Offer and answer", "Reliability, UPDATE, session timers", "Registrar",
     "Events", "PUBLISH", "dialog-info", "Transfer", "Re-INVITE and races", "Others", "Glare and failure around hold",
 )  # fmt: skip
-FEWEST: Final = 132
+FEWEST: Final = 136
 """Clauses there are: none is taken out unseen."""
 
 

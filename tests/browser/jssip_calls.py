@@ -15,6 +15,7 @@ import pytest
 from tests.browser.browser import Browser, JsSip
 from tests.certificates import Authority
 from tests.interop.lab import Lab
+from tests.interop.matrix import record
 from tests.interop.nine_steps import nine_steps
 from tests.interop.script import Callee, Caller
 from tests.interop.server import DOMAIN, Server, free_port, wait_until
@@ -135,6 +136,9 @@ def test_two_browsers(server: Server, browser: Browser, lab: Lab, near: str, far
     for each, transport in ((caller, near), (callee, far)):
         assert {hop.transport for hop in hops if each.user in hop.way and "SM" in hop.way} == {transport}
     assert not [hop for hop in hops if hop.retransmission]
+    registrations = [hop for each in (caller, callee) for hop in server.hops(f"user={each.user}") if hop.call is None]
+    for each in (caller, callee):
+        record([*registrations, *hops], "JsSIP 3.13 in Chromium", each.user)
 
 
 @pytest.mark.parametrize("transport", ["ws", "wss"])

@@ -51,9 +51,9 @@ class Script:
 
     # -- out of dialog -----------------------------------------------------------------------------------------
 
-    def register(self, contact: str = "<sip:[field0]@[local_ip]:[local_port]>") -> Self:
+    def register(self, contact: str = "<sip:[field0]@[local_ip]:[local_port]>", expires: int = 600) -> Self:
         """RFC 3665 §2.1: REGISTER, 401, REGISTER with credentials, 200."""
-        headers = [f"Contact: {contact}", "Expires: 600"]
+        headers = [f"Contact: {contact}", f"Expires: {expires}"]
         self._uri = f"sip:{DOMAIN}"
         self._challenged("REGISTER", 401, headers)
         return self.receive(200)

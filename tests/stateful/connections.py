@@ -174,6 +174,8 @@ class PhoneLink:
         (its timers are 0 on a connection), the second is another request to the server."""
         self._open: dict[tuple[str, str], bytes] = {}
         """Requests without a final answer yet."""
+        self._refusals: dict[str, bytes] = {}
+        """Failure responses to INVITEs, by branch, until their ACK: one that is lost with a connection is owed on the next."""
         self._own: Connection | None = None
         self._network = network
         self._server = server
@@ -187,6 +189,8 @@ class PhoneLink:
         data = message.encode()
         if isinstance(message, Request) and message.method != "ACK":
             self._open[message.top_via.branch, message.method] = data
+        elif isinstance(message, Response) and message.status >= 300 and message.cseq_method == "INVITE":
+            self._refusals[message.top_via.branch] = data
         self._put(data, message)
         return data
 
@@ -223,6 +227,8 @@ class PhoneLink:
             message = parsed(frame)
             if isinstance(message, Response) and message.status >= 200:
                 self._open.pop((message.top_via.branch, message.cseq_method), None)
+            elif isinstance(message, Request) and message.method == "ACK":
+                self._refusals.pop(message.top_via.branch, None)
             arrived(self._network, "SM", self.name, frame)
             self.received(frame)
 
@@ -251,6 +257,8 @@ class PhoneLink:
         self._open = {key: data for key, data in self._open.items() if key[1] in ("BYE", "CANCEL") or still_open(key)}
         for (branch, _), data in list(self._open.items()):
             self.repeated.add(branch)
+            self._put(data, None)
+        for data in list(self._refusals.values()):
             self._put(data, None)
 
 

@@ -34,6 +34,8 @@ from tests.stateful.connections import PhoneLink
 SILENCE = "silence"
 LATE = "late"
 LATE_SECONDS = 3.0
+GIVEN_UP_SECONDS = 5.0
+"""After its BYE a phone waits no longer for the answer to its re-INVITE."""
 SHAKEN_SECONDS = 40.0
 """How long after its connection broke a phone may miss an ACK that was under way: 64·T1 and what the network takes."""
 
@@ -104,6 +106,10 @@ class ModelCall(Call):
         if self.state is CallState.ESTABLISHED and self._incoming is not None:
             self._refuse(self._incoming, 487)  # the re-INVITE that we have not answered
             self._incoming = None
+        if self._usage.client is not None:
+            # Nobody repeats a lost 2xx to a re-INVITE when the dialog is over, and after a 1xx no timer ends the transaction
+            # (RFC 3261 §17.1.1.2): it is given up, so that it ends 64·T1 later at the most.
+            self.agent.timers.start(GIVEN_UP_SECONDS, self._usage.client.cancel)
         super().hang_up()
 
     # -- what comes of them ------------------------------------------------------------------------------------

@@ -1,0 +1,243 @@
+"""A server and phones in one process for as long as is asked for: calls, holds, resumes, refreshes, registrations, lamps, over a
+network that loses, doubles and delays; SIPp beside them. At the end nothing is left and everything adds up.
+
+The server is the whole one, on real sockets; in this process, so that what it keeps can be looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from b2bua.config import Settings
+from b2bua.config_addresses import Listen
+from b2bua.feature_server.b2bua import B2bua
+from b2bua.phone.agent import Identity
+from b2bua.phone.call import Call, CallState
+from b2bua.phone.endpoint import Endpoint
+from b2bua.service import Server
+from b2bua.transaction.layer import TransactionLayer
+from tests.interop.server import DOMAIN
+from tests.soak.balance import samples, unbalanced
+from tests.soak.lossy_relay import LossyRelay
+from tests.soak.sipp_calls import SippCalls
+
+HOST: Final = "127.0.0.69"
+RELAY: Final = "127.0.0.70"
+PATIENCE: Final = 40.0
+"""Seconds for what a phone waits for: a time-out of 64·T1, and some."""
+QUIET: Final = 110.0
+"""Seconds after the last verb within which everything is over: a BYE's time-out, Timer J, what a lost message adds, the end of a
+call that a phone lost."""
+CALL_LENGTH: Final = 60
+"""Seconds after which the server ends a call whose phones did not."""
+
+
+class Log:
+    """The server's log: mistakes are kept."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+
+    def error(self, event: str, **fields: Any) -> None:
+        self.errors.append(f"{event}: {fields.get('exc_info') or ''}".strip(": "))
+
+    def _quiet(self, event: str, **fields: Any) -> None:
+        return
+
+    debug = info = warning = _quiet
+
+
+class Soak:
+    """One run. `play` fires when it is over; `flaws` says what was wrong, `figures` what was done."""
+
+    def __init__(self, reactor: Any, folder: Path, seconds: float, pairs: int, share: float, seed: int) -> None:
+        self.flaws: list[str] = []
+        self.done: Counter[str] = Counter()
+        self.log = Log()
+        self._reactor = reactor
+        self._seconds = seconds
+        self._random = Random(seed)
+        names = [str(6001 + number) for number in range(2 * pairs + 2)]
+        users = {name: secrets.token_urlsafe(12) for name in names}
+        file = folder / "users"
+        file.touch(mode=0o600)
+        file.write_text("".join(f"{name},{password}\n" for name, password in users.items()))
+        settings = Settings(
+            listen=(Listen("udp", HOST, 0),), http=(HOST, 0), users=file, store=f"sqlite:{folder}/soak.db", keep_alive=0,
+            call_length_max=CALL_LENGTH, domain=DOMAIN,
+        )  # fmt: skip
+        self.server = Server(settings, reactor, self.log)
+        self.server.start()
+        listener = self.server.listeners.first()
+        assert listener is not None, "the settings name one"
+        self.address = listener.bound
+        self.relay = LossyRelay(reactor, self.address, share, seed)
+        way = self.relay.listen(RELAY)
+        self.phones = [Endpoint(reactor, Identity(name, settings.domain, users[name]), way, HOST) for name in names[:-2]]
+        for phone in self.phones:
+            phone.start()
+        sipp_users = {name: users[name] for name in names[-2:]}
+        self.sipp = SippCalls(folder, f"{HOST}:{self.address[1]}", HOST, sipp_users)
+
+    def stop(self) -> None:
+        for phone in self.phones:
+            phone.stop()
+        self.relay.close()
+        self.server.stop()
+
+    # -- the script --------------------------------------------------------------------------------------------
+
+    async def play(self) -> None:
+        await self._register(3600)
+        await self._counted(over=False)  # what the first question opens for good is open before
+        before = len(os.listdir("/proc/self/fd"))
+        ends_at = self._reactor.seconds() + self._seconds
+        pairs = [(self.phones[at], self.phones[at + 1]) for at in range(0, len(self.phones), 2)]
+        work: list[Deferred[Any]] = [Deferred.fromCoroutine(self._pair(*pair, ends_at)) for pair in pairs]
+        work.append(deferToThread(self.sipp.run, self._seconds))
+        for success, failure in await DeferredList(work):
+            if not success:
+                self.flaws.append(f"{failure.getErrorMessage()}")
+        await self._register(0)
+        await self._until(self._is_quiet, "everything to be over", QUIET, lambda: f"; left: {self._left()}")
+        await self._counted()
+        open_now = len(os.listdir("/proc/self/fd"))
+        if open_now > before:
+            self.flaws.append(f"{open_now} file descriptors, {before} before")
+        self.flaws += self.log.errors + [repr(error) for phone in self.phones for error in phone.failures]
+
+    async def _register(self, expires: int) -> None:
+        for phone in self.phones:
+            for lamp in phone.phone.lamps:
+                lamp.unsubscribe()
+            phone.phone.registration.register(expires)
+        wanted = bool(expires)
+        for _ in range(3):  # one whose answers were all lost has timed out, and is asked for again
+            late = [phone for phone in self.phones if phone.phone.registration.registered is not wanted]
+            try:
+                await self._until(lambda: all(one.phone.registration.registered is wanted for one in late), "registrations")  # noqa: B023
+                return
+            except AssertionError:
+                for phone in late:
+                    phone.phone.registration.register(expires)
+        self.flaws.append(f"registrations for {expires} s did not come about")
+
+    async def _pair(self, near: Endpoint, far: Endpoint, ends_at: float) -> None:
+        """Two phones that call one another until the time is over."""
+        random = Random(self._random.getrandbits(32))
+        while self._reactor.seconds() < ends_at:
+            caller, callee = random.sample((near, far), 2)
+            callee.phone.answer_after = random.choice((0.0, 0.1, 0.5))
+            if random.random() < 0.3:
+                caller.phone.registration.register()
+                self.done["registrations"] += 1
+            await self._call(caller, callee, random)
+            await deferLater(self._reactor, random.uniform(0, 0.5))
+
+    async def _call(self, caller: Endpoint, callee: Endpoint, random: Random) -> None:
+        watched = random.random() < 0.5
+        if watched:
+            caller.phone.watch(callee.identity.user)
+            self.done["lamps"] += 1
+        call = caller.phone.dial(callee.identity.user)
+        self.done["calls"] += 1
+        if random.random() < 0.1:
+            await deferLater(self._reactor, random.uniform(0, 0.3))
+            call.hang_up()
+        await self._until(lambda: call.state in (CallState.ESTABLISHED, CallState.ENDED), "an answer to a call")
+        if call.state is CallState.ESTABLISHED:
+            await self._talk(call, callee, random)
+        await self._until(lambda: call.state is CallState.ENDED, "the end of a call")
+        for lamp in caller.phone.lamps:
+            lamp.unsubscribe()
+        caller.phone.lamps = [lamp for lamp in caller.phone.lamps if lamp.active]
+        for phone in (caller, callee):
+            phone.streams = {one: stream for one, stream in phone.streams.items() if one.state is not CallState.ENDED}
+
+    async def _talk(self, call: Call, callee: Endpoint, random: Random) -> None:
+        for verb in random.choices(("hold", "resume", "refresh", "far hold", "far resume"), k=random.randrange(5)):
+            far = callee.call
+            if verb == "refresh":
+                call.refresh()
+            elif verb.startswith("far") and far is not None and far.state is CallState.ESTABLISHED:
+                far.hold() if verb == "far hold" else far.resume()
+            else:
+                call.hold() if verb == "hold" else call.resume()
+            self.done[verb.removeprefix("far ")] += 1
+            await deferLater(self._reactor, random.uniform(0, 1.0))
+        far = callee.call
+        if random.random() < 0.4 and far is not None and far.state is CallState.ESTABLISHED:
+            far.hang_up()
+            await deferLater(self._reactor, 0.5)
+        if call.state is CallState.ESTABLISHED:
+            call.hang_up()
+
+    # -- what is left ------------------------------------------------------------------------------------------
+
+    def _layers(self) -> Iterator[tuple[str, TransactionLayer]]:
+        yield "SM", self.server.layer
+        feature_server = self.server.feature_server
+        assert isinstance(feature_server, B2bua)
+        yield "CM", feature_server.environment.layer
+
+    def _left(self) -> dict[str, int]:
+        """What must be nothing when all is over."""
+        server, feature_server = self.server, self.server.feature_server
+        assert isinstance(feature_server, B2bua)
+        left = {f"transactions of {name}": sum(layer.transactions()) for name, layer in self._layers()}
+        left["legs"] = len(feature_server._legs)
+        left["calls"] = len(feature_server._open)
+        left["subscriptions"] = sum(server.notifier.count().values())
+        left["publications"] = server.event_state.count()
+        left["bindings"] = sum(1 for _ in server.location.users())
+        left["timers"] = server.timers.running()
+        return {what: number for what, number in left.items() if number}
+
+    def _is_quiet(self) -> bool:
+        return not self._left()
+
+    async def _counted(self, over: bool = True) -> None:
+        """Ask as anybody may; what does not add up is a flaw once all is over."""
+        host, port = self.server._http.getHost().host, self.server._http.getHost().port
+        page = samples(await deferToThread(_get, f"http://{host}:{port}/metrics"))
+        if over:
+            self.flaws += unbalanced(page)
+        drain = json.loads(await deferToThread(_get, f"http://{host}:{port}/api/drain"))
+        if drain != {"draining": False, "calls": 0}:
+            self.flaws.append(f"/api/drain says {drain}")
+        await deferLater(self._reactor, 0.2)  # the connections are closed by then
+
+    async def _until(
+        self, true: Callable[[], bool], what: str, seconds: float = PATIENCE, more: Callable[[], str] = str
+    ) -> None:
+        deadline = self._reactor.seconds() + seconds
+        while not true():
+            if self._reactor.seconds() > deadline:
+                raise AssertionError(f"waited {seconds:g} s for {what}{more()}")
+            await deferLater(self._reactor, 0.02)
+
+    def figures(self) -> Sequence[str]:
+        done = ", ".join(f"{number} {what}" for what, number in sorted(self.done.items()))
+        relay = self.relay
+        return (
+            f"phones: {done}",
+            f"network: {relay.carried} datagrams, {relay.lost} lost, {relay.doubled} doubled, {relay.delayed} delayed",
+            f"SIPp: {self.sipp.calls} hold calls, {self.sipp.failed} failed",
+        )
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
