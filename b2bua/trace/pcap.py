@@ -25,6 +25,8 @@ MAX_PAYLOAD: Final = 65_507
 _UNKNOWN: Final = int(IPv4Address("240.0.0.0"))
 """Who has no address (Communication Manager in process) gets one of RFC 1112 §4, which nobody has."""
 _SIP_PORT: Final = 5060
+MAX_PARTIES: Final = 65_536
+"""Parties whose address is remembered."""
 
 _Address = IPv4Address | IPv6Address
 _End = tuple[_Address, int]
@@ -33,7 +35,9 @@ _End = tuple[_Address, int]
 def pcap(records: Sequence[Record]) -> Iterator[bytes]:
     """The file in pieces: its header of 24 octets, then a packet a record, retransmissions among them."""
     yield struct.pack("<IHHiIII", _MAGIC, 2, 4, 0, 0, _SNAP, _RAW_IP)
-    ends = _Ends(records)
+    ends = Ends()
+    for record in records:
+        ends.learn(record)
     for record in records:
         payload = record["message"].encode("utf-8", "replace")[:MAX_PAYLOAD]
         packet = _packet(ends.of(record, "source"), ends.of(record, "destination"), payload)
@@ -41,24 +45,29 @@ def pcap(records: Sequence[Record]) -> Iterator[bytes]:
         yield struct.pack("<IIII", seconds & 0xFFFFFFFF, microseconds, len(packet), len(packet)) + packet
 
 
-class _Ends:
-    """Addresses of the parties. Where a record has none, the party's first one in the trace, else one made up."""
+class Ends:
+    """Addresses of the parties. Where a record has none, the party's first one that was learnt, else one made up."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self) -> None:
         self._known: dict[str, _End] = {}
         self._made_up = 0
-        for record in records:
-            for side in ("source", "destination"):
-                end = _end(record.get(f"{side}_address", ""))
-                if end is not None:
-                    self._known.setdefault(record[side], end)
+
+    def learn(self, record: Record) -> None:
+        """Remember the addresses of both sides for records that have none."""
+        for side in ("source", "destination"):
+            end = _end(record.get(f"{side}_address", ""))
+            if end is not None and len(self._known) < MAX_PARTIES:
+                self._known.setdefault(record[side], end)
 
     def of(self, record: Record, side: str) -> _End:
+        """Of `source` or `destination`."""
         name: str = record[side]
         end = _end(record.get(f"{side}_address", "")) or _end(name) or self._known.get(name)
         if end is None:
-            self._made_up += 1
-            end = self._known[name] = IPv4Address(_UNKNOWN + self._made_up), _SIP_PORT
+            self._made_up = self._made_up % 0xFFFF + 1
+            end = IPv4Address(_UNKNOWN + self._made_up), _SIP_PORT
+            if len(self._known) < MAX_PARTIES:
+                self._known[name] = end
         return end
 
 
@@ -78,13 +87,13 @@ def _packet(source: _End, destination: _End, payload: bytes) -> bytes:
         head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + length, 0, 0x4000, 64, _UDP, 0) + sender.packed + receiver.packed
         head = head[:10] + struct.pack(">H", _checksum(head)) + head[12:]
         return head + _datagram(sender.packed + receiver.packed, source[1], destination[1], payload)
-    ends = _sixteen(sender) + _sixteen(receiver)
+    ends = sixteen(sender) + sixteen(receiver)
     return struct.pack(">IHBB", 0x60000000, _UDP_HEAD + len(payload), _UDP, 64) + ends + _datagram(
         ends, source[1], destination[1], payload
     )  # fmt: skip
 
 
-def _sixteen(address: _Address) -> bytes:
+def sixteen(address: _Address) -> bytes:
     """An IPv4 address beside an IPv6 one is mapped (RFC 4291 §2.5.5.2)."""
     return address.packed if isinstance(address, IPv6Address) else b"\0" * 10 + b"\xff\xff" + address.packed
 
