@@ -42,12 +42,13 @@ def svg(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def draw(rows: Sequence[Row], style: str, linked: Linked) -> Iterator[str]:
-    """The `<svg>` element, in pieces."""
-    columns = Columns()
+    """The `<svg>` element, in pieces; empty ones stand for work without output."""
+    columns, heights = Columns(), []
     for row in rows:
         if not row.gap:
             columns.seat(row)
-    heights = [_height(row) for row in rows]
+        heights.append(_height(row))
+        yield ""
     width, height = _LEFT + _GAP * (len(columns.names) - 1) + _RIGHT, _HEAD + sum(heights) + _ROW
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" width="{width}" height="{height}" '

@@ -33,11 +33,12 @@ _End = tuple[_Address, int]
 
 
 def pcap(records: Sequence[Record]) -> Iterator[bytes]:
-    """The file in pieces: its header of 24 octets, then a packet a record, retransmissions among them."""
+    """The file in pieces, empty ones for work without output: a header of 24 octets, then a packet a record."""
     yield struct.pack("<IHHiIII", _MAGIC, 2, 4, 0, 0, _SNAP, _RAW_IP)
     ends = Ends()
     for record in records:
         ends.learn(record)
+        yield b""
     for record in records:
         payload = record["message"].encode("utf-8", "replace")[:MAX_PAYLOAD]
         packet = _packet(ends.of(record, "source"), ends.of(record, "destination"), payload)
