@@ -19,7 +19,7 @@ INSTALLED := --editable '.[test,check]'
 PYTEST = $(BIN)/pytest
 endif
 BIN := $(VENV)/bin
-SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kamailio-tls-modules nftables iproute2 tmux
+SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kamailio-tls-modules nftables iproute2 tmux tshark sngrep
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system demo run test check check-long fuzz mutants stateful bench overload soak interop image

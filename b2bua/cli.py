@@ -234,6 +234,10 @@ commands.add_command(ban)
 commands.add_command(reload)
 
 
+_EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", "tracesm"))
+"""The keys of `b2bua.trace.exports.EXPORTS`, which no other command needs to load."""
+
+
 @commands.command(context_settings={"max_content_width": 110})
 @click.argument("file", required=False, default="")
 @click.option("--json", "as_json", is_flag=True, help="One JSON record a line instead of the ladder.")
@@ -250,14 +254,17 @@ commands.add_command(reload)
 @click.option("-no", "no_options", is_flag=True, help="Hide OPTIONS.")
 @click.option("--follow", is_flag=True, help="With --json: go on with new messages until interrupted.")
 @click.option("--plain", is_flag=True, help="The ladder as plain text in a terminal, too.")
+@click.option("--export", type=(_EXPORT_FORMS, str), help="Write html, json, mermaid, pcap, svg, text or tracesm to a new file.")
 @click.option("--secrets", is_flag=True, help="Unredacted, if the server runs with --trace-secrets.")
-def trace(file: str, url: str, as_json: bool, follow: bool, plain: bool, secrets: bool, **wanted: Any) -> int:
+def trace(
+    file: str, url: str, as_json: bool, follow: bool, plain: bool, secrets: bool, export: tuple[str, str] | None, **wanted: Any
+) -> int:  # fmt: skip
     """Show the messages of a running server as a ladder, or those of FILE, written by --json or by traceSM."""
     from b2bua.trace import client  # Late: no other command needs it.
 
     words = _filter_words(**wanted)
     return client.main(
-        url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, file=file
+        url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, file=file, export=export
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from b2bua.config_addresses import (
     host_port_text,
     link_name,
     parse_address,
+    parse_collector,
     parse_host,
     parse_link,
     parse_listen,
@@ -88,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many messages the trace keeps; 0 = off."""
     trace_secrets: bool = False
     """Whether the trace may show digest responses and keys, to loopback only and when asked for."""
+    hep: Listen | None = None
+    """A collector to which the trace is sent as it comes, redacted, in HEPv3."""
     challenge_reinvite: Literal["always", "when-needed", "never"] = "always"
     """Whether a re-INVITE gets 407: on each one, only without valid credentials, or never."""
     aliases: tuple[str, ...] = ()
@@ -181,6 +184,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tls_links = [link.listen for link in self.links if link.listen.transport == "tls"]
         if tls_links and (self.tls_cert is None or self.tls_ca is None):
             yield f"links: {tls_links[0]} needs tls_cert, and tls_ca to know its feature server by"
+        if self.hep is not None and not self.trace:
+            yield "hep: without a trace there is nothing to send: trace is 0"
         listeners = [*self.listen, *(link.listen for link in self.links)]
         bound = [(listen.transport, listen.host, listen.port) for listen in listeners if listen.port]
         for address in dict.fromkeys(bound):
@@ -452,6 +457,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "domain": (str, parse_host),
     "listen": (tuple[str, ...], _listeners),
     "http": (str, parse_address),
+    "hep": (str, parse_collector),
     "users": (str, _path),
     "tls_cert": (str, _path),
     "tls_key": (str, _path),

@@ -77,6 +77,16 @@ def parse_listen(text: str) -> Listen:
     return Listen(transport, host, port, _advertised(shown, port) if slash else None)
 
 
+def parse_collector(text: str) -> Listen:
+    """`udp:HOST:PORT` or `tcp:HOST:PORT`, where somebody else listens; ValueError says what is wrong."""
+    collector = parse_listen(text)
+    if collector.transport not in ("udp", "tcp") or collector.advertised is not None:
+        raise ValueError(f"{text!r} is not udp:HOST:PORT or tcp:HOST:PORT")
+    if not collector.port:
+        raise ValueError(f"{text!r}: the collector's port is needed")
+    return collector
+
+
 def parse_link(text: str) -> Link:
     """`NAME=udp:HOST:PORT=HOST:PORT`; ValueError says what is wrong."""
     name, _, rest = text.partition("=")

@@ -38,6 +38,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "aliases": "host names, IP addresses",
         "listen": f"one or more; transports: {', '.join(f'`{name}`' for name in KNOWN_TRANSPORTS)}",
         "http": "`HOST:PORT`, HOST an IP address or `localhost`",
+        "hep": "`udp:HOST:PORT`, `tcp:HOST:PORT`, HOST an IP address",
         "users": "a file",
         "tls_cert": "a file",
         "tls_key": "a file",

@@ -21,6 +21,7 @@ from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.http.api_bans import BansPage
 from b2bua.http.api_control import DrainPage, ReloadPage
+from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.live_state import LiveState
@@ -104,6 +105,7 @@ class Server:
         self.observer = Observer()
         self.timers = Timers(time.monotonic, self._timer_failed)
         self.recorder = Recorder(settings.trace, time.time)
+        self._stop_hep: Callable[[], None] = lambda: None
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
         self.store = self._open_store(settings)
         self.listeners = ListenerSet(time.monotonic, log.info)
@@ -211,6 +213,9 @@ class Server:
             not is_loopback(host), controls=controls,
         )  # fmt: skip
         self._http = listen_http(self._reactor, self.settings.http, site)
+        if self.settings.hep is not None:
+            hep = self.settings.hep
+            self._stop_hep = start_hep(self._reactor, hep.transport, (hep.host, hep.port), self.recorder)
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
         self._turn_wheel()
         self._poll_store()
@@ -233,6 +238,7 @@ class Server:
         for end in self.link_ends:
             end.close()
         self.listeners.close()
+        self._stop_hep()
         waiting = [self._http.stopListening()]
         self.store.close()
         return waiting

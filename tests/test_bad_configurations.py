@@ -66,6 +66,15 @@ FILES = {
     "unknown dotted key": ('a.b = 1\n', "lab.toml:1: unknown key 'a'; the nearest known key is "),
     "wrong type": ("\n\ntrace = [1]\n", "lab.toml:3: trace: expected int, got array"),
     "text for a number": ('registration_expires_min = "60"\n', "lab.toml:1: registration_expires_min: expected int, got str"),
+    "a collector over TLS": (
+        'hep = "tls:192.0.2.9:9060"\n', "lab.toml:1: hep: 'tls:192.0.2.9:9060' is not udp:HOST:PORT or tcp:HOST:PORT"
+    ),
+    "a collector without its port": (
+        'hep = "udp:192.0.2.9:0"\n', "lab.toml:1: hep: 'udp:192.0.2.9:0': the collector's port is needed"
+    ),
+    "a collector without a trace": (
+        'hep = "udp:192.0.2.9:9060"\ntrace = 0\n', "lab.toml:1: hep: without a trace there is nothing to send: trace is 0"
+    ),
     "number for a flag": ("trace_secrets = 1\n", "lab.toml:1: trace_secrets: expected bool, got int"),
     "text for a list": ('features = "hold"\n', "lab.toml:1: features: expected array, got str"),
     "number in a list": ('features = [\n  "hold", 5]\n', "lab.toml:1: features: expected str, got int"),

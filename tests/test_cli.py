@@ -331,12 +331,15 @@ def test_trace_hands_its_options_on(call, client):
     assert call("trace", *arguments)[0] == 4
     filters = ("-u", "6001", "-i", "a", "-i", "b", "-s", "s", "-g", "Event=x", "-o", "(?i)y", "-or", "-nr", "-ns", "-no")
     assert call("trace", "--plain", *filters, "x.log")[0] == 4
+    assert call("trace", "--export", "pcap", "x.pcap")[0] == 4
     first = {"url": "http://127.0.0.1:8080", "as_json": False, "follow": False, "secrets": False, "plain": False, "file": ""}
     second = {"url": "http://127.0.0.1:1", "as_json": True, "follow": True, "secrets": True, "plain": False, "file": ""}
+    first, second = first | {"export": None}, second | {"export": None}
     assert client == [
         first | {"filter_words": []},
         second | {"filter_words": ["-c", "c1", "-u", "6001"]},
         first | {"filter_words": list(filters), "plain": True, "file": "x.log"},
+        first | {"filter_words": [], "export": ("pcap", "x.pcap")},
     ]
 
 

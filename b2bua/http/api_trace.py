@@ -1,4 +1,4 @@
-"""`GET /api/trace?call-id=&user=&follow=&secrets=`: the trace as NDJSON, in portions between the server's messages."""
+"""`GET /api/trace?call-id=&user=&follow=&secrets=&format=`: the trace, in portions between the server's messages."""
 
 # twisted.web is typed in part only.
 # mypy: allow-untyped-calls
@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
@@ -17,6 +18,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from b2bua.http.health import plain
+from b2bua.trace.exports import EXPORTS, Export
 from b2bua.trace.recorder import Entry, Recorder
 from b2bua.trace.records import Filter, Reader, Record
 
@@ -28,7 +30,7 @@ MAX_FOLLOWERS: Final = 16
 LATENCY: Final = 0.1
 """Seconds for which a live view gathers, so that a message is read together with what it caused at once."""
 
-_PARAMETERS: Final = frozenset((b"call-id", b"user", b"follow", b"secrets"))
+_PARAMETERS: Final = frozenset((b"call-id", b"user", b"follow", b"secrets", b"format"))
 
 
 class TracePage(Resource):
@@ -52,20 +54,27 @@ class TracePage(Resource):
         secrets, follow = _is_set(values.get(b"secrets", "")), _is_set(values.get(b"follow", ""))
         if secrets and not self._secrets:
             return plain(request, "secrets are shown only by a server that runs with --trace-secrets", FORBIDDEN)
-        if follow and self._followers >= MAX_FOLLOWERS:
+        form = values.get(b"format", "") or "json"
+        if form not in EXPORTS or (follow and form != "json"):
+            return plain(request, f"format is one of {', '.join(EXPORTS)}; follow goes with json", BAD_REQUEST)
+        if (follow or form != "json") and self._followers >= MAX_FOLLOWERS:
             return plain(request, "too many live views are open", SERVICE_UNAVAILABLE)
-        request.setHeader(b"Content-Type", b"application/x-ndjson")
+        media_type, write = EXPORTS[form]
+        request.setHeader(b"Content-Type", media_type.encode("ascii"))
         request.setHeader(b"Cache-Control", b"no-store")
         if request.method == b"HEAD":
             return b""
         wanted = Filter(values.get(b"call-id", ""), values.get(b"user", ""))
         reader = Reader(self._recorder, wanted, secrets)
-        self._followers += follow
-        TraceStream(request, self._recorder, reader, self._clock, follow, self._left).start()
+        stream = TraceStream(request, self._recorder, reader, self._clock, follow, self._left)
+        if form != "json":
+            stream.write_as(write)
+        self._followers += stream.heavy
+        stream.start()
         return NOT_DONE_YET
 
-    def _left(self, followed: bool) -> None:
-        self._followers -= followed
+    def _left(self, heavy: bool) -> None:
+        self._followers -= heavy
 
 
 def _is_set(value: str) -> bool:
@@ -95,11 +104,21 @@ class TraceStream:
         self._clock = clock
         self._follow = follow
         self._left = left
+        self.heavy = follow
+        """Whether it counts among those of which only `MAX_FOLLOWERS` may be open."""
         self._waiting: deque[Entry] = deque()
         self._records: Iterator[Record | None] = iter(())
+        self._write: Export | None = None
+        self._gathered: list[Record] = []
+        """What a form that is no NDJSON has to know whole before its first piece."""
+        self._pieces: Iterator[bytes] | None = None
         self._turn: IDelayedCall | None = None
         self._paused = False
         self._closed = False
+
+    def write_as(self, write: Export) -> None:
+        """Not NDJSON but this form, which needs all records first; before `start`."""
+        self._write, self.heavy = write, True
 
     def start(self) -> None:
         """Send the head of the response and begin with what the ring holds."""
@@ -145,21 +164,42 @@ class TraceStream:
         self._turn = None
         if self._paused or self._closed:
             return
-        lines: list[str] = []
+        if self._pieces is not None:
+            self._run_pieces(self._pieces)
+            return
+        found: list[Record] = []
         for _ in range(PORTION):
             try:
                 record = next(self._records)
             except StopIteration:
-                self._send(lines)
+                self._hand_out(found)
                 self._next_batch()
                 return
             if record is not None:
-                lines.append(json.dumps(record))
-        self._send(lines)
+                found.append(record)
+        self._hand_out(found)
         self._schedule(0.0)
 
+    def _run_pieces(self, pieces: Iterator[bytes]) -> None:
+        portion = list(islice(pieces, PORTION))
+        if data := b"".join(portion):
+            self._request.write(data)
+        if len(portion) < PORTION:
+            self._next_batch()
+        else:
+            self._schedule(0.0)
+
+    def _hand_out(self, found: list[Record]) -> None:
+        if self._write is not None:
+            self._gathered += found
+        else:
+            self._send([json.dumps(record) for record in found])
+
     def _next_batch(self) -> None:
-        if not self._follow:
+        if self._write is not None and self._pieces is None:
+            self._pieces = self._write(self._gathered)
+            self._schedule(0.0)
+        elif not self._follow:
             self._request.unregisterProducer()
             self._request.finish()
         elif self._waiting:
@@ -180,4 +220,5 @@ class TraceStream:
             self._turn.cancel()
             self._turn = None
         self._waiting.clear()
-        self._left(self._follow)
+        self._gathered.clear()
+        self._left(self.heavy)

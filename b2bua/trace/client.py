@@ -7,10 +7,11 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from b2bua.trace.exports import EXPORTS
 from b2bua.trace.feed import Background, Feed, Follower, TraceError, read_record
 from b2bua.trace.filters import BadFilter, Criteria, Held, parse_criteria, select, user_of
 from b2bua.trace.ladder import Ladder
@@ -30,17 +31,20 @@ def main(
     filter_words: Sequence[str] = (),
     plain: bool = False,
     file: str = "",
+    export: tuple[str, str] | None = None,
 ) -> int:
     """Show the trace; returns the exit status. The ladder follows until it is ended, JSON only when asked to.
 
-    With a `file` its records are shown, and no server is asked.
+    With a `file` its records are shown, and no server is asked. `export` names a form and the new file to write in it.
     """
     whole = {"secrets": "1"} if secrets else {}
     try:
         criteria = parse_criteria(filter_words)
-        if file:
+        if export is not None:
+            _export(*export, SavedTrace(Path(file)).records if file else _kept(url, whole), criteria)
+        elif file:
             return _show_file(file, criteria, as_json, plain)
-        if as_json:
+        elif as_json:
             _print_records(url, whole, criteria, follow)
         elif plain or not _is_terminal():
             _print_ladder(url, whole, criteria)
@@ -58,6 +62,25 @@ def main(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return 0
+
+
+def _kept(url: str, whole: dict[str, str]) -> Iterator[dict[str, Any]]:
+    return (read_record(line) for line in Feed(url, whole, follow=False).lines())
+
+
+def _export(form: str, target: str, records: Iterable[Mapping[str, Any]], criteria: Criteria) -> None:
+    """Write what is wanted to a new file, mode 0600, or to standard output for `-`."""
+    write = EXPORTS[form][1]
+    chosen = select(criteria, records)
+    if target == "-":
+        sys.stdout.buffer.writelines(write(chosen))
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.writelines(write(chosen))
+    except OSError as error:
+        raise TraceError(f"{target}: {error.strerror}") from None
 
 
 def _show_file(file: str, criteria: Criteria, as_json: bool, plain: bool) -> int:

@@ -59,6 +59,11 @@ class Columns:
         self._measure = _ROOMY
 
     @property
+    def names(self) -> list[str]:
+        """From the left; the first is "" as long as there is no phone."""
+        return self._names
+
+    @property
     def margin(self) -> int:
         """Where notes begin."""
         return self._measure.margin
@@ -102,11 +107,11 @@ class Columns:
 
     def draw(self, row: Row) -> Line:
         """The line of one message."""
-        first, last = self._place(row.record["source"]), self._place(row.record["destination"])
+        first, last = self.place(row.record["source"]), self.place(row.record["destination"])
         start, end = self._position(min(first, last)) + 1, self._position(max(first, last))
         line = list(self.lifelines())
         if end > start:
-            line[start:end] = shaft(_labels(row), end - start, row.record["retransmission"], first < last)
+            line[start:end] = shaft(labels_of(row), end - start, row.record["retransmission"], first < last)
         step = f"({row.record['step']})" if row.record.get("step") else "   "
         time, margin = clock(row.time)[: self._measure.clock], self._measure.margin
         text = f"{time} {row.letter} {step}{row.bracket or ' '} ".ljust(margin)
@@ -122,11 +127,12 @@ class Columns:
     def _position(self, index: int) -> int:
         return self._measure.left + self._gap * index
 
-    def _place(self, name: str) -> int:
+    def place(self, name: str) -> int:
+        """Which column, from 0; who has none of its own shares the last one."""
         return self._names.index(name) if name in self._names else len(self._names) - 1
 
 
-def _labels(row: Row) -> list[str]:
+def labels_of(row: Row) -> list[str]:
     """What may stand on the arrow, the fullest first; a folded message counts its copies."""
     times = f" ×{len(row.copies) + 1}" if row.copies else ""
     return [label + times for label in labels(row.record["message"])]

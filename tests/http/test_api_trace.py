@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from b2bua.http import api_trace
 from b2bua.http.api_trace import LATENCY, MAX_FOLLOWERS, PORTION
+from b2bua.trace.exports import EXPORTS
 from tests.http.live import site_of
 from tests.http.requests import FakeRequest, get
 from tests.trace.hand_made import Scene, request, standing_call
@@ -139,3 +140,32 @@ def test_secrets(trace_secrets: bool, query: str, status: int, shown: bool) -> N
 def test_unknown_parameter_is_refused() -> None:
     answer = get(site_of(Scene().recorder), "/api/trace?callid=x")
     assert (answer.responseCode, answer.text) == (400, "unknown parameter callid\n")
+
+
+@pytest.mark.parametrize("form", sorted(EXPORTS))
+def test_other_forms_come_in_portions_too(form: str) -> None:
+    call, clock = standing_call(), Clock()
+    call.change("6001", "sendonly")
+    options(call.scene, PORTION)
+    answer = get(site_of(call.scene.recorder, clock), f"/api/trace?format={form}&call-id=leg-b")
+    turn(clock)
+    assert b"".join(answer.written) == b"".join(EXPORTS[form][1](call.scene.records("leg-b")))
+    assert (answer.content_type, answer.finished, clock.getDelayedCalls()) == (EXPORTS[form][0], 1, [])
+
+
+@pytest.mark.parametrize("query", ["format=gif", "format=pcap&follow=1"])
+def test_no_such_form(query: str) -> None:
+    answer = get(site_of(Scene().recorder, Clock()), f"/api/trace?{query}")
+    assert (answer.responseCode, answer.text.partition(" is one of")[0]) == (400, "format")
+
+
+def test_few_may_gather_a_whole_trace_at_once_and_one_that_ends_or_goes_makes_room() -> None:
+    call, clock = standing_call(), Clock()
+    site = site_of(call.scene.recorder, clock)
+    opened = [get(site, "/api/trace?format=svg") for _ in range(MAX_FOLLOWERS)]
+    assert get(site, "/api/trace?format=svg").responseCode == 503
+    assert get(site, "/api/trace").responseCode == 200, "NDJSON gathers nothing"
+    opened[0].hang_up()
+    assert get(site, "/api/trace?format=svg").responseCode == 200
+    turn(clock)
+    assert get(site, "/api/trace?format=svg").responseCode == 200

@@ -14,7 +14,7 @@ from tests.interop.lab import Lab
 from tests.interop.server import Server
 
 USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6100)}
-PROGRAMS = ("sipp", "baresip", "xmllint", "prometheus", "promtool")
+PROGRAMS = ("sipp", "baresip", "xmllint", "prometheus", "promtool", "tshark", "sngrep")
 # PJSIP comes as a wheel for these only (pyproject.toml says the same); elsewhere its tests cannot exist, which the end
 # of the run says. Where there is a wheel, one that is not installed fails them.
 PJSIP_EXISTS = platform.machine() == "x86_64" and sys.platform == "linux" and sys.version_info < (3, 13)
