@@ -99,6 +99,7 @@ class Server:
         self.port = port or free_port(host, socket.SOCK_DGRAM, socket.SOCK_STREAM)
         self.http_host = http_host or host
         self.http_port = http_port or free_port(self.http_host, socket.SOCK_STREAM)
+        self.more = more
         self.users = users or {}
         self._next_user = iter(self.users)
         self.log = directory / "server.log"
