@@ -155,7 +155,7 @@ class Server:
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
-            settings.reliable_provisional,
+            settings.reliable_provisional, self.store if self.store.durable else None, time.time,
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment)
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
@@ -197,6 +197,8 @@ class Server:
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
             self.heartbeats[IN_PROCESS].start()
+        if self.feature_server is not None:
+            self.feature_server.restore()
         self.ready = True
 
     def stop(self) -> list[Any]:

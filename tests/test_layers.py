@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 CORE = {"sip", "transaction", "dialog"}
-RECORDS = {"store.interface", "store.records"}
+RECORDS = {"store.interface", "store.records", "store.call_record", "store.invite_record"}
 """What the core may know of the store: the Protocol and the records, pure values both."""
 
 ALLOWED: dict[str, set[str]] = {

@@ -47,7 +47,7 @@ class InviteUsage:
     __slots__ = (
         "dialog", "client", "server", "owes_ack", "_layer", "_flow", "_owner", "_ack", "_acked_cseq",
         "_accepted", "_accepted_cseq", "_answered", "tick", "_interval", "_until", "_ended", "_client_cseq",
-        "_ended_forks", "cancelled",
+        "_ended_forks", "cancelled", "answered_cseq",
     )  # fmt: skip
 
     def __init__(self, layer: TransactionLayer, flow: Flow, owner: InviteOwner) -> None:
@@ -60,6 +60,8 @@ class InviteUsage:
         """A 2xx to our INVITE came and has not been acknowledged: the answer to its offer is not known yet."""
         self.cancelled = False
         """Whether our newest INVITE was given up by `cancel`."""
+        self.answered_cseq = 0
+        """CSeq of the peer's INVITE that was answered 2xx last, where its owner records that."""
         self._layer = layer
         self._flow = flow
         self._owner = owner
@@ -76,6 +78,17 @@ class InviteUsage:
         self._until = 0.0
         self._ended = False
         self._ended_forks = _NO_TAGS
+
+    def resume(self, invited_cseq: int, answered_cseq: int) -> None:
+        """Go on after a restart: what was agreed by then is acknowledged again when it is repeated."""
+        self._client_cseq = self._acked_cseq = invited_cseq
+        self.answered_cseq = answered_cseq
+        self._ack = (b"", "", ())
+
+    @property
+    def invited_cseq(self) -> int:
+        """CSeq of our last INVITE that has its final answer."""
+        return self._client_cseq if self.client is None else self._acked_cseq
 
     # -- as client ---------------------------------------------------------------------------------------------
 
@@ -129,6 +142,12 @@ class InviteUsage:
         self._ack, self._acked_cseq = (body, content_type, headers), self._client_cseq
         self.owes_ack = False
         self._send_ack(body, content_type, headers)
+
+    def acknowledge_stray(self, response: Response) -> None:
+        """ACK a 2xx to an INVITE that was sent before a restart: whoever repeats it waits for nothing else (§13.3.1.4)."""
+        known, self._acked_cseq = self._acked_cseq, response.cseq
+        self._send_ack(b"", "", ())
+        self._acked_cseq = known
 
     def _send_ack(self, body: bytes, content_type: str, headers: tuple[tuple[str, str], ...]) -> None:
         dialog = self.dialog

@@ -50,6 +50,11 @@ class SessionTerms:
         """The largest Min-SE seen: of 422s, of requests."""
         self._established = False
 
+    def resume(self, interval: int, ours: bool, negotiated: bool, updates: bool) -> None:
+        """Go on after a restart with what was agreed."""
+        self.interval, self.ours, self.negotiated, self.updates = interval, ours, negotiated, updates
+        self._established = True
+
     # -- as UAC ------------------------------------------------------------------------------------------------
 
     def ask(self, request: Request) -> None:

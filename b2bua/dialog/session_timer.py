@@ -122,12 +122,14 @@ IGNORED: Final = frozenset(
 class SessionTimer:
     """The timer of one dialog; its owner wakes it and does what it says."""
 
-    __slots__ = ("state", "interval", "wake", "limit")
+    __slots__ = ("state", "interval", "wake", "limit", "agreed_at")
 
     def __init__(self) -> None:
         self.state = State.OFF
         self.interval = 0.0
         """Seconds from one 2xx to the session expiration."""
+        self.agreed_at = 0.0
+        """When it was agreed last, on the clock of the `now`s handed in."""
         self.wake = inf
         """When to call `due`, on the clock of the `now`s handed in; infinite while no timer runs."""
         self.limit = inf
@@ -136,7 +138,7 @@ class SessionTimer:
 
     def agreed(self, now: float, interval: float, ours: bool) -> None:
         """A 2xx to an INVITE or UPDATE came or left at `now`: the session lives for `interval` seconds from here."""
-        self.interval = interval
+        self.interval, self.agreed_at = interval, now
         self.limit = now + (interval if ours else interval - min(32.0, interval / 3))
         self.fire(Event.AGREED_OURS if ours else Event.AGREED_THEIRS, now)
 

@@ -8,12 +8,14 @@ from typing import Final
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.session_terms import TIMER
+from b2bua.feature_server.broken_off import answer_again, repeats, take_stray
 from b2bua.feature_server.call import CONFIRMED, ENDED, Call
+from b2bua.feature_server.call_keeper import CallKeeper
 from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
 from b2bua.feature_server.leg import ALLOW, Leg
-from b2bua.sip.errors import SipError
+from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of
@@ -43,7 +45,31 @@ class B2bua:
         """Every call whose caller's leg is not over."""
         self._calls_of: dict[str, int] = {}
         """Address of record → calls that have not ended; who has none is not here."""
+        self.keeper = None if environment.records is None else CallKeeper(environment, environment.records)
         environment.layer.user = self
+
+    def restore(self) -> None:
+        """Go on with the calls that stood when the process ended."""
+        if self.keeper is None:
+            return
+        for record in self.keeper.load():
+            try:
+                call = Call.restored(self, record)
+            except MalformedValue as error:
+                self.keeper.set_aside(record, str(error))
+                continue
+            for leg in (call.caller, call.callee):
+                self._legs[leg.dialog.key] = leg
+                self._calls_of[leg.party] = self._calls_of.get(leg.party, 0) + 1
+            self._open[call.identity] = call
+            call.go_on()
+
+    def knows(self, call_id: str, tag: str, cseq: int = 0) -> bool:
+        """Whether an INVITE, or without a CSeq a leg of ours, belongs to a call that stands."""
+        if not cseq:
+            return (call_id, tag) in self._legs
+        call = self._open.get((call_id, tag, cseq))
+        return call is not None and call.state == CONFIRMED
 
     def calls(self) -> dict[str, int]:
         """Standing calls by state: early (trying too), confirmed, held. Walked at scrape time, never counted along."""
@@ -134,7 +160,11 @@ class B2bua:
             leg.call.exchange.cancelled(tuple(("Reason", value) for value in cancel.get_all("Reason")))
 
     def response_unmatched(self, response: Response, flow: Flow) -> None:
-        self.environment.observer.message_dropped("stray response")
+        leg = self._legs.get((response.call_id, response.from_.tag))
+        if leg is None or not leg.restored or response.cseq_method != "INVITE" or not 200 <= response.status < 300:
+            self.environment.observer.message_dropped("stray response")
+        else:
+            take_stray(leg, response)
 
     def internal_error(self, error: BaseException, message: Message) -> None:
         self.environment.failed(error, message)
@@ -148,6 +178,9 @@ class B2bua:
         dialog = leg.dialog
         if dialog.remote_tag != request.from_.tag or dialog.local_tag != request.to.tag:
             dialog = self._early_dialog(leg, request)
+        if leg.restored and request.method == "INVITE" and repeats(leg, request):
+            answer_again(leg, transaction, request)
+            return
         dialog.check(request)
         if leg.ended and not self._still_taken(leg, request.method):
             raise SipError(481)
@@ -177,7 +210,11 @@ class B2bua:
         _check_accept(invite)
         if invite.integer("Max-Forwards") == 0:
             raise SipError(483)
-        if (invite.call_id, invite.from_.tag, invite.cseq) in self._open:
+        known = self._open.get((invite.call_id, invite.from_.tag, invite.cseq))
+        if known is not None:
+            if repeats(known.caller, invite):
+                answer_again(known.caller, transaction, invite)
+                return
             # The same request by another path (RFC 3261 §8.2.2.2). A higher CSeq would be another request.
             raise SipError(482, "Merged Request")
         breadth_of(invite)
@@ -186,7 +223,7 @@ class B2bua:
         mark = self.environment.layer.identifiers.loop_mark(invite.uri, *hops)
         if bears(invite, mark):
             raise SipError(482)  # the INVITE that we made of it came back as it was (RFC 7332 §4)
-        call = Call(self, transaction, invite)
+        call = Call.of_invite(self, transaction, invite)
         call.mark = mark
         self._count_in(call)
         transaction.attached = call.caller

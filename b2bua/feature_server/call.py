@@ -9,6 +9,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
+from b2bua.feature_server.recorded import restored_legs
 from b2bua.feature_server.refresh import Refresh
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.relay import relay
@@ -19,11 +20,13 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import Uri, parse_uri
+from b2bua.store.call_record import CallRecord
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import T4, TIMEOUT, Timer
 
 if TYPE_CHECKING:
     from b2bua.feature_server.b2bua import B2bua
+    from b2bua.feature_server.call_keeper import CallKeeper
 
 TRYING: Final = "trying"
 EARLY: Final = "early"
@@ -53,14 +56,15 @@ class Call:
 
     __slots__ = (
         "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "_b2bua", "_length",
-        "_shown", "_apart", "caller", "callee",
+        "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by",
     )  # fmt: skip
 
-    def __init__(self, b2bua: B2bua, transaction: ServerTransaction, invite: Request) -> None:
+    def __init__(self, b2bua: B2bua, name: str, identity: tuple[str, str, int]) -> None:
+        """Without legs: `of_invite` and `restored` give it both."""
         environment = b2bua.environment
         self.environment: Environment = environment
         self.hooks: Hooks = b2bua.hooks
-        self.id = environment.layer.identifiers.call_id()
+        self.id = name
         """Also the trace's name for all that belongs to this call."""
         self.state = TRYING
         self.exchange: Exchange | None = None
@@ -68,17 +72,45 @@ class Call:
         """When the INVITE came; once confirmed, when it was answered. On the clock of the timers."""
         self.held_since: float | None = None
         """Since when a party holds, on the clock of the timers; None while nobody does."""
-        self.identity = (invite.call_id, invite.from_.tag, invite.cseq)
-        """What a merged request has in common with the first (RFC 3261 §8.2.2.2)."""
+        self.identity = identity
+        """Call-ID, From tag and CSeq of the INVITE: what a merged request has in common with the first (RFC 3261 §8.2.2.2)."""
         self.mark = ""
         """What tells the INVITE that we make of this one, should it come back (sip/loop_mark.py)."""
         self._b2bua = b2bua
         self._apart = False
         self._length: Timer | None = None
         self._shown: tuple[str, bool, bool] = ("", False, False)
-        self.caller = self._caller_leg(transaction, invite, _towards_caller(invite))
-        self.callee = self._callee_leg(invite, _towards_callee(invite))
-        self.caller.other, self.callee.other = self.callee, self.caller
+        self.caller: Leg
+        self.callee: Leg
+        self.keeper: CallKeeper | None = b2bua.keeper
+        """None where nothing outlives the process."""
+        self.kept = False
+        """Whether there is a record of it."""
+        self.ended_by = ""
+        """The role of the leg whose BYE ended it."""
+
+    @classmethod
+    def of_invite(cls, b2bua: B2bua, transaction: ServerTransaction, invite: Request) -> Call:
+        """A new call."""
+        name = b2bua.environment.layer.identifiers.call_id()
+        call = cls(b2bua, name, (invite.call_id, invite.from_.tag, invite.cseq))
+        call.caller = call._caller_leg(transaction, invite, _towards_caller(invite))
+        call.callee = call._callee_leg(invite, _towards_callee(invite))
+        call.caller.other, call.callee.other = call.callee, call.caller
+        return call
+
+    @classmethod
+    def restored(cls, b2bua: B2bua, record: CallRecord) -> Call:
+        """A call that stood before a restart; MalformedValue when the record makes none. `go_on` starts it."""
+        timers, wall = b2bua.environment.layer.timers, b2bua.environment.wall()
+        call = cls(b2bua, record.id, record.invite)
+        now = timers.now()
+        call.caller, call.callee = restored_legs(call, record, now, wall)
+        call.caller.other, call.callee.other = call.callee, call.caller
+        call.state, call.kept, call.ended_by = CONFIRMED, True, record.ended_by
+        call.since = record.since - wall + now
+        call.held_since = None if record.held_since is None else record.held_since - wall + now
+        return call
 
     def _caller_leg(self, transaction: ServerTransaction, invite: Request, known_as: Uri) -> Leg:
         environment = self.environment
@@ -110,6 +142,21 @@ class Call:
             self._length = self.environment.layer.timers.start(longest, self._too_long)
         self.exchange = Setup(self, invite)
         self.exchange.start()
+
+    def go_on(self) -> None:
+        """Once restored: show what stands, or bring to its end what was ending."""
+        for leg in (self.caller, self.callee):
+            self.environment.leg_joined(self.id, leg.dialog.call_id)
+        longest = self.environment.limits.call_length_max
+        if longest:
+            left = self.since + longest - self.environment.layer.timers.now()
+            self._length = self.environment.layer.timers.start(max(left, 0.0), self._too_long)
+        if self.ended_by:
+            gone = self.caller if self.ended_by == CALLER else self.callee
+            gone.over()
+            self.finish("answered", spare=gone)
+        else:
+            self.changed()
 
     def enter(self, state: str) -> None:
         """Go on to the next state; never back."""
@@ -176,6 +223,8 @@ class Call:
     def leg_over(self, leg: Leg) -> None:
         """From a leg: its dialog is gone."""
         self._b2bua.forget(leg)
+        if self.kept and leg.other.gone and self.keeper is not None:
+            self.keeper.drop(self)
         if leg.other.ended and not self._apart:
             # Behind the transactions that may still speak to the legs: a repeated 2xx is acknowledged again for 64·T1.
             self._apart = True
@@ -229,8 +278,8 @@ class Call:
             self.environment.observer.glare("yielded")
             pending.give_way(lambda: self.begin(leg, request))
             return
-        # Re-INVITEs are serialised per call: the other leg's gets 491 while one is forwarded.
-        if pending is not None and leg.usage.server is None:
+        # Re-INVITEs are serialised per call: the other leg's gets 491 while one is forwarded, or its answer waits for the record.
+        if (pending is not None or leg.other.usage.server is not None) and leg.usage.server is None:
             self.environment.observer.glare("refused")
             raise SipError(491)
         try:
@@ -257,9 +306,11 @@ class Call:
 
     def _bye(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         """BYE always wins: 200 to it, 487 to what is open, BYE to the other leg, all at once."""
-        leg.answer(transaction, request, 200)
-        if leg.usage.server is not None or leg.update is not None:
-            leg.respond(487)
+        if self.kept and self.keeper is not None and not self.ended_by:
+            self.ended_by = leg.role
+            self.keeper.keep(self, lambda _kept: leg.answer_bye(transaction, request))
+        else:
+            leg.answer_bye(transaction, request)
         leg.over()  # where BYEs crossed, ours is still open: its answer changes nothing
         reasons = tuple(("Reason", value) for value in request.get_all("Reason"))
         self.finish("answered" if leg.answered else "cancelled", *reasons, spare=leg)

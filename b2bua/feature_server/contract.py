@@ -10,6 +10,7 @@ from b2bua.feature_server.feature import Feature
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message
+from b2bua.store.interface import Records
 from b2bua.transaction.layer import TransactionLayer
 
 AS_CALLER: Final = "as-caller"
@@ -17,6 +18,10 @@ ALWAYS: Final = "always"
 NEVER: Final = "never"
 """When the callee is offered reliable provisional responses (RFC 3262): when the caller knows them, whenever the INVITE has
 an offer too, or not at all; then a caller that requires them is refused."""
+
+
+def _no_wall() -> float:
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,10 @@ class Environment:
     limits: CallLimits = CallLimits()
     reliable: str = AS_CALLER
     """AS_CALLER, ALWAYS or NEVER."""
+    records: Records | None = None
+    """A store that outlives the process; None where there is none, and nothing is recorded then."""
+    wall: Callable[[], float] = _no_wall
+    """Unix seconds, for what is recorded: the clock of the timers begins anew with each start."""
 
 
 class FeatureServer(Protocol):
@@ -68,3 +77,10 @@ class FeatureServer(Protocol):
 
     def use(self, features: Sequence[Feature]) -> None:
         """New calls get these features; a call that stands keeps those that it began with."""
+
+    def restore(self) -> None:
+        """Go on with the calls that stood when the process ended. Called once, before the first message."""
+
+    def knows(self, call_id: str, tag: str, cseq: int = 0) -> bool:
+        """After `restore`: whether the INVITE with this Call-ID, From tag and CSeq made a call that stands; without a CSeq,
+        whether one of its own legs has this Call-ID and this tag of ours."""

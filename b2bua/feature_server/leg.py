@@ -13,6 +13,7 @@ from b2bua.dialog.reliable_provisional import supports
 from b2bua.feature_server.carried import SDP_LINE, carry, carry_body, carry_challenges, carry_credentials
 from b2bua.feature_server.contract import ALWAYS, NEVER, Environment
 from b2bua.feature_server.leg_session import LegSession
+from b2bua.feature_server.promise import Promise
 from b2bua.feature_server.session_description import SessionDescriptions
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
@@ -33,6 +34,8 @@ ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, PRACK, UPDATE"
 _ALLOW_LINE: Final = f"Allow: {ALLOW}"
 _OWN_HEADERS: Final = ("Contact", "Allow")
 """What each INVITE of ours and each answer to one carries."""
+HEADROOM: Final = 16
+"""Requests that may leave while the record that allows more is being written."""
 CALLER: Final = "caller"
 CALLEE: Final = "callee"
 
@@ -42,7 +45,8 @@ class Leg:
 
     __slots__ = (
         "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "early", "_invite",
-        "holding", "answered", "confirmed", "_bye_waits", "ended", "party",
+        "holding", "answered", "confirmed", "_bye_waits", "ended", "party", "reserved", "restored", "gone", "ack_waits",
+        "promise",
     )  # fmt: skip
     __deletable__ = ["call", "other", "usage", "session"]  # noqa: RUF012  # mypyc reads it, for `take_apart`
 
@@ -75,6 +79,16 @@ class Leg:
         """The headers of our BYE where it waits for the ACK of the 2xx that confirmed the dialog."""
         self.party = party
         """The user's address of record, as a URI without parameters."""
+        self.reserved = 0
+        """The CSeq up to which requests may be sent before the record is written anew; 0 where none is kept."""
+        self.restored = False
+        """Whether the dialog is older than this process."""
+        self.gone = False
+        """Whether the party knows that it is over."""
+        self.ack_waits = False
+        """Whether the ACK of this party's 2xx waits for the record of the call."""
+        self.promise: Promise | None = None
+        """Our 2xx that waits for the same."""
 
     # -- verbs -------------------------------------------------------------------------------------------------
 
@@ -96,7 +110,24 @@ class Leg:
         response = self.response(transaction.request, status, source, body, reason)
         for name, value in headers:
             response.append(name, value)
-        if status >= 200 and not transaction.request.to.tag:
+        if 200 <= status < 300 and self.answered and self.call.keeper is not None:
+            self.promise = Promise(self, transaction, response)
+            self.usage.answered_cseq = response.cseq
+            self.call.keeper.keep(self.call, self.promise.kept)
+        else:
+            self.send_answer(transaction.request, response)
+
+    def acknowledge_unkept(self) -> None:
+        """Send the ACK that waits for the record, if there is one."""
+        if self.ack_waits:
+            self.ack_waits = False
+            if self.usage.owes_ack:
+                self.usage.acknowledge()
+
+    def send_answer(self, request: Request, response: Response) -> None:
+        """Send the answer to this party's open INVITE."""
+        status = response.status
+        if status >= 200 and not request.to.tag:
             self.environment.observer.call_attempted(status)
         self.usage.respond(response)
         if status >= 200 and self.answered:
@@ -118,13 +149,31 @@ class Leg:
         response = self.response(request, status, source, body, reason)
         for name, value in headers:
             response.append(name, value)
-        self.environment.layer.respond(transaction, response)
+        if status < 300 and self.call.keeper is not None:
+            self.call.keeper.keep(self.call, lambda _kept: self.environment.layer.respond(transaction, response))
+        else:
+            self.environment.layer.respond(transaction, response)
         self.call.reinvite_answered(self, status)
 
     def answer(self, transaction: ServerTransaction, request: Request, status: int, source: Message | None = None) -> None:
         """Answer a request that is no INVITE."""
         body = source.body if source is not None else b""
         self.environment.layer.respond(transaction, self.response(request, status, source, body, ""))
+
+    def answer_bye(self, transaction: ServerTransaction, bye: Request) -> None:
+        """200 to this party's BYE, 487 to what else it has asked for (RFC 3261 §15.1.2)."""
+        self.answer(transaction, bye, 200)
+        if self.usage.server is not None or self.update is not None:
+            self.respond(487)
+
+    def answer_refresh(self, transaction: ServerTransaction, request: Request) -> None:
+        """Answer an UPDATE without an offer: the session lives on from here, over a restart, too."""
+        response = self.response(request, 200, None, b"", "")
+        keeper, layer = self.call.keeper, self.environment.layer
+        if keeper is not None and self.call.kept:
+            keeper.keep(self.call, lambda _kept: layer.respond(transaction, response))
+        else:
+            layer.respond(transaction, response)
 
     def offer(self, source: Request, body: bytes) -> None:
         """Send this party a re-INVITE with what the other party asked for."""
@@ -134,6 +183,8 @@ class Leg:
 
     def request(self, source: Request, user: ClientUser, dialog: Dialog | None = None) -> ClientTransaction:
         """Pass a request that is no INVITE on to this party; `dialog`: an early one of several."""
+        if self.reserved:
+            self.keep_ahead()
         request = (dialog or self.dialog).make_request(source.method)
         self._finish(request, source, source.body, source)
         return self.environment.layer.send_request(request, self.environment.link, user)
@@ -155,6 +206,11 @@ class Leg:
             request.append("Content-Length", "0")
             self.environment.layer.send_request(request, self.environment.link, user)
 
+    def keep_ahead(self) -> None:
+        """Before a request that no record follows: no CSeq may be above the one that is stored."""
+        if self.dialog.local_cseq + HEADROOM > self.reserved and self.call.keeper is not None and self.call.kept:
+            self.call.keeper.keep(self.call)
+
     def refreshed(self, response: Response) -> None:
         """The 2xx to our refresh. An answer in it is this party's last word now: it may have another o= version."""
         self.dialog.refresh_target(response)
@@ -162,10 +218,15 @@ class Leg:
             self.usage.acknowledge()
             if response.body and is_sdp(response):
                 self.descriptions.completed(response.body, self.descriptions.ours)
+        if self.call.keeper is not None and self.call.kept:
+            self.call.keeper.keep(self.call)
 
     def release(self, *headers: tuple[str, str]) -> None:
         """End this leg, whatever it is doing: BYE, CANCEL, or a final response to its open INVITE. Idempotent."""
         if self.ended:
+            return
+        if self.promise is not None:
+            self.promise.release = headers
             return
         if self.usage.server is not None or self.update is not None:
             self.respond(487)
@@ -198,7 +259,7 @@ class Leg:
 
     def over(self) -> None:
         """The dialog is gone on both sides: nothing is matched to it any more."""
-        self.ended = True
+        self.ended = self.gone = True
         self._bye_waits = None
         self.session.stop()
         self.usage.end()

@@ -22,9 +22,7 @@ BUSY_SECONDS: Final = 0.5
 """How long a refresh waits for a re-INVITE that is under way: its own 2xx refreshes this leg, too."""
 LOST: Final = frozenset((408, 481))
 """Answers to a refresh by which the dialog is over (RFC 4028 §10, RFC 3261 §12.2.1.2)."""
-ALIVE: Final = frozenset(
-    (400, 401, 403, 405, 406, 407, 415, 420, 421, 422, 486, 488, 489, 500, 501, 505, 513, 600, 603, 606)
-)
+ALIVE: Final = frozenset((400, 401, 403, 405, 406, 407, 415, 420, 421, 422, 486, 488, 489, 500, 501, 505, 513, 600, 603, 606))
 """Refusals that come from the phone itself, and not from a proxy that does not reach it. Without an agreed timer the
 refresh only asks whether the phone is there."""
 NO_UPDATE: Final = frozenset((405, 501))
@@ -50,6 +48,23 @@ class LegSession:
     def updates(self) -> bool:
         """Whether a refresh may be an UPDATE."""
         return self.terms is not None and self.terms.updates
+
+    # -- over a restart ----------------------------------------------------------------------------------------
+
+    def agreement(self) -> tuple[int, bool, bool, float]:
+        """What is agreed: seconds of the interval (0: nothing), whether we refresh, whether the peer knows of it, and when,
+        on the clock of the timers."""
+        terms = self.terms
+        if terms is None or self.timer.wake == inf:
+            return 0, False, False, 0.0
+        return terms.interval, terms.ours, terms.negotiated, self.timer.agreed_at
+
+    def resume(self, interval: int, ours: bool, negotiated: bool, updates: bool, agreed_at: float) -> None:
+        """Go on with what was agreed; when the session is over by now, it ends with the next tick."""
+        if self.terms is not None and interval:
+            self.terms.resume(interval, ours, negotiated, updates)
+            self.timer.agreed(agreed_at, interval, ours)
+            self._arm()
 
     # -- the requests and responses of the leg -----------------------------------------------------------------
 

@@ -27,23 +27,24 @@ LATER: Final = 10.0
 class Refresh:
     """One refresh; an `Exchange` of its call, and the user of its UPDATE."""
 
-    def __init__(self, call: Call, leg: Leg) -> None:
+    def __init__(self, call: Call, leg: Leg, method: str) -> None:
         self._call = call
         self._leg = leg
-        self._method = "UPDATE" if leg.session.updates else "INVITE"
+        self._method = method
         self._waiting: tuple[Leg, Request] | None = None
         self._expired = False
 
     @classmethod
-    def begin(cls, leg: Leg) -> bool:
-        """Send a refresh to the party; False while something else is under way in the call."""
+    def begin(cls, leg: Leg, method: str = "") -> bool:
+        """Send a refresh to the party; False while something else is under way in the call. `method`: UPDATE where the phone
+        takes it, unless it is named."""
         call = leg.call
         if call.exchange is not None or any(each.usage.busy or each.update is not None for each in (leg, leg.other)):
             return False
         if not leg.session.updates and not leg.descriptions.ours:
             leg.session.renew()  # a session that nobody ever described: nothing to repeat
             return True
-        refresh = cls(call, leg)
+        refresh = cls(call, leg, method or ("UPDATE" if leg.session.updates else "INVITE"))
         call.exchange = refresh
         leg.refresh(refresh._method, refresh)
         return True

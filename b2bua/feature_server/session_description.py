@@ -12,12 +12,14 @@ class SessionDescriptions:
     A refused offer leaves no trace in `theirs` and `ours`: phones try again with the same version.
     """
 
-    __slots__ = ("theirs", "ours", "_session_id", "_host", "_version", "_line", "_last")
+    __slots__ = ("theirs", "ours", "session_id", "version", "_host", "_line", "_last")
 
     def __init__(self, session_id: int, host: str) -> None:
-        self._session_id = session_id
+        self.session_id = session_id
+        """Of our o= line."""
+        self.version = 0
+        """Of our o= line: the last one that was sent."""
         self._host = host
-        self._version = 0
         self._line = b""
         """Our o= line."""
         self._last = b""
@@ -27,6 +29,13 @@ class SessionDescriptions:
         self.ours = b""
         """Our last description of a completed exchange, as sent."""
 
+    def resume(self, session_id: int, version: int, theirs: bytes, ours: bytes) -> None:
+        """Go on after a restart: the o= line keeps its session and counts on from its last version."""
+        self.session_id, self.version = session_id, version
+        self.theirs, self.ours = theirs, ours
+        if ours:
+            self._line, self._last = self._origin(), ours
+
     def render(self, body: bytes) -> bytes:
         """The other leg's description as this leg sends it: under our own o= line, its version one up when anything
         else in it changed since the last one we sent (RFC 3264 §8). A body that is no SDP comes back as it is."""
@@ -35,12 +44,15 @@ class SessionDescriptions:
         except MalformedValue:
             return body
         if self._last != before + self._line + after:
-            self._version += 1
-            family = "IP6" if ":" in self._host else "IP4"
-            address = f"IN {family} {self._host.strip('[]')}"
-            self._line = str(sdp.Origin("-", str(self._session_id), self._version, address)).encode()
+            self.version += 1
+            self._line = self._origin()
             self._last = before + self._line + after
         return self._last
+
+    def _origin(self) -> bytes:
+        family = "IP6" if ":" in self._host else "IP4"
+        address = f"IN {family} {self._host.strip('[]')}"
+        return str(sdp.Origin("-", str(self.session_id), self.version, address)).encode()
 
     def is_refresh(self, offer: bytes) -> bool:
         """Whether the peer offers just what it agreed to last: a session refresh, nothing for the other party."""

@@ -95,7 +95,9 @@ class Setup:
             early.select(response)
         leg.dialog.establish(response)
         leg.answered = True
-        if self.offered:
+        if self.offered and call.keeper is not None:
+            leg.ack_waits = True  # for the record: whoever has its ACK is in a call that survives us
+        elif self.offered:
             # The offer was in the INVITE: nothing that the caller does later can change this ACK.
             leg.usage.acknowledge()
         call.run_hooks("response_received", leg, response, self._pass_answer, self.failed)
@@ -109,6 +111,7 @@ class Setup:
         early, agreed = callee.early, False
         if early is not None:
             if early.holds_back(partial(self._pass_answer, response)):
+                callee.acknowledge_unkept()  # the wait may be longer than the callee's patience
                 return
             response, agreed = early.last_word(response), early.agreed
             early.final()
@@ -116,7 +119,7 @@ class Setup:
         body = caller.render(response, self.offer())
         caller.answered = True
         if agreed:
-            if callee.usage.owes_ack:
+            if callee.usage.owes_ack and not callee.ack_waits:
                 callee.usage.acknowledge()
         elif self.offered and is_sdp(response):
             caller.descriptions.completed(offer_of_caller, body)

@@ -34,7 +34,7 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
     if not request.body:
         early = leg.early.dialog_of(leg, request) if leg.early is not None else None
         (early or leg.dialog).refresh_target(request)
-        leg.answer(transaction, request, 200)
+        leg.answer_refresh(transaction, request)
         if call.state == "confirmed":
             call.environment.observer.reinvite_finished("refresh", "ok")
         return

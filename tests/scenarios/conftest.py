@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
 from tests.scenarios.scene import MakeScene, Scene
 from tests.scenarios.virtual_network import Rule, perfect
@@ -23,13 +24,17 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(params=["memory", "udp", "tcp"])
+@pytest.fixture(params=["memory", "udp", "tcp", "durable"])
 def make_scene(request: pytest.FixtureRequest) -> Iterator[MakeScene]:
-    """Scenes with options: `make_scene(rule=late(0.1), reinvite="never")`; every scenario with each link to CM."""
+    """Scenes with options: `make_scene(rule=late(0.1), reinvite="never")`; every scenario with each link to CM, and with a
+    store that outlives the process."""
     made: list[Scene] = []
+    given: dict[str, object] = {"link": request.param}
 
     def make(rule: Rule = perfect, **options: object) -> Scene:
-        made.append(Scene(Options(**{"link": request.param, **options}), rule))  # type: ignore[arg-type]  # whatever Options takes
+        if request.param == "durable":
+            given.update(link="memory", records=KeptRecords())
+        made.append(Scene(Options(**{**given, **options}), rule))  # type: ignore[arg-type]  # whatever Options takes
         return made[-1]
 
     yield make

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from b2bua.feature_server.contract import AS_CALLER, CallLimits
 from b2bua.session_manager.bans import BanRule
 from b2bua.session_manager.challenge_policy import Reinvite
+from tests.scenarios.kept_records import KeptRecords
 
 DOMAIN: Final = "example.com"
 FEATURES: Final = ("hold", "lamps")
@@ -50,5 +51,7 @@ class Options:
     bans: BanRule | None = None
     link: Literal["memory", "udp", "tcp"] = "memory"
     """Communication Manager in this process, or on another host."""
+    records: KeptRecords | None = None
+    """What outlives the server: its calls and open INVITEs; None for the store that promises nothing."""
     heartbeat: float = 0.0
     """Seconds between two OPTIONS on the link; 0: none, and the link counts as up."""

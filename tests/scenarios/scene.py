@@ -45,13 +45,11 @@ class Scene:
         """A registered phone on a connection of its own from port 49152; `listening`: its Contact takes connections. One by
         WebSocket has a name in Via and Contact that nobody can look up, as browsers do (RFC 7118 §B.1)."""
         contact = (f"192.0.2.{int(user) - 6000 + 10}", 5060)
-        phone = ScriptPhone(
-            self.network, user, contact, server=STREAM_SERVERS[transport], transport=transport.upper()
-        )
+        phone = ScriptPhone(self.network, user, contact, server=STREAM_SERVERS[transport], transport=transport.upper())
         if transport in WEB:
             listening = False
             phone.listening = (f"phone-{user}.invalid", 5060)
-            phone.contact = f"<sip:{user}@phone-{user}.invalid;transport=ws>;reg-id=1;+sip.instance=\"<urn:uuid:{user}>\""
+            phone.contact = f'<sip:{user}@phone-{user}.invalid;transport=ws>;reg-id=1;+sip.instance="<urn:uuid:{user}>"'
         if not listening:
             self.network.detach(contact)
         phone.connect_from(49152)
@@ -67,6 +65,17 @@ class Scene:
 
     def advance(self, seconds: float) -> None:
         self.network.advance(seconds)
+
+    def restart(self) -> None:
+        """As by SIGKILL and a new start: nothing is said in between, and all that was in memory alone is gone."""
+        old, network = self.server, self.network
+        network.each_tick.clear()
+        for remote in old.remotes.values():
+            network.detach(remote.address)
+        if old.records is not None:
+            old.records.crash()
+        self.server = ServerUnderTest(network, old.options, USERS)
+        self.advance(0)
 
     def wait(self, phone: ScriptPhone, seconds: float) -> float:
         """Let time pass until something comes to this phone, `seconds` at most; how long it took."""

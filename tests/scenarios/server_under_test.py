@@ -72,6 +72,8 @@ class ServerUnderTest:
         self.errors: list[BaseException] = []
         """Mistakes that the server caught: a scenario that expects none finds this empty."""
         clock = network.clock
+        self.records = options.records
+        start = "" if self.records is None else self.records.starts or ""
         self.observer = Observer()
         self.timers = Timers(clock.now, self.errors.append)
         self.recorder = Recorder(options.trace, clock.wall)
@@ -92,7 +94,8 @@ class ServerUnderTest:
             self.streams[transport] = self._listen(made)
         if options.ipv6:
             self._listen(VirtualSocket(network, IPV6_SERVER, self.recorder))
-        self.layer = TransactionLayer(self.timers, Identifiers("5e551on"), self.observer, PRODUCT)
+        self.layer = TransactionLayer(self.timers, Identifiers(f"5e551on{start}"), self.observer, PRODUCT)
+        self._start = start
         self._session_manager(options)
         self.layer.streams = self.listeners if options.tcp else None
         self.remotes: dict[str, RemoteFeatureServer] = {}
@@ -104,6 +107,10 @@ class ServerUnderTest:
         else:
             self.b2bua = self.start_remote("cm", FEATURE_SERVER, LINK).b2bua
         network.each_tick.append(self._tick)
+        if self.records is not None and not self.remotes:
+            self.turns.driving = True
+            self.b2bua.restore()
+            self.run()
 
     def _listen(self, listener: Any) -> Any:
         self.listeners.listen(None, *listener.bound, listener)
@@ -118,9 +125,7 @@ class ServerUnderTest:
         self.domain = domain
         self.location = Location(self.timers, clock.wall)
         self.links = Links()
-        self.keep_alive = KeepAlive(
-            layer, self.listeners, self.location, DOMAIN, options.keep_alive, self.reports.append
-        )
+        self.keep_alive = KeepAlive(layer, self.listeners, self.location, DOMAIN, options.keep_alive, self.reports.append)
         if options.keep_alive:
             self.location.watch = self.keep_alive.bindings_changed
         waited = self.listeners.waited
@@ -158,13 +163,13 @@ class ServerUnderTest:
         addresses = ((f"sm.{DOMAIN}", 5060), (f"fs.{DOMAIN}", 5060))
         self.domain.listens_on(addresses[:1])
         down, up = memory_link("communication_manager", addresses, self.turns, self._linked)
-        layer = TransactionLayer(self.timers, Identifiers("c0mman"), self.observer, PRODUCT)
+        layer = TransactionLayer(self.timers, Identifiers(f"c0mman{self._start}"), self.observer, PRODUCT)
         down.connect(up, self.layer.link_received)
         up.connect(down, layer.link_received)
         uniform = options.uniform or Random(6001).uniform
         environment = Environment(
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits,
-            options.reliable,
+            options.reliable, self.records, self.network.clock.wall,
         )  # fmt: skip
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
         self.features: Sequence[Feature] = ()
@@ -215,17 +220,24 @@ class ServerUnderTest:
         self.recorder.received(flow, data)
         self.turns.driving = True
         self.layer.datagram_received(data, flow)
+        self.run()
+
+    def run(self) -> None:
+        """All that waits: turns of the link, and commits with what they let go."""
         self.turns.run()
+        while self.records is not None and self.records.turn():
+            self.turns.driving = True
+            self.turns.run()
 
     def connection_failed(self, flow: Flow) -> None:
         self.turns.driving = True
         self.layer.flow_failed(flow)
-        self.turns.run()
+        self.run()
 
     def _tick(self) -> None:
         self.turns.driving = True
         self.timers.advance()
-        self.turns.run()
+        self.run()
 
     def _linked(self, way: tuple[str, str], message: Message) -> None:
         source, destination = way
@@ -268,6 +280,8 @@ class ServerUnderTest:
         # Registrations and subscriptions have a timer each; nothing else runs when all is quiet.
         lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values()) + self.keep_alive.asked()
         found["timers"] = max(self.timers.running() - lasting, 0)
+        if self.records is not None:
+            found["records"] = len(self.records.kept)
         for feature in b2bua.hooks.features:
             # Not by vars(): a compiled class has slots only.
             held = [getattr(feature, name) for name in dir(feature) if not name.startswith("__")]

@@ -1,7 +1,7 @@
 """The whole server dies and is started anew: what a phone is told then, and that no number ever falls.
 
-Calls and subscriptions live in memory alone: of those before nothing is known afterwards, and it is said at once. Users, and
-with a durable store bindings, outlive it (tests/store, tests/interop/test_cli_run.py).
+With `memory:` nothing is known afterwards of the calls and subscriptions before, and it is said at once. What a durable store
+brings back stands in test_recovery.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from itertools import pairwise
 from b2bua.sip.message import Request
 from tests.scenarios.scene import (
     USERS,
+    MakeScene,
     Scene,
     hang_up,
     hold,
@@ -23,16 +24,6 @@ from tests.scenarios.scene import (
     watched_call,
 )
 from tests.scenarios.script_phone import ScriptPhone
-from tests.scenarios.server_under_test import ServerUnderTest
-
-
-def restart(scene: Scene) -> None:
-    """As by SIGKILL and a new start: nothing is said in between, and all that was in memory is gone."""
-    old, network = scene.server, scene.network
-    network.each_tick.clear()
-    for remote in old.remotes.values():
-        network.detach(remote.address)
-    scene.server = ServerUnderTest(network, old.options, USERS)
 
 
 def numbers(phone: ScriptPhone) -> dict[str, list[tuple[int, int]]]:
@@ -76,7 +67,7 @@ def test_freeswitch_pr_3056_after_a_restart_the_old_dialog_is_silent(scene: Scen
     scene.advance(3)
     hang_up(*talked)
     scene.advance(3)
-    restart(scene)
+    scene.restart()
     heard = len(alice.notified)
     alice >> subscribe_text(alice, bob.aor, dialog=old)
     challenge = alice << "401 SUBSCRIBE"
@@ -96,14 +87,15 @@ def test_freeswitch_pr_3056_after_a_restart_the_old_dialog_is_silent(scene: Scen
     assert alice.lamp.dialogs[0].state == "terminated"
 
 
-def test_freeswitch_1141_1833_a_held_call_is_gone_after_a_restart(scene: Scene) -> None:
-    """Nothing recovers it yet, so its phones are told 481 and end it (RFC 3261 §12.2.1.2). No request with a lower CSeq, nor
-    any at all, is sent in its dialogs, and the lamps show no call."""
+def test_a_store_that_promises_nothing_forgets_the_call(make_scene: MakeScene) -> None:
+    """Its phones are told 481 and end it (RFC 3261 §12.2.1.2). No request with a lower CSeq, nor any at all, is sent in its
+    dialogs, and the lamps show no call. With a durable store it goes on: test_recovery.py."""
+    scene = make_scene(records=None)
     a, b = watched_call(scene)
     hold(a, b)
     scene.advance(1.1)
     assert renderings(a.phone) == ("no", "")
-    restart(scene)
+    scene.restart()
     before = len(scene.network.ladder)
     a.phone >> a.offer("sendrecv")
     answer = a.phone.inbox.popleft()

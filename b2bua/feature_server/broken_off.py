@@ -1,0 +1,38 @@
+"""What a restart broke off, as the parties go on with it: an INVITE that comes again, a 2xx that nobody has acknowledged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from b2bua.feature_server.refresh import Refresh
+from b2bua.sip import sdp
+from b2bua.sip.message import Request, Response
+from b2bua.transaction.server import ServerTransaction
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.leg import Leg
+
+
+def repeats(leg: Leg, invite: Request) -> bool:
+    """Whether this INVITE is the one that was answered last before the restart, its ACK not having come."""
+    usage = leg.usage
+    return leg.restored and not leg.ended and invite.cseq == usage.answered_cseq and usage.server is None
+
+
+def answer_again(leg: Leg, transaction: ServerTransaction, invite: Request) -> None:
+    """The answer that was committed, once more (RFC 3261 §13.3.1.4)."""
+    transaction.attached = leg
+    leg.usage.invite_received(transaction, 0)
+    source = Response(200, "OK", [], [])
+    if leg.descriptions.ours:
+        source.append("Content-Type", sdp.CONTENT_TYPE)
+        source.body = leg.descriptions.ours
+    leg.respond(200, source, leg.descriptions.ours)
+
+
+def take_stray(leg: Leg, response: Response) -> None:
+    """A 2xx to an INVITE of ours from before the restart: acknowledged, or its sender ends the call after 64·T1. Where its
+    exchange never was completed, the party hears what is agreed, unless an exchange is under way that tells it anyway."""
+    leg.usage.acknowledge_stray(response)
+    if response.cseq > leg.usage.invited_cseq and leg.call.state == "confirmed" and not leg.ended:
+        Refresh.begin(leg, "INVITE")

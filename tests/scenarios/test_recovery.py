@@ -1,0 +1,322 @@
+"""A call survives the death of the process: whatever was acknowledged stands after the next start (state.md).
+
+Session Manager and Communication Manager die together, as by SIGKILL, and start anew on what was committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from b2bua.feature_server.contract import CallLimits
+from b2bua.sip.message import Message, Request
+from b2bua.sip.sdp import parse_origin
+from b2bua.store.call_record import decode_call
+from tests.scenarios.kept_records import KeptRecords
+from tests.scenarios.options import Options
+from tests.scenarios.scene import (
+    Scene,
+    hang_up,
+    hold,
+    idle,
+    invite,
+    is_gone,
+    register_again,
+    reinvite,
+    renderings,
+    resume,
+    send_offer,
+    talk,
+    watch,
+)
+from tests.scenarios.script_call import ScriptCall
+
+Talk = tuple[ScriptCall, ScriptCall]
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    made = Scene(Options(records=KeptRecords()))
+    yield made
+    made.quiet()
+
+
+def records(scene: Scene) -> KeptRecords:
+    assert scene.server.records is not None
+    return scene.server.records
+
+
+def standing(scene: Scene) -> Talk:
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    scene.advance(3)
+    return a, b
+
+
+def lamps(a: ScriptCall, b: ScriptCall) -> None:
+    """Both phones are registered again and watch themselves."""
+    for number, call in enumerate((a, b)):
+        register_again(call.phone, 11 + 10 * number)
+        watch(call.phone, call.phone)
+
+
+def as_talking(scene: Scene, a: ScriptCall, b: ScriptCall) -> None:
+    return
+
+
+def as_held_by_caller(scene: Scene, a: ScriptCall, b: ScriptCall) -> None:
+    hold(a, b)
+
+
+def as_held_by_callee(scene: Scene, a: ScriptCall, b: ScriptCall) -> None:
+    hold(b, a)
+
+
+def as_held_by_both(scene: Scene, a: ScriptCall, b: ScriptCall) -> None:
+    hold(a, b)
+    reinvite(b, a, "sendonly", "inactive")
+
+
+STATES = {
+    "talking": (as_talking, {"6001": ("yes", "yes"), "6002": ("yes", "yes")}, 0),
+    "held by the caller": (as_held_by_caller, {"6001": ("no", ""), "6002": ("", "no")}, 1),
+    "held by the callee": (as_held_by_callee, {"6001": ("", "no"), "6002": ("no", "")}, 1),
+    "held by both": (as_held_by_both, {"6001": ("no", "no"), "6002": ("no", "no")}, 1),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_lamps_and_the_gauges_are_right_at_once(scene: Scene, state: str) -> None:
+    a, b = standing(scene)
+    enter, expected, held = STATES[state]
+    enter(scene, a, b)
+    scene.advance(7)
+    before = scene.server.b2bua.longest_hold()
+    scene.restart()
+    assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 1 - held, "held": held}
+    assert scene.server.b2bua.longest_hold() == pytest.approx(before)
+    lamps(a, b)
+    for call in (a, b):
+        assert renderings(call.phone) == expected[call.phone.user]
+    hang_up(a, b)
+    idle(scene, a, b)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("who", ["caller", "callee"])
+@pytest.mark.parametrize("direction", ["sendrecv", "sendonly"])
+def test_the_call_goes_on(scene: Scene, state: str, who: str, direction: str) -> None:
+    """Resume or hold again by either party, right after the start: o= versions and CSeqs only rise, the tags are the old ones."""
+    a, b = standing(scene)
+    STATES[state][0](scene, a, b)
+    one, other = (a, b) if who == "caller" else (b, a)
+    seen = {call.phone.name: heard(scene, call) for call in (a, b)}
+    scene.restart()
+    answer = "recvonly" if direction == "sendonly" else "sendrecv"
+    if direction == one._direction:  # byte for byte what stands: a refresh, of which the other party hears nothing
+        send_offer(one, one.sdp(direction))
+        one.phone >> one.ack(one.phone << "200 INVITE")
+        hang_up(other, one)
+        return
+    reinvite(one, other, direction, answer)
+    for call in (a, b):
+        newest, before = heard(scene, call), seen[call.phone.name]
+        assert newest.version >= before.version
+        assert (newest.session, newest.tag) == (before.session, before.tag)
+    assert heard(scene, other).cseq > seen[other.phone.name].cseq
+    hang_up(one, other)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_freeswitch_755_2403_bye_of_either_side_reaches_the_other(scene: Scene, state: str, who: str) -> None:
+    """Both legs recover, whoever holds."""
+    a, b = standing(scene)
+    STATES[state][0](scene, a, b)
+    scene.restart()
+    hang_up(*((a, b) if who == "caller" else (b, a)))
+    assert not records(scene).kept
+
+
+def test_freeswitch_1141_from_and_to_are_not_transposed(scene: Scene) -> None:
+    a, b = standing(scene)
+    hold(a, b)
+    scene.restart()
+    b.phone >> b.request("BYE")
+    b.phone << "200 BYE"
+    bye = a.phone << "BYE"
+    assert (bye.from_.tag, bye.to.tag) == (a.remote_tag, a.tag)
+    assert isinstance(bye, Request) and bye.uri == a.phone.contact.strip("<>")
+    a.phone >> a.answer(bye, 200)
+
+
+def test_freeswitch_1833_the_cseq_never_falls(scene: Scene) -> None:
+    """Also after many requests that no record follows: INFO in both directions, then a BYE after the start."""
+    a, b = standing(scene)
+    highest = 0
+    for _ in range(200):
+        a.phone >> a.request("INFO")
+        arrived = b.phone << "INFO"
+        highest = arrived.cseq
+        b.phone >> b.answer(arrived, 200)
+        a.phone << "200 INFO"
+    scene.restart()
+    a.phone >> a.request("BYE")
+    a.phone << "200 BYE"
+    bye = b.phone << "BYE"
+    assert bye.cseq > highest
+    b.phone >> b.answer(bye, 200)
+
+
+@pytest.mark.parametrize("refresher", ["UPDATE", "INVITE"])
+def test_a_refresh_of_the_phone_is_answered(scene: Scene, refresher: str) -> None:
+    a, b = standing(scene)
+    hold(a, b)
+    scene.restart()
+    if refresher == "UPDATE":
+        a.phone >> a.request("UPDATE", "", "Supported: timer", "Session-Expires: 1800;refresher=uac")
+        a.phone << "200 UPDATE"
+    else:
+        send_offer(a, a.sdp("sendonly"))  # byte for byte what stands
+        answer = a.phone << "200 INVITE a=recvonly"
+        a.phone >> a.ack(answer)
+    hang_up(a, b)
+
+
+def test_a_phone_that_is_gone_ends_the_call_by_the_session_timer() -> None:
+    """The interval counts from the last refresh and not from the start; the lamps go out."""
+    scene = Scene(Options(records=KeptRecords(), limits=CallLimits(session_expires=90, session_expires_min=90)))
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    hold(a, b)
+    scene.advance(40)
+    scene.restart()
+    lamps(a, b)
+    waited = scene.wait(a.phone, 10)  # half the interval after the hold, of which 40 s are over
+    assert 4 < waited < 6
+    a.phone << "INVITE a=recvonly"
+    scene.advance(33)  # nobody answers
+    a.phone.inbox.clear()
+    is_gone(b)
+    idle(scene, a, b)
+    scene.advance(40)
+    assert not scene.server.leaks()
+
+
+def test_a_session_that_ended_while_the_server_was_down(scene: Scene) -> None:
+    a, b = standing(scene)
+    hold(a, b)
+    scene.server.network.each_tick.clear()  # it is dead for longer than the session lives
+    scene.advance(2000)
+    scene.restart()
+    scene.advance(0.1)
+    for call in (b, a):
+        is_gone(call)
+    lamps(a, b)
+    idle(scene, a, b)
+
+
+class Heard:
+    """The last description that a phone got, and where."""
+
+    def __init__(self, message: Message, call: ScriptCall) -> None:
+        origin = parse_origin(message.body)
+        self.version, self.session = origin.version, origin.session_id
+        self.cseq = message.cseq if isinstance(message, Request) else 0
+        self.tag = (message.from_ if isinstance(message, Request) else message.to).tag
+
+
+def heard(scene: Scene, call: ScriptCall) -> Heard:
+    steps = [
+        step.message for step in scene.network.ladder
+        if step.source == "SM" and step.destination == call.phone.name and step.message is not None
+        and step.message.body.startswith(b"v=0") and step.message.call_id == call.call_id
+    ]  # fmt: skip
+    return Heard(steps[-1], call)
+
+
+# -- the promise itself ----------------------------------------------------------------------------------------
+
+
+def test_no_2xx_leaves_before_the_record(scene: Scene) -> None:
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    records(scene).slow = True
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    a.phone.hears_nothing()
+    b.phone.hears_nothing()  # whoever has its ACK is in a call that survives
+    records(scene).slow = False
+    scene.advance(0.05)
+    answer = a.phone << "200 INVITE"
+    a.learn(answer)
+    a.phone >> a.ack(answer)
+    b.phone << "ACK"
+    records(scene).slow = True
+    send_offer(a, a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone.hears_nothing()
+    records(scene).slow = False
+    scene.advance(0.05)
+    answer = a.phone << "200 INVITE"
+    a.phone >> a.ack(answer)
+    records(scene).slow = True
+    a.phone >> a.request("BYE")
+    bye = b.phone << "BYE"
+    a.phone.hears_nothing()
+    b.phone >> b.answer(bye, 200)
+    records(scene).slow = False
+    scene.advance(0.05)
+    a.phone << "200 BYE"
+
+
+def test_an_acknowledged_bye_stays_one(scene: Scene) -> None:
+    """The process dies behind its 200; the other party has not got the BYE: it gets one from the next start."""
+    a, b = standing(scene)
+    scene.network.rule = lambda index, data: () if data.startswith(b"BYE sip:6002@") else (0.0,)
+    a.phone >> a.request("BYE")
+    a.phone << "200 BYE"
+    scene.network.rule = lambda index, data: (0.0,)
+    scene.restart()
+    assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 0, "held": 0}
+    is_gone(b)
+    assert not records(scene).kept
+
+
+def test_what_the_disk_does_not_take(scene: Scene) -> None:
+    """No new call; one that stands goes on, and is written when the disk is well again."""
+    a, b = standing(scene)
+    records(scene).failing = True
+    hold(a, b)
+    assert scene.count("not_durable", "call") >= 1
+    carol, dave = scene.phone("6003"), scene.phone("6004")
+    c, d, arrived = invite(carol, dave)
+    dave >> d.answer(arrived, 200, d.sdp())
+    refused = carol << "480 INVITE"
+    carol >> c.ack(refused)
+    dave << "ACK"
+    is_gone(d)
+    records(scene).failing = False
+    scene.advance(1.1)
+    (text,) = [text for (kind, _), text in records(scene).kept.items() if kind == "call"]
+    assert decode_call(text).caller.holding
+    resume(a, b)
+    hang_up(a, b)
+
+
+def test_a_record_that_nobody_understands_is_set_aside(scene: Scene) -> None:
+    a, _ = standing(scene)
+    (key,) = [key for key in records(scene).kept if key[0] == "call"]
+    text = records(scene).kept[key]
+    damaged: list[Callable[[str], str]] = [
+        lambda text: text[:40],
+        lambda text: text.replace('"version":1}', '"version":99}'),
+        lambda text: text.replace(key[1], "another"),
+        lambda text: text.replace("sip:6001@192", "tel:6001@192"),
+    ]
+    for number, damage in enumerate(damaged):
+        records(scene).kept = {key: damage(text)}
+        scene.restart()
+        assert len(records(scene).set_aside_for) == number + 1, damage(text)
+        assert not records(scene).kept
+    a.phone >> a.request("BYE")
+    a.phone << "481 BYE"
