@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tests.interop.wire import Message, parameter
 from tests.restart.wires import Heard, Stream, Udp, Way, Wire
@@ -20,6 +21,10 @@ T1: Final = 0.5
 T2: Final = 4.0
 PATIENCE: Final = 32.0
 RECONNECT: Final = 0.1
+LOST: Final = 599
+"""Stands for an answer where the connection that a request went by is gone."""
+KEPT: Final = 4000
+"""Entries and transactions that a phone remembers."""
 _serial = count(1)
 
 
@@ -46,7 +51,7 @@ class Transaction:
         self._agent = agent
         self._way = way
         self._last = b""
-        self._repeat: asyncio.Task[None] | None = None
+        self._repeat: asyncio.Task[Any] | None = None
 
     def respond(self, status: int, reason: str = "", *headers: str, tag: str = "", body: str = "") -> None:
         """`headers` are whole lines. A 2xx to INVITE is repeated until `acknowledged` (RFC 3261 §13.3.1.4)."""
@@ -97,7 +102,9 @@ class Agent:
         domain: str,
     ) -> None:
         self.user, self.domain, self.host, self.transport = user, domain, host, transport
-        self.record: list[Entry] = []
+        self.record: deque[Entry] = deque(maxlen=KEPT)
+        self.waits_for_invite = 2 * PATIENCE
+        """Seconds for which an INVITE may be answered by another connection than it went by."""
         self.unmatched: list[Message] = []
         """Final answers to an INVITE that we did not send or gave up."""
         self.never_acknowledged: list[Message] = []
@@ -109,7 +116,7 @@ class Agent:
         self._served: dict[tuple[str, str], Transaction] = {}
         self._invites: dict[tuple[str, int], Transaction] = {}
         self._acks: dict[tuple[str, int], str] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def aor(self) -> str:
@@ -120,7 +127,7 @@ class Agent:
         suffix = "" if self.transport == "udp" else f";transport={self.transport}"
         return f"<sip:{self.user}@{self.host}:{self.wire.port}{suffix}>"
 
-    def task(self, work: Awaitable[None]) -> asyncio.Task[None]:
+    def task(self, work: Awaitable[Any]) -> asyncio.Task[Any]:
         made = asyncio.ensure_future(work)
         self._tasks.add(made)
         made.add_done_callback(self._tasks.discard)
@@ -167,14 +174,15 @@ class Agent:
         key = sent.branch, sent.method
         answers = self._open[key] = asyncio.Queue()
         self.note(True, sent)
-        repeat = self.task(self._until_sent(text.encode(), answers, sent.method == "INVITE"))
+        repeat = self.task(self._until_sent(text.encode(), answers, sent))
         try:
             async with asyncio.timeout(PATIENCE if sent.method != "INVITE" else 2 * PATIENCE):
                 while True:
                     answer = await answers.get()
                     if answer.status >= 200:
                         break
-                    repeat.cancel() if sent.method == "INVITE" else None
+                    if sent.method == "INVITE" and not self.wire.reliable:
+                        repeat.cancel()
                     if ringing is not None and answer.status > 100:
                         ringing(answer)
         except TimeoutError:
@@ -182,28 +190,32 @@ class Agent:
         finally:
             repeat.cancel()
             del self._open[key]
-        if sent.method == "INVITE" and answer.status >= 300:
+        if sent.method == "INVITE" and 300 <= answer.status < LOST:
             await self._deliver_quietly(_ack_of_failure(sent, answer))
             self._acks[answer.call_id, answer.cseq] = _ack_of_failure(sent, answer)
         return answer
 
-    async def _until_sent(self, data: bytes, answers: asyncio.Queue[Message], invite: bool) -> None:
-        """Again and again over UDP (timers A and E); over a stream once a connection, as the peer's answer may come by
-        another one."""
-        await self.deliver(data)
+    async def _until_sent(self, data: bytes, answers: asyncio.Queue[Message], sent: Message) -> None:
+        """Again and again over UDP (timers A and E). Over a stream once: when its connection ends, that is no answer (RFC
+        3261 §17.1.4), except that of an INVITE may still come by another connection for a while."""
+        way = await self.deliver(data)
         wait = T1
-        while True:
-            await asyncio.sleep(wait)
-            wait = 2 * wait if invite else min(2 * wait, T2)
+        while way.alive:
+            await asyncio.sleep(RECONNECT if self.wire.reliable else wait)
+            wait = 2 * wait if sent.method == "INVITE" else min(2 * wait, T2)
             if not self.wire.reliable:
                 await self.deliver(data)
+        if sent.method == "INVITE":
+            await asyncio.sleep(self.waits_for_invite)
+        answers.put_nowait(Message.read(response(sent, LOST, "Connection Lost", (), "", "")))
 
-    async def deliver(self, data: bytes) -> None:
-        """Send as soon as somebody listens."""
+    async def deliver(self, data: bytes) -> Way:
+        """Send as soon as somebody listens; by which way."""
         while True:
             try:
-                (await self.wire.server()).send(data)
-                return
+                way = await self.wire.server()
+                way.send(data)
+                return way
             except OSError:
                 await asyncio.sleep(RECONNECT)
 
@@ -232,6 +244,8 @@ class Agent:
         elif known is not None:
             known.repeat()
         else:
+            if len(self._served) >= KEPT:
+                del self._served[next(iter(self._served))]
             transaction = self._served[key] = Transaction(self, message, way)
             if message.method == "INVITE":
                 self._invites[message.call_id, message.cseq] = transaction

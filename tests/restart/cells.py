@@ -182,13 +182,14 @@ class Cell:
         _answered(await self._told(leg, other, "sendonly", leg.hold), "inactive" if other.holding else "recvonly")
 
     async def _told(self, leg: Leg, other: Leg, way: str, say: Callable[[], Awaitable[Message]]) -> Message:
-        """What one says the other is told: that direction, a higher o= version, a higher CSeq."""
+        """What one says the other is told: that direction, with a higher CSeq and, where it is news, a higher o= version."""
         known, version, cseq = len(other.told), other.version, other.remote_cseq
+        news = direction(other.remote_sdp) != way
         answer = await within(f"the answer to {way} of {leg.agent.user}", say())
         assert answer.status == 200, f"{way} of {leg.agent.user}: {answer.start}"
         assert other.told[known:], f"{other.agent.user} was not told of {way}"
         told: Told = other.told[-1]
-        assert (told.direction, told.version > version, told.cseq > cseq) == (way, True, True), f"{told} after {version}, {cseq}"
+        assert told.direction == way and told.cseq > cseq and told.version >= version + news, f"{told} after {version}, {cseq}"
         return answer
 
     async def _bye(self, leg: Leg, other: Leg) -> None:

@@ -43,6 +43,7 @@ class Phone(Agent):
         """By Call-ID."""
         self.received = self._received
         self._registration = f"register-{next(_serial)}-{user}@{host}"
+        self._publication = f"publish-{next(_serial)}-{user}@{host}"
         self._cseq = 0
 
     def _next(self) -> int:
@@ -76,6 +77,16 @@ class Phone(Agent):
         assert status == 200, f"SUBSCRIBE of {self.user} to {user}: {status}"
         await made.reaches("a first NOTIFY", lambda: bool(made.notifies))
         return made
+
+    async def publish(self, body: str, tag: str = "", expires: int = EXPIRES) -> tuple[int, str]:
+        """Publish dialog state of our own; without `body` it is refreshed, with `expires` 0 taken back. Final status, tag."""
+        lines = [
+            f"From: <{self.aor}>;tag=p", f"To: <{self.aor}>", f"Call-ID: {self._publication}", "Event: dialog",
+            f"Expires: {expires}", *([f"SIP-If-Match: {tag}"] if tag else []),
+        ]  # fmt: skip
+        kind = "application/dialog-info+xml"
+        answer = await self.request("PUBLISH", self.aor, lambda _: lines, self._next, body, kind)
+        return answer.status, answer.get("SIP-ETag")
 
     def leg(self, user: str) -> Leg:
         """A new leg towards a user; its `dial` sends the INVITE."""

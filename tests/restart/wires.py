@@ -17,6 +17,8 @@ Heard = Callable[[Message, "Way"], None]
 class Way(Protocol):
     """Where a message goes."""
 
+    alive: bool
+
     def send(self, data: bytes) -> None:
         """OSError when it is gone."""
 
@@ -39,6 +41,7 @@ class Udp(asyncio.DatagramProtocol):
     """One UDP port; whatever the server's process does, the way to it stays."""
 
     reliable = False
+    alive = True
 
     def __init__(self, host: str, server: tuple[str, int], heard: Heard) -> None:
         self.port = 0
@@ -76,11 +79,11 @@ class _Connection:
         self._reader = reader
         self._writer = writer
         self._heard = heard
-        self.open = True
+        self.alive = True
         self.task = asyncio.ensure_future(self._read())
 
     def send(self, data: bytes) -> None:
-        if not self.open:
+        if not self.alive:
             raise ConnectionError("this connection is gone")
         self._writer.write(data)
 
@@ -96,11 +99,11 @@ class _Connection:
         except (OSError, asyncio.IncompleteReadError):
             return
         finally:
-            self.open = False
+            self.alive = False
             self._writer.close()
 
     def close(self) -> None:
-        self.open = False
+        self.alive = False
         self._writer.close()
         self.task.cancel()
 
@@ -142,7 +145,7 @@ class Stream:
 
     async def server(self) -> Way:
         async with self._opening:
-            if self._ours is None or not self._ours.open:
+            if self._ours is None or not self._ours.alive:
                 host, port = self._server
                 name = host if self._client else None
                 reader, writer = await asyncio.open_connection(
