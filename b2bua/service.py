@@ -43,6 +43,7 @@ from b2bua.session_manager.location import Binding, Location
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
+from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
@@ -126,14 +127,13 @@ class Server:
             settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
             _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
         )  # fmt: skip
-        self.bans = _bans(settings, self.observer, log.warning)
-        self.session_manager = SessionManager(
-            Parts(
-                self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
-                self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
-                self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
-            )
-        )  # fmt: skip
+        self.bans, durable = _bans(settings, self.observer, log.warning), self.store if self.store.durable else None
+        self.session_manager = SessionManager(Parts(
+            self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
+            self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
+            self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
+            durable, time.time,
+        ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}
@@ -199,6 +199,7 @@ class Server:
             self.heartbeats[IN_PROCESS].start()
         if self.feature_server is not None:
             self.feature_server.restore()
+        self.session_manager.recover(self.feature_server or NoCalls())
         self.ready = True
 
     def stop(self) -> list[Any]:

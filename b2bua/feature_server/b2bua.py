@@ -15,6 +15,7 @@ from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
 from b2bua.feature_server.leg import ALLOW, Leg
+from b2bua.feature_server.refresh import Refresh
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.loop_mark import bears
@@ -70,6 +71,12 @@ class B2bua:
             return (call_id, tag) in self._legs
         call = self._open.get((call_id, tag, cseq))
         return call is not None and call.state == CONFIRMED
+
+    def agree_again(self, call_id: str, tag: str) -> None:
+        """The other party of this leg hears what is agreed: the re-INVITE that said otherwise will not come again."""
+        leg = self._legs.get((call_id, tag))
+        if leg is not None and leg.call.state == CONFIRMED and not leg.other.ended:
+            Refresh.begin(leg.other, "INVITE")
 
     def calls(self) -> dict[str, int]:
         """Standing calls by state: early (trying too), confirmed, held. Walked at scrape time, never counted along."""

@@ -1,7 +1,7 @@
 """Keeps a record of every call that stands in a store that outlives the process.
 
 A 2xx that promises something leaves after the commit that holds it. A store that fails ends no call: what it did not take
-is counted, and written later.
+is counted, and the store owes it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.recorded import record_of
@@ -19,9 +19,6 @@ from b2bua.store.records import BadRecord
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
-
-RETRY: Final = 1.0
-"""Seconds until what the store did not take is offered to it again."""
 
 Kept = Callable[[bool], None]
 """Called once, when the record is committed (True) or could not be (False)."""
@@ -33,21 +30,17 @@ class CallKeeper:
     def __init__(self, environment: Environment, records: Records) -> None:
         self._environment = environment
         self._records = records
-        self._unwritten: dict[Call, None] = {}
-        """Calls whose newest record the store did not take."""
-        self._retries = False
 
     def keep(self, call: Call, then: Kept | None = None) -> None:
         """Write what the call is now, over what was known of it."""
         environment = self._environment
         record = record_of(call, environment.layer.timers.now(), environment.wall())
         call.kept = True
-        self._records.keep(CALL, call.id, encode_call(record), inf, partial(self._written, call, then))
+        self._records.keep(CALL, call.id, encode_call(record), inf, partial(self._written, then))
 
     def drop(self, call: Call) -> None:
         """Both its parties know that it is over."""
         call.kept = False
-        self._unwritten.pop(call, None)
         self._records.drop(CALL, call.id)
 
     def load(self) -> Iterator[CallRecord]:
@@ -66,27 +59,12 @@ class CallKeeper:
         """A record that no call can be made of."""
         self._records.set_aside(CALL, record.id, reason)
 
-    def _written(self, call: Call, then: Kept | None, error: Exception | None) -> None:
-        if error is None:
-            self._unwritten.pop(call, None)
-        elif call.kept:
+    def _written(self, then: Kept | None, error: Exception | None) -> None:
+        if error is not None:
             self._environment.observer.not_durable("call")
-            self._unwritten[call] = None
-            self._try_again()
         if then is not None:
             try:
                 then(error is None)
             except Exception as mistake:
                 self._environment.observer.internal_error("transaction user")
                 self._environment.failed(mistake, None)
-
-    def _try_again(self) -> None:
-        if not self._retries:
-            self._retries = True
-            self._environment.layer.timers.start(RETRY, self._again)
-
-    def _again(self) -> None:
-        self._retries = False
-        unwritten, self._unwritten = self._unwritten, {}
-        for call in unwritten:
-            self.keep(call)

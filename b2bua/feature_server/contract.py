@@ -84,3 +84,7 @@ class FeatureServer(Protocol):
     def knows(self, call_id: str, tag: str, cseq: int = 0) -> bool:
         """After `restore`: whether the INVITE with this Call-ID, From tag and CSeq made a call that stands; without a CSeq,
         whether one of its own legs has this Call-ID and this tag of ours."""
+
+    def agree_again(self, call_id: str, tag: str) -> None:
+        """After `restore`: a re-INVITE from the party of this leg will not come again, and the other party may have accepted
+        what it offered."""

@@ -10,6 +10,7 @@ from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
+from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.ways import Ways
@@ -49,6 +50,7 @@ class Proxy:
         location: Location,
         flows: Flows,
         authenticator: Authenticator,
+        open_invites: OpenInvites | None,
     ) -> None:
         self._layer = layer
         self._domain = domain
@@ -59,6 +61,7 @@ class Proxy:
         self._flows = flows
         self._ways = Ways(flows, location, domain)
         self._authenticator = authenticator
+        self._open_invites = open_invites
         self._tag = layer.identifiers.tag
 
     # -- where to -----------------------------------------------------------------------------------------------
@@ -116,7 +119,29 @@ class Proxy:
             forwarded = self._to_contact(arrival, binding, flow)
             if mark:
                 forwarded.replace("Max-Breadth", str(share))
-            context.add(self._layer.send_request(forwarded, flow, context, mark))
+            if self._open_invites is not None and arrival.request.method == "INVITE":
+                self._send_when_kept(self._open_invites, forwarded, flow, context, mark)
+            else:
+                context.add(self._layer.send_request(forwarded, flow, context, mark))
+
+    def _send_when_kept(
+        self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str
+    ) -> None:
+        """Make the phone ring once it is certain that somebody will stop it."""
+        branch = self._layer.identifiers.branch() + mark
+        context.expect()
+
+        def kept(kept: bool) -> None:
+            if kept and context.sends():
+                transaction = self._layer.send_request(invite, flow, context, branch=branch)
+                context.add(transaction)
+                open_invites.sent(invite, branch, transaction)
+                return
+            open_invites.given_up(branch)
+            if not kept:
+                context.not_sent(480)
+
+        open_invites.sending(invite, flow, branch, kept)
 
     def _fork_mark(self, arrival: Arrival) -> str:
         """Loop detection, which whoever forks owes the network (RFC 5393 §4): what goes behind the branches; SipError 482
@@ -201,6 +226,8 @@ class Proxy:
         if arrival.routes.first is None:
             raise SipError(481)
         target = self._target_in_dialog(arrival)
+        if self._open_invites is not None:
+            self._open_invites.acknowledged(arrival.request)
         self._layer.send_ack(self._forwarded(arrival, arrival.request.uri), target)
 
     # -- building ----------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class ResponseContext:
     """Collects the responses of all branches and passes the right ones upstream through the server transaction."""
 
     __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timers_c", "_given_up", "_cancelled",
-                 "_tag", "_final", "_status_of_silence", "_patience", "_retry_after")  # fmt: skip
+                 "_tag", "_final", "_status_of_silence", "_patience", "_retry_after", "_unsent")  # fmt: skip
 
     def __init__(
         self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str],
@@ -41,6 +41,8 @@ class ResponseContext:
         self._retry_after: int | None = None
         """Of all 503s the seconds after which the first of those servers may be asked again."""
         self._cancelled = False
+        self._unsent = 0
+        """Branches whose INVITE waits for its record."""
         self._tag = tag
         self._final = False
         self._status_of_silence = status_of_silence
@@ -55,6 +57,22 @@ class ResponseContext:
         self._branches.append(branch)
         if isinstance(branch, InviteClient):
             self._start_timer_c(branch)
+
+    def expect(self) -> None:
+        """A copy will go out: `add` or `not_sent` follows."""
+        self._unsent += 1
+
+    def sends(self) -> bool:
+        """Whether the copy that was expected is to go out at all; if so, `add` follows."""
+        self._unsent -= 1
+        if self._cancelled:
+            self._failed_here(487)
+        return not self._cancelled and not self._final
+
+    def not_sent(self, status: int) -> None:
+        """The copy that was expected does not go out: its branch counts as answered so."""
+        self._unsent -= 1
+        self._failed_here(status)
 
     def cancel(self, *headers: tuple[str, str]) -> None:
         """The caller gave up: CANCEL to each branch that still works (RFC 3261 §16.10); their answers decide."""
@@ -113,7 +131,7 @@ class ResponseContext:
             return
         if status == 408 and request.method != "INVITE":
             # RFC 4320 §4.2: nobody is waiting for a 408 any more; the client's own timer has fired, or will.
-            if not self._branches:
+            if not self._branches and not self._unsent:
                 self._send_best()
             return
         if status in (401, 407):
@@ -125,7 +143,7 @@ class ResponseContext:
             self._best = response
         if status >= 600:
             self._cancel_others()
-        if not self._branches:
+        if not self._branches and not self._unsent:
             self._send_best()
 
     def _send_best(self) -> None:

@@ -9,6 +9,7 @@ In dialog is only what a keyed Route token proves (own_routes.py); a To tag alon
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from b2bua.observer import Observer
@@ -21,18 +22,22 @@ from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.notifier import Notifier
+from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.proxy import Proxy, Users
+from b2bua.session_manager.recovery import Calls, Recovery
 from b2bua.session_manager.registrar import Registrar
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import require_supported, screen
 from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.waiting_invite import WaitingInvite
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, own_uri
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import is_sips
+from b2bua.store.interface import Records
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 
@@ -41,6 +46,10 @@ _new_tuple: Final = tuple.__new__
 """Makes a named tuple without the detour over its own constructor, which is written in Python."""
 _NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
 """Methods whose Contact becomes the target of what we or others send later."""
+
+
+def _no_wall() -> float:
+    return 0.0
 
 
 class Parts(NamedTuple):
@@ -70,6 +79,10 @@ class Parts(NamedTuple):
     """Requests out of dialog that one address may send in a second; 0 = any number."""
     bans: Bans | None = None
     """Of sources whose credentials keep being wrong; None: nobody is banned."""
+    records: Records | None = None
+    """A store that outlives the process; None where there is none."""
+    wall: Callable[[], float] = _no_wall
+    """Unix seconds, for what is recorded."""
 
 
 class SessionManager:
@@ -85,9 +98,15 @@ class SessionManager:
         self._read_routes = OwnRouteReader(parts.domain, parts.tokens).read
         self._event_state = parts.event_state
         self._tag = parts.layer.identifiers.tag
+        self._open_invites: OpenInvites | None = None
+        if parts.records is not None:
+            strip = parts.authenticator.strip
+            self._open_invites = OpenInvites(parts.records, parts.wall, parts.layer.timers, parts.observer, strip)
+        self._recovery: Recovery | None = None
         self._proxy = Proxy(
-            parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows, parts.authenticator
-        )
+            parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows,
+            parts.authenticator, self._open_invites,
+        )  # fmt: skip
         self._source_limit: SourceLimit | None = None
         if parts.requests_per_source:
             now = parts.layer.timers.now
@@ -129,10 +148,37 @@ class SessionManager:
         context = transaction.attached
         if isinstance(context, ResponseContext):
             context.cancel(*[("Reason", value) for value in cancel.get_all("Reason")])
+        elif isinstance(context, WaitingInvite):
+            context.cancelled = True
 
     def response_unmatched(self, response: Response, flow: Flow) -> None:
-        """RFC 6026 §8.9: a proxy drops a response that matches no transaction, a 2xx to INVITE too."""
-        self._observer.message_dropped("stray response")
+        """RFC 6026 §8.9: a proxy drops a response that matches no transaction, a 2xx to INVITE too. After a restart one that
+        answers an INVITE of the feature server in this process is its: nobody else can acknowledge it."""
+        if self._recovery is None or not self._recovery.takes(response):
+            self._observer.message_dropped("stray response")
+
+    def recover(self, calls: Calls) -> None:
+        """After a restart, once: end or go on with what was open. `calls` are those of the feature server here, restored."""
+        if self._open_invites is not None:
+            parts = self._parts
+            self._recovery = Recovery(
+                self._open_invites, parts.layer, parts.domain, parts.links, parts.flows, calls, self._replay
+            )
+            self._recovery.run()
+
+    def _replay(self, request: Request, flow: Flow, owner: str) -> None:
+        """A phone's INVITE that was authenticated before the restart, once more."""
+        transaction = self._layer.take_up(request, flow)
+
+        def work() -> None:
+            arrival = Arrival(transaction, request, flow, None, self._read_routes(request), screen(request))
+            if request.to.tag:
+                self._forward_invite(arrival, owner, partial(self._proxy.forward_in_dialog, arrival))
+            else:
+                user = self._domain.user_in(request.uri) or ""
+                self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, user, owner, 0))
+
+        self._layer.resume(transaction, request, work)
 
     def internal_error(self, error: BaseException, message: Message) -> None:
         self._parts.failed(error, message)
@@ -211,7 +257,7 @@ class SessionManager:
             # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).
             raise SipError(405, "", ("Allow", ALLOW))
         elif method == "INVITE" and self._links.sequence:
-            self._proxy.to_application(arrival, user, owner, 0)
+            self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, user, owner, 0))
         else:
             self._proxy.to_location(arrival, user)
 
@@ -227,7 +273,18 @@ class SessionManager:
         if self._challenge_passed(arrival, in_dialog=True, proxied=True) is None:
             return
         self._check_contact(arrival.request)
-        self._proxy.forward_in_dialog(arrival)
+        if arrival.request.method == "INVITE":
+            self._forward_invite(arrival, "", partial(self._proxy.forward_in_dialog, arrival))
+        else:
+            self._proxy.forward_in_dialog(arrival)
+
+    def _forward_invite(self, arrival: Arrival, owner: str, go_on: Callable[[], None]) -> None:
+        """Let a phone's INVITE go on to the feature server, once there is a record of it where that is to be."""
+        link = self._links.sequence[0] if self._links.sequence else None
+        if self._open_invites is None or link is None or (link.over_network and arrival.request.to.tag):
+            go_on()
+        else:
+            WaitingInvite(self._layer, self._observer, arrival, go_on).keep(self._open_invites, owner)
 
     def _from_link(self, arrival: Arrival) -> None:
         request, method = arrival.request, arrival.request.method

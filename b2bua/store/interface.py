@@ -13,7 +13,8 @@ class StoreError(Exception):
 
 
 Done = Callable[[StoreError | None], None]
-"""Called once with None when the write is committed, or with what went wrong."""
+"""Called once: with None when the write is committed; else, within a few seconds, with why that cannot be said. What was
+ordered is owed then: a durable store writes it as soon as it can, unless another state of the same thing is ordered."""
 
 
 class Records(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from b2bua.sip.digest_algorithms import DIGITS, MD5
 from b2bua.store.interface import Done, StoreError
 from b2bua.store.log import warn
+from b2bua.store.promises import Promises
 from b2bua.store.records import BadRecord, BindingRecord, User, decode_binding, encode_binding
 from b2bua.store.schema import look_into, open_database, version_of
 from b2bua.store.writer import Post, Writer
@@ -26,7 +28,9 @@ class SqliteStore:
 
     durable = True
 
-    def __init__(self, path: Path, realm: str, post: Post, now: Callable[[], float]) -> None:
+    def __init__(
+        self, path: Path, realm: str, post: Post, now: Callable[[], float], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._path = path
         self._realm = realm
         self._post = post
@@ -35,6 +39,7 @@ class SqliteStore:
         self._poll_waits = False
         self._seen_version = 0  # Writer's thread only.
         self._writer = Writer(open_database(path), str(path), post)
+        self._promises = Promises(self._writer, str(path), post, monotonic)
         try:
             self._users = self._writer.run(self._load_users)
         except StoreError:
@@ -83,17 +88,17 @@ class SqliteStore:
                 row = (self._realm, aor, position, record.expires_at, encode_binding(record))
                 database.execute("INSERT INTO bindings VALUES (?, ?, ?, ?, ?)", row)
 
-        self._writer.submit(write, done)
+        self._promises.write(("binding", aor), write, done)
 
     def keep(self, kind: str, key: str, text: str, expires_at: float, done: Done | None = None) -> None:
         row = (self._realm, kind, key, expires_at, text)
         statement = "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)"
-        self._writer.submit(lambda database: database.execute(statement, row), done)
+        self._promises.write((kind, key), lambda database: database.execute(statement, row), done)
 
     def drop(self, kind: str, key: str, done: Done | None = None) -> None:
         row = (self._realm, kind, key)
         statement = "DELETE FROM records WHERE realm = ? AND kind = ? AND key = ?"
-        self._writer.submit(lambda database: database.execute(statement, row), done)
+        self._promises.write((kind, key), lambda database: database.execute(statement, row), done)
 
     def records(self, kind: str) -> Sequence[tuple[str, str]]:
         return self._writer.run(lambda database: self._load_records(database, kind))
@@ -108,10 +113,11 @@ class SqliteStore:
             database.execute(copied, (reason, self._now(), *row))
             database.execute(f"DELETE {here}", row)
 
-        self._writer.submit(move)
+        self._promises.write((kind, key), move)
 
     def poll(self) -> None:
         """The change shows in `user` once the writer's thread has looked, a moment later."""
+        self._promises.look()
         if self._poll_waits:  # The disk hangs: one look at a time is enough.
             return
         self._poll_waits = True
@@ -131,13 +137,14 @@ class SqliteStore:
 
     @property
     def up(self) -> bool:
-        return not self._writer.failing
+        return not (self._promises.down or self._writer.failing)
 
     @property
     def waiting(self) -> int:
         return self._writer.waiting
 
     def close(self) -> None:
+        self._promises.close()
         self._writer.close()
 
     def _data_version(self, database: sqlite3.Connection) -> int:

@@ -23,6 +23,12 @@ CLOSE_SECONDS: Final = 4.0
 """How long closing may wait: the process has 5 s to end after SIGTERM."""
 
 Result = TypeVar("Result")
+
+
+class BadWrite(StoreError):
+    """What was to be written is wrong in itself, or comes too late; the disk has nothing to do with it."""
+
+
 Job = Callable[[sqlite3.Connection], object]
 Post = Callable[..., object]
 """`call_soon_threadsafe(function, *arguments)`: runs the function later on the caller's thread."""
@@ -63,7 +69,7 @@ class Writer:
         """Run a job in the next commit; `done` follows on the caller's thread."""
         if self._closed:
             if done is not None:
-                self._post(done, StoreError(f"{self._name}: the store is closed"))
+                self._post(done, BadWrite(f"{self._name}: the store is closed"))
         else:
             self._queue.put(_Work(job, done, True, writes))
 
@@ -101,10 +107,22 @@ class Writer:
                 group.append(self._queue.get())  # Never waits: this thread alone takes from the queue.
             works = [work for work in group if work is not None]
             if works:
-                error = self._commit(works)
-                self._note(works, error is not None)
-                self._report(works, error)
+                self._serve(works)
         self._database.close()
+
+    def _serve(self, works: Sequence[_Work]) -> None:
+        error = self._commit(works)
+        together = list(works)
+        if error is not None and len(works) > 1:
+            # One that is wrong in itself takes no others with it, and a full disk nobody who waits or only reads.
+            wrong = isinstance(error, BadWrite)
+            together = [work for work in works if not wrong and work.posted and work.writes]
+            for work in works:
+                if wrong or not (work.posted and work.writes):
+                    self._serve([work])
+        if together:
+            self._note(together, error)
+            self._report(together, error)
 
     def _commit(self, works: Sequence[_Work]) -> StoreError | None:
         database = self._database
@@ -117,15 +135,18 @@ class Writer:
             with suppress(sqlite3.Error):
                 if database.in_transaction:
                     database.execute("ROLLBACK")
-            if any(work.posted for work in works):  # A waiting caller gets the exception itself.
-                fail("store write failed", path=self._name, error=str(error), jobs=len(works))
-            return StoreError(f"{self._name}: {error}")
+            # What the disk, or a lock, has to do with is an OperationalError; damage is a plain DatabaseError.
+            ours = not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError
+            return (BadWrite if ours else StoreError)(f"{self._name}: {error}")
         return None
 
-    def _note(self, works: Sequence[_Work], failed: bool) -> None:
-        self._look_failed = failed
+    def _note(self, works: Sequence[_Work], error: StoreError | None) -> None:
+        """Whoever ordered a write hears of its failure. A look that fails is told once, not with each try."""
+        if error is not None and not self._look_failed and any(work.posted and not work.writes for work in works):
+            fail("store cannot be read", path=self._name, error=str(error))
+        self._look_failed = error is not None
         if any(work.writes for work in works):
-            self._write_failed = failed
+            self._write_failed = error is not None
 
     def _report(self, works: Sequence[_Work], error: StoreError | None) -> None:
         waiting = []
@@ -137,10 +158,11 @@ class Writer:
             else:
                 work.done(error)
         if waiting:  # One wake-up of the caller's thread per commit, not one per job.
-            self._post(_call_all, waiting, error)
+            self._post(call_all, waiting, error)
 
 
-def _call_all(waiting: Sequence[Done], error: StoreError | None) -> None:
+def call_all(waiting: Sequence[Done], error: StoreError | None) -> None:
+    """Tell each of them how it went."""
     for done in waiting:
         try:
             done(error)

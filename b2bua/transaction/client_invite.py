@@ -35,6 +35,12 @@ class InviteClient(ClientTransaction):
         self.due = _TIMER_B
         timers.put(self, TIMEOUT)
 
+    def adopt(self) -> None:
+        """Begin where an earlier process left off: the request is out, the phone rings. Timer B runs from now."""
+        self.state = State.PROCEEDING
+        self.due = _TIMER_B
+        self._owner.timers.put(self, TIMEOUT)
+
     def cancel(self, *headers: tuple[str, str]) -> None:
         """Ask the far end to give up: a CANCEL leaves once a 1xx came, at once if it did (RFC 3261 §9.1).
 

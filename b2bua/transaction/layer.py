@@ -229,12 +229,14 @@ class TransactionLayer:
 
     # -- to the transport --------------------------------------------------------------------------------------
 
-    def send_request(self, request: Request, flow: Flow, user: ClientUser, mark: str = "") -> ClientTransaction:
+    def send_request(
+        self, request: Request, flow: Flow, user: ClientUser, mark: str = "", branch: str = ""
+    ) -> ClientTransaction:
         """Put our Via on top and send; `user` hears the responses. The request is not to be edited afterwards.
 
-        `mark`: what tells a loop by the branch (sip/loop_mark.py).
+        `mark`: what tells a loop by the branch (sip/loop_mark.py). `branch`: one that the caller has made, its mark included.
         """
-        branch = self._put_via(request, flow, mark)
+        branch = self._put_via(request, flow, mark, branch)
         method = request.method
         fallback = None
         reliable = flow.reliable
@@ -243,7 +245,7 @@ class TransactionLayer:
             if stream is not None:
                 fallback, flow, reliable = flow, stream, True
                 request.remove_first("Via")
-                branch = self._put_via(request, flow, mark)
+                branch = self._put_via(request, flow, mark, branch)
         kind = InviteClient if method == "INVITE" else NonInviteClient
         transaction = self._clients[branch, method] = kind(request, flow, user, self, branch)
         if fallback is not None:
@@ -254,6 +256,35 @@ class TransactionLayer:
         self._requests["out", method if method in METHODS else "other", transport] += 1
         transaction.start()
         return transaction
+
+    def adopt(self, invite: Request, flow: Flow, user: ClientUser, branch: str) -> InviteClient:
+        """Go on as the client of an INVITE that an earlier process sent under this branch: `user` hears what comes still, for
+        64·T1. The INVITE comes without the Via."""
+        self._put_via(invite, flow, branch=branch)
+        transaction = InviteClient(invite, flow, user, self, branch)
+        self._clients[branch, "INVITE"] = transaction
+        if flow.reliable and flow.transport != "memory":
+            self._on_streams.setdefault(flow, {})[transaction] = None
+        transaction.adopt()
+        return transaction
+
+    def take_up(self, invite: Request, flow: Flow) -> InviteServer:
+        """Go on as the server of an INVITE that an earlier process received."""
+        key = transaction_key(invite)
+        transaction = InviteServer(invite, flow, key, self)
+        self._servers[key] = transaction
+        if flow.reliable and flow.transport != "memory":
+            self._on_streams.setdefault(flow, {})[transaction] = None
+        return transaction
+
+    def resume(self, transaction: ServerTransaction, request: Request, work: Callable[[], None]) -> None:
+        """Go on with a request that had to wait: what `work` raises is answered as if `request_received` had."""
+        try:
+            work()
+        except SipError as error:
+            self.refuse(transaction, request, error)
+        except Exception as error:
+            self._failed(error, request, transaction)
 
     def send_ack(self, ack: Request, flow: Flow) -> None:
         """Send the ACK of a 2xx: a transaction of its own that has no answer (RFC 3261 §13.2.2.4)."""
@@ -375,9 +406,10 @@ class TransactionLayer:
         if transaction.request is not None and status not in _CHALLENGES:
             self._observer.transaction_answered(transaction.method, self.timers.now() - started)
 
-    def _put_via(self, request: Request, flow: Flow, mark: str = "") -> str:
+    def _put_via(self, request: Request, flow: Flow, mark: str = "", branch: str = "") -> str:
         """Put a Via of ours on top; returns its branch."""
-        branch = self.identifiers.branch() + mark
+        if not branch:
+            branch = self.identifiers.branch() + mark
         way = flow.via_transport, flow.local
         known = self._ways.get(way)
         if known is None:

@@ -23,6 +23,8 @@ class KeptRecords:
         self.failing = False
         """Whether the disk takes nothing."""
         self.set_aside_for: list[str] = []
+        self._owed: list[Callable[[], object]] = []
+        """What the disk did not take, in order."""
         self._waiting: deque[tuple[Callable[[], object], Done | None]] = deque()
 
     def keep(self, kind: str, key: str, text: str, expires_at: float, done: Done | None = None) -> None:
@@ -46,16 +48,24 @@ class KeptRecords:
         """Commit what waits, in one group; whether there was anything."""
         group, self._waiting = self._waiting, deque()
         error = StoreError("disk full") if self.failing else None
-        for write, _ in group:
-            if error is None:
+        self._owed += [write for write, _ in group]
+        if error is None:
+            for write in self._owed:
                 write()
+            self._owed.clear()
         for _, done in group:
             if done is not None:
                 done(error)
         return bool(group)
 
+    def look(self) -> None:
+        """As once a second: what is owed is written, where the disk takes it again."""
+        if self._owed and not self.failing:
+            self.commit()
+
     def crash(self) -> None:
         """The process is gone: what was not committed never was."""
         self._waiting.clear()
+        self._owed.clear()
         self.slow = False
         self.starts += 1

@@ -110,6 +110,7 @@ class ServerUnderTest:
         if self.records is not None and not self.remotes:
             self.turns.driving = True
             self.b2bua.restore()
+            self.session_manager.recover(self.b2bua)
             self.run()
 
     def _listen(self, listener: Any) -> Any:
@@ -155,7 +156,7 @@ class ServerUnderTest:
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
                 self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
                 self._failed, self.recorder.continued, self.admission, options.requests_per_source,
-                self.bans,
+                self.bans, self.records, clock.wall,
             )
         )  # fmt: skip
 
@@ -237,6 +238,8 @@ class ServerUnderTest:
     def _tick(self) -> None:
         self.turns.driving = True
         self.timers.advance()
+        if self.records is not None:
+            self.records.look()
         self.run()
 
     def _linked(self, way: tuple[str, str], message: Message) -> None:

@@ -17,6 +17,7 @@ from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
 from tests.scenarios.scene import (
     Scene,
+    called,
     hang_up,
     hold,
     idle,
@@ -251,7 +252,11 @@ def test_no_2xx_leaves_before_the_record(scene: Scene) -> None:
     b.phone << "ACK"
     records(scene).slow = True
     send_offer(a, a.sdp("sendonly"))
+    b.phone.hears_nothing()  # state.md: an open re-INVITE is stored before it is forwarded
+    records(scene).slow = False
+    scene.advance(0.05)
     arrived = b.phone << "INVITE a=sendonly"
+    records(scene).slow = True
     b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
     b.phone << "ACK"
     a.phone.hears_nothing()
@@ -289,12 +294,16 @@ def test_what_the_disk_does_not_take(scene: Scene) -> None:
     hold(a, b)
     assert scene.count("not_durable", "call") >= 1
     carol, dave = scene.phone("6003"), scene.phone("6004")
+    c = called(carol, dave.aor)
+    carol >> c.ack(carol << "480 INVITE")
+    records(scene).failing = False
     c, d, arrived = invite(carol, dave)
+    records(scene).failing = True
     dave >> d.answer(arrived, 200, d.sdp())
-    refused = carol << "480 INVITE"
-    carol >> c.ack(refused)
+    carol >> c.ack(carol << "480 INVITE")
     dave << "ACK"
     is_gone(d)
+    assert scene.count("overload_rejected", "store") == 2
     records(scene).failing = False
     scene.advance(1.1)
     (text,) = [text for (kind, _), text in records(scene).kept.items() if kind == "call"]
@@ -320,3 +329,159 @@ def test_a_record_that_nobody_understands_is_set_aside(scene: Scene) -> None:
         assert not records(scene).kept
     a.phone >> a.request("BYE")
     a.phone << "481 BYE"
+
+
+# -- what was open ---------------------------------------------------------------------------------------------
+
+
+def cancelled(b: ScriptCall, arrived: Message) -> None:
+    """CANCEL in the INVITE's own transaction, 487 and its ACK."""
+    cancel = b.phone << "CANCEL"
+    assert cancel.top_via.branch == arrived.top_via.branch
+    b.phone >> b.answer(cancel, 200)
+    b.phone >> b.answer(arrived, 487)
+    ack = b.phone << "ACK"
+    assert ack.top_via.branch == arrived.top_via.branch
+
+
+def is_final_to(call: ScriptCall, data: bytes) -> bool:
+    """Whether this is the server's 200 to the INVITE of a phone."""
+    return data.startswith(b"SIP/2.0 200") and data.count(b"Via:") == 1 and f"branch=z9hG4bK-{call.phone.name}".encode() in data
+
+
+@pytest.mark.parametrize("ringing", [True, False])
+def test_a_call_in_set_up_ends_cleanly(scene: Scene, ringing: bool) -> None:
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    if ringing:
+        b.phone >> b.answer(arrived, 180)
+        a.phone << "180 INVITE"
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    cancelled(b, arrived)
+    lamps(a, b)
+    idle(scene, a, b)
+
+
+def test_all_phones_of_a_fork_stop_ringing(scene: Scene) -> None:
+    phones = [scene.phone("6002"), scene.phone("6002", device=1)]
+    a, b, arrived = invite(scene.phone("6001"), phones[0])
+    second = phones[1] << "INVITE"
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    cancelled(b, arrived)
+    cancelled(ScriptCall.of(phones[1], second), second)
+
+
+def test_whoever_answers_a_call_that_is_lost_gets_bye(scene: Scene) -> None:
+    """The 200 crosses the CANCEL (RFC 3261 §9.1)."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    cancel = b.phone << "CANCEL"
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "ACK"
+    is_gone(b)
+    b.phone >> b.answer(cancel, 200)
+
+
+def test_a_cancel_while_the_record_is_written(scene: Scene) -> None:
+    records(scene).slow = True
+    a = called(scene.phone("6001"), scene.phone("6002").aor)
+    a.phone >> a.cancel()
+    a.phone << "200 CANCEL"
+    records(scene).slow = False
+    scene.advance(0.05)
+    a.phone >> a.ack(a.phone << "487 INVITE")
+
+
+def test_a_cancel_before_the_phone_rings(scene: Scene) -> None:
+    """The INVITE is with Communication Manager, and the record of the one that it sends on is being written."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    records(scene).slow = True
+    a = called(alice, bob.aor)
+    records(scene).commit()  # the caller's; not the callee's
+    a.phone >> a.cancel()
+    a.phone << "200 CANCEL"
+    a.phone >> a.ack(a.phone << "487 INVITE")
+    records(scene).slow = False
+    scene.advance(0.05)
+    bob.hears_nothing()
+
+
+def test_an_answer_that_was_committed_is_given(scene: Scene) -> None:
+    """The process dies between the commit and the 2xx: the caller gets it from the next one, the callee its ACK."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.network.rule = lambda index, data: () if is_final_to(a, data) or data.startswith(b"ACK sip:6002") else (0.0,)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    scene.advance(0)
+    scene.network.rule = lambda index, data: (0.0,)
+    scene.restart()
+    answer = a.phone << "200 INVITE a=sendrecv"
+    a.learn(answer)
+    a.phone >> a.ack(answer)
+    b.phone >> b.answer(arrived, 200, b.sdp())  # nobody has acknowledged it
+    b.phone << "ACK"
+    scene.advance(3)
+    hold(a, b)
+    hang_up(b, a)
+
+
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_a_reinvite_in_flight_is_completed(scene: Scene, who: str) -> None:
+    """It was handed on and nothing came back yet: the far phone gets it once more, CSeq risen, and the holder its answer."""
+    a, b = standing(scene)
+    one, other = (a, b) if who == "caller" else (b, a)
+    send_offer(one, one.sdp("sendonly"))
+    first = other.phone << "INVITE a=sendonly"
+    scene.restart()
+    again = other.phone << "INVITE a=sendonly"
+    assert again.cseq > first.cseq
+    other.phone >> other.answer(first, 200, other.sdp("recvonly"))  # the old one, repeated: acknowledged, too
+    other.phone << "ACK"
+    other.phone >> other.answer(again, 200, other.sdp("recvonly"))
+    other.phone << "ACK"
+    answer = one.phone << "200 INVITE a=recvonly"
+    one.phone >> one.ack(answer)
+    lamps(a, b)
+    assert renderings(one.phone) == ("no", "")
+    resume(one, other)
+    hang_up(other, one)
+
+
+def test_a_hold_that_was_committed_is_answered(scene: Scene) -> None:
+    """Its 200 is lost with the process, the phone repeats nothing as it has got 100: the next process answers, once and from
+    the record; the far phone hears nothing of it."""
+    a, b = standing(scene)
+    send_offer(a, a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    scene.network.rule = lambda index, data: () if is_final_to(a, data) else (0.0,)
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    scene.network.rule = lambda index, data: (0.0,)
+    scene.restart()
+    answer = a.phone << "200 INVITE a=recvonly"
+    a.phone >> a.ack(answer)
+    b.phone.hears_nothing()
+    resume(a, b)
+    hang_up(a, b)
+
+
+def test_a_reinvite_whose_connection_is_gone() -> None:
+    """It failed on the phone's side: what the far phone has accepted is set right by a re-INVITE with what stands."""
+    scene = Scene(Options(records=KeptRecords(), tcp=True))
+    a, b = talk(scene.tcp_phone("6001"), scene.phone("6002"))
+    scene.advance(3)
+    send_offer(a, a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    records(scene).slow = True  # it dies before the commit
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone.hears_nothing()
+    scene.restart()
+    again = b.phone << "INVITE a=sendrecv"
+    assert again.cseq > arrived.cseq
+    b.phone >> b.answer(again, 200, b.sdp("sendrecv"))
+    b.phone << "ACK"
+    assert not scene.server.b2bua.calls()["held"]
+    b.phone >> b.request("BYE")
+    b.phone << "200 BYE"
