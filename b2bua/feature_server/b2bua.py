@@ -76,6 +76,7 @@ class B2bua:
         """The other party of this leg hears what is agreed: the re-INVITE that said otherwise will not come again."""
         leg = self._legs.get((call_id, tag))
         if leg is not None and leg.call.state == CONFIRMED and not leg.other.ended:
+            leg.other.descriptions.renew()
             Refresh.begin(leg.other, "INVITE")
 
     def calls(self) -> dict[str, int]:

@@ -147,12 +147,15 @@ class Leg:
 
     async def reinvite(self, way: str, anew: bool = True) -> Message:
         """The final answer, its description read, acknowledged; `way` "" = the last description once more."""
+        agreed = self._last_sdp
         body = self.sdp(way, anew)
         lines = self._lines(f"Contact: {self.agent.contact}")
         final = await self.agent.request("INVITE", self.target, lambda _: lines, self._next, body)
         if final.status < 300:
             await self._ack(final.cseq)
             self._read(final.body)
+        else:
+            self._last_sdp = agreed  # the session stays as it was (RFC 3261 §14.1)
         return final
 
     async def refresh(self) -> Message:
@@ -211,7 +214,8 @@ class Leg:
             return
         if request.cseq <= self.remote_cseq:
             transaction.respond(500)
-            raise Broken(f"{self.agent.user}: {request.method} with CSeq {request.cseq} after {self.remote_cseq} ({self.call_id})")
+            late = f"{request.method} with CSeq {request.cseq} after {self.remote_cseq}"
+            raise Broken(f"{self.agent.user}: {late} ({self.call_id})")
         self.remote_cseq = request.cseq
         if self.over:
             transaction.respond(481)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, TypeVar
 
 from tests.interop.wire import Message, direction
-from tests.restart.agent import Agent
+from tests.restart.agent import LOST, Agent
 from tests.restart.call import Leg, Told
 from tests.restart.phone import Phone, Watch
 
@@ -71,6 +71,7 @@ class Cell:
 
     async def prepare(self) -> None:
         for phone in self.phones:
+            phone.waits_for_invite = 3.0
             await phone.open()
             assert await within("REGISTER", phone.register()) == 200
         self.lamp = await within("SUBSCRIBE", self.watcher.watch(self.caller.user))
@@ -145,17 +146,26 @@ class Cell:
         elif self.key.action == "BYE by B":
             await self._bye(self.b, self.a)
         else:
-            held = LAMPS["held by caller"] if self._open is not None else LAMPS[self.key.state]
-            if self._open is not None:
-                answer = await within("the answer to the re-INVITE on its way", self._open)
-                assert isinstance(answer, Message)
-                _answered(answer, "recvonly")
+            held = await self._end_of_reinvite() if self._open is not None else LAMPS[self.key.state]
             await self.lamp.becomes("confirmed", *held)
             acts = {"resume": self._resumed, "re-hold": self._held_again, "refresh": self._refreshed}
             await acts[self.key.action](held)
             await self._bye(*((self.a, self.b) if self.key.action == "resume" else (self.b, self.a)))
         if self._open is not None:
             await within("a final answer to the re-INVITE", self._open)
+
+    async def _end_of_reinvite(self) -> tuple[str, str]:
+        """How the re-INVITE that was on its way ends, and who holds by it. Where it went by a connection that died with the
+        server it has failed, and the other phone is told that nothing has changed (RFC 3261 §14.1, §17.1.4)."""
+        assert self._open is not None
+        answer = await within("the answer to the re-INVITE on its way", self._open)
+        assert isinstance(answer, Message)
+        if answer.status == LOST:
+            self.a.holding = False
+            await within("the callee is told so", _until(lambda: direction(self.b.remote_sdp) == "sendrecv"))
+            return LAMPS["talking"]
+        _answered(answer, "recvonly")
+        return LAMPS["held by caller"]
 
     async def _resumed(self, held: tuple[str, str]) -> None:
         """Who holds takes it back; of two the caller first, and the call stays held by the other."""

@@ -100,7 +100,7 @@ class SippLoad:
         return found
 
     def judge(self) -> list[Loss]:
-        """A call that was answered 200 is never told that it does not exist, and its BYE is answered."""
+        """A call that was answered 200 is never told that it does not exist, and nobody but its phones ends it."""
         losses = []
         for call_id, messages in self.calls().items():
             why, status = _wrong(messages)
@@ -124,27 +124,26 @@ class SippLoad:
 
 
 def _wrong(messages: list[tuple[bool, Message]]) -> tuple[str, int]:
-    """Of one call; "" when all is well."""
-    established = byed = False
-    sent = 0
+    """Of one call; "" when all is well.
+
+    SIPp follows its script to the letter: a message that has no place in it (a challenge once more, a 200 once more) makes
+    it give up, with a BYE that is in no dialog. From then on the call is nobody's.
+    """
+    dialog = ""
+    byes = 0
     for came, message in messages:
         if not came:
-            sent += message.method == "BYE"
-            continue
-        if message.status == 200 and message.cseq_method == "INVITE":
-            established = True
+            if message.method == "BYE":
+                byes += 1
+                if message.uri != dialog:
+                    return "", 0
+        elif message.status == 200 and message.cseq_method == "INVITE":
+            dialog = message.get("Contact").strip("<>")
         elif message.status == 200 and message.cseq_method == "BYE":
-            byed = True
-        elif established and not byed and message.status in GONE:
+            return "", 0
+        elif dialog and message.status in GONE and not (message.cseq_method == "BYE" and byes > 1):
             # A BYE that was sent again across a death may have been obeyed by the one that died.
-            if message.cseq_method == "BYE" and sent > 1:
-                byed = True
-                continue
             return "the call is lost", message.status
-        elif message.method == "BYE" and not byed:
+        elif message.method == "BYE" and not byes:
             return "the call was ended by nobody of it", 0
-    if established and not byed:
-        return "the call has had no end", 0
     return "", 0
-
-

@@ -362,6 +362,16 @@ def test_a_call_in_set_up_ends_cleanly(scene: Scene, ringing: bool) -> None:
     idle(scene, a, b)
 
 
+def test_a_phone_whose_connection_died_too_stops_ringing() -> None:
+    """It had opened the connection itself: the CANCEL takes a new one to its Contact."""
+    scene = Scene(Options(records=KeptRecords(), tcp=True))
+    _, b, arrived = invite(scene.phone("6001"), scene.tcp_phone("6002"))
+    b.phone >> b.answer(arrived, 180)
+    b.phone.address = b.phone.listening
+    scene.restart()
+    cancelled(b, arrived)
+
+
 def test_all_phones_of_a_fork_stop_ringing(scene: Scene) -> None:
     phones = [scene.phone("6002"), scene.phone("6002", device=1)]
     a, b, arrived = invite(scene.phone("6001"), phones[0])
@@ -480,6 +490,7 @@ def test_a_reinvite_whose_connection_is_gone() -> None:
     scene.restart()
     again = b.phone << "INVITE a=sendrecv"
     assert again.cseq > arrived.cseq
+    assert parse_origin(again.body).version > parse_origin(arrived.body).version  # which nobody has a record of
     b.phone >> b.answer(again, 200, b.sdp("sendrecv"))
     b.phone << "ACK"
     assert not scene.server.b2bua.calls()["held"]
