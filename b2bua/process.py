@@ -26,6 +26,9 @@ from b2bua.pauses import CollectorPauses, QuietCollector
 LOOK_SECONDS: Final = 1.0
 """How often it is looked whether garbage may be collected."""
 _OF_CALLS: Final = ("INVITE", "BYE", "CANCEL", "UPDATE")
+LOCK_SECONDS: Final = 0.0005
+"""How long the store's thread waits for Python's lock beside a busy reactor, at each step of a statement; Python's own 5 ms
+would be the delay of every answer that waits for a commit."""
 MAX_FILES: Final = 65_536
 """Open files that the process asks for, as far as it may."""
 STOP_SECONDS: Final = 3.0
@@ -69,6 +72,7 @@ def run_process(name: str, make: Callable[[Any, Any], Service]) -> int:
         raise ConfigError(f"{error.key}: {error}") from None
     _take_over_collection(reactor, service)
     _raise_file_limit()
+    sys.setswitchinterval(LOCK_SECONDS)
     CollectorPauses(service.observer, time.monotonic).watch()
     for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
         signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, service))

@@ -59,6 +59,7 @@ from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
 from b2bua.store.opening import open_store
 from b2bua.store.records import BindingRecord
+from b2bua.store.secret_record import derived, stored_secret
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
@@ -97,7 +98,7 @@ class Server:
         self.timers = Timers(time.monotonic, self._timer_failed)
         self.recorder = Recorder(settings.trace, time.time)
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
-        self.store: Store = open_store(settings.store, settings.domain, reactor.callFromThread)
+        self.store: Store = open_store(settings.store, settings.domain, partial(reactor.callFromThread, self._committed))
         self.listeners = ListenerSet(time.monotonic, log.info)
         self._file_users = FileUsers(self.store, settings.domain)
         self.loop_lag = LoopLag(self.observer, self.timers.now)
@@ -129,7 +130,7 @@ class Server:
         )  # fmt: skip
         self.bans, durable = _bans(settings, self.observer, log.warning), self.store if self.store.durable else None
         self.session_manager = SessionManager(Parts(
-            self.layer, self.domain, Tokens(secrets.token_bytes(32)), self.links, self.store, self.location, self._registrar,
+            self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
             self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
             durable, time.time,
@@ -304,6 +305,12 @@ class Server:
         self.layer.datagram_received(data, flow)
         turns.run()
 
+    def _committed(self, tell: Callable[..., object], *arguments: object) -> None:
+        """From the store's thread: what waited for a commit, and all that it causes on the link in process."""
+        self.turns.driving = True
+        tell(*arguments)
+        self.turns.run()
+
     def connection_failed(self, flow: Flow) -> None:
         """What was under way on a connection, and all that its loss causes; standing calls are left alone when we stop."""
         if self.ready:
@@ -321,6 +328,9 @@ class Server:
         self.turns.driving = True
         self.timers.advance()
         self.turns.run()
+
+    def _tokens(self) -> Tokens:
+        return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"))
 
     # -- the store ---------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, Protocol
 
 from b2bua.session_manager.arrival import Arrival
@@ -173,10 +174,15 @@ class Proxy:
 
     def forward_in_dialog(self, arrival: Arrival) -> None:
         """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
-        request = arrival.request
         flow = self._target_in_dialog(arrival)
         # An application must know that the phone is gone; an endpoint never gets 430 (RFC 5626 §11.5).
         context = self._start_proxying(arrival, DialogContext if arrival.link is not None else ResponseContext)
+        self._send_in_dialog(arrival, context, flow)
+        if flow.reliable and isinstance(context, DialogContext):
+            context.else_by(partial(self._send_another_way, arrival, context, flow))
+
+    def _send_in_dialog(self, arrival: Arrival, context: ResponseContext, flow: Flow) -> None:
+        request = arrival.request
         forwarded = self._forwarded(arrival, request.uri)
         if request.method == "INVITE":
             # No effect on the route set, but a recovering or strict peer wants it (RFC 3261 §16.6 step 4).
@@ -184,6 +190,17 @@ class Proxy:
             for text in reversed(arrival.routes.texts):
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
         context.add(self._layer.send_request(forwarded, flow, context))
+
+    def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
+        """The connection is gone that a request was sent on: whether there is another, where it is sent (RFC 3263 §4.3)."""
+        try:
+            flow = self._target_in_dialog(arrival)
+        except SipError:
+            return False
+        if flow is gone:
+            return False
+        self._send_in_dialog(arrival, context, flow)
+        return True
 
     def _target_in_dialog(self, arrival: Arrival) -> Flow:
         """Where a request in dialog goes: the phone's flow when a link sends, else the link that the Request-URI names,

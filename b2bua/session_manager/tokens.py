@@ -10,6 +10,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from hashlib import blake2b
+from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from b2bua.sip.flow import Flow, HostPort
@@ -95,7 +96,8 @@ class Tokens:
         if not dot:
             return None
         encoded = payload.encode("utf-8", "replace")
-        if self._mac(encoded, bound) != mac:
+        # Takes as long for any wrong signature: how much of one is right must not be told by the time.
+        if not compare_digest(self._mac(encoded, bound).encode(), mac.encode("utf-8", "surrogateescape")):
             return None
         try:
             return urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4)).decode("utf-8", "surrogateescape")

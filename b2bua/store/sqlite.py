@@ -7,15 +7,20 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from b2bua.sip.digest_algorithms import DIGITS, MD5
 from b2bua.store.interface import Done, StoreError
 from b2bua.store.log import warn
 from b2bua.store.promises import Promises
+from b2bua.store.record_writes import RecordWrite, dropped, purge
 from b2bua.store.records import BadRecord, BindingRecord, User, decode_binding, encode_binding
 from b2bua.store.schema import look_into, open_database, version_of
 from b2bua.store.writer import Post, Writer
+
+MANY_DROPPED = 1000
+"""Dropped records after which they are taken away: that reads the whole table."""
 
 _HEX = re.compile(r"[0-9a-f]+")
 
@@ -37,6 +42,8 @@ class SqliteStore:
         self._now = now
         self._generation = 0
         self._poll_waits = False
+        self._dropped = 0
+        """Records dropped since those were taken away."""
         self._seen_version = 0  # Writer's thread only.
         self._writer = Writer(open_database(path), str(path), post)
         self._promises = Promises(self._writer, str(path), post, monotonic)
@@ -91,14 +98,11 @@ class SqliteStore:
         self._promises.write(("binding", aor), write, done)
 
     def keep(self, kind: str, key: str, text: str, expires_at: float, done: Done | None = None) -> None:
-        row = (self._realm, kind, key, expires_at, text)
-        statement = "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)"
-        self._promises.write((kind, key), lambda database: database.execute(statement, row), done)
+        self._promises.write((kind, key), RecordWrite(self._realm, kind, key, expires_at, text), done)
 
     def drop(self, kind: str, key: str, done: Done | None = None) -> None:
-        row = (self._realm, kind, key)
-        statement = "DELETE FROM records WHERE realm = ? AND kind = ? AND key = ?"
-        self._promises.write((kind, key), lambda database: database.execute(statement, row), done)
+        self._dropped += 1
+        self._promises.write((kind, key), dropped(self._realm, kind, key), done)
 
     def records(self, kind: str) -> Sequence[tuple[str, str]]:
         return self._writer.run(lambda database: self._load_records(database, kind))
@@ -118,6 +122,9 @@ class SqliteStore:
     def poll(self) -> None:
         """The change shows in `user` once the writer's thread has looked, a moment later."""
         self._promises.look()
+        if self._dropped >= MANY_DROPPED and not self._promises.down:
+            self._dropped = 0
+            self._promises.write(("purge",), partial(purge, now=self._now()))
         if self._poll_waits:  # The disk hangs: one look at a time is enough.
             return
         self._poll_waits = True

@@ -189,6 +189,8 @@ class TransactionLayer:
             self.user.request_received(transaction, request)
         except SipError as error:
             self.refuse(transaction, request, error)
+        if network and isinstance(transaction, NonInviteServer):
+            transaction.wait()  # on the link in process nobody repeats anything
 
     def _passes(self, gate: Gate, request: Request, flow: Flow) -> bool:
         """Whether a transaction is made for this request; a refusal leaves without one (RFC 3261 §8.2.7)."""
@@ -201,11 +203,21 @@ class TransactionLayer:
         """A request of a transaction that stands: the ACK of a failure, or sent again."""
         if request.method != "ACK":
             self._observer.retransmission("in", request.method)
+            if flow.reliable and flow is not transaction.flow:
+                self._follow(transaction, flow)
             transaction.fire(Event.REQUEST, request)
         elif transaction.state in _FAILED:
             transaction.fire(Event.ACK, request)
         elif transaction.state is not _PROCEEDING:
             self.user.ack_received(request, flow)
+
+    def _follow(self, transaction: ServerTransaction, flow: Flow) -> None:
+        """The same host sends its request again over another connection: the first may have died without our knowing, so what
+        the request is answered leaves there (RFC 3261 §18.2.2: the connection on which it was received)."""
+        if transaction.flow.reliable and flow.remote[0] == transaction.source.remote[0] and flow.transport != "memory":
+            self._off_stream(transaction)
+            transaction.flow = flow
+            self._on_streams.setdefault(flow, {})[transaction] = None
 
     def _cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
         """RFC 3261 §9.2: 200 and the INVITE is told, or 481 when there is none to cancel."""
@@ -398,6 +410,11 @@ class TransactionLayer:
 
     def retransmitted(self, method: str) -> None:
         self._observer.retransmission("out", method)
+
+    def unanswered(self, transaction: ServerTransaction) -> None:
+        request = transaction.request
+        if request is not None:
+            self.respond(transaction, response_to(request, 100))
 
     # -- inside ------------------------------------------------------------------------------------------------
 

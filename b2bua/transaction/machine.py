@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """What can happen to a transaction: a message from the wire, one from the user, a timer, the transport."""
+    """What can happen to a transaction: a message from the wire or from the user, a timer (100 is of RFC 4320), the transport."""
 
     REQUEST = "request again"
     ACK = "ACK"
@@ -42,6 +42,7 @@ class Event(StrEnum):
     TIMER_K = "timer K"
     TIMER_L = "timer L"
     TIMER_M = "timer M"
+    TIMER_100 = "timer 100"
     TRANSPORT_ERROR = "transport error"
 
 

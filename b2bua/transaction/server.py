@@ -33,6 +33,9 @@ class ServerOwner(Protocol):
     def retransmitted(self, method: str) -> None:
         """The transaction sent something again."""
 
+    def unanswered(self, transaction: ServerTransaction) -> None:
+        """It has had no response for so long that its sender is to be told 100."""
+
 
 class ServerTransaction(Machine):
     """One request received, up to its final response and the retransmissions after it."""

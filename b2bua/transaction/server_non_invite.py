@@ -1,4 +1,4 @@
-"""Non-INVITE server transaction: RFC 3261 §17.2.2, figure 8."""
+"""Non-INVITE server transaction: RFC 3261 §17.2.2, figure 8, with the late 100 of RFC 4320 §4.1."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Final
 from b2bua.sip.message import Response
 from b2bua.transaction.machine import Event, State, Table, to
 from b2bua.transaction.server import ServerTransaction
-from b2bua.transaction.timers import TIMEOUT
+from b2bua.transaction.timers import T1, TIMEOUT
+
+TRYING_AFTER: Final = 7 * T1
+"""Seconds after which the sender's Timer E is T2: it hears 100 then, so that it repeats its request no more than it has to."""
 
 
 class NonInviteServer(ServerTransaction):
@@ -15,7 +18,16 @@ class NonInviteServer(ServerTransaction):
 
     __slots__ = ()
 
+    def wait(self) -> None:
+        """Nobody has answered at once: say 100 when that goes on, and never before (RFC 4320 §4.1)."""
+        if self.state is _TRYING:
+            self.due = _TIMER_100
+            self._owner.timers.put(self, TRYING_AFTER)
+
     # -- actions ------------------------------------------------------------------------------------------------
+
+    def say_trying(self, _: object) -> None:
+        self._owner.unanswered(self)
 
     def answer(self, response: Response) -> None:
         """The final response: nothing is kept but its bytes; then J, 0 s on a reliable transport."""
@@ -32,7 +44,9 @@ class NonInviteServer(ServerTransaction):
 
 
 _S = NonInviteServer
+_TRYING: Final = State.TRYING
 _TERMINATED: Final = State.TERMINATED
+_TIMER_100: Final = Event.TIMER_100
 _TIMER_J: Final = Event.TIMER_J
 _final: Final = to(State.COMPLETED, _S.answer)
 
@@ -40,6 +54,7 @@ TABLE: Final[Table] = {
     (State.TRYING, Event.PROVISIONAL): to(State.PROCEEDING, _S.send),
     (State.TRYING, Event.SUCCESS): _final,
     (State.TRYING, Event.FAILURE): _final,
+    (State.TRYING, Event.TIMER_100): to(State.PROCEEDING, _S.say_trying),
     (State.TRYING, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.end),
     (State.PROCEEDING, Event.REQUEST): to(State.PROCEEDING, _S.resend),
     (State.PROCEEDING, Event.PROVISIONAL): to(State.PROCEEDING, _S.send),
@@ -53,12 +68,14 @@ TABLE: Final[Table] = {
 
 STATES: Final = (State.TRYING, State.PROCEEDING, State.COMPLETED, State.TERMINATED)
 EVENTS: Final = (
-    Event.REQUEST, Event.PROVISIONAL, Event.SUCCESS, Event.FAILURE, Event.TIMER_J, Event.TRANSPORT_ERROR,
+    Event.REQUEST, Event.PROVISIONAL, Event.SUCCESS, Event.FAILURE, Event.TIMER_100, Event.TIMER_J,
+    Event.TRANSPORT_ERROR,
 )  # fmt: skip
 
 IGNORED: Final = frozenset(
     [(State.TRYING, Event.REQUEST), (State.TRYING, Event.TIMER_J), (State.PROCEEDING, Event.TIMER_J)]
-    + [(State.COMPLETED, event) for event in (Event.PROVISIONAL, Event.SUCCESS, Event.FAILURE)]
+    + [(State.PROCEEDING, Event.TIMER_100)]
+    + [(State.COMPLETED, event) for event in (Event.PROVISIONAL, Event.SUCCESS, Event.FAILURE, Event.TIMER_100)]
     + [(State.TERMINATED, event) for event in EVENTS]
 )
 """Pairs in which nothing happens: a repeated request before any response, a second final response, late timers."""

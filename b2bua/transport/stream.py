@@ -127,7 +127,7 @@ class StreamListener(Protocol):
     def later(self, seconds: float, function: Any, *arguments: Any) -> None: ...
 
     def verified(self, connection: Connection) -> bool:
-        """Whether the peer of a connection that we opened is who it should be; asked once its TLS handshake is done."""
+        """Whether the peer of a connection has proven its address; asked once its TLS handshake is done."""
 
     def proven(self, connection: Connection) -> None: ...
 
@@ -139,7 +139,7 @@ class StreamListener(Protocol):
 class StreamFlow:
     """The way to one peer over one connection. `local` names the listener, where the peer can always come back to."""
 
-    __slots__ = ("_connection", "_listener", "_unsent", "_waiting", "local", "remote", "state")
+    __slots__ = ("_connection", "_listener", "_unsent", "_waiting", "local", "proven", "remote", "state")
 
     reliable = True
 
@@ -147,6 +147,9 @@ class StreamFlow:
         self.local = local
         self.remote = remote
         self.state = State.IDLE
+        self.proven = True
+        """Whether who speaks on it may be taken for whoever is called at this address. Not over TLS, where its peer opened it
+        and has shown no certificate for the address."""
         self._listener = listener
         self._connection: Connection | None = None
         self._unsent: list[tuple[bytes, Message | None]] = []
@@ -266,7 +269,8 @@ class Connection(StreamProtocol):
 
     def handshakeCompleted(self) -> None:
         """TLS stands. Not called for any other connection."""
-        if self.accepted or self._listener.verified(self):
+        self.flow.proven = self._listener.verified(self)
+        if self.accepted or self.flow.proven:
             self._handshaken = True
             self._stands()
         else:

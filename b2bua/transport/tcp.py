@@ -65,6 +65,8 @@ class TcpListener:
         self._sweep: Any = None
         self._flows: dict[HostPort, StreamFlow] = {}
         """The newest flow to each peer, while it lives."""
+        self._beside: dict[HostPort, StreamFlow] = {}
+        """Our own ways to addresses from which somebody unproven has a connection over TLS."""
         self._connections: dict[Connection, None] = {}
         """All open ones, those that peers opened and ours."""
         self._accepted: dict[str, int] = {}
@@ -146,15 +148,24 @@ class TcpListener:
         return flow if flow is not None and flow.usable else None
 
     def flow(self, remote: HostPort) -> StreamFlow:
-        """The flow to a peer; where no connection stands, one is opened once something is sent."""
-        found = self._flows.get(remote)
+        """The flow to a peer; where no connection stands, one is opened once something is sent.
+
+        Over TLS a connection that a peer opened from that address counts only where its certificate has proven it (RFC 5923
+        §4, §9): anybody at the phone's address, behind its NAT perhaps, could else wait there for its calls.
+        """
+        known = self._flows
+        found = known.get(remote)
+        if found is not None and not found.proven and not self.kind.web:
+            known = self._beside
+            found = known.get(remote)
         if found is None:
             local = self._advertised or self._bound
             if self._advertised is None and local[0] in WILDCARDS:
                 local = (kernel_address(local[0], remote) if is_address(remote[0]) else local[0], local[1])
             if len(self._flows) >= MAX_FLOWS:
                 self._flows = {peer: flow for peer, flow in self._flows.items() if flow.usable}
-            found = self._flows[remote] = StreamFlow(self, local, remote)
+                self._beside = {peer: flow for peer, flow in self._beside.items() if flow.usable}
+            found = known[remote] = StreamFlow(self, local, remote)
         return found
 
     def connect(self, flow: StreamFlow) -> None:
@@ -204,6 +215,7 @@ class TcpListener:
             local = (kernel_address(local[0], remote), local[1])
         flow = StreamFlow(self, local, remote)
         flow.state = State.CONNECTING  # until the handshakes are done, if there are any
+        flow.proven = not self.kind.secure
         self._flows[remote] = flow
         connection = self._connection(self, flow, accepted=True)
         self._accepted[address.host] = ours + 1
@@ -228,10 +240,11 @@ class TcpListener:
         return connection
 
     def verified(self, connection: Connection) -> bool:
-        """Whether a TLS peer that we called is who it should be (RFC 5922 has names; our targets are addresses)."""
+        """Whether a TLS peer has proven its address (RFC 5922 has names; our targets are addresses). One that connected to us
+        need not."""
         transport: Any = connection.transport
         good = proves(transport.getHandle(), connection.flow.remote[0])
-        if not good:
+        if not good and not connection.accepted:
             self.observer.message_dropped("certificate of another")
         return good
 
@@ -241,8 +254,9 @@ class TcpListener:
 
     def forget(self, flow: StreamFlow) -> None:
         """A flow is dead: whoever asks for its peer gets another."""
-        if self._flows.get(flow.remote) is flow:
-            del self._flows[flow.remote]
+        for known in (self._flows, self._beside):
+            if known.get(flow.remote) is flow:
+                del known[flow.remote]
 
     def ended(self, connection: Connection) -> None:
         """A socket is closed."""

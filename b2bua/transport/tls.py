@@ -120,7 +120,9 @@ def _as_openssl_says(connection: object, certificate: object, number: int, depth
 
 
 def proves(connection: SSL.Connection, host: str) -> bool:
-    """Whether the peer's certificate, which is signed as it should be, stands for this IP address."""
+    """Whether the peer's certificate, which is signed as it should be, stands for this IP address; not without one."""
+    if connection.get_peer_certificate() is None:
+        return False
     try:
         verify_ip_address(connection, host)
     except (CertificateError, VerificationError):

@@ -41,6 +41,7 @@ class Ended:
     """Nothing comes any more, and nothing may be sent."""
 
 
+_END: Final = b"\r\n\r\n"
 OPENED: Final = Opened()
 ENDED: Final = Ended()
 
@@ -58,25 +59,49 @@ class WebSocket:
         self._begun = False
         """The first fragment of a message came, and not yet the last."""
         self._over = False
+        self._tail = b""
+        """The last bytes of a handshake that has not ended."""
 
     def feed(self, data: bytes) -> Sequence[object]:
         if self._over:
             return []
         frames: list[object] = []
         read = False
+        head, rest = self._split(data)
         try:
-            self._connection.receive_data(data)
-            for event in self._connection.events():
-                read = True
-                self._take(event, frames)
-                if frames and isinstance(frames[-1], Unframed | Ended):
-                    break
+            for part in (head, rest) if rest else (head,):
+                if not self._over:
+                    self._connection.receive_data(part)
+                    read = self._read(frames)
         except (RemoteProtocolError, ValueError) as error:
             # ValueError: of bytes in the request's header that are no text.
             hint = getattr(error, "event_hint", None)
             self._refuse(hint if isinstance(hint, RejectConnection) else RejectConnection(), frames)
         self.waiting = not self._over and (self._begun or not read)
         return frames
+
+    def _split(self, data: bytes) -> tuple[bytes, bytes]:
+        """The handshake, and what comes behind it in one go: wsproto would throw that away where a client sends frames before
+        it has our answer (RFC 6455 §4.1 has it wait)."""
+        if self._connection.connection is not None:
+            return data, b""
+        joined = self._tail + data
+        end = joined.find(_END)
+        if end < 0:
+            self._tail = joined[-len(_END) + 1 :]
+            return data, b""
+        cut = end + len(_END) - len(self._tail)
+        return data[:cut], data[cut:]
+
+    def _read(self, frames: list[object]) -> bool:
+        """Take what the bytes so far say; whether there was anything."""
+        read = False
+        for event in self._connection.events():
+            read = True
+            self._take(event, frames)
+            if frames and isinstance(frames[-1], Unframed | Ended):
+                break
+        return read
 
     def _take(self, event: Event, frames: list[object]) -> None:
         if isinstance(event, TextMessage):

@@ -8,7 +8,8 @@
     bench.py floor [RATE [SECONDS]]
     bench.py overload [SECONDS]
 
-PEER: kamailioN (N workers), b2bua, or compiled (the same, installed by B2BUA_COMPILE=1 make setup). SCENARIO: hold_call,
+PEER: kamailioN (N workers), b2bua, or compiled (the same, installed by B2BUA_COMPILE=1 make setup); sqlite or
+compiled-sqlite: the two with a durable store. SCENARIO: hold_call,
 basic_call, register. Defaults of the table's options come from B2BUA_BENCH_RATE, _SECONDS, _PAIRS, _SCENARIO, _PEERS.
 B2BUA_BENCH_PREFIX: words before this server's command, such as "perf record -g -o /tmp/perf.data --". B2BUA_BENCH_RUN: a
 directory to keep logs and statistics in.

@@ -124,7 +124,7 @@ class ScriptPhone:
         if (request.call_id, request.cseq) not in known:
             self.notified.append(request)
         if self.notify_status is not None:
-            data = response(request, self.notify_status).encode()
+            data = response(request, self.notify_status).encode("utf-8", "surrogateescape")
             self.network.send(data, self.address, self.server)
 
     @property

@@ -5,7 +5,7 @@ Put together from the same parts as b2bua/service.py; keys, identifiers and rand
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from random import Random
 from types import MappingProxyType
@@ -67,7 +67,11 @@ IPV6_SERVER: Final[HostPort] = ("2001:db8::1", 5060)
 class ServerUnderTest:
     """One running server at SERVER."""
 
-    def __init__(self, network: VirtualNetwork, options: Options, users: Sequence[str]) -> None:
+    def __init__(
+        self, network: VirtualNetwork, options: Options, users: Sequence[str],
+        tcp: Callable[[VirtualNetwork, ServerUnderTest], VirtualTcp] | None = None,
+    ) -> None:  # fmt: skip
+        """`tcp` makes its TCP listener, where that is to be another than the usual one."""
         self.network = network
         self.errors: list[BaseException] = []
         """Mistakes that the server caught: a scenario that expects none finds this empty."""
@@ -84,7 +88,7 @@ class ServerUnderTest:
         self.reports: list[str] = []
         self.listeners = ListenerSet(clock.now, self.reports.append)
         self.socket = self._listen(VirtualSocket(network, SERVER, self.recorder))
-        self.tcp = VirtualTcp(network, TCP_SERVER, self)
+        self.tcp = VirtualTcp(network, TCP_SERVER, self) if tcp is None else tcp(network, self)
         if options.tcp:
             self._listen(self.tcp)
         self.streams = {"tcp": self.tcp}

@@ -112,6 +112,10 @@ def test_info_that_nobody_answers(scene: Scene) -> None:
     a, b = talk(alice, bob)
     alice >> a.request("INFO")
     bob << "INFO"
+    scene.advance(3.5)
+    assert not alice.inbox  # 100 would come too early: Timer E is not yet T2 (RFC 4320 §4.1)
+    scene.advance(0.1)
+    alice << "100 INFO"
     scene.advance(TIMEOUT)
     alice.hears_nothing()
     hang_up(a, b)

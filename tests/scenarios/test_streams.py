@@ -224,6 +224,29 @@ def test_which_of_two_phones_is_back_is_not_guessed(scene: Scene) -> None:
     alice << "200 BYE"
 
 
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_what_is_sent_on_a_connection_that_had_died_goes_another_way(scene: Scene, method: str) -> None:
+    """Nobody told us, and the phone takes a new connection at its Contact: it is asked there, once."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002")
+    a, b = talk(alice, bob)
+    scene.network.detach(bob.address)
+    bob.address = bob.listening
+    if method == "INVITE":
+        hold(a, b)
+    hang_up(a, b)
+
+
+def test_what_no_other_way_takes_is_refused(scene: Scene) -> None:
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002", listening=False)
+    a, b = talk(alice, bob)
+    scene.network.detach(bob.address)
+    send_offer(a, a.sdp("sendonly"))
+    alice >> a.ack(alice << "500 INVITE")
+    bob.connect_from(49153)
+    register_again(bob, 3)
+    hang_up(a, b)
+
+
 def test_the_callers_own_next_request_comes_over_another_connection(scene: Scene) -> None:
     alice, bob = scene.tcp_phone("6001"), scene.phone("6002")
     a, b = talk(alice, bob)

@@ -151,6 +151,11 @@ class VirtualNetwork:
         self._number += 1
         heappush(self._travelling, (self.clock.now(), self._number, source, destination, data))
 
+    def segment(self, data: bytes, source: HostPort, destination: HostPort, at: float) -> None:
+        """Take bytes of a stream, which arrive at this time on the clock: whoever sends them keeps their order."""
+        self._number += 1
+        heappush(self._travelling, (at, self._number, source, destination, data))
+
     def note(self, source: str, destination: str, message: Message | None, note: str = "") -> None:
         """Write down what passes; messages on a link in process do not come through `send`."""
         self.ladder.append(Step(self.clock.now(), source, destination, message, note))

@@ -360,14 +360,14 @@ def test_no_timer_c_without_an_invite() -> None:
 def test_nobody_answered() -> None:
     proxy = Proxy(method="OPTIONS")
     proxy.clock.pass_time(33)
-    assert proxy.statuses == []
+    assert proxy.statuses == [100]
     assert proxy.layer.transactions() == (0, 0)
 
 
 def test_nobody_answered_on_any_branch() -> None:
     proxy = Proxy(2, method="OPTIONS")
     proxy.clock.pass_time(33)
-    assert proxy.statuses == [] and proxy.layer.transactions() == (0, 0)
+    assert proxy.statuses == [100] and proxy.layer.transactions() == (0, 0)
 
 
 def test_a_408_that_another_server_sent_goes_no_further() -> None:
@@ -382,7 +382,7 @@ def test_what_another_branch_said_is_told_in_place_of_408() -> None:
     proxy = Proxy(2, method="OPTIONS")
     proxy.answer(0, 500)
     proxy.clock.pass_time(33)
-    assert proxy.statuses == [500]
+    assert proxy.statuses == [100, 500]
 
 
 def test_a_408_to_an_invite_is_told() -> None:

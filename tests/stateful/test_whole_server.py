@@ -23,3 +23,14 @@ def test_whole_server(link: str) -> None:
     """With Communication Manager in the server's process, and on another host."""
     machine = type(f"WholeServer_{link}", (WholeServer,), {"link": link})
     run_state_machine_as_test(machine, settings=chosen())
+
+
+ALL = ("6001", "6002", "6003")
+
+
+@pytest.mark.parametrize(("link", "connected"), [("memory", ALL), ("memory", ALL[:1]), ("tcp", ALL[:2])])
+def test_whole_server_over_connections(link: str, connected: tuple[str, ...]) -> None:
+    """Phones over TCP, however the stream is cut into pieces, and whatever connection breaks and comes again."""
+    name = f"WholeServer_{link}_{'_'.join(connected)}"
+    machine = type(name, (WholeServer,), {"link": link, "connected": frozenset(connected)})
+    run_state_machine_as_test(machine, settings=chosen())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import ClassVar, Final, Literal
 
@@ -23,6 +24,7 @@ from tests.scenarios.options import DOMAIN, Options
 from tests.scenarios.scene import LONGEST, USERS
 from tests.scenarios.server_under_test import ServerUnderTest
 from tests.scenarios.virtual_network import VirtualNetwork
+from tests.stateful.connections import PhoneLink, SegmentedTcp, Segments
 from tests.stateful.fair_loss import FairLoss
 from tests.stateful.model_phone import LATE, SILENCE, ModelCall, ModelPhone
 from tests.stateful.rest_checks import calls_of, lying_lamps, unequal_ends
@@ -46,9 +48,10 @@ delays = st.sampled_from((0.0, 0.0, 0.1, 0.7))
 
 
 class WholeServer(RuleBasedStateMachine):
-    """`link`: Communication Manager in this process, or on another host."""
+    """`link`: Communication Manager in this process, or on another host. `connected`: phones that speak over TCP."""
 
     link: ClassVar[Literal["memory", "udp", "tcp"]] = "memory"
+    connected: ClassVar[frozenset[str]] = frozenset()
 
     @initialize(
         seed=st.integers(0, 2**32 - 1), share=shares, delay=delays, interval=st.sampled_from((1800, 90)),
@@ -60,11 +63,13 @@ class WholeServer(RuleBasedStateMachine):
         self.network = VirtualNetwork(self.loss)
         self.network.link_rule = self.link_loss
         uniform = Random(random.getrandbits(32)).uniform
-        options = Options(link=self.link, limits=CallLimits(session_expires=interval), trace=RECORDED, uniform=uniform)
-        self.server = ServerUnderTest(self.network, options, USERS)
-        self.phones = {
-            user: ModelPhone(self.network, user, address, Random(random.getrandbits(32))) for user, address in ADDRESSES.items()
-        }
+        limits = CallLimits(session_expires=interval)
+        options = Options(link=self.link, limits=limits, trace=RECORDED, uniform=uniform, tcp=bool(self.connected))
+        self.breaks: list[float] = []
+        """When connections of phones broke."""
+        self.segments = Segments(random.getrandbits(32))
+        self.server = ServerUnderTest(self.network, options, USERS, partial(SegmentedTcp, segments=self.segments))
+        self.phones = {user: self._phone(user, Random(random.getrandbits(32))) for user in ADDRESSES}
         for phone in self.phones.values():
             phone.registration.register()
         for watcher, watched in (("6001", "6001"), ("6003", "6002")):
@@ -76,6 +81,14 @@ class WholeServer(RuleBasedStateMachine):
             calls_of(self.phones["6002"])[0].answer()
             self.network.advance(1.2)
         self._set_network(share, delay)
+
+    def _phone(self, user: str, random: Random) -> ModelPhone:
+        address = ADDRESSES[user]
+        link = None
+        if user in self.connected:
+            assert isinstance(self.server.tcp, SegmentedTcp)
+            link = PhoneLink(self.network, user, address[0], self.server.tcp)
+        return ModelPhone(self.network, user, address, random, link)
 
     # -- the network -------------------------------------------------------------------------------------------
 
@@ -91,6 +104,27 @@ class WholeServer(RuleBasedStateMachine):
         self.quality = share, delay
         self.loss.set(share, delay)
         self.link_loss.set(share, delay)
+        self.segments.delay, self.segments.jitter = delay, share / 10
+
+    @precondition(lambda self: self.connected)
+    @rule(user=users, told=st.booleans(), back=st.sampled_from((True, True, False)))
+    def connection_breaks(self, user: str, told: bool, back: bool) -> None:
+        """A phone's connections are gone with what was on them; it is back at once, or has no network until it returns."""
+        phone = self.phones[user]
+        if phone.link is None or phone.link.offline:
+            return
+        self.breaks.append(self.network.clock.now())
+        phone.connection_breaks(told)
+        phone.link.goes()
+        if back:
+            phone.returns()
+
+    @precondition(lambda self: self.connected)
+    @rule(user=users)
+    def phone_returns(self, user: str) -> None:
+        phone = self.phones[user]
+        if phone.link is not None and phone.link.offline:
+            phone.returns()
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -184,9 +218,11 @@ class WholeServer(RuleBasedStateMachine):
         """Nobody does anything for a while, and nothing is lost: the two ends agree, and the lamps with them."""
         before = self.quality
         self._set_network(0.0, 0.0)
+        for user in self.connected:
+            self.phone_returns(user)
         self.network.advance(SETTLED)
-        self._check([*unequal_ends(self.phones["6001"], self.phones["6002"]), *lying_lamps(self.phones)])
         self._check(self._ours())
+        self._check([*unequal_ends(self.phones["6001"], self.phones["6002"]), *lying_lamps(self.phones)])
         self._set_network(*before)
 
     def teardown(self) -> None:
@@ -201,7 +237,9 @@ class WholeServer(RuleBasedStateMachine):
         self._everybody_leaves()
         self._check(self._left_behind())
         unanswered = set().union(*(phone.unanswered for phone in self.phones.values()))
-        self._check([*wrong_answers(self.network.ladder, unanswered), *wrong_notifies(self.network.ladder)])
+        for phone in self.phones.values():
+            unanswered |= set() if phone.link is None else phone.link.repeated
+        self._check([*wrong_answers(self.network.ladder, unanswered, self.breaks), *wrong_notifies(self.network.ladder)])
 
     def _everybody_leaves(self) -> None:
         self._set_network(0.0, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from b2bua.sip.dialog_info import parse_dialog_info
 from b2bua.sip.message import Message, Request, Response
@@ -12,27 +12,34 @@ Hop = tuple[str, str, str, str]
 """Sender, receiver, branch and method of a request."""
 
 
-def wrong_answers(ladder: Iterable[Step], unanswered: Container[str]) -> list[str]:
+SILENCE_SECONDS = 33.0
+"""Timer F, and some."""
+
+
+def wrong_answers(ladder: Iterable[Step], unanswered: Container[str], breaks: Sequence[float] = ()) -> list[str]:
     """Requests that arrived and have no final answer, or more than one (RFC 3261 §8.2.6, §17.2).
 
-    `unanswered` has the branches of requests to which a phone kept silent on purpose.
+    `unanswered` has the branches of requests to which a phone kept silent on purpose, or that it sent again; `breaks` the
+    times at which a connection of a phone broke: what is no INVITE, and was under way then, may stay without an answer (RFC
+    4320 §4.2).
     """
-    requests: dict[Hop, str] = {}
+    requests: dict[Hop, Step] = {}
     finals: dict[Hop, set[tuple[int, str]]] = {}
     for step in ladder:
         message = step.message
         if isinstance(message, Request):
             if message.method != "ACK" and step.note != "lost":
                 hop = step.source, step.destination, message.top_via.branch, message.method
-                requests.setdefault(hop, str(step))
+                requests.setdefault(hop, step)
         elif isinstance(message, Response) and message.status >= 200:
             hop = step.destination, step.source, message.top_via.branch, message.cseq_method
             finals.setdefault(hop, set()).add((message.status, message.to.tag))
     found = []
-    for hop, text in requests.items():
+    for hop, step in requests.items():
         answers = finals.get(hop, set())
-        if len(answers) != 1 and hop[2] not in unanswered:
-            found.append(f"{len(answers)} final answers {sorted(answers)} to {text}")
+        cut_off = not answers and hop[3] != "INVITE" and any(0 <= at - step.time <= SILENCE_SECONDS for at in breaks)
+        if len(answers) != 1 and hop[2] not in unanswered and not cut_off:
+            found.append(f"{len(answers)} final answers {sorted(answers)} to {step}")
     return found
 
 

@@ -131,6 +131,9 @@ class Scene:
     def retransmitted(self, method: str) -> None:
         self.log(f"count {method}")
 
+    def unanswered(self, transaction: ServerTransaction) -> None:
+        self.log("unanswered")
+
     def send_cancel(self, cancel: Any, flow: FakeFlow) -> None:
         flow.send(cancel)
 

@@ -340,6 +340,33 @@ def test_a_response_owed_leaves_on_another_connection(element: Element) -> None:
     assert element.layer.transactions() == (0, 0)
 
 
+def test_a_request_that_is_repeated_over_another_connection_is_answered_there(element: Element) -> None:
+    """The phone knows that the first is dead, we do not; its failure response was lost with it."""
+    first, second = (FakeFlow(reliable=True, remote=("192.0.2.10", port)) for port in (49152, 49153))
+    invite = request("INVITE", transport="TCP")
+    element.receive(invite, first)
+    element.receive(invite, second)
+    element.layer.respond(element.transaction(), reply(invite, 486))
+    assert (first.statuses(), second.statuses()) == ([], [486])
+    third = FakeFlow(reliable=True, remote=("192.0.2.10", 49154))
+    element.receive(invite, third)
+    assert third.resent == [second.last.encode()]
+    element.layer.flow_failed(first)
+    element.layer.flow_failed(second)
+    assert element.layer.transactions() == (1, 0)
+    element.layer.flow_failed(third)
+    assert element.layer.transactions() == (0, 0)
+
+
+def test_nobody_else_gets_the_answer_by_repeating_a_request(element: Element) -> None:
+    first, thief = FakeFlow(reliable=True, remote=("192.0.2.10", 49152)), FakeFlow(reliable=True, remote=("192.0.2.66", 49152))
+    invite = request("INVITE", transport="TCP")
+    element.receive(invite, first)
+    element.receive(invite, thief)
+    element.layer.respond(element.transaction(), reply(invite, 486))
+    assert (first.statuses(), thief.statuses()) == ([486], [])
+
+
 def test_a_repeated_2xx_finds_the_other_connection(element: Element) -> None:
     """Its user repeats it until the ACK (§13.3.1.4), long after the request was let go."""
     broken = FakeFlow(reliable=True, remote=("192.0.2.10", 49152))

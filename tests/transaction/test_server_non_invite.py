@@ -1,6 +1,8 @@
-"""RFC 3261 §17.2.2 figure 8, row by row."""
+"""RFC 3261 §17.2.2 figure 8, row by row, and the late 100 of RFC 4320 §4.1."""
 
 from __future__ import annotations
+
+import pytest
 
 from b2bua.transaction.machine import Event
 from b2bua.transaction.server_non_invite import EVENTS, IGNORED, STATES, TABLE, NonInviteServer
@@ -11,6 +13,7 @@ TRYING, PROCEEDING, COMPLETED, TERMINATED = STATES
 
 COMMON = {
     (TRYING, Event.PROVISIONAL): Row(PROCEEDING, "send 180"),
+    (TRYING, Event.TIMER_100): Row(PROCEEDING, "unanswered"),
     (TRYING, Event.TRANSPORT_ERROR): Row(TERMINATED, "ended | forgot"),
     (PROCEEDING, Event.REQUEST): Row(PROCEEDING, "count OPTIONS | resend 180"),
     (PROCEEDING, Event.PROVISIONAL): Row(PROCEEDING, "send 180"),
@@ -61,6 +64,31 @@ def test_no_mutant_survives() -> None:
 
 
 # -- the clock ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reliable", [False, True])
+def test_100_when_timer_e_of_the_sender_is_t2_and_not_before(reliable: bool) -> None:
+    """RFC 4320 §4.1: Timer E runs 0.5, 1 and 2 s; then it is T2."""
+    element, options = Element(reliable), request("OPTIONS")
+    element.receive(options)
+    element.clock.pass_time(3.45)
+    assert element.flow.sent == []
+    element.clock.pass_time(0.1)
+    assert element.flow.statuses() == [100]
+    assert element.count("responses", "out", "OPTIONS", "100") == 1
+    element.clock.pass_time(20)
+    element.layer.respond(element.transaction(), reply(options, 200))
+    assert element.flow.statuses() == [100, 200]
+
+
+def test_no_100_once_it_is_answered() -> None:
+    element, options = Element(), request("OPTIONS")
+    element.receive(options)
+    element.clock.pass_time(3)
+    element.layer.respond(element.transaction(), reply(options, 486))
+    element.clock.pass_time(40)
+    assert element.flow.statuses() == [486]
+    assert element.layer.transactions() == (0, 0) and not element.clock.timers.running()
 
 
 def test_timer_j_repeats_the_answer_for_32_seconds() -> None:

@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
+from b2bua.sip.flow import HostPort
 from b2bua.transport.kinds import TLS, WSS, Kind
 from b2bua.transport.stream import LINGER_SECONDS, Limits
 from b2bua.transport.tls import Files, Tls, TlsFileError, load
@@ -43,9 +44,9 @@ def listening(files: Files, kind: Kind = TLS) -> Listening:
     return Listening(kind=kind, tls=Tls(load(files)))
 
 
-def connected(under_test: Listening, shows: Issued | None = None, version: int = 0) -> Peer:
+def connected(under_test: Listening, shows: Issued | None = None, version: int = 0, remote: HostPort = PHONE) -> Peer:
     """A phone that connects and shakes hands."""
-    peer = Peer(under_test.phone(), server=False, shows=shows, version=version)
+    peer = Peer(under_test.phone(remote), server=False, shows=shows, version=version)
     peer.talk()
     return peer
 
@@ -81,7 +82,8 @@ def test_a_flow_is_there_when_the_handshake_is_done(papers: Papers) -> None:
     """What is sent before waits for it, and the trace has it when it leaves."""
     under_test = listening(papers.files())
     peer = Peer(under_test.phone(), server=False)
-    flow = under_test.listener.flow(PHONE)
+    flow = under_test.listener.find(PHONE)
+    assert flow is not None
     data = flow.send(OPTIONS)
     assert under_test.heard.trace == []
     peer.talk()
@@ -210,6 +212,34 @@ def test_a_phone_that_does_not_is_told_nothing(papers: Papers, who: str, version
     assert under_test.heard.lost == [flow]
     assert under_test.dropped("certificate of another") == (who == "wrong_host")
     assert under_test.dropped("no TLS") == 1
+
+
+def test_a_call_goes_to_nobody_who_only_connected_from_there(papers: Papers) -> None:
+    """RFC 5923 §9: whoever is at the phone's address, and took the port of its Contact to connect from, gets no call by it. The
+    phone that opened the connection is still answered, and called where it registered, on it."""
+    under_test = listening(papers.files(asking=True))
+    peer = connected(under_test, remote=CONTACT)
+    peer.say(DATA)
+    own = under_test.listener.find(CONTACT)
+    assert own is under_test.heard.messages[0][1]
+    flow = under_test.listener.flow(CONTACT)
+    assert flow is not own and under_test.listener.flow(CONTACT) is flow
+    flow.send(OPTIONS)
+    under_test.pass_time(1)
+    peer.talk()
+    assert peer.take() == b"" and len(under_test.reactor.opening) == 1
+    assert under_test.listener.find(CONTACT) is own
+    flow.closed()
+    assert under_test.listener.find(CONTACT) is own and under_test.heard.lost == [flow]
+
+
+def test_a_connection_is_used_again_whose_peer_has_proven_its_address(papers: Papers) -> None:
+    under_test = listening(papers.files(asking=True))
+    peer = connected(under_test, papers.phone, remote=CONTACT)
+    under_test.listener.flow(CONTACT).send(OPTIONS)
+    under_test.pass_time(1)
+    peer.talk()
+    assert peer.take() == OPTIONS.encode() and not under_test.reactor.opening
 
 
 def test_an_old_version_is_not_spoken_to(papers: Papers) -> None:

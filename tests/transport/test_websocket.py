@@ -103,6 +103,15 @@ def test_a_handshake_in_pieces(listening: Listening) -> None:
     assert pipe.take().startswith(b"HTTP/1.1 101 ")
 
 
+def test_frames_behind_the_handshake_in_one_go(listening: Listening) -> None:
+    """RFC 6455 §4.1 has a client wait; what one that did not wait has said does not lie about until it says more."""
+    mask = b"\x11\x22\x33\x44"
+    length = bytes([0x80 | len(DATA)]) if len(DATA) < 126 else b"\xfe" + len(DATA).to_bytes(2, "big")
+    frame = b"\x81" + length + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(DATA))
+    listening.phone().connection.dataReceived(handshake() + frame)
+    assert received(listening) == [DATA]
+
+
 BAD = {
     "another subprotocol": handshake(Sec_WebSocket_Protocol="xmpp, SIPX"),
     "no subprotocol": handshake(Sec_WebSocket_Protocol=""),

@@ -19,7 +19,11 @@ from sip_bench.users import write_users
 
 READY_SECONDS = 20.0
 KAMAILIO = re.compile(r"kamailio([1-9][0-9]?)?")
-OURS = {"b2bua": (".venv", "make setup"), "compiled": (".venv-compiled", "B2BUA_COMPILE=1 make setup")}
+OURS = {
+    "b2bua": (".venv", "make setup"), "compiled": (".venv-compiled", "B2BUA_COMPILE=1 make setup"),
+    "sqlite": (".venv", "make setup"), "compiled-sqlite": (".venv-compiled", "B2BUA_COMPILE=1 make setup"),
+}  # fmt: skip
+"""Of each of our peers where it is installed, and by what. Those named for it have a durable store."""
 """This server by its names as a peer: where it is installed, and what installs it there."""
 
 
@@ -78,7 +82,8 @@ def our_program(name: str) -> Path:
 def _ours(bench: Bench, name: str, options: tuple[str, ...]) -> Peer:
     argv = (str(our_program(name)), "run", "--listen", f"udp:{SERVER}", "--http", str(SERVER_HTTP), "--domain", REALM)
     users = str(bench.run_dir / "users.csv")
-    return Peer(name, (*bench.prefix, *argv, "--users", users, "--store", "memory:", *options), http=SERVER_HTTP)
+    store = f"sqlite:{bench.run_dir}/b2bua.db" if name.endswith("sqlite") else "memory:"
+    return Peer(name, (*bench.prefix, *argv, "--users", users, "--store", store, *options), http=SERVER_HTTP)
 
 
 class RunningPeer:
