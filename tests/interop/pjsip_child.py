@@ -110,9 +110,12 @@ class Account(pj.Account):
         super().__init__()
         self._phone = phone
         self.status = 0
+        self.registrations = 0
+        """200s to REGISTER."""
 
     def onRegState(self, parameters: pj.OnRegStateParam) -> None:
         self.status = int(parameters.code)
+        self.registrations += self.status == 200
 
     def onIncomingCall(self, parameters: pj.OnIncomingCallParam) -> None:
         call = Call(self._phone, parameters.callId)
@@ -162,6 +165,7 @@ class Phone:
         """Refused or pj.Error when it cannot be done."""
         verbs: dict[str, Callable[..., Any]] = {
             "registration": lambda: self.account.status,
+            "registrations": lambda: self.account.registrations,
             "dial": self._dial,
             "calls": lambda: [call.report() for call in self.calls],
             "answer": lambda status=200: self._call().answer(_with_status(status)),

@@ -9,14 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from tests.interop.wire import Message, direction
+from tests.interop.wire import Message
 from tests.restart.agent import LOST, NoAnswer
-from tests.restart.call import Leg
 from tests.restart.history import Event, History
 from tests.restart.phone import Phone, Watch
 
-SETTLED: Final = 20.0
-"""Seconds in which what was promised must be seen, restarts in between and lamps that may change once a second included."""
 PAUSE: Final = (0.02, 0.6)
 DOCUMENT: Final = (
     '<?xml version="1.0"?>\r\n<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="{version}" state="full"'
@@ -31,6 +28,8 @@ class World(Protocol):
     generation: int
     """Goes up at each death."""
     stopping: bool
+    patience: float
+    """Seconds in which what was promised must be seen, restarts in between and lamps that change once a second included."""
 
 
 class Actor:
@@ -46,7 +45,7 @@ class Actor:
 
     async def open(self) -> None:
         for phone in self.phones:
-            phone.waits_for_invite = 5.0
+            phone.patience, phone.waits_for_invite = 1.6 * self.world.patience, 5.0
             await phone.open()
 
     async def run(self) -> None:
@@ -79,9 +78,9 @@ class Actor:
     def see(self, kind: str, key: str, what: str, right: bool, detail: str = "") -> None:
         self.history.add(Event(time.monotonic(), kind, key, what, int(right), detail=detail))
 
-    async def comes(self, true: Callable[[], bool], seconds: float = SETTLED) -> bool:
+    async def comes(self, true: Callable[[], bool]) -> bool:
         """Whether it becomes true in time."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + self.world.patience
         while not true():
             if time.monotonic() > deadline:
                 return False
@@ -222,6 +221,3 @@ def port_of(sdp: str) -> str:
     """What both legs of a call have in common: where the caller's media is."""
     found = re.search(r"^m=audio (\d+) ", sdp, re.MULTILINE)
     return found[1] if found else ""
-
-
-__all__ = ["Actor", "Leg", "Publisher", "Wanderer", "Watcher", "World", "direction", "port_of"]

@@ -29,7 +29,7 @@ _serial = count(1)
 
 
 class NoAnswer(AssertionError):
-    """A request has had no final answer for 32 seconds (RFC 3261 §17.1.2.2, timer F)."""
+    """A request has had no final answer in time (RFC 3261 §17.1.2.2, timer F)."""
 
 
 class Entry(NamedTuple):
@@ -103,6 +103,8 @@ class Agent:
     ) -> None:
         self.user, self.domain, self.host, self.transport = user, domain, host, transport
         self.record: deque[Entry] = deque(maxlen=KEPT)
+        self.patience = PATIENCE
+        """Seconds without a final answer after which there is none; twice as many for an INVITE, which somebody picks up."""
         self.waits_for_invite = 2 * PATIENCE
         """Seconds for which an INVITE may be answered by another connection than it went by."""
         self.unmatched: list[Message] = []
@@ -157,7 +159,7 @@ class Agent:
         ringing: Callable[[Message], None] | None = None,
     ) -> Message:
         """Send, answer challenges on the next CSeq, and give the final answer. `lines` makes From, To, Call-ID and such for
-        a CSeq. `ringing` hears provisional answers. NoAnswer after 32 s."""
+        a CSeq. `ringing` hears provisional answers. NoAnswer when none comes."""
         credentials: list[str] = []
         for _ in range(4):
             cseq = next_cseq()
@@ -176,7 +178,7 @@ class Agent:
         self.note(True, sent)
         repeat = self.task(self._until_sent(text.encode(), answers, sent))
         try:
-            async with asyncio.timeout(PATIENCE if sent.method != "INVITE" else 2 * PATIENCE):
+            async with asyncio.timeout(self.patience if sent.method != "INVITE" else 2 * self.patience):
                 while True:
                     answer = await answers.get()
                     if answer.status >= 200:

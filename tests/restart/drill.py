@@ -37,17 +37,18 @@ START: Final = (0.05, 0.9)
 DOWN: Final = (0.0, 0.3)
 PAIRS, WANDERERS, PUBLISHERS, WATCHERS = 24, 8, 6, 8
 USERS: Final = {str(number): f"secret-{number}-word" for number in range(6200, 6400)}
-SHOWN: Final = 5
-"""Losses whose ladders are printed."""
+SHOWN: Final = 8
+"""Losses whose ladders are printed: of each sort the first."""
 
 
 class Drill:
     """The world of the actors: a server that dies again and again."""
 
-    def __init__(self, directory: Path, seed: int, store: str, rate: float) -> None:
+    def __init__(self, directory: Path, seed: int, store: str, rate: float, patience: float) -> None:
         self.generation = 0
         self.stopping = False
         self.kills = 0
+        self.patience = patience
         self.errors: list[str] = []
         self.history = History(directory / "history.jsonl")
         self._directory = directory
@@ -73,6 +74,8 @@ class Drill:
             await asyncio.to_thread(self.sipp.finish)
             await asyncio.gather(*living)
             await self._end()
+            if self.kills < kills:
+                self.errors.append(f"only {self.kills} kills in {seconds:g} s")
             return judge(self.history.events) + self.sipp.judge()
         finally:
             self.history.close()
@@ -159,9 +162,10 @@ def told(drill: Drill, losses: list[Loss], seed: int) -> str:
     """What is printed at the end."""
     counted = drill.history.count() | drill.sipp.count()
     lines = [f"{drill.kills} kills, seed {seed}. Acknowledged:", *(f"  {name}: {n}" for name, n in sorted(counted.items()))]
-    for loss in losses[:SHOWN]:
+    sorts = {(loss.event.kind, loss.why): loss for loss in reversed(losses)}
+    for loss in list(sorts.values())[::-1][:SHOWN]:
         lines += ["", f"LOST (seed {seed}): {loss}", drill.ladder(loss)]
-    lines += [f"LOST (seed {seed}): {loss}" for loss in losses[SHOWN:]]
+    lines += ["", *(f"LOST (seed {seed}): {loss}" for loss in losses)] if losses else []
     lines += [f"WRONG (seed {seed}): {error}" for error in drill.errors]
     good = not losses and not drill.errors
     lines.append("drill: nothing that was acknowledged is lost" if good else f"drill: {len(losses)} lost")
@@ -174,6 +178,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600.0, help="fewer kills when this time is up")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--store", choices=("sqlite", "memory"), default="sqlite")
+    parser.add_argument("--patience", type=float, default=20.0, help="seconds in which what was promised must be seen")
     parser.add_argument("--rate", type=float, default=20.0, help="hold calls a second that SIPp makes")
     parser.add_argument("--keep", type=Path, help="a directory for logs, history and database")
     given = parser.parse_args()
@@ -182,7 +187,7 @@ def main() -> int:
         directory = given.keep or Path(made)
         directory.mkdir(parents=True, exist_ok=True)
         store = "memory:" if given.store == "memory" else f"sqlite:{directory / 'drill.db'}"
-        drill = Drill(directory, given.seed, store, given.rate)
+        drill = Drill(directory, given.seed, store, given.rate, given.patience)
         losses = asyncio.run(drill.run(given.kills, given.seconds))
         print(told(drill, losses, given.seed), flush=True)
     return 1 if losses or drill.errors else 0

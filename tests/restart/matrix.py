@@ -1,8 +1,15 @@
-"""The restart matrix: every state × action × transport at once, each a call of its own, over one `kill -9`."""
+"""The restart matrix: every state × action × transport at once, each a call of its own, over one `kill -9`.
+
+    python -m tests.restart.matrix
+
+writes what it found into README.md. Exit status 1 when a cell is red; each with its ladder.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -37,13 +44,13 @@ def restarted(server: Server, store: str, options: tuple[str, ...] = ()) -> Serv
     )
 
 
-def run(start: Callable[[], Server], again: Callable[[Server], Server]) -> tuple[Found, Server]:
-    """All cells; the second server still runs, and is its caller's to end."""
-    return asyncio.run(_run(start, again))
+def run(directory: Path, host: str) -> tuple[Found, Server]:
+    """All cells on a store in that directory; the second server still runs, and is its caller's to end."""
+    return asyncio.run(_run(directory, host, f"sqlite:{directory / 'state.db'}"))
 
 
-async def _run(start: Callable[[], Server], again: Callable[[Server], Server]) -> tuple[Found, Server]:
-    server = await asyncio.to_thread(start)
+async def _run(directory: Path, host: str, store: str) -> tuple[Found, Server]:
+    server = await asyncio.to_thread(lambda: Server(directory, host, USERS, store, more=[f"tcp:{host}"]))
     cells = [_cell(key, number, server) for number, key in enumerate(KEYS)]
     try:
         wrong = await _all(cells, Cell.prepare)
@@ -52,7 +59,7 @@ async def _run(start: Callable[[], Server], again: Callable[[Server], Server]) -
         for cell in cells:
             if cell.key not in wrong:
                 cell.meanwhile()
-        server = await asyncio.to_thread(again, server)
+        server = await asyncio.to_thread(restarted, server, store)
         first = await asyncio.to_thread(gauges, server)
         wrong |= await _all([cell for cell in cells if cell.key not in wrong], Cell.act)
         after = await asyncio.to_thread(gauges, server)
@@ -66,9 +73,7 @@ async def _run(start: Callable[[], Server], again: Callable[[Server], Server]) -
 
 def _cell(key: Key, number: int, server: Server) -> Cell:
     users = list(USERS.items())[3 * number : 3 * number + 3]
-    phones = [
-        Phone(user, password, (server.host, server.port), server.host, key.transport) for user, password in users
-    ]
+    phones = [Phone(user, password, (server.host, server.port), server.host, key.transport) for user, password in users]
     return Cell(key, *phones)
 
 
@@ -110,3 +115,18 @@ def written(text: str, made: str) -> str:
     _, _, tail = rest.partition(END)
     assert tail, "the marks of the restart matrix are missing in README.md"
     return f"{head}{BEGIN}\n{made}\n{END}{tail}"
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="b2bua-matrix-") as directory:
+        found, server = run(Path(directory), "127.0.0.94")
+        server.kill()
+    README.write_text(written(README.read_text(encoding="utf-8"), table(set(found.wrong))), encoding="utf-8")
+    for key, why in found.wrong.items():
+        print(f"{key}: {why}\n")
+    print(f"restart matrix: {len(KEYS) - len(found.wrong)} of {len(KEYS)} cells are green; the table is in README.md")
+    return 1 if found.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -29,6 +29,7 @@ class Pair:
         self.state, self.transport = state, transport
         self.a, self.b, self.watcher = caller, callee, watcher
         self.lamp: Watch
+        self._registrations: list[tuple[Pjsip, int]] = []
 
     @classmethod
     def made(cls, number: int, server: Server, directory: Path, stack: ExitStack) -> Pair:
@@ -55,6 +56,7 @@ class Pair:
             if self._holds(holder):
                 await asyncio.to_thread(_hold, holder, other)
         await self.lamp.becomes("confirmed", *LAMPS[self.state])
+        self._registrations = [(phone, int(phone.command("registrations"))) for phone in (self.a, self.b)]
 
     def _call(self) -> None:
         self.a.dial(self.b.user)
@@ -68,7 +70,11 @@ class Pair:
         return bool(LAMPS[self.state][phone is self.b])
 
     async def act(self, action: str) -> None:
-        """AssertionError says what is wrong."""
+        """AssertionError says what is wrong. A phone over TCP is back first: its Contact named the port that it had connected
+        from, where nobody can reach it."""
+        if self.transport == "tcp":
+            for phone, before in self._registrations:
+                await asyncio.to_thread(phone.registered, before + 1)
         local, remote = LAMPS[self.state]
         if action == "resume":
             for holder in (self.a, self.b):

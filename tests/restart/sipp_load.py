@@ -103,7 +103,7 @@ class SippLoad:
         """A call that was answered 200 is never told that it does not exist, and nobody but its phones ends it."""
         losses = []
         for call_id, messages in self.calls().items():
-            why, status = _wrong(messages)
+            why, status = wrong(messages)
             if why:
                 losses.append(Loss(Event(time.monotonic(), "call", call_id, "sipp", status), why))
         return losses
@@ -123,7 +123,7 @@ class SippLoad:
         return "\n".join(f"{'<-' if came else '->'} {message.start}  {message.get('CSeq')}" for came, message in messages)
 
 
-def _wrong(messages: list[tuple[bool, Message]]) -> tuple[str, int]:
+def wrong(messages: list[tuple[bool, Message]]) -> tuple[str, int]:
     """Of one call; "" when all is well.
 
     SIPp follows its script to the letter: a message that has no place in it (a challenge once more, a 200 once more) makes
