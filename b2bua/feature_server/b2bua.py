@@ -63,6 +63,7 @@ class B2bua:
                 self._legs[leg.dialog.key] = leg
                 self._calls_of[leg.party] = self._calls_of.get(leg.party, 0) + 1
             self._open[call.identity] = call
+            self.keeper.keep(call)  # the CSeqs up to the stored mark are used up: the next start begins above ours
             call.go_on()
 
     def knows(self, call_id: str, tag: str, cseq: int = 0) -> bool:

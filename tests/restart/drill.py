@@ -117,9 +117,9 @@ class Drill:
     async def _end(self) -> None:
         """All calls have ended, all subscriptions that ended are gone: the gauges say so."""
         found = await asyncio.to_thread(gauges, self.server)
-        standing = {name: value for name, value in found.items() if name.startswith("b2bua_calls_active") and value}
-        if standing:
-            self.errors.append(f"calls stand after all have ended: {standing}")
+        standing = sum(value for name, value in found.items() if name.startswith("b2bua_calls_active"))
+        if standing > self.sipp.abandoned():
+            self.errors.append(f"{standing:g} calls stand after all have ended, {self.sipp.abandoned()} of them SIPp's")
         log = self.server.log_text()
         if "Traceback" in log or "internal error" in log:
             self.errors.append("the log has a mistake of the server's: " + "\n".join(log.splitlines()[-30:]))

@@ -108,6 +108,11 @@ class SippLoad:
                 losses.append(Loss(Event(time.monotonic(), "call", call_id, "sipp", status), why))
         return losses
 
+    def abandoned(self) -> int:
+        """Calls that stand, as SIPp has given them up without a BYE in their dialog."""
+        found = self.count()
+        return found["SIPp calls established"] - found["SIPp BYEs"]
+
     def count(self) -> dict[str, int]:
         found = {"SIPp calls established": 0, "SIPp re-INVITEs": 0, "SIPp BYEs": 0}
         for messages in self.calls().values():
@@ -141,8 +146,8 @@ def wrong(messages: list[tuple[bool, Message]]) -> tuple[str, int]:
             dialog = message.get("Contact").strip("<>")
         elif message.status == 200 and message.cseq_method == "BYE":
             return "", 0
-        elif dialog and message.status in GONE and not (message.cseq_method == "BYE" and byes > 1):
-            # A BYE that was sent again across a death may have been obeyed by the one that died.
+        elif dialog and message.status in GONE and (not byes or (message.cseq_method == "BYE" and byes == 1)):
+            # A BYE that was sent again across a death may have been obeyed by the one that died; whatever was open ends by it.
             return "the call is lost", message.status
         elif message.method == "BYE" and not byes:
             return "the call was ended by nobody of it", 0

@@ -169,6 +169,23 @@ def test_freeswitch_1833_the_cseq_never_falls(scene: Scene) -> None:
     b.phone >> b.answer(bye, 200)
 
 
+def test_the_cseq_rises_over_deaths_in_a_row(scene: Scene) -> None:
+    """Each process dies with its first re-INVITE in flight, of which no record tells."""
+    a, b = standing(scene)
+    send_offer(a, a.sdp("sendonly"))
+    heard = [b.phone << "INVITE a=sendonly"]
+    for _ in range(3):
+        scene.restart()
+        heard.append(b.phone << "INVITE a=sendonly")
+    b.phone >> b.answer(heard[-1], 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    cseqs = [invite.cseq for invite in heard]
+    assert cseqs == sorted(set(cseqs))
+    hang_up(a, b)
+
+
+
 @pytest.mark.parametrize("refresher", ["UPDATE", "INVITE"])
 def test_a_refresh_of_the_phone_is_answered(scene: Scene, refresher: str) -> None:
     a, b = standing(scene)
