@@ -281,7 +281,8 @@ class _Opened:
             raise ConfigError("store: memory: keeps no users; name a sqlite:PATH")
         if existing and settings.store.startswith("sqlite:") and not (path := database_path(settings.store)).exists():
             raise ConfigError(f"store: {path}: there is no such file; a server's first start makes it, or `b2bua user add`")
-        self._store = open_store(settings.store, settings.domain, lambda function, *arguments: function(*arguments))
+        here = lambda function, *arguments: function(*arguments)  # noqa: E731  # there is no other thread to go to
+        self._store = open_store(settings.store, settings.domain, here, durability=settings.durability)
 
     def __enter__(self) -> Store:
         return self._store

@@ -78,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A file of users: lines `user,password`, or htdigest's. Only the HA1s are kept."""
     store: str = "sqlite:var/b2bua.db"
     """Where users and bindings live."""
+    durability: Literal["process", "power"] = "process"
+    """What an acknowledged state survives: the death of the process, or of the machine too (each commit waits for the disk)."""
     trace: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 10_000
     """How many messages the trace keeps; 0 = off."""
     trace_secrets: bool = False

@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
-from b2bua.session_manager.event_packages.package import allow_events
+from b2bua.session_manager.event_packages.package import EventPackage, allow_events
 from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.links import FeatureLink, Links
@@ -43,9 +43,11 @@ from b2bua.session_manager.location import Binding, Location
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
+from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
+from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
@@ -98,7 +100,7 @@ class Server:
         self.timers = Timers(time.monotonic, self._timer_failed)
         self.recorder = Recorder(settings.trace, time.time)
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
-        self.store: Store = open_store(settings.store, settings.domain, partial(reactor.callFromThread, self._committed))
+        self.store = self._open_store(settings)
         self.listeners = ListenerSet(time.monotonic, log.info)
         self._file_users = FileUsers(self.store, settings.domain)
         self.loop_lag = LoopLag(self.observer, self.timers.now)
@@ -115,12 +117,7 @@ class Server:
             self.location.watch = keep_alive.bindings_changed
         self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log.warning)
         packages = by_name(DIALOG)
-        notify = NotifySender(self.layer, ways.again).send
-        self.notifier = Notifier(
-            packages, lambda package, aor: self.event_state.state(package, aor), notify, self.timers,
-            self.layer.identifiers.tag, self.observer, settings.watchers,
-        )  # fmt: skip
-        self.event_state = EventState(packages, self.layer.identifiers.tag, self.timers, self.notifier.changed)
+        durable = self._make_notifier(packages, ways)
         self._registrar = Registrar(
             self.domain, self.location, self._save, time.time, self.observer, _limits(settings), self._learned
         )
@@ -128,7 +125,7 @@ class Server:
             settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
             _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
         )  # fmt: skip
-        self.bans, durable = _bans(settings, self.observer, log.warning), self.store if self.store.durable else None
+        self.bans = _bans(settings, self.observer, log.warning)
         self.session_manager = SessionManager(Parts(
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
@@ -143,6 +140,21 @@ class Server:
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
             self.feature_server = self._start_feature_server(f"{prefix}c")
+
+    def _make_notifier(self, packages: Mapping[str, EventPackage], ways: Ways) -> Store | None:
+        """Compositor and notifier, which need each other. Returns the store where it outlives the process."""
+        self._ways, durable = ways, self.store if self.store.durable else None
+        tags = self.layer.identifiers.tag
+        self.notifier = Notifier(
+            packages, lambda package, aor: self.event_state.state(package, aor), NotifySender(self.layer, ways.again).send,
+            self.timers, tags, self.observer, self.settings.watchers,
+            keeper=None if durable is None else SubscriptionKeeper(durable, self.timers, time.time),
+        )  # fmt: skip
+        self.event_state = EventState(
+            packages, tags, self.timers, self.notifier.changed,
+            None if durable is None else PublicationKeeper(durable, packages, self.timers, time.time), self.observer,
+        )  # fmt: skip
+        return durable
 
     def _start_feature_server(self, prefix: str) -> FeatureServer:
         settings = self.settings
@@ -198,9 +210,13 @@ class Server:
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
             self.heartbeats[IN_PROCESS].start()
+        self.event_state.restore()  # before the calls: what they publish anew is counted behind it
         if self.feature_server is not None:
             self.feature_server.restore()
         self.session_manager.recover(self.feature_server or NoCalls())
+        if restored := self.notifier.restore(self._ways.remembered):
+            self._log.info("subscriptions restored", number=restored)
+            self.timers.start(TICK, self.notifier.notify_restored)  # behind what the restored calls publish
         self.ready = True
 
     def stop(self) -> list[Any]:
@@ -329,6 +345,10 @@ class Server:
         self.timers.advance()
         self.turns.run()
 
+    def _open_store(self, settings: Settings) -> Store:
+        tell = partial(self._reactor.callFromThread, self._committed)
+        return open_store(settings.store, settings.domain, tell, durability=settings.durability)
+
     def _tokens(self) -> Tokens:
         return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"))
 
@@ -389,6 +409,7 @@ class Server:
     def _learned(self, user: str, source: Flow, uri: str) -> None:
         for binding in self.location.bindings(user):
             self._learn(binding)
+        self.notifier.registered(user)
 
     def _learn(self, binding: Binding) -> None:
         """Tell trace and listeners where this phone is reached; a REGISTER may come from somebody else on its behalf."""

@@ -15,7 +15,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 CORE = {"sip", "transaction", "dialog"}
-RECORDS = {"store.interface", "store.records", "store.call_record", "store.invite_record"}
+RECORDS = {
+    "store.interface", "store.records", "store.record_text", "store.call_record", "store.invite_record",
+    "store.subscription_record", "store.publication_record",
+}  # fmt: skip
 """What the core may know of the store: the Protocol and the records, pure values both."""
 
 ALLOWED: dict[str, set[str]] = {

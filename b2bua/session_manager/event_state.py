@@ -7,9 +7,12 @@ PUBLISH over the link in process brings its state as a typed value (`Message.con
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
+from b2bua.observer import Observer
 from b2bua.session_manager.event_packages.package import Answer, EventPackage, package_for, refusal
+from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 from b2bua.transaction.timers import NEVER, TICK, Timers
@@ -23,6 +26,11 @@ RETRY_AFTER: Final = "60"
 LONGEST_ELSEWHERE: Final = 120
 """Seconds that a feature server in another process is granted: it may die alone, and its lamps then go out by this."""
 
+UNKEPT_SECONDS: Final = 60
+"""Seconds granted to a publication that the store does not take: its publisher asks again soon, when it may take it."""
+STORE_RETRY_AFTER: Final = "10"
+"""Seconds until a publisher that was refused because of the store may try again."""
+
 _new_tuple: Final = tuple.__new__
 """Makes a named tuple without the detour over its own constructor, which is written in Python."""
 
@@ -33,7 +41,7 @@ Resource = tuple[str, str]
 class Publication:
     """One publication. The compositor alone changes it."""
 
-    __slots__ = ("call", "expires_at", "link", "number", "resource", "tag", "tick", "value", "_owner")
+    __slots__ = ("call", "expires_at", "kept", "link", "number", "resource", "tag", "tick", "value", "_owner")
 
     def __init__(self, number: int, resource: Resource, link: str, owner: EventState) -> None:
         self.number = number
@@ -49,6 +57,8 @@ class Publication:
         """Trace id of the call that published last."""
         self.expires_at = 0.0
         """Seconds on the clock of the timers."""
+        self.kept = False
+        """Whether the store has a record of it, or is about to."""
         self.tick = NEVER
         """Of the wheel (`timers.Waiting`), which looks then whether it has expired: a state that changes often puts that off
         without another timer."""
@@ -65,6 +75,7 @@ class EventState:
 
     `changed(package, aor, call)` is called after the state of an address of record changed; `call` is the trace id of
     the call that changed it. Addresses of record are text as the caller spells them: canonical, without parameters.
+    `keeper` keeps what outlives a restart; None: nothing does.
     """
 
     def __init__(
@@ -73,6 +84,8 @@ class EventState:
         entity_tags: Callable[[], str],
         timers: Timers,
         changed: Callable[[str, str, str], None],
+        keeper: PublicationKeeper | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._packages = packages
         self._entity_tags = entity_tags
@@ -80,6 +93,10 @@ class EventState:
         self._changed = changed
         self._resources: dict[Resource, dict[str, Publication]] = {}
         self._number = 0
+        self._keeper = keeper
+        self._observer = observer
+        self._touched: Publication | None = None
+        """What the PUBLISH at hand is about."""
 
     def publish(self, request: Request, aor: str, link: str, elsewhere: bool = False) -> Answer:
         """Process a PUBLISH for `aor`, which is of our domain and may be published for by the sender (steps 2 to 6).
@@ -92,6 +109,71 @@ class EventState:
             return self._process(request, aor, link, elsewhere)
         except SipError as error:
             return refusal(error)
+
+    def publish_durably(
+        self, request: Request, aor: str, link: str, elsewhere: bool, respond: Callable[[Answer], None]
+    ) -> None:
+        """`publish` for a publisher that outlives this process: `respond` is called once, after the commit that holds what
+        the answer promises. Where the store does not take a new publication the answer is 500 to a phone and 503 to a
+        feature server, and it is gone again; one that stands goes on for `UNKEPT_SECONDS`."""
+        keeper = self._keeper
+        numbers = self._number
+        known = request.has("SIP-If-Match")
+        answer = self.publish(request, aor, link, elsewhere)
+        publication = self._take_touched()
+        if keeper is None or publication is None or answer.status != 200:
+            respond(answer)
+            return
+        new = self._number > numbers
+        done = partial(self._written, publication, answer, new and not known, respond)
+        if publication.tick == NEVER:  # it was removed
+            publication.kept = False
+            keeper.drop(publication, done)
+        else:
+            publication.kept = True
+            keeper.keep(publication, done)
+
+    def _take_touched(self) -> Publication | None:
+        touched, self._touched = self._touched, None
+        return touched
+
+    def _written(
+        self, publication: Publication, answer: Answer, new: bool, respond: Callable[[Answer], None], error: Exception | None
+    ) -> None:
+        if error is None:
+            respond(answer)
+            return
+        if new:
+            if publication.tick != NEVER:
+                self._remove(publication, publication.call)
+            if self._observer is not None:
+                self._observer.overload_rejected("store")
+            respond(Answer(503 if publication.link else 500, (("Retry-After", STORE_RETRY_AFTER),)))
+            return
+        if self._observer is not None:
+            self._observer.not_durable("publication")
+        headers = dict(answer.headers)
+        if int(headers["Expires"]) > UNKEPT_SECONDS:
+            headers["Expires"] = str(UNKEPT_SECONDS)
+            publication.expires_at = self._timers.now() + UNKEPT_SECONDS
+            self._timers.put(publication, UNKEPT_SECONDS)
+        respond(answer._replace(headers=tuple(headers.items())))
+
+    def restore(self) -> int:
+        """Go on with the publications that stood when the process ended; how many. Nobody is told: whoever watches is told
+        the whole state after a restart."""
+        if self._keeper is None:
+            return 0
+        found = sorted(self._keeper.load(), key=lambda one: one[0].number)
+        for record, value, seconds in found:
+            publication = Publication(record.number, (record.package, record.aor), record.link, self)
+            publication.tag, publication.value, publication.call = record.tag, value, record.call
+            publication.kept = True
+            self._resources.setdefault(publication.resource, {})[record.tag] = publication
+            publication.expires_at = self._timers.now() + seconds
+            self._timers.put(publication, seconds)
+            self._number = max(self._number, record.number)
+        return len(found)
 
     def state(self, package: str, aor: str) -> list[Publication]:
         """The publications for an address of record, the one that was renewed longest ago first."""
@@ -113,6 +195,7 @@ class EventState:
         if elsewhere:
             seconds = min(seconds, LONGEST_ELSEWHERE)
         has_body = request.content is not None or bool(request.body)  # in this order: content spares writing the bytes
+        self._touched = publication
         if publication is not None and seconds == 0:
             self._remove(publication, request.call or publication.call)
             return self._accepted(self._entity_tags(), 0)
@@ -122,7 +205,7 @@ class EventState:
                 raise SipError(400, "Publication Without Body")
             if seconds == 0:  # RFC 3903 §6 step 5: nothing is stored as a result of such a request
                 return self._accepted(self._entity_tags(), 0)
-            publication = self._initial(package, resource, link, value)
+            self._touched = publication = self._initial(package, resource, link, value)
         changed = has_body and value != publication.value
         # Over a network the message does not bring its call along: the state names it.
         call = request.call or (package.call_of(value) if link and has_body else "")
@@ -189,6 +272,9 @@ class EventState:
 
     def _remove(self, publication: Publication, call: str) -> None:
         publication.tick = NEVER
+        if publication.kept and self._keeper is not None:
+            publication.kept = False
+            self._keeper.drop(publication)
         known = self._resources[publication.resource]
         del known[publication.tag]
         if not known:

@@ -20,11 +20,13 @@ from b2bua.session_manager.event_packages.package import (
     package_for,
     refusal,
 )
+from b2bua.session_manager.subscription_keeper import BLOCK, SubscriptionKeeper
+from b2bua.session_manager.ways import FlowGone
 from b2bua.sip.errors import SipError
-from b2bua.sip.flow import Flow
+from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request
 from b2bua.sip.uri import parse_uri
-from b2bua.transaction.timers import TIMEOUT, Timer, Timers
+from b2bua.transaction.timers import TICK, TIMEOUT, Timer, Timers
 
 MAX_SUBSCRIPTIONS: Final = 500
 """Subscriptions that one user may hold: a console with three key modules of 60 keys, once more for those that a power
@@ -37,17 +39,27 @@ MAX_TIMEOUTS: Final = 2
 """NOTIFYs in a row without an answer that end a subscription. Deviation from RFC 6665 §4.2.2 (SHOULD: after the first):
 one lost NOTIFY would kill a lamp until the phone subscribes again (OpenSIPS issue 380)."""
 
+UNKEPT_SECONDS: Final = 60
+"""Seconds granted to a refresh that the store does not take: the watcher asks again soon, when it may take it."""
+STORE_RETRY_AFTER: Final = "10"
+"""Seconds until a watcher that was refused because of the store may ask again."""
+NO_WAY: Final = 0
+"""In place of a status: the NOTIFY did not leave, its phone cannot be reached before it registers again."""
+RESTORED_A_TICK: Final = 25
+"""Subscriptions that are told the state in one tick of 50 ms after a restart: 10,000 in 20 s, at a tenth of a CPU."""
+
 Send = Callable[[Request, Flow, Callable[[int], None]], None]
 """Sends a request; the last argument is called once with the final status, 408 also when the transport failed."""
 WatchPolicy = Literal["domain", "self"]
+Respond = Callable[[Answer, "Subscription | None"], None]
 
 
 class Subscription:
     """One watcher's subscription: a dialog usage of its own. Made and forgotten by its `Notifier`."""
 
     __slots__ = (
-        "_call", "_changed_at", "_earliest", "_expires_at", "_expiry", "_in_flight", "_notifier", "_pending", "_sent_at",
-        "_timeouts", "_timer", "_version", "aor", "dialog", "ended", "ending", "event", "flow", "held", "package", "watcher",
+        "_call", "_changed_at", "_earliest", "_expiry", "_in_flight", "_notifier", "_pending", "_sent_at", "_timeouts", "_timer",
+        "aor", "dialog", "ended", "ending", "event", "expires_at", "flow", "held", "kept", "package", "reserved", "watcher",
     )  # fmt: skip
 
     def __init__(
@@ -64,12 +76,16 @@ class Subscription:
         self.flow = flow
         """Where the last SUBSCRIBE came from, and NOTIFYs go."""
         self.held = True
-        """No NOTIFY yet: the response to the first SUBSCRIBE has not left."""
+        """No NOTIFY yet: the response to the first SUBSCRIBE has not left, or, after a restart, its numbers are not safe."""
         self.ending = ""
         """Why it ends, once the next NOTIFY is the last: a reason of RFC 6665 §4.1.3."""
         self.ended = False
-        self._version = 0
-        self._expires_at = 0.0
+        self.kept = False
+        """Whether the store has a record of it, or is about to."""
+        self.reserved = 0
+        """CSeq up to which NOTIFYs may be sent before the record is to be written anew."""
+        self.expires_at = 0.0
+        """On the clock of the timers."""
         self._expiry: Timer | None = None
         self._pending = False
         self._call = ""
@@ -91,6 +107,12 @@ class Subscription:
         if not self.ended:
             self._send()
 
+    def free(self) -> None:
+        """After a restart: its NOTIFYs may leave."""
+        self.held = False
+        if self._pending and not self.ended:
+            self._send()
+
     def state_changed(self, call: str) -> None:
         """The watched state changed; `call` is the trace id of the call that did it."""
         if self._changed_at is None:  # the first of those that fold waits longest
@@ -107,10 +129,10 @@ class Subscription:
             self.ending = reason
             self._send()
 
-    def live_for(self, seconds: int) -> None:
+    def live_for(self, seconds: float) -> None:
         """Let it expire so many seconds from now."""
         timers = self._notifier.timers
-        self._expires_at = timers.now() + seconds
+        self.expires_at = timers.now() + seconds
         if self._expiry is not None:
             self._expiry.cancel()
         self._expiry = timers.start(seconds, partial(self.terminate, "timeout"))
@@ -145,6 +167,8 @@ class Subscription:
         self._in_flight += 1
         if self.ending:
             self._notifier.forget(self)
+        elif self.kept and request.cseq > self.reserved - BLOCK // 2:
+            self._notifier.reserve(self)
         self._notifier.send(request, self.flow, partial(self._answered, call, changed_at))
 
     def _notify(self, call: str) -> Request:
@@ -156,17 +180,20 @@ class Subscription:
             state = f"terminated;reason={self.ending}"
         else:
             # Cut, not rounded: a NOTIFY may shorten a subscription and never lengthen it (RFC 6665 §4.2.2).
-            left = int(self._expires_at - self._notifier.timers.now() + 0.001)
+            left = int(self.expires_at - self._notifier.timers.now() + 0.001)
             state = f"active;expires={max(left, 0)}"
         request.append("Subscription-State", state)
-        request.set_body(self._notifier.document(self, self._version), self.package.content_type)
+        # The versions of the documents rise with the CSeqs, from 0: one number to keep over restarts, not two.
+        request.set_body(self._notifier.document(self, request.cseq - 1), self.package.content_type)
         request.call = call
-        self._version += 1
         return request
 
     def _answered(self, call: str, changed_at: float | None, status: int) -> None:
         notifier = self._notifier
         self._in_flight -= 1
+        if status == NO_WAY:
+            self._wait_for_the_phone(call, changed_at)
+            return
         notifier.observer.notified(self.package.name, status)
         if changed_at is not None and status < 300:
             notifier.observer.notify_acknowledged(self.package.name, notifier.timers.now() - changed_at)
@@ -182,10 +209,21 @@ class Subscription:
             self._earliest = self._sent_at + TIMEOUT
         else:
             self._timeouts = 0
-        if status in ENDING or self._timeouts >= MAX_TIMEOUTS:
+        if self._timeouts >= MAX_TIMEOUTS and isinstance(self.flow, FlowGone):
+            self._timeouts = 0  # its Contact takes no connection either; it has not left, we were gone
+            self._wait_for_the_phone(call, changed_at)
+        elif status in ENDING or self._timeouts >= MAX_TIMEOUTS:
             self._notifier.forget(self)
         elif self._pending and not self._in_flight:
             self._send_when_quiet()
+
+
+    def _wait_for_the_phone(self, call: str, changed_at: float | None) -> None:
+        """After a restart a connection is gone, and none can be opened: the phone gets the newest state when it registers."""
+        self._pending, self._call, self._changed_at = True, self._call or call, changed_at
+        self._earliest = 0.0
+        if not self.ended:
+            self._notifier.strand(self)
 
 
 class Notifier:
@@ -193,7 +231,7 @@ class Notifier:
 
     `state` gives the publications of a package and address of record (`EventState.state`), `tags` a fresh To tag;
     `watch` is `domain` (any user may watch any other) or `self` (only its own state and that of its pickup group);
-    `groups` maps a user to the users that see all of its state.
+    `groups` maps a user to the users that see all of its state. `keeper` keeps what outlives a restart; None: nothing does.
     """
 
     def __init__(
@@ -206,6 +244,7 @@ class Notifier:
         observer: Observer,
         watch: WatchPolicy = "domain",
         groups: Mapping[str, Collection[str]] | None = None,
+        keeper: SubscriptionKeeper | None = None,
     ) -> None:
         self.send = send
         self.timers = timers
@@ -219,29 +258,66 @@ class Notifier:
         self._by_dialog: dict[tuple[str, str, str], Subscription] = {}
         self._by_resource: dict[tuple[str, str], dict[Subscription, None]] = {}
         self._by_watcher: dict[str, int] = {}
+        self._keeper = keeper
+        self._restored: list[tuple[Subscription, int]] = []
+        """After a restart: those that have not been told the state yet, the next one last, and what they count from."""
+        self._stranded: dict[str, dict[Subscription, None]] = {}
+        """By watcher: those whose phone cannot be reached until it registers."""
 
     def follow(self, watch: WatchPolicy) -> None:
         """From the next SUBSCRIBE on, refreshes included: this policy."""
         self._watch = watch
 
     def subscribe(
-        self, request: Request, aor: str, watcher: str, flow: Flow, contact: str
-    ) -> tuple[Answer, Subscription | None]:
+        self, request: Request, aor: str, watcher: str, flow: Flow, contact: str, respond: Respond
+    ) -> None:
         """Process a SUBSCRIBE of the authenticated user `watcher` (the user part of its address of record).
 
         `aor` is whom it watches: a known user of the domain, canonical; not looked at inside a dialog. `contact` is our
-        Contact value towards this flow, for the response and the NOTIFYs. With a subscription the answer is 200: the
-        caller sends it, with `subscription.dialog.local_tag` in To, and then calls `subscription.notify_now()`. Else
-        the answer is 400, 403, 406, 423, 481, 482, 489 or 500, and no subscription has changed.
+        Contact value towards this flow, for the response and the NOTIFYs. `respond` is called once: at once, or after the
+        commit that holds what is promised. With a subscription the answer is 200: whoever is told sends it, with
+        `subscription.dialog.local_tag` in To, and then calls `subscription.notify_now()`. Else the answer is 400, 403, 406,
+        423, 481, 482, 489 or 500, and no subscription has changed.
         """
+        known = bool(request.to.tag)
         try:
-            if request.to.tag:
+            if known:
                 subscription, seconds = self._refresh(request, watcher, flow, contact)
             else:
                 subscription, seconds = self._create(request, aor, watcher, flow, contact)
         except SipError as error:
-            return refusal(error), None
-        return Answer(200, (("Expires", str(seconds)), ("Allow-Events", self._allow_events))), subscription
+            respond(refusal(error), None)
+            return
+        keeper = self._keeper
+        if keeper is None or not (seconds or known):  # nothing is kept of a fetch
+            respond(self._granted(seconds), subscription)
+            return
+        done = partial(self._kept, subscription, seconds, known, respond)
+        subscription.kept = bool(seconds)
+        if seconds:
+            keeper.keep(subscription, done)
+        else:
+            keeper.drop(subscription, done)
+
+    def _granted(self, seconds: int) -> Answer:
+        return Answer(200, (("Expires", str(seconds)), ("Allow-Events", self._allow_events)))
+
+    def _kept(
+        self, subscription: Subscription, seconds: int, known: bool, respond: Respond, error: Exception | None
+    ) -> None:
+        if error is None:
+            respond(self._granted(seconds), subscription)
+        elif known:
+            # A lamp that is lit goes on, for as long as can be said without a promise (interfaces.md, no durable answer).
+            self.observer.not_durable("subscription")
+            if seconds > UNKEPT_SECONDS:
+                seconds = UNKEPT_SECONDS
+                subscription.live_for(seconds)
+            respond(self._granted(seconds), subscription)
+        else:
+            self.forget(subscription)
+            self.observer.overload_rejected("store")
+            respond(Answer(500, (("Retry-After", STORE_RETRY_AFTER),)), None)
 
     def changed(self, package: str, aor: str, call: str) -> None:
         """The state of an address of record changed, by the call with this trace id: tell whoever watches it."""
@@ -267,6 +343,9 @@ class Notifier:
     def forget(self, subscription: Subscription) -> None:
         """Take a subscription out, without a word to its watcher."""
         subscription.stop()
+        if subscription.kept and self._keeper is not None:
+            subscription.kept = False
+            self._keeper.drop(subscription)
         if self._by_dialog.pop(_key(subscription.dialog), None) is None:
             return  # a fetch was never in
         resource = subscription.package.name, subscription.aor
@@ -277,6 +356,58 @@ class Notifier:
         left = self._by_watcher.pop(subscription.watcher) - 1
         if left:
             self._by_watcher[subscription.watcher] = left
+
+    # -- over restarts -----------------------------------------------------------------------------------------
+
+    def restore(self, flow_to: Callable[[str, HostPort], Flow]) -> int:
+        """Go on with the subscriptions that stood when the process ended; how many. `flow_to(listener, remote)` gives the flow
+        to who wrote from there. Nothing is sent before `notify_restored`."""
+        if self._keeper is None:
+            return 0
+        for record, dialog, seconds in self._keeper.load():
+            package = self._packages.get(record.package)
+            if package is None or _key(dialog) in self._by_dialog:
+                self._keeper.set_aside(record.local_tag, "no such event package" if package is None else "there twice")
+                continue
+            flow = flow_to(record.listener, (record.host, record.port))
+            subscription = Subscription(self, package, record.event, record.aor, record.watcher, dialog, flow)
+            self._keep(subscription)
+            subscription.live_for(seconds)
+            subscription.kept = True
+            self._restored.append((subscription, dialog.local_cseq))
+            # Before the first of the new numbers is used the next ones are kept: a second restart must not use them again.
+            self._keeper.keep(subscription, partial(self._safe, subscription))
+        self._restored.reverse()
+        return len(self._restored)
+
+    def notify_restored(self) -> None:
+        """Tell all of them the whole state, a few at a time: whatever they missed is in it."""
+        for _ in range(min(RESTORED_A_TICK, len(self._restored))):
+            subscription, numbers = self._restored.pop()
+            if subscription.held:
+                self._restored.insert(0, (subscription, numbers))
+            elif subscription.dialog.local_cseq == numbers:
+                subscription.notify_now()
+        if self._restored:
+            self.timers.start(TICK, self.notify_restored)
+
+    def _safe(self, subscription: Subscription, _error: Exception | None) -> None:
+        """Its numbers are kept; or the store is down, and a lamp that is right counts for more than the next restart."""
+        subscription.free()
+
+    def reserve(self, subscription: Subscription) -> None:
+        """It has used up half of the numbers that its record allows for."""
+        if self._keeper is not None:
+            self._keeper.keep(subscription)
+
+    def strand(self, subscription: Subscription) -> None:
+        """There is no way to its phone until that registers."""
+        self._stranded.setdefault(subscription.watcher, {})[subscription] = None
+
+    def registered(self, user: str) -> None:
+        """The phones of a user may be on another connection now; they are told once they have their 200."""
+        for subscription in self._stranded.pop(user, ()):
+            self.timers.start(0, subscription.notify_now)
 
     # -- SUBSCRIBE ---------------------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from b2bua.session_manager.notifier import NO_WAY
+from b2bua.session_manager.ways import FlowGone
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.client import ClientTransaction
@@ -11,7 +13,8 @@ from b2bua.transaction.layer import TransactionLayer
 
 
 class NotifySender:
-    """Sends the notifier's requests: `on_final(status)` once, 408 when nobody answered or nothing could be sent."""
+    """Sends the notifier's requests: `on_final(status)` once, 408 when nobody answered or nothing could be sent, `NO_WAY` when
+    there is none to the phone."""
 
     def __init__(self, layer: TransactionLayer, again: Callable[[Flow, Request], Flow]) -> None:
         """`again` gives another flow to the same phone where the connection of the first is gone (`Ways.again`)."""
@@ -19,7 +22,11 @@ class NotifySender:
         self._again = again
 
     def send(self, request: Request, flow: Flow, on_final: Callable[[int], None]) -> None:
-        self._layer.send_request(request, self._again(flow, request), _Waiting(on_final))
+        way = self._again(flow, request)
+        if isinstance(way, FlowGone):
+            on_final(NO_WAY)
+        else:
+            self._layer.send_request(request, way, _Waiting(on_final))
 
 
 class _Waiting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Final
 
@@ -16,9 +16,12 @@ from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
+from b2bua.sip.uri import parse_uri
 
 MAX_CONTACTS: Final = 10
 """Bindings per user: more desks than a lab user has; bounds what one set of credentials can fill."""
+UNKEPT_SECONDS: Final = 60
+"""Seconds granted to a refresh that the store does not take: the phone asks again soon, when it may take it."""
 HOUR: Final = 3600
 """What is never too brief (RFC 3261 §10.3 step 7), and what a malformed `expires` stands for (§10.2.1)."""
 
@@ -82,11 +85,7 @@ class Registrar:
             if self._unsaved.get(user) is bindings:
                 del self._unsaved[user]
             if error is not None:
-                # Nothing is promised that is not kept: the phone tries again (interfaces.md, no durable answer).
-                self._observer.registered("error")
-                response = response_to(request, 500)
-                response.append("Retry-After", "10")
-                respond(response)
+                self._not_durable(request, user, source, respond)
                 return
             self._location.replace(user, bindings)
             self._observer.registered("ok" if bindings else "removed")
@@ -95,6 +94,35 @@ class Registrar:
             respond(self._listing(request, bindings, source))
 
         self._save(user, bindings, saved)
+
+    def _not_durable(self, request: Request, user: str, source: Flow, respond: Callable[[Response], None]) -> None:
+        """The store does not take it now (interfaces.md, no durable answer): a new contact is refused, and the phone tries
+        again; one that is known goes on for a while, and one that is taken back is gone."""
+        before = self._location.bindings(user)
+        try:
+            bindings = self._updated(request, user, source)
+        except SipError:
+            bindings = None  # one of the same user has overtaken it
+        if bindings is None or any(not any(_is_known(one, old) for old in before) for one in bindings):
+            if user not in self._unsaved:  # else a newer one is with the store, and what comes of it is what counts
+                self._save(user, before, lambda error: None)  # what the store owes is not what was refused
+            self._observer.registered("error")
+            response = response_to(request, 500)
+            response.append("Retry-After", "10")
+            respond(response)
+            return
+        latest = self._wall() + UNKEPT_SECONDS
+        bindings = tuple(
+            replace(one, expires_at=latest) if one not in before and one.expires_at > latest else one for one in bindings
+        )
+        self._observer.not_durable("binding")
+        if user not in self._unsaved:
+            self._save(user, bindings, lambda error: None)
+        self._location.replace(user, bindings)
+        self._observer.registered("ok" if bindings else "removed")
+        for binding in bindings:
+            self._learned(user, source, binding.uri)
+        respond(self._listing(request, bindings, source))
 
     def _updated(self, request: Request, user: str, source: Flow) -> tuple[Binding, ...]:
         """The user's bindings as they are after this request: all of it or nothing (RFC 3261 §10.3 step 7)."""
@@ -183,6 +211,10 @@ class Registrar:
         if promised(request, source):
             response.append("Require", OUTBOUND)
         return response
+
+
+def _is_known(binding: Binding, old: Binding) -> bool:
+    return old.same_contact(binding.instance, binding.reg_id, parse_uri(binding.uri))
 
 
 def _check_order(binding: Binding, request: Request) -> None:

@@ -18,10 +18,11 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.event_packages.package import Answer
 from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
-from b2bua.session_manager.notifier import Notifier
+from b2bua.session_manager.notifier import Notifier, Subscription
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.proxy import Proxy, Users
@@ -378,16 +379,20 @@ class SessionManager:
         if link is None or "SIP-If-Match" not in names:
             # What a feature server keeps here it may change and take back, when the user is gone too.
             self._known(user)
-        aor = self._domain.aor(user)
+        assert transaction is not None, "no ACK comes here"
+        aor, respond = self._domain.aor(user), partial(self._published, transaction, request)
         if link is None:
-            answer = self._event_state.publish(request, aor, "")
+            self._event_state.publish_durably(request, aor, "", False, respond)
+        elif link.over_network:
+            self._event_state.publish_durably(request, aor, link.name, True, respond)
         else:
-            answer = self._event_state.publish(request, aor, link.name, link.over_network)
-            if answer.call and not request.call:
-                self._parts.leg_continued(answer.call, request.call_id)
+            respond(self._event_state.publish(request, aor, link.name))
+
+    def _published(self, transaction: ServerTransaction, request: Request, answer: Answer) -> None:
+        if answer.call and not request.call:  # the message of a feature server elsewhere does not bring its call along
+            self._parts.leg_continued(answer.call, request.call_id)
         response = response_to(request, answer.status, answer.reason, self._tag())
         response.extend(answer.headers)
-        assert transaction is not None, "no ACK comes here"
         self._layer.respond(transaction, response)
 
     def _subscribe(self, arrival: Arrival, user: str, watcher: str) -> None:
@@ -395,16 +400,19 @@ class SessionManager:
         request, source = arrival.request, arrival.source
         require_supported(request)
         contact = f"<{own_uri(source, '', is_sips(request.uri))}>"
-        answer, subscription = self._parts.notifier.subscribe(request, self._domain.aor(user), watcher, source, contact)
-        tag = subscription.dialog.local_tag if subscription is not None else self._tag()
-        response = response_to(request, answer.status, answer.reason, tag)
-        if subscription is not None:
-            response.append("Contact", contact)
-        for name, value in answer.headers:
-            response.append(name, value)
-        self._respond(arrival, response)
-        if subscription is not None:
-            subscription.notify_now()
+
+        def respond(answer: Answer, subscription: Subscription | None) -> None:
+            tag = subscription.dialog.local_tag if subscription is not None else self._tag()
+            response = response_to(request, answer.status, answer.reason, tag)
+            if subscription is not None:
+                response.append("Contact", contact)
+            for name, value in answer.headers:
+                response.append(name, value)
+            self._respond(arrival, response)
+            if subscription is not None:
+                subscription.notify_now()
+
+        self._parts.notifier.subscribe(request, self._domain.aor(user), watcher, source, contact, respond)
 
     def _known(self, user: str) -> None:
         if not user or self._parts.users.user(user) is None:

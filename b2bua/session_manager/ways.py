@@ -5,8 +5,31 @@ from __future__ import annotations
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.location import Binding, Location, way_to
 from b2bua.sip.flow import Flow, Flows, HostPort
-from b2bua.sip.message import Request
+from b2bua.sip.message import Message, Request
 from b2bua.sip.uri import Uri, equivalent, parse_uri
+
+
+class FlowGone:
+    """A flow of before a restart whose connection, or listener, is there no more: it names both, and leads nowhere."""
+
+    __slots__ = ("listener", "local", "remote", "reliable", "transport", "via_transport")
+
+    def __init__(self, listener: str, remote: HostPort) -> None:
+        self.listener = listener
+        self.local: HostPort = ("", 0)
+        self.remote = remote
+        self.reliable = True
+        self.transport = self.via_transport = listener.partition(":")[0]
+
+    def send(self, message: Message) -> bytes:
+        """What is sent on a connection that is gone is lost."""
+        return b""
+
+    def towards(self, remote: HostPort) -> Flow:
+        return FlowGone(self.listener, remote)
+
+    def resend(self, data: bytes) -> None:
+        """Lost as well."""
 
 
 class Ways:
@@ -42,6 +65,10 @@ class Ways:
             return flow
         through_nat = request.parsed_uri().bare_host != flow.remote[0]
         return self.to_phone(flow.listener, flow.remote, through_nat, request) or flow
+
+    def remembered(self, listener: str, remote: HostPort) -> Flow:
+        """The flow that stood before a restart, or what is left of it: `again` finds another way."""
+        return self._flows.find(listener, remote) or FlowGone(listener, remote)
 
     def _registered(self, request: Request) -> Binding | None:
         """The binding whose Contact is the Request-URI."""

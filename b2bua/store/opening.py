@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from b2bua.store.interface import Store, StoreError
 from b2bua.store.memory import MemoryStore
@@ -12,8 +13,13 @@ from b2bua.store.records import User
 from b2bua.store.sqlite import SqliteStore, peek_database
 from b2bua.store.writer import Post
 
+SYNCHRONOUS: Final = {"process": "NORMAL", "power": "FULL"}
+"""The setting `durability` → what SQLite calls it."""
 
-def open_store(url: str, realm: str, call_soon_threadsafe: Post, now: Callable[[], float] = time.time) -> Store:
+
+def open_store(
+    url: str, realm: str, call_soon_threadsafe: Post, now: Callable[[], float] = time.time, durability: str = "process"
+) -> Store:
     """Open `memory:` or `sqlite:PATH`; StoreError in one line when that fails.
 
     `call_soon_threadsafe(function, *arguments)` runs a function later on the caller's thread, where `done` is called.
@@ -21,7 +27,7 @@ def open_store(url: str, realm: str, call_soon_threadsafe: Post, now: Callable[[
     if url == "memory:":
         return MemoryStore(now)
     if url.startswith("sqlite:"):
-        return SqliteStore(database_path(url), realm, call_soon_threadsafe, now)
+        return SqliteStore(database_path(url), realm, call_soon_threadsafe, now, synchronous=SYNCHRONOUS[durability])
     raise _unsupported(url)
 
 

@@ -44,8 +44,11 @@ _MIGRATIONS: Final = {
 """Version → what makes the next one of it. All that lie before ours run in one transaction with the new version."""
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+def open_database(path: Path, synchronous: str = "NORMAL") -> sqlite3.Connection:
     """A connection in autocommit mode that may change threads; the file and its directory are made when missing.
+
+    `synchronous`: NORMAL survives the death of the process, while a power cut may take the last commits; with FULL each
+    commit waits until the disk has it (sqlite.org/pragma.html#pragma_synchronous).
 
     StoreError in one line when the file cannot be used. Mode 0600, as HA1s are as good as passwords.
     """
@@ -61,7 +64,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from None
     try:
-        _prepare(database, path)
+        _prepare(database, path, synchronous)
     except sqlite3.Error as error:
         database.close()
         raise StoreError(f"{path}: {error}") from None
@@ -71,12 +74,11 @@ def open_database(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
+def _prepare(database: sqlite3.Connection, path: Path, synchronous: str) -> None:
     """Check before the first change: a file that is not ours stays as it was."""
     version_of(database, path)
     database.execute("PRAGMA journal_mode=WAL")
-    # NORMAL survives the death of the process; a power cut may take the last commits.
-    database.execute("PRAGMA synchronous=NORMAL")
+    database.execute(f"PRAGMA synchronous={synchronous}")
     database.execute("BEGIN IMMEDIATE")
     try:
         version = version_of(database, path)  # Once more under the lock: two processes may start at the same time.

@@ -34,7 +34,8 @@ class SqliteStore:
     durable = True
 
     def __init__(
-        self, path: Path, realm: str, post: Post, now: Callable[[], float], monotonic: Callable[[], float] = time.monotonic
+        self, path: Path, realm: str, post: Post, now: Callable[[], float], monotonic: Callable[[], float] = time.monotonic,
+        synchronous: str = "NORMAL",
     ) -> None:
         self._path = path
         self._realm = realm
@@ -45,7 +46,7 @@ class SqliteStore:
         self._dropped = 0
         """Records dropped since those were taken away."""
         self._seen_version = 0  # Writer's thread only.
-        self._writer = Writer(open_database(path), str(path), post)
+        self._writer = Writer(open_database(path, synchronous), str(path), post)
         self._promises = Promises(self._writer, str(path), post, monotonic)
         try:
             self._users = self._writer.run(self._load_users)

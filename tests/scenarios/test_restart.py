@@ -59,8 +59,10 @@ def test_freeswitch_pr_3056_cseq_and_version_of_notify_only_rise(scene: Scene) -
     assert len(found) == 2 and all(len(pairs) > 4 and rise(pairs) for pairs in found.values()), found
 
 
-def test_freeswitch_pr_3056_after_a_restart_the_old_dialog_is_silent(scene: Scene) -> None:
-    """481 to its refresh (RFC 6665 §4.4.1): the phone subscribes anew, in a dialog whose numbers are its own."""
+def test_freeswitch_pr_3056_after_a_restart_the_old_dialog_is_silent(make_scene: MakeScene) -> None:
+    """With a store that promises nothing (else it goes on: test_subscription_recovery.py): 481 to its refresh (RFC 6665
+    §4.4.1); the phone subscribes anew, in a dialog whose numbers are its own."""
+    scene = make_scene(records=None)
     alice, bob = scene.phone("6001"), scene.phone("6002")
     old = watch(alice, bob)
     talked = talk(alice, bob)

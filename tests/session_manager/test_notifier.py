@@ -92,7 +92,12 @@ class World:
         for name, value in (("Contact", contact), ("Accept", accept), ("Expires", expires)):
             if value is not None:
                 request.append(name, str(value))
-        return self.notifier.subscribe(request, aor, watcher, self.flow, CONTACT)
+        answers: list[tuple[Answer, Subscription | None]] = []
+        self.notifier.subscribe(
+            request, aor, watcher, self.flow, CONTACT, lambda answer, made: answers.append((answer, made))
+        )
+        [answer] = answers
+        return answer
 
     def watch(self, **wish: object) -> Subscription:
         """Subscribe, get the first NOTIFY and answer it; a second passes."""

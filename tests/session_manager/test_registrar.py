@@ -388,6 +388,59 @@ def test_after_a_failed_write_the_next_goes_on_from_what_stands(world: World) ->
     world.register(PHONE, cseq=1)
     world.saves[0][2](OSError("disk full"))
     world.register(PHONE, cseq=2)
-    assert [binding.cseq for binding in world.saves[1][1]] == [2]
-    world.saves[1][2](None)
+    assert [binding.cseq for binding in world.saves[-1][1]] == [2]
+    world.saves[-1][2](None)
     assert len(world.uris()) == 1
+
+
+# -- when the store takes nothing (interfaces.md, no durable answer) -------------------------------------------------
+
+
+def test_a_refresh_of_a_known_contact_is_answered_for_a_minute_and_written_later(world: World) -> None:
+    world.listed(PHONE, expires=600)
+    world.error = OSError("disk full")
+    assert world.listed(PHONE, expires=600) == [f"{PHONE};expires=60"]
+    assert world.observer.counts["not_durable"]["binding",] == 1
+    assert world.saves[-1][1] == world.location.bindings("6001")  # what the store owes is what was granted
+    world.error = None
+    assert world.listed(PHONE, expires=600) == [f"{PHONE};expires=600"]
+
+
+def test_a_new_contact_is_refused_and_not_written_later_either(world: World) -> None:
+    world.listed(PHONE, expires=600)
+    before = world.location.bindings("6001")
+    world.error = OSError("disk full")
+    response = world.register(DESK, expires=600)
+    assert response is not None and (response.status, response.get("Retry-After")) == (500, "10")
+    assert world.location.bindings("6001") == before == world.saves[-1][1]
+    response = world.register(PHONE, DESK, expires=600)
+    assert response is not None and response.status == 500
+    assert world.location.bindings("6001") == before == world.saves[-1][1]
+
+
+@pytest.mark.parametrize(("contact", "expires"), [(PHONE, 0), ("*", 0)])
+def test_who_leaves_is_gone_all_the_same(world: World, contact: str, expires: int) -> None:
+    world.listed(PHONE, expires=600)
+    world.error = OSError("disk full")
+    assert world.listed(contact, expires=expires) == []
+    assert world.uris() == [] and world.saves[-1][1] == ()
+
+
+def test_a_slow_store_that_fails_is_no_other_than_one_that_fails_at_once(world: World) -> None:
+    world.listed(PHONE, expires=600)
+    world.slow = True
+    assert world.register(PHONE, expires=600) is None
+    _, _, saved = world.saves[-1]
+    saved(OSError("no commit"))
+    assert world.responses[-1].status == 200 and world.responses[-1].get_all("Contact") == [f"{PHONE};expires=60"]
+
+
+def test_what_was_refused_does_not_undo_a_newer_one_that_the_store_takes(world: World) -> None:
+    world.slow = True
+    world.register(PHONE, expires=600)
+    world.register(DESK, expires=600)
+    (_, _, first), (_, bindings, second) = world.saves
+    first(OSError("disk full"))
+    assert world.responses[-1].status == 500 and len(world.saves) == 2
+    second(None)
+    assert world.responses[-1].status == 200 and world.location.bindings("6001") == bindings

@@ -41,3 +41,12 @@ def test_a_password_in_the_url_is_not_shown():
 def test_the_path_of_a_database():
     assert database_path("sqlite:var/b2bua.db") == Path("var/b2bua.db")
     assert database_path("sqlite:/srv/b2bua.db") == Path("/srv/b2bua.db")
+
+
+@pytest.mark.parametrize(("durability", "synchronous"), [("process", 1), ("power", 2)])
+def test_what_is_acknowledged_survives_what_was_asked_for(tmp_path, durability, synchronous):
+    """1 is NORMAL, 2 is FULL: each commit is on the disk before it counts (sqlite.org/pragma.html#pragma_synchronous)."""
+    store = open_store(f"sqlite:{tmp_path}/b2bua.db", "example.com", post, durability=durability)
+    assert isinstance(store, SqliteStore)
+    assert store._writer.run(lambda database: database.execute("PRAGMA synchronous").fetchone()) == (synchronous,)
+    store.close()
