@@ -64,13 +64,13 @@ class Actor:
         await asyncio.sleep(self.random.uniform(*PAUSE))
 
     async def ask(self, kind: str, key: str, what: str, asked: Awaitable[int | Message]) -> int:
-        """Note a request's final status; no answer at all counts as 408."""
+        """Note a request's final status; no answer at all counts as 408, or as lost where the server died meanwhile."""
         generation = self.world.generation
         try:
             answer = await asked
             status = answer if isinstance(answer, int) else answer.status
         except NoAnswer:
-            status = 408
+            status = 408 if self.world.generation == generation else LOST
         crossed = self.world.generation != generation or status == LOST
         self.history.add(Event(time.monotonic(), kind, key, what, status, crossed))
         return status

@@ -107,7 +107,10 @@ class Drill:
                 self.server = await asyncio.to_thread(self._again, False)
                 await asyncio.sleep(self._random.uniform(*START))
                 self._die()
+            start = time.monotonic()
             self.server = await asyncio.to_thread(self._again)
+            # A machine that takes long to start it gives it as much time to live, or no request would ever be answered.
+            await asyncio.sleep(time.monotonic() - start)
 
     def _die(self) -> None:
         self.server.kill()

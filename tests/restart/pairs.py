@@ -23,6 +23,7 @@ class Pair(Actor):
         self._caller, self._callee, self._watcher = self.phones
         self._watch: Watch
         self._number = 0
+        self._unsure: frozenset[Leg] = frozenset()
         self._arrived: list[Leg] = []
         self._answering: asyncio.Task[None] | None = None
 
@@ -73,6 +74,7 @@ class Pair(Actor):
         """Both legs of an established call; None when it did not come to be, or was not heard to."""
         self._number += 1
         self._arrived.clear()
+        self._unsure = frozenset()
         near = self._caller.leg(self._callee.user)
         self.dialogs[self._key] = {near.call_id}
         status = await self.ask("call", self._key, "dial", near.dial())
@@ -103,6 +105,9 @@ class Pair(Actor):
         acts = {"hold": leg.hold, "resume": leg.resume, "refresh": leg.refresh, "update": leg.update}
         held = leg.holding
         status = await self.ask("call", self._key, f"{what}", acts[what]())
+        if what in ("hold", "resume"):
+            # Whether it was obeyed is not known where no answer came: until the next one the lamp is not judged.
+            self._unsure = self._unsure - {leg} if status == 200 else self._unsure | {leg}
         if status != 200 and what in ("hold", "resume"):
             leg.holding = held
         if status == 200 and what in ("hold", "resume"):
@@ -114,7 +119,7 @@ class Pair(Actor):
             await self._lamp(near, far)
 
     async def _lamp(self, near: Leg, far: Leg) -> None:
-        if near.over or far.over:
+        if near.over or far.over or self._unsure:
             return
         wanted = "confirmed", near.holding, far.holding
         right = await self.comes(lambda: self._shown() == wanted or bool(near.over or far.over))
