@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kamailio-tls-modules nftables iproute2 tmux tshark sngrep
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check check-long fuzz mutants stateful bench overload soak interop image
+.PHONY: help setup system demo run test check check-long fuzz mutants stateful drill bench overload soak interop image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
@@ -33,6 +33,7 @@ help:
 	@echo "make check    ruff, mypy --strict, the import layers"
 	@echo "make mutants  whether the tests notice whatever could be wrong in a table (a minute or two)"
 	@echo "make fuzz     each fuzz target for FUZZ_SECONDS (10)"
+	@echo "make drill    kill -9 at random moments under load, and a judge of what was acknowledged (ARGS='--kills 1000')"
 	@echo "make stateful  two phones and a watcher do anything at any time on a bad network, thousands of runs"
 	@echo "make check-long  what takes a minute or more: make fuzz mutants stateful"
 	@echo "make soak     phones and SIPp call for SOAK_SECONDS (60) on a bad network; then nothing is left and everything adds up"
@@ -86,9 +87,9 @@ test: system setup
 ifdef ARGS
 	$(PYTEST) $(ARGS)
 else
-	@$(PYTEST) --ignore=tests/interop --ignore=tests/load > $(VENV)/core.log 2>&1 & core=$$!; \
+	@$(PYTEST) --ignore=tests/interop --ignore=tests/restart --ignore=tests/load > $(VENV)/core.log 2>&1 & core=$$!; \
 	trap 'kill $$core 2>/dev/null' INT TERM; \
-	$(PYTEST) tests/interop tests/load; phones=$$?; \
+	$(PYTEST) tests/interop tests/restart tests/load; phones=$$?; \
 	wait $$core; status=$$?; cat $(VENV)/core.log; exit $$((status || phones))
 endif
 
@@ -102,6 +103,12 @@ check-long: fuzz mutants stateful
 # Two phones and a watcher do anything at any time on a bad network, over each kind of link. A run that fails prints its seed.
 stateful: setup
 	$(BIN)/python -m pytest -q --hypothesis-profile=long tests/stateful
+
+# The matrix of what goes on after a restart, whose table README.md gets; then sixty kills. A run that loses anything prints its
+# seed and the ladders.
+drill: system setup
+	$(BIN)/python -m tests.restart.matrix
+	$(BIN)/python -m tests.restart.drill $(ARGS)
 
 FUZZ_SECONDS := 10
 

@@ -64,6 +64,7 @@ class B2bua:
                 self._legs[leg.dialog.key] = leg
                 self._calls_of[leg.party] = self._calls_of.get(leg.party, 0) + 1
             self._open[call.identity] = call
+            self.keeper.keep(call)  # the CSeqs up to the stored mark are used up: the next start begins above ours
             call.go_on()
 
     def knows(self, call_id: str, tag: str, cseq: int = 0) -> bool:
@@ -77,6 +78,7 @@ class B2bua:
         """The other party of this leg hears what is agreed: the re-INVITE that said otherwise will not come again."""
         leg = self._legs.get((call_id, tag))
         if leg is not None and leg.call.state == CONFIRMED and not leg.other.ended:
+            leg.other.descriptions.renew()
             Refresh.begin(leg.other, "INVITE")
 
     def calls(self) -> dict[str, int]:

@@ -30,11 +30,17 @@ class SessionDescriptions:
         """Our last description of a completed exchange, as sent."""
 
     def resume(self, session_id: int, version: int, theirs: bytes, ours: bytes) -> None:
-        """Go on after a restart: the o= line keeps its session and counts on from its last version."""
-        self.session_id, self.version = session_id, version
+        """Go on after a restart: the o= line keeps its session and counts on from its last version.
+
+        One offer may have left that no record has, under the next version: whatever we say now comes under a higher one.
+        """
+        self.session_id, self.version = session_id, version + 1
         self.theirs, self.ours = theirs, ours
-        if ours:
-            self._line, self._last = self._origin(), ours
+
+    def renew(self) -> None:
+        """What stands on our side is to be said once more, under a new version: the peer may have heard another offer."""
+        self._last = b""
+        self.ours = self.render(self.ours)
 
     def render(self, body: bytes) -> bytes:
         """The other leg's description as this leg sends it: under our own o= line, its version one up when anything

@@ -1,4 +1,5 @@
-"""`make demo`: a server and three scripted phones on loopback; a call, a hold with its nine steps, the lamp, the media.
+"""`make demo`: a server and three scripted phones on loopback; a call, a hold with its nine steps, the lamp, the media, and
+a held call that goes on after `kill -9` of the server.
 
 Everything that is printed was observed: the steps come from the server's trace, the lamp from the watchers' documents,
 the counts from the phones' RTP ports. Exit status 0 only when all of it is as it has to be.
@@ -11,100 +12,94 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError, ReactorNotRunning
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from b2bua.config import ConfigError, Settings
-from b2bua.config_addresses import Listen
-from b2bua.feature_server.loader import LoadError
 from b2bua.phone.agent import Identity
 from b2bua.phone.call import Call, CallState
+from b2bua.phone.demo_report import between, folded, step_flaws, step_line
+from b2bua.phone.demo_server import DemoServer
 from b2bua.phone.endpoint import Endpoint
-from b2bua.service import Server
 from b2bua.sip.dialog_info import DialogInfo
-from b2bua.store.interface import StoreError
-from b2bua.trace.ladder import labels
-from b2bua.trace.records import Reader, Record
+from b2bua.trace.records import Record
 
 HOST: Final = "127.0.0.1"
+DOMAIN: Final = "lab.internal"
+SETTINGS: Final = ""
+"""Further settings of the server, lines of TOML."""
 CALLER, CALLEE, WATCHER = "6001", "6002", "6003"
 TALK_SECONDS: Final = 1.0
 GUARD_SECONDS: Final = 0.2
 """After the ACK of the hold: packets that were in flight then are none of the hold's."""
 PATIENCE: Final = 5.0
 """Seconds for each thing that is waited for; most take milliseconds, a lamp up to one second."""
-LIMIT: Final = 18.0
+START_SECONDS: Final = 10.0
+LIMIT: Final = 45.0
 """Seconds for the whole demo."""
 POLL: Final = 0.01
 
-ORDER: Final = (1, 2, 3, 4, 5, 6, 8, 9)
-"""Steps that follow each other; 7 follows 5 and goes to other phones than 8, so either of those may be first."""
 LAMP: Final = ("confirmed", "held", "confirmed", "terminated")
+SURVIVED: Final = ("held", "confirmed", "terminated")
+"""What a watcher hears of the call that was on hold when the server died."""
+PARTS: Final = ("before hold", "during hold", "after hold")
 
 
 class DemoError(Exception):
     """The demo cannot go on; the text is one line that says what was missing."""
 
 
-class Counts(NamedTuple):
-    """RTP packets of one phone in one part of the call."""
-
-    sent: int
-    received: int
-
-    def __str__(self) -> str:
-        return f"sent {self.sent}, received {self.received}"
-
-
-class _Problems:
-    """The server's log: an internal error fails the demo, the rest is nobody's concern here."""
-
-    def __init__(self) -> None:
-        self.errors: list[str] = []
-
-    def error(self, event: str, **fields: Any) -> None:
-        self.errors.append(f"{event}: {fields.get('exc_info') or ''}".strip(": "))
-
-    def _quiet(self, event: str, **fields: Any) -> None:
-        return
-
-    debug = info = warning = _quiet
-
-
 class Demo:
-    """One run. `play` returns what was found; `missing` is empty when all was seen."""
+    """One run. `play` returns when all is over; `missing` is empty when all was seen."""
 
     def __init__(self, reactor: Any, folder: Path) -> None:
+        """The server is up when this returns; OSError (ChildProcessError) when it does not come up."""
         self.missing: list[str] = []
         self.over = False
         """Whether the script came to its end, good or bad."""
-        self.problems = _Problems()
+        self.after: list[str] = []
+        """Lines on the call that survives."""
         self._reactor = reactor
         users = {name: secrets.token_urlsafe(12) for name in (CALLER, CALLEE, WATCHER)}
         file = folder / "users"
         file.touch(mode=0o600)
         file.write_text("".join(f"{name},{password}\n" for name, password in users.items()))
-        settings = Settings(listen=(Listen("udp", HOST, 0),), http=(HOST, 0), users=file, store="memory:")
-        self._server = Server(settings, reactor, self.problems)
-        self._server.start()
-        listener = self._server.listeners.first()
-        assert listener is not None, "the settings above name one"
-        self.address = listener.bound
-        identities = [Identity(name, settings.domain, password) for name, password in users.items()]
-        self._phones = {
-            identity.user: Endpoint(reactor, identity, self.address, HOST, 440 * number)
-            for number, identity in enumerate(identities, 1)
-        }
+        self._server = DemoServer(folder, HOST, DOMAIN, file, SETTINGS)
+        self._phones: dict[str, Endpoint] = {}
+        try:
+            self._server.start()
+            self._wait_for_server()
+            self._start_phones(users)
+        except BaseException:
+            self.stop()
+            raise
+        self._records: list[Record] = []
+        self._first_lamps: dict[str, list[str]] = {}
+        """What each watcher saw of the first call, once that is over."""
         self._marks: list[dict[str, tuple[int, int]]] = []
-        for phone in self._phones.values():
-            phone.start()
+        self._act: dict[str, int] = dict.fromkeys(self._phones, 1)
+        """Documents of each watcher that belong to what was before: the first one came with the subscription."""
+
+    def _wait_for_server(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._server.ready():
+            if time.monotonic() > deadline:
+                raise ChildProcessError(f"the server is not ready after {START_SECONDS:.0f} s")
+            time.sleep(POLL)
+        self.address = self._server.address
+
+    def _start_phones(self, users: dict[str, str]) -> None:
+        for number, (name, password) in enumerate(users.items(), 1):
+            identity = Identity(name, DOMAIN, password)
+            self._phones[name] = Endpoint(self._reactor, identity, self.address, HOST, 440 * number)
+            self._phones[name].start()
 
     def stop(self) -> None:
         """Give all ports back."""
@@ -115,20 +110,26 @@ class Demo:
     # -- the script --------------------------------------------------------------------------------------------
 
     async def play(self) -> None:
-        """The call, from registration to the last NOTIFY. DemoError at the first thing that does not happen."""
-        caller, callee = self._phones[CALLER], self._phones[CALLEE]
-        watched = caller.phone.aor
+        """All calls, from registration to the last NOTIFY. DemoError at the first thing that does not happen."""
         await self._register()
         for phone in self._phones.values():
-            phone.phone.watch(watched)
-        await self._until(lambda: all(map(self._seen, self._phones)), "a NOTIFY for every watcher of the lamp")
+            phone.phone.watch(self._phones[CALLER].phone.aor)
+        await self._until(lambda: all(map(self._documents, self._phones)), "a NOTIFY for every watcher of the lamp")
+        self._phones[CALLEE].phone.answer_after = 0.3
+        try:
+            await self._hold_in_nine_steps()
+        finally:
+            self._fetch_steps()
+        await self._survive()
+        await self._leave()
 
-        callee.phone.answer_after = 0.3
-        call = caller.phone.dial(CALLEE)
-        await self._until(lambda: call.state is CallState.ESTABLISHED, "the call's 200")
-        await self._lamps("confirmed", 1)
+    def _fetch_steps(self) -> None:
+        with suppress(OSError):  # without a trace the steps are missing, which the report says
+            self._records = [record for record in self._server.trace() if record.get("step")]
+
+    async def _hold_in_nine_steps(self) -> None:
+        call = await self._dial()
         await self._talk("the call")
-
         call.hold()
         await self._until(lambda: call.told, "the hold's 200")
         await self._pause(GUARD_SECONDS)
@@ -136,19 +137,52 @@ class Demo:
         await self._pause(TALK_SECONDS)
         await self._lamps("held", 1)
         self._mark()
-
         call.resume()
         await self._until(lambda: not call.told, "the resume's 200")
         await self._lamps("confirmed", 2)
         await self._talk("the resumed call")
-
         await self._end(call)
+
+    async def _survive(self) -> None:
+        """A second call, on hold when the server is killed; the next process goes on with it."""
+        self._first_lamps = {name: self._seen(name) for name in self._phones}
+        self._act = {name: len(self._documents(name)) for name in self._phones}
+        call = await self._dial()
+        call.hold()
+        await self._until(lambda: call.told, "the second hold's 200")
+        await self._lamps("held", 1)
+        self._act = {name: len(self._documents(name)) for name in self._phones}
+        await self._kill_and_start()
+        await self._lamps("held", 1)
+        call.resume()
+        await self._until(lambda: not call.told, "the 200 to the resume after the restart")
+        await self._lamps("confirmed", 1)
+        await self._talk("the call that survived")
+        self.after.append(f"kill -9  {CALLER} resumes: 200 OK, both talk again")
+        await self._end(call)
+        self.after.append(f"kill -9  {CALLER} hangs up: 200 OK, BYE for {CALLEE}")
+
+    async def _kill_and_start(self) -> None:
+        died = self._server.pid
+        self._server.kill()
+        self.after.append(f"kill -9  {CALLER} holds a second call; the server, process {died}, is killed")
+        start = self._reactor.seconds()
+        self._server.start()
+        await self._until(self._server.ready, "the next server on the same store", START_SECONDS)
+        seconds = self._reactor.seconds() - start
+        self.after.append(f"kill -9  process {self._server.pid} goes on with the same store after {seconds:.1f} s")
 
     async def _register(self) -> None:
         for phone in self._phones.values():
             phone.phone.registration.register()
         registrations = [phone.phone.registration for phone in self._phones.values()]
         await self._until(lambda: all(one.registered for one in registrations), "a 200 to every REGISTER")
+
+    async def _dial(self) -> Call:
+        call = self._phones[CALLER].phone.dial(CALLEE)
+        await self._until(lambda: call.state is CallState.ESTABLISHED, "the call's 200")
+        await self._lamps("confirmed", 1)
+        return call
 
     async def _talk(self, what: str) -> None:
         """Media in both directions for a second, counted."""
@@ -168,6 +202,8 @@ class Demo:
             lambda: callee.call is not None and callee.call.state is CallState.ENDED, "the other phone's BYE"
         )
         await self._lamps("terminated", 1)
+
+    async def _leave(self) -> None:
         phones = [phone.phone for phone in self._phones.values()]
         for phone in phones:
             phone.lamps[0].unsubscribe()
@@ -179,7 +215,7 @@ class Demo:
 
     async def _lamps(self, word: str, times: int) -> None:
         def all_show_it() -> bool:
-            seen = [self._since_idle(name) for name in self._phones]
+            seen = [self._seen(name) for name in self._phones]
             return all(words[-1:] == [word] and words.count(word) >= times for words in seen)
 
         await self._until(all_show_it, f"the lamp of {CALLER} {word} for every watcher")
@@ -189,8 +225,8 @@ class Demo:
     async def _pause(self, seconds: float) -> None:
         await deferLater(self._reactor, seconds)
 
-    async def _until(self, true: Callable[[], bool], what: str) -> None:
-        deadline = self._reactor.seconds() + PATIENCE
+    async def _until(self, true: Callable[[], bool], what: str, seconds: float = 0.0) -> None:
+        deadline = self._reactor.seconds() + (seconds or PATIENCE)
         while not true():
             if self._reactor.seconds() > deadline:
                 raise DemoError(what)
@@ -202,91 +238,67 @@ class Demo:
     def _mark(self) -> None:
         self._marks.append(self._counts())
 
+    def _documents(self, name: str) -> list[DialogInfo]:
+        """What a watcher got of the caller's lamp, all of it."""
+        return self._phones[name].seen.get(f"sip:{CALLER}@{DOMAIN}", [])
+
+    def _seen(self, name: str) -> list[str]:
+        """What the lamp has shown since this act began, in words, repetitions folded."""
+        return folded(self._documents(name)[self._act[name] :])
+
     # -- what was found ----------------------------------------------------------------------------------------
 
     def report(self) -> list[str]:
         """The lines to print; what is not as it has to be goes into `missing`."""
-        lines = [*self._steps(), "", *self._lamp_lines(), "", *self._media_lines()]
-        self.missing += [f"no internal error: {error}" for error in self.problems.errors]
+        lines = [*self._steps(), "", *self._lamp_lines(), "", *self._media_lines(), "", *self.after, *self._survival()]
+        self.missing += [f"no internal error: {error}" for error in self._server.errors()]
         for phone in self._phones.values():
             self.missing += [f"no error in the phone: {error!r}" for error in phone.failures]
         return lines
 
     def _steps(self) -> list[str]:
-        recorder = self._server.recorder
-        records = [record for record in Reader(recorder).read(recorder.entries()) if record and record.get("step")]
+        records = self._records
         self.missing += step_flaws([record["step"] for record in records])
         start = float(records[0]["time"]) if records else 0.0
         steps = sorted({record["step"] for record in records})
         return [step_line(step, [one for one in records if one["step"] == step], start) for step in steps]
 
-    def _seen(self, name: str) -> list[str]:
-        """What the caller's lamp showed a watcher, repetitions folded."""
-        documents = self._phones[name].seen.get(f"sip:{CALLER}@{self._server.settings.domain}", [])
-        words = [shown(document) for document in documents]
-        return [word for index, word in enumerate(words) if index == 0 or words[index - 1] != word]
-
-    def _since_idle(self, name: str) -> list[str]:
-        """Without the document that came with the subscription: idle reads terminated, too."""
-        return self._seen(name)[1:]
-
     def _lamp_lines(self) -> list[str]:
-        lines = []
-        for name in self._phones:
-            words = self._since_idle(name)
-            remaining = iter(words)
-            if not all(word in remaining for word in LAMP):
-                self.missing.append(f"the lamp of {CALLER} as {name} sees it: {', '.join(LAMP)}")
-            lines.append(f"lamp of {CALLER} seen by {name}: {', '.join(words) or 'nothing'}")
+        seen = self._first_lamps or {name: self._seen(name) for name in self._phones}
+        return [f"lamp of {CALLER} seen by {name}: {self._in_order(name, seen[name], LAMP)}" for name in self._phones]
+
+    def _survival(self) -> list[str]:
+        if not self._first_lamps:
+            return []
+        lines = [
+            f"kill -9  lamp of {CALLER} seen by {name} from the restart on: {self._in_order(name, self._seen(name), SURVIVED)}"
+            for name in self._phones
+        ]
+        marks = self._marks[2 * len(PARTS) :]
+        for name in (CALLER, CALLEE) if len(marks) == 2 else ():
+            lines.append(f"kill -9  RTP of {name} in the resumed call: {between(marks[0][name], marks[1][name])}")
         return lines
 
+    def _in_order(self, name: str, words: list[str], wanted: tuple[str, ...]) -> str:
+        remaining = iter(words)
+        if not all(word in remaining for word in wanted):
+            self.missing.append(f"the lamp of {CALLER} as {name} sees it: {', '.join(wanted)}")
+        return ", ".join(words) or "nothing"
+
     def _media_lines(self) -> list[str]:
-        parts = ("before hold", "during hold", "after hold")
-        if len(self._marks) < 2 * len(parts):
+        if len(self._marks) < 2 * len(PARTS):
             self.missing.append("media before, during and after the hold")
             return []
         lines = []
         for name in (CALLER, CALLEE):
-            counts = [_between(self._marks[2 * part][name], self._marks[2 * part + 1][name]) for part in range(3)]
+            counts = [between(self._marks[2 * part][name], self._marks[2 * part + 1][name]) for part in range(3)]
             before, during, after = counts
             if not (before.received and after.received):
                 self.missing.append(f"media to {name} before and after the hold")
             if during.received:
                 self.missing.append(f"no media to {name} during the hold ({during.received} packets)")
-            text = "; ".join(f"{part}: {count}" for part, count in zip(parts, counts, strict=True))
-            lines.append(f"RTP of {name}: {text}")
+            lines.append(f"RTP of {name}: " + "; ".join(f"{part}: {each}" for part, each in zip(PARTS, counts, strict=True)))
         return lines
-
-
-def step_flaws(steps: Sequence[int]) -> list[str]:
-    """What is missing in the steps of one hold, given in the order in which they were seen; a step may come twice."""
-    first: dict[int, int] = {}
-    for index, step in enumerate(steps):
-        first.setdefault(step, index)
-    missing = [f"step {step}" for step in range(1, 10) if step not in first]
-    both = [(a, b) for a, b in (*pairwise(ORDER), (5, 7)) if a in first and b in first]
-    return missing + [f"step {a} before step {b}" for a, b in both if first[a] > first[b]]
-
-
-def _between(start: tuple[int, int], end: tuple[int, int]) -> Counts:
-    return Counts(end[0] - start[0], end[1] - start[1])
-
-
-def shown(document: DialogInfo) -> str:
-    """A document in one word: held while its own user holds, else the state of its dialog."""
-    live = [dialog for dialog in document.dialogs if dialog.state != "terminated"]
-    if not live:
-        return "terminated"
-    return "held" if live[0].local.rendering == "no" else live[0].state
-
-
-def step_line(step: int, records: Sequence[Record], start: float) -> str:
-    """`1  6001 → SM   INVITE sdp:sendonly`; several messages of one step share its line."""
-    source = records[0]["source"]
-    destinations = ", ".join(dict.fromkeys(str(record["destination"]) for record in records))
-    texts = ", ".join(dict.fromkeys(labels(str(record["message"]))[0] for record in records))
-    offset = (float(records[0]["time"]) - start) * 1000
-    return f"{step}  {f'{source} → {destinations}':<24} {texts}  (+{offset:.1f} ms)"
 
 
 def main() -> int:
@@ -311,7 +323,7 @@ def _demonstrate() -> int:
     with tempfile.TemporaryDirectory(prefix="b2bua-demo-") as folder:
         try:
             demo = Demo(reactor, Path(folder))
-        except (ConfigError, StoreError, LoadError, CannotListenError, OSError) as error:
+        except OSError as error:
             print(f"demo: cannot start: {error}", file=sys.stderr)
             return 1
         _run(demo, reactor)
@@ -321,7 +333,7 @@ def _demonstrate() -> int:
     if demo.missing:
         print("demo: failed; missing: " + "; ".join(demo.missing))
         return 1
-    print("demo: all nine steps in order, the lamp and the media as they should be")
+    print("demo: all nine steps in order, the lamp and the media as they should be; the held call has survived kill -9")
     return 0
 
 

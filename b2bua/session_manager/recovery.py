@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from b2bua.dialog.dialog import Dialog
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.links import Links
+from b2bua.session_manager.location import way_to
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedMessage
@@ -118,9 +119,9 @@ class Recovery:
     # -- to phones ---------------------------------------------------------------------------------------------
 
     def _sent(self, key: str, record: InviteRecord, request: Request) -> None:
-        flow = self._flows.find(record.listener, (record.host, record.port)) or self._flows.open(
-            record.transport, record.listener, (record.host, record.port)
-        )
+        source = record.host, record.port
+        # A phone that opened the connection is asked where its Contact is; behind NAT there is no such place.
+        flow = way_to(self._flows, record.listener, source, False, request.parsed_uri())
         if flow is None:
             self._records.drop(SENT, key)
             return

@@ -51,8 +51,8 @@ class Ways:
         """
         stream = not listener.startswith("udp:")
         if stream or through_nat:
-            binding = self._registered(request)
             stands = stream and self._flows.find(listener, remote) is not None
+            binding = self._registered(request) or (None if stands or not stream else self._back(request, remote))
             if binding is not None and not (stands and self._flows.find(binding.listener, binding.source) is None):
                 flow = binding.flow(self._flows)
                 if flow is not None:
@@ -76,3 +76,13 @@ class Ways:
             if equivalent(parse_uri(binding.uri), request.parsed_uri()):
                 return binding
         return None
+
+    def _back(self, request: Request, remote: HostPort) -> Binding | None:
+        """The binding of a phone that has come back on another connection, and with it another port in its Contact: of this
+        user there is no other at that address."""
+        found = [
+            binding
+            for binding in self._location.bindings(self._domain.user_in(request.to.uri) or "")
+            if binding.source[0] == remote[0] and self._flows.find(binding.listener, binding.source) is not None
+        ]
+        return found[0] if len(found) == 1 else None

@@ -104,8 +104,10 @@ class Pjsip:
         assert answer["ok"], f"PJSIP {self.user}: {verb}: {answer['error']}"
         return answer["data"]
 
-    def registered(self) -> None:
-        wait_until(f"PJSIP {self.user} registered", lambda: self.command("registration") == 200)
+    def registered(self, times: int = 1) -> None:
+        """Wait until it has been registered that often, and is."""
+        wait_until(f"PJSIP {self.user} registered", lambda: self.command("registrations") >= times)
+        assert self.command("registration") == 200
 
     def dial(self, user: str) -> None:
         self.command("dial", uri=f"sip:{user}@{DOMAIN}")

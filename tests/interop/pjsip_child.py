@@ -57,6 +57,8 @@ class Call(pj.Call):
     def __init__(self, phone: Phone, number: int = pj.PJSUA_INVALID_ID) -> None:
         super().__init__(phone.account, number)
         self._phone = phone
+        self.answered = 0
+        """200s to requests of ours."""
         self.last: Data = {"state": "incoming" if number != pj.PJSUA_INVALID_ID else "null"}
 
     def onCallState(self, parameters: pj.OnCallStateParam) -> None:
@@ -67,6 +69,12 @@ class Call(pj.Call):
             "reason": info.lastReason,
             "call_id": info.callIdString,
         }
+
+    def onCallTsxState(self, parameters: pj.OnCallTsxStateParam) -> None:
+        event = parameters.e.body.tsxState
+        ours = event.tsx.role == pj.PJSIP_ROLE_UAC
+        if ours and event.tsx.statusCode == 200 and event.type == pj.PJSIP_EVENT_RX_MSG and event.tsx.method != "ACK":
+            self.answered += 1
 
     def feed(self) -> None:
         """The tone goes out wherever the call's direction lets it.
@@ -102,9 +110,12 @@ class Account(pj.Account):
         super().__init__()
         self._phone = phone
         self.status = 0
+        self.registrations = 0
+        """200s to REGISTER."""
 
     def onRegState(self, parameters: pj.OnRegStateParam) -> None:
         self.status = int(parameters.code)
+        self.registrations += self.status == 200
 
     def onIncomingCall(self, parameters: pj.OnIncomingCallParam) -> None:
         call = Call(self._phone, parameters.callId)
@@ -154,12 +165,15 @@ class Phone:
         """Refused or pj.Error when it cannot be done."""
         verbs: dict[str, Callable[..., Any]] = {
             "registration": lambda: self.account.status,
+            "registrations": lambda: self.account.registrations,
             "dial": self._dial,
             "calls": lambda: [call.report() for call in self.calls],
             "answer": lambda status=200: self._call().answer(_with_status(status)),
             "hold": lambda: self._call().setHold(pj.CallOpParam(True)),
             "hold_or_not": self._hold_or_not,
             "resume": lambda: self._call().reinvite(_unhold()),
+            "answered": lambda: self._call().answered,
+            "refresh": lambda: self._call().update(pj.CallOpParam(True)),
             "hangup": lambda: self._call().hangup(pj.CallOpParam(True)),
             "clear": self._clear,
         }
@@ -214,6 +228,9 @@ def _account_config(setup: Data) -> pj.AccountConfig:
     config.idUri = f"sip:{setup['user']}@{setup['domain']}"
     config.regConfig.registrarUri = f"sip:{setup['domain']};transport={setup['transport']}"
     config.regConfig.timeoutSec = 300
+    # A connection that breaks is made anew, and the phone registers by it, after a second.
+    config.regConfig.firstRetryIntervalSec = config.regConfig.retryIntervalSec = 1
+    config.regConfig.randomRetryIntervalSec = 0
     config.sipConfig.proxies.append(f"sip:{setup['server']};transport={setup['transport']};lr")
     config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", setup["user"], 0, setup["password"]))
     config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_ALWAYS if setup["timer"] else pj.PJSUA_SIP_TIMER_INACTIVE

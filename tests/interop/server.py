@@ -91,14 +91,16 @@ class Server:
         http_host: str = "",
         http_port: int = 0,
         own_ports: Sequence[str] = (),
+        ready: bool = True,
     ) -> None:
         """`more`: further listeners, TRANSPORT:HOST, all at the one port; `own_ports`: transports that listen at `host`,
-        each on a port of its own, which `ports` has."""
+        each on a port of its own, which `ports` has; `ready`: whether to wait until it is."""
         self.directory = directory
         self.host = host
         self.port = port or free_port(host, socket.SOCK_DGRAM, socket.SOCK_STREAM)
         self.http_host = http_host or host
         self.http_port = http_port or free_port(self.http_host, socket.SOCK_STREAM)
+        self.more = more
         self.users = users or {}
         self._next_user = iter(self.users)
         self.log = directory / "server.log"
@@ -120,6 +122,8 @@ class Server:
             self.process = subprocess.Popen(
                 argv, cwd=directory, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+        if not ready:
+            return
         try:
             wait_until("server ready", self._ready, START_SECONDS)
         except BaseException:

@@ -115,14 +115,7 @@ class Sipp:
 
     def messages(self) -> list[tuple[bool, Message]]:
         """What went over its socket so far, in order: (received, message)."""
-        path = self.directory / "messages.log"
-        data = path.read_bytes() if path.exists() else b""
-        seen = []
-        for match in _LOGGED.finditer(data):
-            message = data[match.end() : match.end() + int(match[2])]
-            if len(message) == int(match[2]):  # else SIPp is still writing it
-                seen.append((match[1] == b"received", Message.read(message.decode("utf-8", "replace"))))
-        return seen
+        return logged(self.directory / "messages.log")
 
     def received(self, method: str = "", status: int = 0) -> list[Message]:
         """The requests of a method, or the responses with a status, that came in."""
@@ -142,6 +135,17 @@ class Sipp:
             f"{'<-' if came else '->'} {message.start}  {message.get('CSeq')}" for came, message in self.messages()
         ]
         return f"{self.directory.name}:\n" + "\n".join(ladder[-40:]) + f"\n{told[-3000:]}"
+
+
+def logged(path: Path) -> list[tuple[bool, Message]]:
+    """What a message log of SIPp has, in order: (received, message)."""
+    data = path.read_bytes() if path.exists() else b""
+    seen = []
+    for match in _LOGGED.finditer(data):
+        message = data[match.end() : match.end() + int(match[2])]
+        if len(message) == int(match[2]):  # else SIPp is still writing it
+            seen.append((match[1] == b"received", Message.read(message.decode("utf-8", "replace"))))
+    return seen
 
 
 def is_bound(phone: Phone) -> bool:

@@ -15,7 +15,7 @@ import b2bua
 
 HERE = Path(b2bua.__file__).resolve().parents[1]
 """Where this process has b2bua from: the checkout, or an installation."""
-SECONDS = 40
+SECONDS = 60
 SHORT = "demo.TALK_SECONDS = 0.3; demo.PATIENCE = 3.0"
 """What the failing runs need not wait for."""
 
@@ -74,11 +74,24 @@ def test_media_flows_before_and_after_and_not_during_the_hold(good):
         assert after > 0
 
 
+def test_a_held_call_goes_on_after_kill_9(good):
+    lines = [line for line in good.stdout.splitlines() if line.startswith("kill -9")]
+    killed, started = (re.search(r"process (\d+)", line) for line in lines[:2])
+    assert killed and started and killed[1] != started[1]
+    lamps = [line for line in lines if "lamp of 6001" in line]
+    assert [line.partition("seen by ")[2].split()[0] for line in lamps] == ["6001", "6002", "6003"]
+    assert all(line.endswith("held, confirmed, terminated") for line in lamps)
+    media = [re.findall(r"received (\d+)", line) for line in lines if "RTP of" in line]
+    assert len(media) == 2 and all(int(received) > 0 for (received,) in media)
+    assert any("6001 resumes: 200 OK" in line for line in lines)
+    assert any("6001 hangs up: 200 OK" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("change", "missing"),
     [
         (
-            "import functools; demo.Settings = functools.partial(demo.Settings, challenge_reinvite='never')",
+            "demo.SETTINGS = 'challenge_reinvite = \\'never\\'\\n'",
             ["step 1", "step 2"],
         ),
         (
@@ -86,11 +99,16 @@ def test_media_flows_before_and_after_and_not_during_the_hold(good):
             ["no media to 6002 during the hold"],
         ),
         (
-            "import functools; demo.Settings = functools.partial(demo.Settings, features=('hold',))",
+            "demo.SETTINGS = 'features = [\\'hold\\']\\n'",
             ["the lamp of 6001 confirmed for every watcher", "step 5", "step 7"],
         ),
+        (
+            "demo.DemoServer.kill = lambda server: (server._process.kill(), server._process.wait(), server._folder.joinpath("
+            "'demo.db').unlink(), [file.unlink() for file in server._folder.glob('demo.db-*')])",
+            ["the lamp of 6001 held for every watcher"],
+        ),
     ],
-    ids=["no challenge", "media during the hold", "no lamps"],
+    ids=["no challenge", "media during the hold", "no lamps", "no store"],
 )
 def test_what_was_not_seen_fails_it_and_is_named(change, missing):
     result = run_changed(change)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from b2bua.phone.demo import shown, step_flaws, step_line
+from b2bua.phone.demo_report import shown, step_flaws, step_line
 from b2bua.sip.dialog_info import DialogInfo, DialogState, Participant
 
 AOR = "sip:6001@example.com"

@@ -169,6 +169,23 @@ def test_freeswitch_1833_the_cseq_never_falls(scene: Scene) -> None:
     b.phone >> b.answer(bye, 200)
 
 
+def test_the_cseq_rises_over_deaths_in_a_row(scene: Scene) -> None:
+    """Each process dies with its first re-INVITE in flight, of which no record tells."""
+    a, b = standing(scene)
+    send_offer(a, a.sdp("sendonly"))
+    heard = [b.phone << "INVITE a=sendonly"]
+    for _ in range(3):
+        scene.restart()
+        heard.append(b.phone << "INVITE a=sendonly")
+    b.phone >> b.answer(heard[-1], 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    cseqs = [invite.cseq for invite in heard]
+    assert cseqs == sorted(set(cseqs))
+    hang_up(a, b)
+
+
+
 @pytest.mark.parametrize("refresher", ["UPDATE", "INVITE"])
 def test_a_refresh_of_the_phone_is_answered(scene: Scene, refresher: str) -> None:
     a, b = standing(scene)
@@ -362,6 +379,16 @@ def test_a_call_in_set_up_ends_cleanly(scene: Scene, ringing: bool) -> None:
     idle(scene, a, b)
 
 
+def test_a_phone_whose_connection_died_too_stops_ringing() -> None:
+    """It had opened the connection itself: the CANCEL takes a new one to its Contact."""
+    scene = Scene(Options(records=KeptRecords(), tcp=True))
+    _, b, arrived = invite(scene.phone("6001"), scene.tcp_phone("6002"))
+    b.phone >> b.answer(arrived, 180)
+    b.phone.address = b.phone.listening
+    scene.restart()
+    cancelled(b, arrived)
+
+
 def test_all_phones_of_a_fork_stop_ringing(scene: Scene) -> None:
     phones = [scene.phone("6002"), scene.phone("6002", device=1)]
     a, b, arrived = invite(scene.phone("6001"), phones[0])
@@ -480,6 +507,7 @@ def test_a_reinvite_whose_connection_is_gone() -> None:
     scene.restart()
     again = b.phone << "INVITE a=sendrecv"
     assert again.cseq > arrived.cseq
+    assert parse_origin(again.body).version > parse_origin(arrived.body).version  # which nobody has a record of
     b.phone >> b.answer(again, 200, b.sdp("sendrecv"))
     b.phone << "ACK"
     assert not scene.server.b2bua.calls()["held"]

@@ -185,6 +185,45 @@ def test_phone_that_lost_power_is_reached_on_its_new_connection(scene: Scene) ->
     hang_up(b, a)
 
 
+def named_by_its_port(scene: Scene, phone: ScriptPhone, port: int, cseq: int) -> None:
+    """It connects from there, registers so and no other way, and names that port in its Contact, as PJSIP does."""
+    if phone.address[1] != port:
+        phone.connect_from(port)
+    user, host = phone.name, phone.address[0]
+    phone.contact = f'<sip:{user}@{host}:{port};transport=tcp>;reg-id=1;+sip.instance="<urn:uuid:{user}>"'
+    register_again(phone, cseq)
+    scene.network.advance(0.1)
+    scene.server.location.replace(user, scene.server.location.bindings(user)[:1])
+
+
+def test_phone_that_is_back_under_another_port(scene: Scene) -> None:
+    """A request in the dialog still names the port that is no more; of this user there is one phone at that address."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002", listening=False)
+    named_by_its_port(scene, bob, 49152, 3)
+    a, b = talk(alice, bob)
+    cut(scene, bob)
+    named_by_its_port(scene, bob, 49153, 5)
+    hold(a, b)
+    resume(a, b)
+    hang_up(a, b)
+
+
+def test_which_of_two_phones_is_back_is_not_guessed(scene: Scene) -> None:
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002", listening=False)
+    named_by_its_port(scene, bob, 49152, 3)
+    a, _ = talk(alice, bob)
+    cut(scene, bob)
+    for number, port in enumerate((49153, 49154)):
+        bob.connect_from(port)
+        bob.contact = f"<sip:6002@192.0.2.12:{port};transport=tcp>"
+        register_again(bob, 5 + 2 * number)
+    send_offer(a, a.sdp("sendonly"))
+    alice >> a.ack(alice << "500 INVITE")
+    bob.hears_nothing()
+    alice >> a.request("BYE")
+    alice << "200 BYE"
+
+
 @pytest.mark.parametrize("method", ["INVITE", "BYE"])
 def test_what_is_sent_on_a_connection_that_had_died_goes_another_way(scene: Scene, method: str) -> None:
     """Nobody told us, and the phone takes a new connection at its Contact: it is asked there, once."""

@@ -1,0 +1,200 @@
+"""`make drill`: phones at load, `kill -9` at random moments, and a judge of what was promised.
+
+    python -m tests.restart.drill [--kills N] [--seconds S] [--seed N] [--store sqlite|memory] [--keep DIRECTORY]
+
+Exit status 0: nothing that was acknowledged is lost. 1: something is; each loss with its ladder and the seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from tests.interop.server import Server
+from tests.restart.actors import Actor, Publisher, Wanderer, Watcher
+from tests.restart.cells import ladder
+from tests.restart.history import History, Loss, judge
+from tests.restart.matrix import gauges
+from tests.restart.pairs import Pair
+from tests.restart.phone import Phone
+from tests.restart.sipp_load import SippLoad
+
+HOST: Final = "127.0.0.90"
+UP: Final = (0.05, 1.6)
+"""Seconds for which a server lives after it has become ready."""
+EARLY: Final = 0.1
+"""Share of the kills that come while it starts."""
+START: Final = (0.05, 0.9)
+DOWN: Final = (0.0, 0.3)
+PAIRS, WANDERERS, PUBLISHERS, WATCHERS = 24, 8, 6, 8
+USERS: Final = {str(number): f"secret-{number}-word" for number in range(6200, 6400)}
+SHOWN: Final = 8
+"""Losses whose ladders are printed: of each sort the first."""
+
+
+class Drill:
+    """The world of the actors: a server that dies again and again."""
+
+    def __init__(self, directory: Path, seed: int, store: str, rate: float, patience: float) -> None:
+        self.generation = 0
+        self.stopping = False
+        self.kills = 0
+        self.patience = patience
+        self.errors: list[str] = []
+        self.history = History(directory / "history.jsonl")
+        self._directory = directory
+        self._seed = seed
+        self._random = random.Random(f"{seed} kills")
+        self._store = store
+        self._rate = rate
+        self._users = iter(USERS.items())
+        self.server: Server
+        self.sipp: SippLoad
+
+    async def run(self, kills: int, seconds: float) -> list[Loss]:
+        """So many kills, or fewer when the time is up; then all is looked at once more. What was lost."""
+        self.server = await asyncio.to_thread(self._start)
+        actors = list(self._actors())
+        try:
+            await asyncio.gather(*(actor.open() for actor in actors))
+            self.sipp = SippLoad(self._directory, self.server, dict(USERS), self._rate)
+            await asyncio.to_thread(self.sipp.start)
+            living = [asyncio.create_task(actor.run()) for actor in actors]
+            await self._kill(kills, seconds)
+            self.stopping = True
+            await asyncio.to_thread(self.sipp.finish)
+            await asyncio.gather(*living)
+            await self._end()
+            if self.kills < kills:
+                self.errors.append(f"only {self.kills} kills in {seconds:g} s")
+            return judge(self.history.events) + self.sipp.judge()
+        finally:
+            self.history.close()
+            self.sipp.close()
+            self.server.kill()
+            await asyncio.gather(*(phone.close() for actor in actors for phone in actor.phones), return_exceptions=True)
+            self.actors = actors
+
+    # -- the server --------------------------------------------------------------------------------------------
+
+    def _start(self) -> Server:
+        return Server(self._directory, HOST, USERS, self._store, more=[f"tcp:{HOST}"])
+
+    def _again(self, ready: bool = True) -> Server:
+        old = self.server
+        return Server(
+            old.directory, old.host, old.users, self._store, port=old.port, more=old.more, http_port=old.http_port, ready=ready
+        )
+
+    async def _kill(self, kills: int, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        if not kills:
+            await asyncio.sleep(seconds)  # the drill without its point: what it finds then is its own mistake
+        while self.kills < kills and time.monotonic() < until:
+            await asyncio.sleep(self._random.uniform(*UP))
+            self._die()
+            await asyncio.sleep(self._random.uniform(*DOWN))
+            while self._random.random() < EARLY:
+                self.server = await asyncio.to_thread(self._again, False)
+                await asyncio.sleep(self._random.uniform(*START))
+                self._die()
+            start = time.monotonic()
+            self.server = await asyncio.to_thread(self._again)
+            # A machine that takes long to start it gives it as much time to live, or no request would ever be answered.
+            await asyncio.sleep(time.monotonic() - start)
+
+    def _die(self) -> None:
+        self.server.kill()
+        self.kills += 1
+        self.generation += 1
+
+    async def _end(self) -> None:
+        """All calls have ended, all subscriptions that ended are gone: the gauges say so."""
+        found = await asyncio.to_thread(gauges, self.server)
+        standing = sum(value for name, value in found.items() if name.startswith("b2bua_calls_active"))
+        if standing > self.sipp.abandoned():
+            self.errors.append(f"{standing:g} calls stand after all have ended, {self.sipp.abandoned()} of them SIPp's")
+        log = self.server.log_text()
+        if "Traceback" in log or "internal error" in log:
+            self.errors.append("the log has a mistake of the server's: " + "\n".join(log.splitlines()[-30:]))
+
+    # -- the phones --------------------------------------------------------------------------------------------
+
+    def _actors(self) -> Iterator[Actor]:
+        numbers = count()
+
+        def phone(transport: str) -> Phone:
+            user, password = next(self._users)
+            return Phone(user, password, (HOST, self.server.port), HOST, transport)
+
+        def seed() -> str:
+            return f"{self._seed} {next(numbers)}"
+
+        watched = []
+        for number in range(PAIRS):
+            transport = ("udp", "tcp")[number % 3 == 2]
+            pair = Pair(self, self.history, seed(), *(phone(transport) for _ in range(3)))
+            watched.append(pair.phones[0].user)
+            yield pair
+        for number in range(WATCHERS):
+            yield Watcher(self, self.history, seed(), phone(("udp", "tcp")[number % 2]), watched[number])
+        for number in range(WANDERERS):
+            yield Wanderer(self, self.history, seed(), phone(("udp", "tcp")[number % 2]))
+        for number in range(PUBLISHERS):
+            yield Publisher(self, self.history, seed(), phone(("udp", "tcp")[number % 2]))
+
+    def ladder(self, loss: Loss) -> str:
+        """What the phones of that loss said and heard."""
+        for actor in self.actors:
+            call_ids = actor.dialogs.get(loss.event.key)
+            if call_ids is not None or loss.event.key in {phone.user for phone in actor.phones}:
+                return ladder(actor.phones, frozenset(call_ids or ()))
+        return self.sipp.ladder(loss.event.key)
+
+
+def told(drill: Drill, losses: list[Loss], seed: int) -> str:
+    """What is printed at the end."""
+    counted = drill.history.count() | drill.sipp.count()
+    lines = [f"{drill.kills} kills, seed {seed}. Acknowledged:", *(f"  {name}: {n}" for name, n in sorted(counted.items()))]
+    sorts = {(loss.event.kind, loss.why): loss for loss in reversed(losses)}
+    for loss in list(sorts.values())[::-1][:SHOWN]:
+        lines += ["", f"LOST (seed {seed}): {loss}", drill.ladder(loss)]
+    lines += ["", *(f"LOST (seed {seed}): {loss}" for loss in losses)] if losses else []
+    lines += [f"WRONG (seed {seed}): {error}" for error in drill.errors]
+    good = not losses and not drill.errors
+    lines.append("drill: nothing that was acknowledged is lost" if good else f"drill: {len(losses)} lost")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="drill")
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=600.0, help="fewer kills when this time is up")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
+    parser.add_argument("--store", choices=("sqlite", "memory"), default="sqlite")
+    parser.add_argument("--patience", type=float, default=20.0, help="seconds in which what was promised must be seen")
+    parser.add_argument("--rate", type=float, default=20.0, help="hold calls a second that SIPp makes")
+    parser.add_argument("--keep", type=Path, help="a directory for logs, history and database")
+    given = parser.parse_args()
+    print(f"drill: seed {given.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="b2bua-drill-") as made:
+        directory = given.keep or Path(made)
+        directory.mkdir(parents=True, exist_ok=True)
+        store = "memory:" if given.store == "memory" else f"sqlite:{directory / 'drill.db'}"
+        drill = Drill(directory, given.seed, store, given.rate, given.patience)
+        losses = asyncio.run(drill.run(given.kills, given.seconds))
+        print(told(drill, losses, given.seed), flush=True)
+    return 1 if losses or drill.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
