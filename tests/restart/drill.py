@@ -29,6 +29,8 @@ from tests.restart.phone import Phone
 from tests.restart.sipp_load import SippLoad
 
 HOST: Final = "127.0.0.90"
+PHONES: Final = "127.0.90"
+"""Each phone has an address of its own there, as in an office."""
 UP: Final = (0.05, 1.6)
 """Seconds for which a server lives after it has become ready."""
 EARLY: Final = 0.1
@@ -130,11 +132,11 @@ class Drill:
     # -- the phones --------------------------------------------------------------------------------------------
 
     def _actors(self) -> Iterator[Actor]:
-        numbers = count()
+        numbers, hosts = count(), count(1)
 
         def phone(transport: str) -> Phone:
             user, password = next(self._users)
-            return Phone(user, password, (HOST, self.server.port), HOST, transport)
+            return Phone(user, password, (HOST, self.server.port), f"{PHONES}.{next(hosts)}", transport)
 
         def seed() -> str:
             return f"{self._seed} {next(numbers)}"
