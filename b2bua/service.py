@@ -64,7 +64,7 @@ from b2bua.sip.uri import DEFAULT_PORTS, Uri, host_text, is_address, parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
-from b2bua.store.opening import open_store
+from b2bua.store.opening import mend_store, open_store
 from b2bua.store.records import BindingRecord
 from b2bua.store.secret_record import derived, stored_secret
 from b2bua.trace.names import CM
@@ -366,6 +366,10 @@ class Server:
         return [user.name for user in self.store.users()]
 
     def _open_store(self, settings: Settings) -> Store:
+        damage = mend_store(settings.store, time.strftime("%Y%m%dT%H%M%S"))
+        if damage is not None:
+            found = {"path": str(damage.kept), "reason": damage.verdict, "rows_taken_over": damage.saved}
+            self._log.error("damaged database set aside", **found)
         tell = partial(self._reactor.callFromThread, self._committed)
         return open_store(settings.store, settings.domain, tell, durability=settings.durability)
 

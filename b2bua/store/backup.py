@@ -10,6 +10,7 @@ from pathlib import Path
 
 from b2bua.store.interface import StoreError
 from b2bua.store.schema import BUSY_SECONDS, version_of
+from b2bua.store.secret_record import SECRET
 
 
 def back_up(path: Path, target: Path) -> None:
@@ -50,11 +51,12 @@ def restore(backup: Path, path: Path, stamp: str) -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         shutil.copyfile(backup, draft)
+        _forget_what_went_on(draft)
         _sync(draft)
         kept = _set_aside(path, stamp)
         draft.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}") from None
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     finally:
         draft.unlink(missing_ok=True)
     return kept
@@ -105,6 +107,14 @@ def _set_aside(path: Path, stamp: str) -> Path | None:
                 log.rename(f"{kept}{suffix}")
     path.rename(kept)
     return kept
+
+
+def _forget_what_went_on(path: Path) -> None:
+    """Of an old copy calls, subscriptions and publications would come back that nobody knows any more, with numbers that are
+    too low; the secret stays, for it belongs to what phones hold of ours."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'records'").fetchone():
+            database.execute("DELETE FROM records WHERE kind != ?", (SECRET,))
 
 
 def _sync(path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from b2bua.store.damage import Damage, mend
 from b2bua.store.interface import Store, StoreError
 from b2bua.store.memory import MemoryStore
 from b2bua.store.records import User
@@ -29,6 +30,11 @@ def open_store(
     if url.startswith("sqlite:"):
         return SqliteStore(database_path(url), realm, call_soon_threadsafe, now, synchronous=SYNCHRONOUS[durability])
     raise _unsupported(url)
+
+
+def mend_store(url: str, stamp: str) -> Damage | None:
+    """Before a server opens its store: what was wrong with it and done about it; None for nothing. StoreError as below."""
+    return mend(database_path(url), stamp) if url.startswith("sqlite:") else None
 
 
 def peek_users(url: str, realm: str) -> dict[str, User]:

@@ -55,8 +55,9 @@ def open_database(path: Path, synchronous: str = "NORMAL") -> sqlite3.Connection
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)
+        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            if file.exists() and file.stat().st_mode & 0o077:
+                file.chmod(0o600)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
     try:

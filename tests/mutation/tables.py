@@ -120,6 +120,8 @@ CM: Final = "b2bua.feature_server"
 ASKED: Final = tuple(sorted(METHODS - {"ACK", "CANCEL", "NOTIFY"}))
 """Methods that may be challenged at all: an entry for another says nothing, NEVER stands above it."""
 TRUNKS: Final = "tests/scenarios/test_trunks.py"
+IDENTITY: Final = ("tests/session_manager/test_identity.py",)
+PRIVACY: Final = ("tests/feature_server/test_privacy.py",)
 LEG: Final = "tests/feature_server/test_leg_session.py"
 
 TABLES: Final = (
@@ -148,7 +150,12 @@ TABLES: Final = (
     Table("b2bua.sip.flow", "SECURE", ("tests/session_manager/test_screening.py",), ("udp", "tcp", "ws")),
     Table(f"{SM}.screening", "SUPPORTED", ("tests/session_manager/test_screening.py",), ("100rel", "timer", "gruu")),
     Table(f"{SM}.session_manager", "_NAMING_TARGET", ("tests/session_manager/test_session_manager.py",), tuple(sorted(METHODS))),
-    Table(f"{SM}.proxy", "_ASSERTED", ("tests/scenarios/test_review.py::test_no_phone_asserts_an_identity",)),
+    Table(f"{SM}.identity", "ASSERTED", IDENTITY),
+    Table(f"{SM}.identity", "_NAMELESS", IDENTITY, tuple(sorted(METHODS - {"ACK"}))),
+    Table(f"{SM}.identity", "_HIDING", IDENTITY, ("none", "session", "critical")),
+    Table(f"{CM}.privacy", "_OURS", PRIVACY, ("id", "session")),
+    Table(f"{CM}.privacy", "_KEPT", PRIVACY, ("session", "history")),
+    Table(f"{CM}.privacy", "_TELLING", PRIVACY, ("Reason", "Privacy")),
     Table("b2bua.session_manager.admission", "_NEW", ("tests/session_manager/test_admission.py",), tuple(sorted(METHODS))),
     Table(f"{CM}.publication", "FINAL_FAILURES", ("tests/feature_server/test_publication.py",), FAILURES),
     Table(f"{CM}.leg_session", "LOST", (LEG,), FAILURES),

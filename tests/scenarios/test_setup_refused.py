@@ -170,9 +170,9 @@ def test_proxy_require_420(scene: Scene) -> None:
     """Before any challenge: syntax, scheme, Max-Forwards, Proxy-Require, then authorization (RFC 3261 §16.3)."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
     a = ScriptCall(alice, bob.aor)
-    alice >> a.invite(a.sdp(), "Proxy-Require: privacy")
+    alice >> a.invite(a.sdp(), "Proxy-Require: gruu")
     refusal = alice << "420 INVITE"
-    assert refusal.get("Unsupported") == "privacy"
+    assert refusal.get("Unsupported") == "gruu"
     alice >> a.ack(refusal)
 
 

@@ -106,7 +106,7 @@ class SegmentedTcp(VirtualTcp):
         self.segments = segments
         self.phones: dict[HostPort, PhoneLink] = {}
 
-    def flow(self, remote: HostPort) -> VirtualStream:
+    def flow(self, remote: HostPort, name: str = "") -> VirtualStream:
         return self._flows.get(remote) or self._flows.setdefault(remote, SegmentedStream(self, remote))
 
     def dial(self, remote: HostPort) -> Connection:

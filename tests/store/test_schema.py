@@ -26,6 +26,15 @@ VERSION_1 = (
 )
 """As that version made it."""
 
+VERSION_2 = (
+    VERSION_1[0],
+    "CREATE TABLE users (realm TEXT NOT NULL, name TEXT NOT NULL, algorithm TEXT NOT NULL, ha1 TEXT NOT NULL,"
+    " PRIMARY KEY (realm, name, algorithm)) WITHOUT ROWID",
+    *VERSION_1[2:4],
+    "INSERT INTO schema VALUES (2)",
+    *VERSION_1[5:],
+)
+
 
 @pytest.fixture
 def earlier(tmp_path, binding):
@@ -58,6 +67,23 @@ def test_an_earlier_database_keeps_its_users_and_bindings(open_sqlite, earlier, 
     with closing(sqlite3.connect(earlier)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert tables == {"schema", "users", "bindings", "set_aside", "records", "records_set_aside"}
+
+
+def test_a_database_of_version_2_keeps_all_that_it_has(open_sqlite, tmp_path, binding):
+    path = tmp_path / "b2bua.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for statement in VERSION_2:
+            database.execute(statement)
+        database.execute("INSERT INTO users VALUES (?, ?, ?, ?)", (REALM, "6001", "SHA-256", "3" * 64))
+        row = (REALM, "6001", 0, NOW + 60, encode_binding(binding()))
+        database.execute("INSERT INTO bindings VALUES (?, ?, ?, ?, ?)", row)
+    store = open_sqlite(path)
+    assert list(store.users()) == [User("6001", REALM, {"SHA-256": "3" * 64})]
+    assert list(store.bindings()) == [binding()]
+    store.keep("call", "c1", "text", NOW + 60)
+    store.close()
+    assert version_in(path) == [(SCHEMA_VERSION,)]
+    assert open_sqlite(path).records("call") == [("c1", "text")]
 
 
 def test_a_converted_database_takes_stronger_ha1s(open_sqlite, earlier):
