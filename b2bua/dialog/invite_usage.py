@@ -12,7 +12,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
-from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.client import NOBODY, ClientTransaction
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
@@ -182,7 +182,7 @@ class InviteUsage:
             if method == "ACK":
                 self._layer.send_ack(request, self._flow)
             else:
-                self._layer.send_request(request, self._flow, _NOBODY)
+                self._layer.send_request(request, self._flow, NOBODY)
 
     # -- as server ---------------------------------------------------------------------------------------------
 
@@ -252,14 +252,3 @@ class InviteUsage:
     def end(self) -> None:
         """The dialog ended: nothing is repeated any more, except the ACK of a 2xx that is already sent."""
         self._stop_repeating()
-
-
-class _Nobody:
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
-        return
-
-    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
-        return
-
-
-_NOBODY = _Nobody()

@@ -9,7 +9,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
-from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI, asked
+from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.feature_server.recorded import restored_legs
 from b2bua.feature_server.refresh import Refresh
 from b2bua.feature_server.reinvite import Reinvite
@@ -19,6 +19,7 @@ from b2bua.feature_server.update import update
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
+from b2bua.sip.privacy import privacy_levels
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import Uri, parse_uri
 from b2bua.store.call_record import CallRecord
@@ -128,7 +129,7 @@ class Call:
         identifiers = self.environment.layer.identifiers
         call_id, tag = identifiers.call_id(), identifiers.tag()
         contact = contact_of(self.environment, known_as)
-        caller, levels = self.caller.dialog.remote, asked(invite)
+        caller, levels = self.caller.dialog.remote, privacy_levels(invite)
         if "user" in levels:
             caller, self.caller.known_as = ANONYMOUS, ANONYMOUS_URI
         elif "id" in levels:

@@ -28,7 +28,7 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.rack import RAck, rack_of
 from b2bua.sip.rseq import rseq_of
-from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.client import NOBODY
 from b2bua.transaction.server import ServerTransaction
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class EarlyDialogs:
         callee ends the call (§3)."""
         if not self._call.callee.ended:
             rack = RAck(rseq_of(source), source.cseq, "INVITE")
-            send_early(self._call.callee, branch.callee, "PRACK", prack, body, _NOBODY, ("RAck", str(rack)))
+            send_early(self._call.callee, branch.callee, "PRACK", prack, body, NOBODY, ("RAck", str(rack)))
 
     # -- offers before the answer ------------------------------------------------------------------------------
 
@@ -383,14 +383,3 @@ def _with_body(response: Response, body: bytes, content_type: str) -> Response:
     copy = response.copy()
     copy.set_body(body, content_type)
     return copy
-
-
-class _Nobody:
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
-        return
-
-    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
-        return
-
-
-_NOBODY: Final = _Nobody()

@@ -11,6 +11,7 @@ from typing import Final
 
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Message, Request
+from b2bua.sip.privacy import privacy_levels
 
 ANONYMOUS_URI: Final = "sip:anonymous@anonymous.invalid"
 ANONYMOUS: Final = f'"Anonymous" <{ANONYMOUS_URI}>'
@@ -23,17 +24,9 @@ _TELLING: Final = frozenset(
 """Headers that a service takes out for `user` (§5.3); the asserted identity would tell what From no longer does."""
 
 
-def asked(message: Message) -> frozenset[str]:
-    """The levels of privacy that a message asks for; none where it says `none`."""
-    if "Privacy" not in message.names:
-        return frozenset()
-    levels = frozenset(part.strip().lower() for value in message.get_all("Privacy") for part in value.split(";")) - {""}
-    return frozenset() if "none" in levels else levels
-
-
 def check_privacy(request: Request) -> None:
     """SipError 500 for privacy that is critical to its sender and that we cannot give (§5)."""
-    levels = asked(request)
+    levels = privacy_levels(request)
     missing = sorted(levels - _KEPT)
     if missing and "critical" in levels:
         raise SipError(500, f"Privacy Failure: {', '.join(missing)}")
@@ -41,7 +34,7 @@ def check_privacy(request: Request) -> None:
 
 def keep_private(message: Message) -> None:
     """Do to a message of ours what its Privacy header, carried over, asks for; what is done is no longer asked for (§5)."""
-    levels = asked(message)
+    levels = privacy_levels(message)
     done = levels & _OURS
     if not done:
         return

@@ -6,6 +6,7 @@ from typing import Final
 
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message, Request
+from b2bua.sip.privacy import privacy_levels
 
 ASSERTED: Final = frozenset(("P-Asserted-Identity", "P-Preferred-Identity"))
 """Headers that mean something within the trust domain only."""
@@ -13,13 +14,6 @@ _ANONYMOUS_HOST: Final = "anonymous.invalid"
 _NAMELESS: Final = frozenset(("INVITE", "MESSAGE", "REFER", "OPTIONS"))
 """Methods whose From says nothing that we would act on: an application goes by the asserted identity."""
 _HIDING: Final = frozenset(("id", "user", "header"))
-
-
-def privacy(message: Message) -> frozenset[str]:
-    """The levels of privacy that a message asks for (RFC 3323 §4.2, RFC 3325 §9.3)."""
-    if "Privacy" not in message.names:
-        return frozenset()
-    return frozenset(part.strip().lower() for value in message.get_all("Privacy") for part in value.split(";")) - {""}
 
 
 def is_anonymous(request: Request) -> bool:
@@ -30,12 +24,12 @@ def is_anonymous(request: Request) -> bool:
         host = request.from_.parsed_uri().bare_host
     except MalformedValue:
         return False
-    return host == _ANONYMOUS_HOST and not _HIDING.isdisjoint(privacy(request))
+    return host == _ANONYMOUS_HOST and not _HIDING.isdisjoint(privacy_levels(request))
 
 
 def withhold(message: Message) -> None:
     """Before a message leaves the trust domain: the asserted identity goes where `id` was asked for (RFC 3325 §7)."""
-    if "P-Asserted-Identity" in message.names and "id" in privacy(message):
+    if "P-Asserted-Identity" in message.names and "id" in privacy_levels(message):
         message.remove("P-Asserted-Identity")
 
 

@@ -55,6 +55,12 @@ class OpenInvites:
         key = f"{request.call_id} {request.from_.tag} {request.cseq}"
         self._keep(RECEIVED, key, _record(copy, arrival.source, owner), then)
         self._follow(request, RECEIVED, key, transaction)
+        # A refusal is acknowledged hop by hop, so its ACK does not pass `acknowledged`; replayed, it would be asked for again.
+        transaction.acknowledged = partial(self._refused, (request.call_id, request.from_.tag, request.cseq))
+
+    def _refused(self, identity: tuple[str, str, int]) -> None:
+        if identity in self._open:
+            self._drop(identity, _OVER)
 
     def sending(self, request: Request, flow: Flow, branch: str, then: Kept) -> None:
         """Keep an INVITE before it leaves for a phone."""

@@ -24,7 +24,7 @@ from b2bua.sip.response_to import response_to
 from b2bua.sip.via import parse_via
 from b2bua.store.invite_record import RECEIVED, SENT, InviteRecord, decode_invite
 from b2bua.store.records import BadRecord
-from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.client import NOBODY, ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT
 
@@ -144,7 +144,7 @@ class Recovery:
             if method == "ACK":
                 self._layer.send_ack(request, flow)
             else:
-                self._layer.send_request(request, flow, _NOBODY)
+                self._layer.send_request(request, flow, NOBODY)
 
     def _is_ours(self, route: str) -> bool:
         uri = parse_address(route).parsed_uri()
@@ -172,14 +172,3 @@ class _Rung:
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         return
-
-
-class _Nobody:
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
-        return
-
-    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
-        return
-
-
-_NOBODY: Final = _Nobody()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
@@ -17,6 +17,19 @@ class ClientUser(Protocol):
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         """No final response: 408 for a time-out, 503 for a transport error (RFC 3261 §8.1.3.1)."""
+
+
+class Nobody:
+    """The user of a request whose answer changes nothing: it is sent as often as its transaction wants."""
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        return
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        return
+
+
+NOBODY: Final[ClientUser] = Nobody()
 
 
 class ClientOwner(Protocol):

@@ -18,7 +18,7 @@ from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import host_text
 from b2bua.sip.via import SIP, Via
-from b2bua.transaction.client import ClientTransaction, ClientUser
+from b2bua.transaction.client import NOBODY, ClientTransaction, ClientUser
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.client_non_invite import NonInviteClient
 from b2bua.transaction.long_requests import MAX_DATAGRAM, Streams, length_of
@@ -384,9 +384,10 @@ class TransactionLayer:
     # -- from the transactions -------------------------------------------------------------------------------
 
     def send_cancel(self, cancel: Request, flow: Flow) -> None:
-        """A CANCEL keeps the INVITE's Via, so it does not go through `send_request`."""
+        """A CANCEL keeps the INVITE's Via, so it does not go through `send_request`. Nobody hears of its answer: the INVITE's
+        own tells all there is to know (RFC 3261 §9.1)."""
         branch = cancel.top_via.branch
-        transaction = self._clients[branch, "CANCEL"] = NonInviteClient(cancel, flow, _IGNORE, self, branch)
+        transaction = self._clients[branch, "CANCEL"] = NonInviteClient(cancel, flow, NOBODY, self, branch)
         self._requests["out", "CANCEL", flow.transport] += 1
         transaction.start()
 
@@ -457,19 +458,6 @@ class TransactionLayer:
         """Count a mistake of ours and tell of it; whoever made it sees to the answer."""
         self._observer.internal_error("transaction user")
         self.user.internal_error(error, message)
-
-
-class _IgnoreResponses:
-    """The user of a CANCEL: its INVITE's final response tells all there is to know (RFC 3261 §9.1)."""
-
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
-        return
-
-    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
-        return
-
-
-_IGNORE: Final[ClientUser] = _IgnoreResponses()
 
 
 def _start_of_via(transport: str, local: HostPort) -> tuple[str, str, str, int]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.feature_server.privacy import asked, check_privacy, keep_private
+from b2bua.feature_server.privacy import check_privacy, keep_private
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+from b2bua.sip.privacy import privacy_levels
 
 TELLING = ("Subject", "Call-Info", "Organization", "User-Agent", "Reply-To", "In-Reply-To", "P-Asserted-Identity")
 
@@ -32,7 +33,7 @@ def test_what_is_done_is_no_longer_asked_for(before: str, after: str | None) -> 
     made = message(before)
     keep_private(made)
     assert made.get("Privacy") == after
-    hides = "user" in asked(message(before))
+    hides = "user" in privacy_levels(message(before))
     assert [name for name in TELLING if made.has(name)] == ([] if hides else list(TELLING))
     assert made.has("Reason") and made.has("Warning")
 

@@ -475,6 +475,22 @@ def test_a_reinvite_in_flight_is_completed(scene: Scene, who: str) -> None:
     hang_up(other, one)
 
 
+def test_a_refused_reinvite_is_not_asked_for_again(scene: Scene) -> None:
+    """Its record goes with the ACK of the refusal, which the phone has."""
+    a, b = standing(scene)
+    send_offer(a, a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    b.phone >> b.answer(arrived, 488)
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "488 INVITE")
+    scene.advance(0)
+    assert [kind for kind, _ in records(scene).kept] == ["call"]
+    scene.restart()
+    for call in (a, b):
+        call.phone.hears_nothing()
+    hang_up(a, b)
+
+
 def test_a_hold_that_was_committed_is_answered(scene: Scene) -> None:
     """Its 200 is lost with the process, the phone repeats nothing as it has got 100: the next process answers, once and from
     the record; the far phone hears nothing of it."""

@@ -7,6 +7,7 @@ What a connection carries goes through the server's own framer at both ends. A p
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -243,7 +244,7 @@ class PhoneLink:
             if connection is own:
                 self._network.detach(connection.remote)
             if told:
-                self._network.soon.append(lambda gone=connection: self._server.hears_of(gone))  # type: ignore[misc]
+                self._network.soon.append(partial(self._server.hears_of, connection))
 
     def goes(self) -> None:
         self.offline = True

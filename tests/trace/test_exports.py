@@ -200,4 +200,4 @@ def test_the_command_writes_a_new_file_of_ones_own(
 def test_the_command_knows_every_form() -> None:
     (option,) = (parameter for parameter in cli.trace.params if parameter.name == "export")
     assert isinstance(option.type, click.types.Tuple)
-    assert tuple(option.type.types[0].choices) == tuple(EXPORTS)  # type: ignore[attr-defined]
+    assert tuple(option.type.types[0].choices) == tuple(EXPORTS)  # type: ignore[attr-defined]  # a click.Choice
