@@ -358,8 +358,10 @@ class TransactionLayer:
         return [transaction for transaction in everything if transaction.flow is flow]
 
     def _answer_elsewhere(self, transaction: ServerTransaction, gone: Flow) -> None:
+        """A way to where the last one led is a new connection: the old one may have been dead since long before it was written
+        to. And whoever sends the request again (`_follow`) must find its transaction: else it would be another request."""
         address = answer_address(transaction)
-        if address is None or address == gone.remote or not gone.reliable:
+        if address is None or not gone.reliable:
             transaction.fire(Event.TRANSPORT_ERROR)
             return
         flow = transaction.flow = gone.towards(address)

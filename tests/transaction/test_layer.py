@@ -323,20 +323,28 @@ def test_a_failed_flow_ends_what_runs_on_it(element: Element) -> None:
     element.layer.flow_failed(broken)
     assert users[0].failures == [503, 503] and users[1].failures == []
     assert given_up == [1]
-    assert element.layer.transactions() == (1, 1)
+    assert element.layer.transactions() == (2, 1)  # who asked there may ask again elsewhere
 
 
 def test_a_response_owed_leaves_on_another_connection(element: Element) -> None:
-    """RFC 3261 §18.2.2: to where the request came from, at the port of its Via; once that fails too, it is lost."""
+    """RFC 3261 §18.2.2: to where the request came from, at the port of its Via; what is lost there as well is lost, but the
+    request that comes again is known, and the next response takes the connection that brought it."""
     broken = FakeFlow(reliable=True, remote=("192.0.2.10", 49152))
-    element.receive(request("INVITE", transport="TCP"), broken)
+    invite = request("INVITE", transport="TCP")
+    element.receive(invite, broken)
     transaction = element.transaction()
     element.layer.flow_failed(broken)
     other = broken.others[PHONE]
     assert transaction.flow is other
-    element.layer.respond(transaction, reply(request("INVITE", transport="TCP"), 180))
+    element.layer.respond(transaction, reply(invite, 180))
     assert other.statuses() == [180] and broken.statuses() == []
     element.layer.flow_failed(other)
+    assert element.layer.transactions() == (1, 0)
+    new = FakeFlow(reliable=True, remote=("192.0.2.10", 49153))
+    element.receive(invite, new)
+    element.layer.respond(transaction, reply(invite, 486))
+    assert len(element.core.requests) == 1 and new.statuses() == [486] and element.layer.transactions() == (1, 0)
+    element.layer.flow_failed(new)
     assert element.layer.transactions() == (0, 0)
 
 
