@@ -251,6 +251,8 @@ class Notifier:
         self._watch = watch
         self._groups = groups or {}
         self._by_dialog: dict[tuple[str, str, str], Subscription] = {}
+        self._by_request: dict[tuple[str, str], Subscription] = {}
+        """By what the first SUBSCRIBE had of its dialog: Call-ID and From tag."""
         self._by_resource: dict[tuple[str, str], dict[Subscription, None]] = {}
         self._by_watcher: dict[str, int] = {}
         self._keeper = keeper
@@ -274,9 +276,12 @@ class Notifier:
         `subscription.dialog.local_tag` in To, and then calls `subscription.notify_now()`. Else the answer is 400, 403, 406,
         423, 481, 482, 489 or 500, and no subscription has changed.
         """
-        known = bool(request.to.tag)
+        unheard = self._unheard(request, aor, watcher)
+        known = bool(request.to.tag) or unheard is not None
         try:
-            if known:
+            if unheard is not None:
+                subscription, seconds = unheard, self._take_up(unheard, request, flow, contact)
+            elif known:
                 subscription, seconds = self._refresh(request, watcher, flow, contact)
             else:
                 subscription, seconds = self._create(request, aor, watcher, flow, contact)
@@ -345,6 +350,8 @@ class Notifier:
             self._keeper.drop(subscription)
         if self._by_dialog.pop(_key(subscription.dialog), None) is None:
             return  # a fetch was never in
+        if self._by_request.get(_request_key(subscription.dialog)) is subscription:
+            del self._by_request[_request_key(subscription.dialog)]
         resource = subscription.package.name, subscription.aor
         watching = self._by_resource[resource]
         del watching[subscription]
@@ -428,8 +435,47 @@ class Notifier:
             subscription.ending = "timeout"  # a fetch (RFC 6665 §4.4.3)
         return subscription, seconds
 
+    def _unheard(self, request: Request, aor: str, watcher: str) -> Subscription | None:
+        """The subscription that an earlier copy of this SUBSCRIBE made, whose 200 the watcher has not heard: it died with the
+        process or the connection. None when there is none, or the request names its dialog."""
+        if request.to.tag:
+            return None
+        made = self._by_request.get((request.call_id, request.from_.tag))
+        if made is None or (made.aor, made.watcher) != (aor, watcher):
+            return None
+        same = (request.get("Event") or "").partition(";")[0].strip() == made.package.name
+        return made if same and _event(made.package, request) == made.event else None
+
+    def _take_up(self, subscription: Subscription, request: Request, flow: Flow, contact: str) -> int:
+        """The same dialog once more, with CSeqs that rise on: a second one would leave the first lit beside it until it
+        expires. The seconds granted."""
+        dialog = subscription.dialog
+        if request.cseq < dialog.remote_cseq:
+            raise SipError(500, "CSeq Out of Order")
+        seconds = self._granted_for(subscription, request)
+        dialog.refresh_target(request)
+        dialog.remote_cseq, dialog.route_set = request.cseq, request.elements("Record-Route")
+        dialog.forget_lines()
+        self._renew(subscription, seconds, flow, contact)
+        return seconds
+
+    def _granted_for(self, subscription: Subscription, request: Request) -> int:
+        """The seconds for which a standing one may go on; SipError where it may not."""
+        self._authorize(subscription.aor, subscription.watcher)
+        _check_accept(subscription.package, request)
+        return subscription.package.granted(request)
+
+    def _renew(self, subscription: Subscription, seconds: int, flow: Flow, contact: str) -> None:
+        subscription.dialog.contact = contact
+        subscription.flow = flow
+        if seconds:
+            subscription.live_for(seconds)
+        else:
+            subscription.ending = "timeout"
+
     def _keep(self, subscription: Subscription) -> None:
         self._by_dialog[_key(subscription.dialog)] = subscription
+        self._by_request[_request_key(subscription.dialog)] = subscription
         self._by_resource.setdefault((subscription.package.name, subscription.aor), {})[subscription] = None
         self._by_watcher[subscription.watcher] = self._by_watcher.get(subscription.watcher, 0) + 1
 
@@ -444,16 +490,9 @@ class Notifier:
         if _event(package, request) != subscription.event:
             # A second usage of the same dialog: RFC 6665 §4.5.2 leaves it to old subscribers; 489 ends no other usage.
             raise SipError(489, "", ("Allow-Events", self._allow_events))
-        self._authorize(subscription.aor, watcher)
-        _check_accept(package, request)
-        seconds = package.granted(request)
+        seconds = self._granted_for(subscription, request)
         subscription.dialog.refresh_target(request)
-        subscription.dialog.contact = contact
-        subscription.flow = flow
-        if seconds:
-            subscription.live_for(seconds)
-        else:
-            subscription.ending = "timeout"
+        self._renew(subscription, seconds, flow, contact)
         return subscription, seconds
 
     def _authorize(self, aor: str, watcher: str) -> None:
@@ -467,6 +506,10 @@ class Notifier:
 
 def _key(dialog: Dialog) -> tuple[str, str, str]:
     return dialog.call_id, dialog.local_tag, dialog.remote_tag
+
+
+def _request_key(dialog: Dialog) -> tuple[str, str]:
+    return dialog.call_id, dialog.remote_tag
 
 
 def _event(package: EventPackage, request: Request) -> str:
