@@ -149,8 +149,9 @@ class Server:
         self._ways, durable = ways, self.store if self.store.durable else None
         tags = self.layer.identifiers.tag
         world = EventWorld(
-            self.domain, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer, durable, time.time
-        )
+            self.domain, self.location, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer,
+            durable, time.time,
+        )  # fmt: skip
         self.events = EventCore(world, self.settings.event_packages, self.settings.watchers)
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         return durable

@@ -11,7 +11,9 @@ from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.message_summary import MESSAGE_SUMMARY
 from b2bua.session_manager.event_packages.package import EventPackage, Own, Published
+from b2bua.session_manager.event_packages.presence import PRESENCE, Known, is_on_the_phone
 from b2bua.session_manager.event_state import EventState
+from b2bua.session_manager.location import Location
 from b2bua.session_manager.mailboxes import Mailboxes
 from b2bua.session_manager.notifier import Notifier, Send, WatchPolicy
 from b2bua.session_manager.publication_keeper import PublicationKeeper
@@ -20,7 +22,7 @@ from b2bua.sip.uri import parse_uri
 from b2bua.store.interface import Records
 from b2bua.transaction.timers import Timers
 
-PACKAGES: Final = (DIALOG, MESSAGE_SUMMARY)
+PACKAGES: Final = (DIALOG, MESSAGE_SUMMARY, PRESENCE)
 """All that there are."""
 
 
@@ -28,6 +30,7 @@ class EventWorld(NamedTuple):
     """What the event core is handed."""
 
     domain: Domain
+    location: Location
     timers: Timers
     tags: Callable[[], str]
     """A fresh To tag."""
@@ -46,6 +49,7 @@ class EventCore:
 
     def __init__(self, world: EventWorld, packages: Sequence[str], watch: WatchPolicy = "domain") -> None:
         self._domain = world.domain
+        self._location = world.location
         self.packages: Mapping[str, EventPackage] = by_name(*(one for one in PACKAGES if one.name in packages))
         records = world.records
         self.notifier = Notifier(
@@ -57,7 +61,11 @@ class EventCore:
             None if records is None else PublicationKeeper(records, self.packages, world.timers, world.wall), world.observer,
         )  # fmt: skip
         self.mailboxes = Mailboxes(records, self._mailbox_changed)
-        self._own: dict[str, Callable[[str], Sequence[Published]]] = {"message-summary": self._mailbox}
+        self._own: dict[str, Callable[[str], Sequence[Published]]] = {
+            "message-summary": self._mailbox, "presence": self._presence,
+        }  # fmt: skip
+        if "presence" in self.packages:
+            world.location.changed = self._registrations_changed
 
     def state(self, package: str, aor: str) -> Sequence[Published]:
         """All that a document is composed of: what is our own, then the publications, the oldest first."""
@@ -68,6 +76,14 @@ class EventCore:
     def _mailbox(self, aor: str) -> Sequence[Published]:
         summary = self.mailboxes.summary(parse_uri(aor).username)
         return () if summary is None else (Own(summary),)
+
+    def _presence(self, aor: str) -> Sequence[Published]:
+        dialogs = DIALOG.compose(aor, self.event_state.state("dialog", aor)).dialogs
+        registered = bool(self._location.bindings(parse_uri(aor).username))
+        return (Own(Known(registered, is_on_the_phone(dialogs))),)
+
+    def _registrations_changed(self, user: str) -> None:
+        self.notifier.changed("presence", self._domain.aor(user), "")
 
     def _mailbox_changed(self, user: str) -> None:
         self.notifier.changed("message-summary", self._domain.aor(user), "")

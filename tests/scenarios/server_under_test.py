@@ -144,8 +144,8 @@ class ServerUnderTest:
         notify = NotifySender(layer, ways.again).send
         self.events = EventCore(
             EventWorld(
-                domain, self.timers, layer.identifiers.tag, lambda: f"etag{self._start}{next(entity_tags)}", notify, observer,
-                self.records, clock.wall,
+                domain, self.location, self.timers, layer.identifiers.tag,
+                lambda: f"etag{self._start}{next(entity_tags)}", notify, observer, self.records, clock.wall,
             ),
             options.event_packages,
         )  # fmt: skip
