@@ -6,8 +6,8 @@ from typing import Final
 
 from b2bua.config_tables import nearest
 
-KNOWN_PACKAGES: Final = ("dialog", "message-summary", "presence")
-EVENT_PACKAGES: Final = ("dialog", "message-summary", "presence")
+KNOWN_PACKAGES: Final = ("dialog", "message-summary", "presence", "reg")
+EVENT_PACKAGES: Final = ("dialog", "message-summary", "presence", "reg")
 """Those that are served unless others are named."""
 
 

@@ -12,6 +12,7 @@ from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.message_summary import MESSAGE_SUMMARY
 from b2bua.session_manager.event_packages.package import EventPackage, Own, Published
 from b2bua.session_manager.event_packages.presence import PRESENCE, Known, is_on_the_phone
+from b2bua.session_manager.event_packages.reg import REG, Registration
 from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.mailboxes import Mailboxes
@@ -22,7 +23,7 @@ from b2bua.sip.uri import parse_uri
 from b2bua.store.interface import Records
 from b2bua.transaction.timers import Timers
 
-PACKAGES: Final = (DIALOG, MESSAGE_SUMMARY, PRESENCE)
+PACKAGES: Final = (DIALOG, MESSAGE_SUMMARY, PRESENCE, REG)
 """All that there are."""
 
 
@@ -50,6 +51,7 @@ class EventCore:
     def __init__(self, world: EventWorld, packages: Sequence[str], watch: WatchPolicy = "domain") -> None:
         self._domain = world.domain
         self._location = world.location
+        self._wall = world.wall
         self.packages: Mapping[str, EventPackage] = by_name(*(one for one in PACKAGES if one.name in packages))
         records = world.records
         self.notifier = Notifier(
@@ -62,9 +64,10 @@ class EventCore:
         )  # fmt: skip
         self.mailboxes = Mailboxes(records, self._mailbox_changed)
         self._own: dict[str, Callable[[str], Sequence[Published]]] = {
-            "message-summary": self._mailbox, "presence": self._presence,
+            "message-summary": self._mailbox, "presence": self._presence, "reg": self._registration,
         }  # fmt: skip
-        if "presence" in self.packages:
+        self._of_registrations = [name for name in ("presence", "reg") if name in self.packages]
+        if self._of_registrations:
             world.location.changed = self._registrations_changed
 
     def state(self, package: str, aor: str) -> Sequence[Published]:
@@ -82,8 +85,12 @@ class EventCore:
         registered = bool(self._location.bindings(parse_uri(aor).username))
         return (Own(Known(registered, is_on_the_phone(dialogs))),)
 
+    def _registration(self, aor: str) -> Sequence[Published]:
+        return (Own(Registration(aor, self._location.bindings(parse_uri(aor).username), self._wall())),)
+
     def _registrations_changed(self, user: str) -> None:
-        self.notifier.changed("presence", self._domain.aor(user), "")
+        for package in self._of_registrations:
+            self.notifier.changed(package, self._domain.aor(user), "")
 
     def _mailbox_changed(self, user: str) -> None:
         self.notifier.changed("message-summary", self._domain.aor(user), "")
