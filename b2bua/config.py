@@ -31,6 +31,7 @@ from b2bua.config_addresses import (
     parse_server,
 )
 from b2bua.config_entities import conflicts_of_entities, read_entities, wrong_entity
+from b2bua.config_events import EVENT_PACKAGES, read_packages
 from b2bua.config_tables import (
     ENTRIES,
     nearest,
@@ -123,6 +124,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether user names may come hashed (RFC 7616 §3.4.4)."""
     watchers: Literal["domain", "self"] = "domain"
     """Who may watch a lamp: every user of the domain, or its own user alone."""
+    event_packages: tuple[str, ...] = EVENT_PACKAGES
+    """What phones may subscribe to."""
     feature_server: str = "communication_manager"
     """The feature server in this process."""
     features: tuple[str, ...] = ("hold", "lamps")
@@ -468,6 +471,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
+    "event_packages": (tuple[str, ...], read_packages),
     "links": (tuple[str, ...], _links),
     "session_manager": (str, parse_peer),
     "name": (str, link_name),

@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 import textwrap
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -15,6 +15,7 @@ import msgspec
 
 from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, Settings
 from b2bua.config_addresses import KNOWN_TRANSPORTS, host_port_text
+from b2bua.config_events import KNOWN_PACKAGES
 from b2bua.sip.digest_algorithms import STRENGTH
 from b2bua.store.opening import without_password
 
@@ -29,6 +30,12 @@ AT_RUN_TIME: Final = frozenset(
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
 
 COLUMNS: Final = ("TOML key", "Environment", "Option", "Default", "Range", "SIGHUP", "Meaning")
+
+
+
+def _list_of(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
 
 _ALGORITHMS: Final = ", ".join(f"`{name}`" for name in reversed(STRENGTH))
 
@@ -55,6 +62,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "name": "letters, digits, - and _",
         "features": "module names",
         "feature_directory": "a directory",
+        "event_packages": _list_of(KNOWN_PACKAGES),
         "challenge": "method = `401`, `407` or `none`",
         "user_challenge": "user = table as above",
     }

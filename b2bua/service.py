@@ -21,6 +21,7 @@ from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.http.api_bans import BansPage
 from b2bua.http.api_control import DrainPage, ReloadPage
+from b2bua.http.api_mailboxes import MailboxesPage
 from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
@@ -35,22 +36,17 @@ from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities, Entity
-from b2bua.session_manager.event_packages import by_name
-from b2bua.session_manager.event_packages.dialog_event import DIALOG
-from b2bua.session_manager.event_packages.package import EventPackage, allow_events
-from b2bua.session_manager.event_state import EventState
+from b2bua.session_manager.event_core import EventCore, EventWorld
+from b2bua.session_manager.event_packages.package import allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location
 from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.nonces import Nonces
-from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
-from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
-from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.user_hashes import UserHashes
@@ -123,8 +119,7 @@ class Server:
             keep_alive = KeepAlive(self.layer, self.listeners, self.location, settings.domain, settings.keep_alive, log.info)
             self.location.watch = keep_alive.bindings_changed
         self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log.warning)
-        packages = by_name(DIALOG)
-        durable = self._make_notifier(packages, ways)
+        durable = self._make_event_core(ways)
         self._registrar = Registrar(
             self.domain, self.location, self._save, time.time, self.observer, _limits(settings), self._learned
         )
@@ -136,9 +131,9 @@ class Server:
         self.bans = _bans(settings, self.observer, log.warning)
         self.session_manager = SessionManager(Parts(
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
-            self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
-            self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
-            durable, time.time, _trunks(self), _next_hops(self, reactor),
+            self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)),
+            self.listeners, self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
+            self.bans, durable, time.time, _trunks(self), _next_hops(self, reactor),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
@@ -149,19 +144,16 @@ class Server:
         if settings.feature_server != "none":
             self.feature_server = self._start_feature_server(f"{prefix}c")
 
-    def _make_notifier(self, packages: Mapping[str, EventPackage], ways: Ways) -> Store | None:
-        """Compositor and notifier, which need each other. Returns the store where it outlives the process."""
+    def _make_event_core(self, ways: Ways) -> Store | None:
+        """Compositor and notifier. Returns the store where it outlives the process."""
         self._ways, durable = ways, self.store if self.store.durable else None
         tags = self.layer.identifiers.tag
-        self.notifier = Notifier(
-            packages, lambda package, aor: self.event_state.state(package, aor), NotifySender(self.layer, ways.again).send,
-            self.timers, tags, self.observer, self.settings.watchers,
-            keeper=None if durable is None else SubscriptionKeeper(durable, self.timers, time.time),
+        world = EventWorld(
+            self.domain, self.location, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer,
+            durable, time.time,
         )  # fmt: skip
-        self.event_state = EventState(
-            packages, tags, self.timers, self.notifier.changed,
-            None if durable is None else PublicationKeeper(durable, packages, self.timers, time.time), self.observer,
-        )  # fmt: skip
+        self.events = EventCore(world, self.settings.event_packages, self.settings.watchers)
+        self.notifier, self.event_state = self.events.notifier, self.events.event_state
         return durable
 
     def _start_feature_server(self, prefix: str) -> FeatureServer:
@@ -207,7 +199,10 @@ class Server:
         # The end of a drain is the process's usual one.
         leave = partial(os.kill, os.getpid(), signal.SIGTERM)
         drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
-        controls = {b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans)}
+        controls = {
+            b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans),
+            b"mailboxes": MailboxesPage(self.events.mailboxes, lambda name: self.store.user(name) is not None),
+        }  # fmt: skip
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,
             not is_loopback(host), controls=controls,
@@ -221,6 +216,7 @@ class Server:
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
             self.heartbeats[IN_PROCESS].start()
+        self.events.mailboxes.load()
         self.event_state.restore()  # before the calls: what they publish anew is counted behind it
         if self.feature_server is not None:
             self.feature_server.restore()

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = {"sip", "transaction", "dialog"}
 RECORDS = {
     "store.interface", "store.records", "store.record_text", "store.call_record", "store.invite_record",
-    "store.subscription_record", "store.publication_record",
+    "store.subscription_record", "store.publication_record", "store.mailbox_record",
 }  # fmt: skip
 """What the core may know of the store: the Protocol and the records, pure values both."""
 
@@ -36,12 +36,14 @@ ALLOWED: dict[str, set[str]] = {
     "config_addresses": set(),
     "config_tables": {"sip"},
     "config_entities": {"config_addresses", "config_tables"},
-    "config": {"sip", "config_addresses", "config_entities", "config_tables"},
-    "reference": {"sip", "config", "config_addresses", "store.opening"},
+    "config_events": {"config_tables"},
+    "config": {"sip", "config_addresses", "config_entities", "config_events", "config_tables"},
+    "reference": {"sip", "config", "config_addresses", "config_events", "store.opening"},
     "reload": {"config", "reference", "feature_server.loader", "store.interface"},
     "drain": {"session_manager.admission"},
     "cli_control": set(),
     "cli_bans": {"cli_control"},
+    "cli_mailboxes": {"cli_control"},
     "cli_store": {"config", "store", "doctor"},
     "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
     "preflight": {"sip", "config", "feature_server", "store", "transport.tls"},

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.observer import Observer
 from b2bua.session_manager.event_packages.package import (
+    PLAIN,
     Answer,
     EventPackage,
+    Form,
     Published,
     allow_events,
     package_for,
@@ -60,7 +62,8 @@ class Subscription:
 
     __slots__ = (
         "_call", "_changed_at", "_earliest", "_expiry", "_in_flight", "_notifier", "_pending", "_sent_at", "_timeouts", "_timer",
-        "aor", "dialog", "ended", "ending", "event", "expires_at", "flow", "held", "kept", "package", "reserved", "watcher",
+        "aor", "dialog", "ended", "ending", "event", "expires_at", "flow", "held", "kept", "package", "reserved", "told",
+        "watcher",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +90,8 @@ class Subscription:
         """CSeq up to which NOTIFYs may be sent before the record is to be written anew."""
         self.expires_at = 0.0
         """On the clock of the timers."""
+        self.told: Any = None
+        """What the last NOTIFY said, for one that says what has changed since; None: the next one says everything."""
         self._expiry: Timer | None = None
         self._pending = False
         self._call = ""
@@ -105,6 +110,7 @@ class Subscription:
         It waits for nothing (RFC 6665 §4.2.1.2). After Expires 0 it is the last one.
         """
         self.held = False
+        self.told = None
         if not self.ended:
             self._send()
 
@@ -121,7 +127,7 @@ class Subscription:
     def terminate(self, reason: str) -> None:
         """End it with a last NOTIFY, at once; `reason` is one of RFC 6665 §4.1.3."""
         if not self.ended:
-            self.ending = reason
+            self.ending, self.told = reason, None
             self._send()
 
     def live_for(self, seconds: float) -> None:
@@ -145,7 +151,15 @@ class Subscription:
     def _send_when_quiet(self) -> None:
         wait = self._earliest - self._notifier.timers.now()
         if wait > 0:
-            self._timer = self._notifier.timers.start(wait, self._send)
+            self._timer = self._notifier.timers.start(wait, self._send_news)
+        else:
+            self._send_news()
+
+    def _send_news(self) -> None:
+        """What changed may look to this watcher as before, where a package follows others: then there is nothing to say."""
+        if self.package.follows and self.told is not None and self._notifier.value(self) == self.told:
+            self._timer = self._changed_at = None
+            self._pending, self._call = False, ""
         else:
             self._send()
 
@@ -194,6 +208,8 @@ class Subscription:
             notifier.observer.notify_acknowledged(self.package.name, notifier.timers.now() - changed_at)
         if self.ended:
             return
+        if status >= 300:
+            self.told = None  # perhaps it has not heard that
         if status == 408:
             self._timeouts += 1
             # The watcher lacks that state. Where the transport failed at once, a phone gets the time that a time-out
@@ -226,7 +242,8 @@ class Notifier:
 
     `state` gives the publications of a package and address of record (`EventState.state`), `tags` a fresh To tag;
     `watch` is `domain` (any user may watch any other) or `self` (only its own state and that of its pickup group);
-    `groups` maps a user to the users that see all of its state. `keeper` keeps what outlives a restart; None: nothing does.
+    `groups` maps a user to the users that see all of its state, `forms` a watcher to how it wants its documents where that is
+    not the usual way, `form`. `keeper` keeps what outlives a restart; None: nothing does.
     """
 
     def __init__(
@@ -240,6 +257,8 @@ class Notifier:
         watch: WatchPolicy = "domain",
         groups: Mapping[str, Collection[str]] | None = None,
         keeper: SubscriptionKeeper | None = None,
+        form: Form = PLAIN,
+        forms: Mapping[str, Form] | None = None,
     ) -> None:
         self.send = send
         self.timers = timers
@@ -256,14 +275,18 @@ class Notifier:
         self._by_resource: dict[tuple[str, str], dict[Subscription, None]] = {}
         self._by_watcher: dict[str, int] = {}
         self._keeper = keeper
+        self._form = form
+        self._forms = forms or {}
+        self._followers = _followers(packages)
         self._restored: dict[Subscription, None] = {}
         """After a restart: those whose turn to be told the state has not come yet."""
         self._stranded: dict[str, dict[Subscription, None]] = {}
         """By watcher: those whose phone cannot be reached until it registers."""
 
-    def follow(self, watch: WatchPolicy) -> None:
-        """From the next SUBSCRIBE on, refreshes included: this policy."""
+    def follow(self, watch: WatchPolicy, form: Form = PLAIN, forms: Mapping[str, Form] | None = None) -> None:
+        """From the next SUBSCRIBE on, refreshes included: this policy. From the next NOTIFY on: these forms."""
         self._watch = watch
+        self._form, self._forms = form, forms or {}
 
     def subscribe(
         self, request: Request, aor: str, watcher: str, flow: Flow, contact: str, respond: Respond
@@ -321,19 +344,29 @@ class Notifier:
 
     def changed(self, package: str, aor: str, call: str) -> None:
         """The state of an address of record changed, by the call with this trace id: tell whoever watches it."""
-        watching = self._by_resource.get((package, aor))
-        if watching is not None:
-            for subscription in list(watching):
-                subscription.state_changed(call)
-                if subscription in self._restored:
-                    self._resume(subscription)  # before its turn
+        for name in self._followers.get(package, ()):
+            watching = self._by_resource.get((name, aor))
+            if watching is not None:
+                for subscription in list(watching):
+                    subscription.state_changed(call)
+                    if subscription in self._restored:
+                        self._resume(subscription)  # before its turn
 
-    def document(self, subscription: Subscription, version: int) -> bytes:
+    def value(self, subscription: Subscription) -> Any:
         """What this watcher may see of the state now."""
         package, aor = subscription.package, subscription.aor
-        whole = self._sees_all(aor, subscription.watcher)
-        composed = package.compose(aor, self._state(package.name, aor))
-        return package.encode(package.view(composed, whole), version)
+        return package.view(package.compose(aor, self._state(package.name, aor)), self._sees_all(aor, subscription.watcher))
+
+    def document(self, subscription: Subscription, version: int) -> bytes:
+        """The same for a NOTIFY."""
+        package, value = subscription.package, self.value(subscription)
+        if package.document is None:
+            if package.follows:
+                subscription.told = value
+            return package.encode(value, version)
+        form = self._forms.get(subscription.watcher, self._form)
+        before, subscription.told = subscription.told, value
+        return package.document(value, before, version, form)
 
     def count(self) -> dict[str, int]:
         """Subscriptions by event, counted now."""
@@ -417,7 +450,7 @@ class Notifier:
 
     def _create(self, request: Request, aor: str, watcher: str, flow: Flow, contact: str) -> tuple[Subscription, int]:
         package = package_for(self._packages, request)
-        self._authorize(aor, watcher)
+        self._authorize(package, aor, watcher)
         _check_accept(package, request)
         seconds = package.granted(request)
         if not request.from_.tag:
@@ -461,7 +494,7 @@ class Notifier:
 
     def _granted_for(self, subscription: Subscription, request: Request) -> int:
         """The seconds for which a standing one may go on; SipError where it may not."""
-        self._authorize(subscription.aor, subscription.watcher)
+        self._authorize(subscription.package, subscription.aor, subscription.watcher)
         _check_accept(subscription.package, request)
         return subscription.package.granted(request)
 
@@ -495,13 +528,18 @@ class Notifier:
         self._renew(subscription, seconds, flow, contact)
         return subscription, seconds
 
-    def _authorize(self, aor: str, watcher: str) -> None:
-        if self._watch == "self" and not self._sees_all(aor, watcher):
+    def _authorize(self, package: EventPackage, aor: str, watcher: str) -> None:
+        if (self._watch == "self" or package.audience == "owner") and not self._sees_all(aor, watcher):
             raise SipError(403)
 
     def _sees_all(self, aor: str, watcher: str) -> bool:
         user = parse_uri(aor).username
         return user == watcher or watcher in self._groups.get(user, ())
+
+
+def _followers(packages: Mapping[str, EventPackage]) -> dict[str, tuple[str, ...]]:
+    """Package → itself and those that follow it."""
+    return {name: (name, *(one.name for one in packages.values() if name in one.follows)) for name in packages}
 
 
 def _key(dialog: Dialog) -> tuple[str, str, str]:

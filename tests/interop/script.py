@@ -64,10 +64,10 @@ class Script:
         self._challenged("REGISTER", 401, ["Contact: <sip:[field0]@[local_ip]:[local_port]>"])
         return self.receive(401)
 
-    def subscribe(self, status: int = 200) -> Self:
-        """Watch the remote party's lamp."""
+    def subscribe(self, status: int = 200, event: str = "dialog", *more: str) -> Self:
+        """Watch the remote party's lamp, or another event; `more`: further headers."""
         contact = "Contact: <sip:[field0]@[local_ip]:[local_port]>"
-        headers = ["Event: dialog", "Accept: application/dialog-info+xml", "Expires: 600", contact]
+        headers = [f"Event: {event}", "Expires: 600", contact, *(more or ("Accept: application/dialog-info+xml",))]
         self._challenged("SUBSCRIBE", 401, headers)
         return self.receive(status)
 

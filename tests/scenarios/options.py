@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from b2bua.config_events import EVENT_PACKAGES
 from b2bua.feature_server.contract import AS_CALLER, CallLimits
 from b2bua.session_manager.bans import BanRule
 from b2bua.session_manager.challenge_policy import Reinvite
@@ -15,6 +16,8 @@ from tests.scenarios.kept_records import KeptRecords
 
 DOMAIN: Final = "example.com"
 FEATURES: Final = ("hold", "lamps")
+ALLOWED: Final = ", ".join(sorted(EVENT_PACKAGES))
+"""The Allow-Events of a server with the usual event packages."""
 
 
 def password(user: str) -> str:
@@ -36,6 +39,7 @@ class Options:
     feature_directory: Path | None = None
     uniform: Callable[[float, float], float] | None = None
     """In place of a seeded random number."""
+    event_packages: Sequence[str] = EVENT_PACKAGES
     trace: int = 0
     limits: CallLimits = field(default_factory=CallLimits)
     reliable: str = AS_CALLER

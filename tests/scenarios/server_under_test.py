@@ -23,21 +23,16 @@ from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities
-from b2bua.session_manager.event_packages import by_name
-from b2bua.session_manager.event_packages.dialog_event import DIALOG
+from b2bua.session_manager.event_core import EventCore, EventWorld
 from b2bua.session_manager.event_packages.package import allow_events
-from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.nonces import Nonces
-from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
-from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
-from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.ways import Ways
@@ -145,19 +140,18 @@ class ServerUnderTest:
         waited = self.listeners.waited
         self.admission = Admission(self.links, self.location, observer, waited, clock.now, self.reports.append)
         ways = Ways(self.listeners, self.location, domain)
-        packages = by_name(DIALOG)
         entity_tags = count(1)
         notify = NotifySender(layer, ways.again).send
-        self.notifier = Notifier(
-            packages, lambda package, aor: self.event_state.state(package, aor), notify, self.timers,
-            layer.identifiers.tag, observer,
-            keeper=None if self.records is None else SubscriptionKeeper(self.records, self.timers, clock.wall),
+        self.events = EventCore(
+            EventWorld(
+                domain, self.location, self.timers, layer.identifiers.tag,
+                lambda: f"etag{self._start}{next(entity_tags)}", notify, observer, self.records, clock.wall,
+            ),
+            options.event_packages,
         )  # fmt: skip
+        self.notifier, self.event_state = self.events.notifier, self.events.event_state
         self.ways = ways
-        self.event_state = EventState(
-            packages, lambda: f"etag{self._start}{next(entity_tags)}", self.timers, self.notifier.changed,
-            None if self.records is None else PublicationKeeper(self.records, packages, self.timers, clock.wall), observer,
-        )  # fmt: skip
+        self.events.mailboxes.load()
         self.event_state.restore()
         registrar = Registrar(
             domain, self.location, lambda user, bindings, done: done(None), clock.wall, observer, ExpiryLimits(),
@@ -181,7 +175,7 @@ class ServerUnderTest:
         self.session_manager = SessionManager(
             Parts(
                 layer, domain, Tokens(b"t" * 32), self.links, self.store, self.location, registrar, authenticator,
-                self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
+                self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)), self.listeners, observer,
                 self._failed, self.recorder.continued, self.admission, options.requests_per_source,
                 self.bans, self.records, clock.wall, trunks, next_hops,
             )
@@ -316,7 +310,7 @@ class ServerUnderTest:
         found["timers"] = max(self.timers.running() - lasting, 0)
         if self.records is not None:
             # A subscription has one as long as it stands.
-            found["records"] = len(self.records.kept) - sum(self.notifier.count().values())
+            found["records"] = len(self.records.kept) - sum(self.notifier.count().values()) - len(self.events.mailboxes.list())
         for feature in b2bua.hooks.features:
             # Not by vars(): a compiled class has slots only.
             held = [getattr(feature, name) for name in dir(feature) if not name.startswith("__")]
