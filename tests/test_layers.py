@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "drain": {"session_manager.admission"},
     "cli_control": set(),
     "cli_bans": {"cli_control"},
+    "cli_challenges": {"sip", "config", "config_tables", "session_manager"},
     "cli_store": {"config", "store", "doctor"},
     "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
     "preflight": {"sip", "config", "feature_server", "store", "transport.tls"},
