@@ -16,6 +16,7 @@ import structlog
 
 from b2bua import __version__
 from b2bua.cli_bans import ban
+from b2bua.cli_challenges import challenges
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
 from b2bua.cli_mailboxes import mwi
@@ -226,6 +227,7 @@ def export_users(file: str, **options: str | None) -> int:
     return 0
 
 
+commands.add_command(challenges)
 commands.add_command(config_commands)
 commands.add_command(backup)
 commands.add_command(restore)

@@ -38,8 +38,10 @@ from b2bua.config_tables import (
     read_algorithms,
     read_challenges,
     read_pair,
+    read_profiles,
     read_user_challenges,
     read_user_lists,
+    read_user_profiles,
 )
 from b2bua.sip.digest_algorithms import MD5, missing
 
@@ -122,6 +124,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether each algorithm is offered with `-sess` first (RFC 7616 §3.4.2); it needs no HA1 of its own."""
     digest_userhash: bool = False
     """Whether user names may come hashed (RFC 7616 §3.4.4)."""
+    profiles: tuple[str, ...] = ()
+    """What is done otherwise than the RFCs have it, for phones that want it so: see Profiles."""
+    user_profiles: dict[str, tuple[str, ...]] = {}
+    """Users with profiles of their own, in place of `profiles`."""
     watchers: Literal["domain", "self"] = "domain"
     """Who may watch a lamp: every user of the domain, or its own user alone."""
     event_packages: tuple[str, ...] = EVENT_PACKAGES
@@ -472,6 +478,8 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
     "event_packages": (tuple[str, ...], read_packages),
+    "profiles": (tuple[str, ...], read_profiles),
+    "user_profiles": (dict[str, tuple[str, ...] | str], read_user_profiles),
     "links": (tuple[str, ...], _links),
     "session_manager": (str, parse_peer),
     "name": (str, link_name),

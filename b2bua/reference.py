@@ -17,12 +17,14 @@ from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, Settings
 from b2bua.config_addresses import KNOWN_TRANSPORTS, host_port_text
 from b2bua.config_events import KNOWN_PACKAGES
 from b2bua.sip.digest_algorithms import STRENGTH
+from b2bua.sip.profiles import SWITCHES
 from b2bua.store.opening import without_password
 
 AT_RUN_TIME: Final = frozenset(
     (
         "users", "features", "feature_directory", "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
+        "profiles", "user_profiles",
         "registration_expires_min", "registration_expires_max",
         "registration_expires_default", "watchers", "tls_cert", "tls_key", "tls_ca",
     )
@@ -53,6 +55,8 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "store": "`memory:`, `sqlite:PATH`",
         "digest_algorithms": f"one or more of {_ALGORITHMS}",
         "user_digest_algorithms": "user = list as above",
+        "profiles": f"some of {', '.join(f'`{name}`' for name in SWITCHES)}",
+        "user_profiles": "user = list as above",
         "digest_qop": "one or both of `auth`, `auth-int`",
         "feature_server": "`none`, a module of yours, a package in `plugins`",
         "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`",

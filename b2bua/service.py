@@ -39,6 +39,7 @@ from b2bua.session_manager.entities import Entities, Entity
 from b2bua.session_manager.event_core import EventCore, EventWorld
 from b2bua.session_manager.event_packages.package import allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
+from b2bua.session_manager.lenient_nonces import LenientNonces
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location
 from b2bua.session_manager.next_hops import NextHops
@@ -56,6 +57,7 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
+from b2bua.sip.profiles import Profiles
 from b2bua.sip.uri import DEFAULT_PORTS, Uri, host_text, is_address, parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
@@ -126,7 +128,7 @@ class Server:
         self._authenticator = Authenticator(
             settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
             _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
-            UserHashes(settings.domain, self._user_names, time.monotonic),
+            UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), _profiles(settings),
         )  # fmt: skip
         self.bans = _bans(settings, self.observer, log.warning)
         self.session_manager = SessionManager(Parts(
@@ -251,7 +253,7 @@ class Server:
             self._file_users.take(users)
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
-        self._authenticator.follow(policy, offer, settings.strict_digest_uri)
+        self._authenticator.follow(policy, offer, settings.strict_digest_uri, _profiles(settings))
         self._registrar.follow(_limits(settings))
         self.notifier.follow(settings.watchers)
         if self.feature_server is not None:
@@ -372,6 +374,10 @@ class Server:
     def _tokens(self) -> Tokens:
         return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"))
 
+    def _lenient_nonces(self) -> LenientNonces:
+        key = derived(stored_secret(self.store, secrets.token_bytes), "lenient nonces")
+        return LenientNonces(key, time.time, secrets.randbits(48))
+
     # -- the store ---------------------------------------------------------------------------------------------
 
     def _load_users(self) -> None:
@@ -472,6 +478,10 @@ def _tls(settings: Settings) -> Tls | None:
 
 def _policy(settings: Settings) -> ChallengePolicy:
     return ChallengePolicy(settings.challenge_reinvite, settings.challenge, settings.user_challenge)
+
+
+def _profiles(settings: Settings) -> Profiles:
+    return Profiles(settings.profiles, settings.user_profiles)
 
 
 def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) -> Bans | None:

@@ -95,6 +95,8 @@ def test_every_setting_from_the_environment():
         "B2BUA_DIGEST_QOP": "auth-int,auth",
         "B2BUA_DIGEST_SESSION_KEYS": "true",
         "B2BUA_DIGEST_USERHASH": "1",
+        "B2BUA_PROFILES": "avaya",
+        "B2BUA_USER_PROFILES": "6003=, 6004=avaya",
         "B2BUA_WATCHERS": "self",
         "B2BUA_EVENT_PACKAGES": "message-summary, dialog, dialog",
         "B2BUA_FEATURE_SERVER": "none",
@@ -148,6 +150,8 @@ def test_every_setting_from_the_environment():
         digest_qop=("auth-int", "auth"),
         digest_session_keys=True,
         digest_userhash=True,
+        profiles=("avaya",),
+        user_profiles={"6003": (), "6004": ("avaya",)},
         watchers="self",
         event_packages=("message-summary", "dialog"),
         feature_server="none",
@@ -232,6 +236,10 @@ def test_an_unknown_variable_is_refused_with_the_nearest():
         ('[user_digest_algorithms]\n6001 = ["MD5"]\n6002 = ["md5"]', "lab.toml:3: user_digest_algorithms.6002: unknown algorithm 'md5'; the nearest known algorithm is 'MD5'"),  # noqa: E501
         ("[user_digest_algorithms]\n6002 = 5", "lab.toml:2: user_digest_algorithms.6002: a list of MD5, SHA-256, SHA-512-256 is wanted"),  # noqa: E501
         ("user_digest_algorithms = 5", "lab.toml:1: user_digest_algorithms: expected object, got int"),
+        ('\nprofiles = ["nortel"]', "lab.toml:2: profiles: unknown profile 'nortel'; the nearest known profile is 'avaya'"),
+        ('profiles = "avaya"', "lab.toml:1: profiles: expected array, got str"),
+        ('[user_profiles]\n6001 = []\n6002 = ["Avaya"]', "lab.toml:3: user_profiles.6002: unknown profile 'Avaya'; the nearest known profile is 'avaya'"),  # noqa: E501
+        ("[user_profiles]\n6002 = 5", "lab.toml:2: user_profiles.6002: a list of avaya is wanted"),
         ("trace = true", "lab.toml:1: trace: expected int, got bool"),
         ("nonce_lifetime = 0", "lab.toml:1: nonce_lifetime: expected float > 0.0"),
         ('strict_digest_uri = "yes"', "lab.toml:1: strict_digest_uri: expected bool, got str"),
@@ -513,4 +521,5 @@ def test_the_sample_can_be_used_as_it_is_and_in_full(tmp_path):
     settings = from_file(tmp_path, re.sub(r"^#-? (?=[A-Za-z0-9_]+ = |\[)", "", sample, flags=re.MULTILINE))
     assert (settings.users, settings.challenge) == (Path("users.csv"), {"BYE": "407"})
     assert settings.user_digest_algorithms == {"6002": ("SHA-256", "MD5")}
+    assert settings.user_profiles == {"6003": ("avaya",)}
     settings.check()

@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_control": set(),
     "cli_bans": {"cli_control"},
     "cli_mailboxes": {"cli_control"},
+    "cli_challenges": {"sip", "config", "config_tables", "session_manager"},
     "cli_store": {"config", "store", "doctor"},
     "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
     "preflight": {"sip", "config", "feature_server", "store", "transport.tls"},

@@ -35,6 +35,8 @@ class Options:
     nonce_lifetime: float = 300
     digest_algorithms: Sequence[str] = ("MD5",)
     user_digest_algorithms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    profiles: Sequence[str] = ()
+    user_profiles: Mapping[str, Sequence[str]] = field(default_factory=dict)
     features: Sequence[str] = FEATURES
     feature_directory: Path | None = None
     uniform: Callable[[float, float], float] | None = None

@@ -26,6 +26,7 @@ from b2bua.session_manager.entities import Entities
 from b2bua.session_manager.event_core import EventCore, EventWorld
 from b2bua.session_manager.event_packages.package import allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
+from b2bua.session_manager.lenient_nonces import LenientNonces
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.next_hops import NextHops
@@ -40,6 +41,7 @@ from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
+from b2bua.sip.profiles import Profiles
 from b2bua.store.memory import MemoryStore
 from b2bua.store.users_file import make_user
 from b2bua.trace.names import CM
@@ -160,8 +162,9 @@ class ServerUnderTest:
         self.nonces = Nonces(b"n" * 32, clock.wall, options.nonce_lifetime)
         policy = ChallengePolicy(options.reinvite, options.challenge, options.user_challenge)
         authenticator = Authenticator(
-            DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri, self.offer
-        )
+            DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri, self.offer,
+            None, LenientNonces(b"l" * 32, clock.wall), Profiles(options.profiles, options.user_profiles),
+        )  # fmt: skip
         self.dns = VirtualDns()
         resolver = Resolver(
             self.dns.ask, clock.now, lambda total: 0, self.listeners.reach, observer, self.reports.append, self.errors.append
