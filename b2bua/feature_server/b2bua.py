@@ -128,6 +128,10 @@ class B2bua:
         self._legs[key] = leg
         self._forked.setdefault(leg, [leg.dialog.key]).append(key)
 
+    def exchanged(self, leg: Leg) -> None:
+        """From a call: this leg has taken the place of one with the same dialog, in which nothing was said yet."""
+        self._legs[leg.dialog.key] = leg
+
     def forget(self, leg: Leg) -> None:
         """From a leg that is over: nothing matches it any more, but what acknowledges a reliable response that the final one
         overtook (RFC 3262 §3)."""

@@ -47,7 +47,7 @@ class Leg:
         "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "early", "_invite",
         "holding", "answered", "confirmed", "_bye_waits", "ended", "party", "reserved", "restored", "gone", "ack_waits",
         "promise",
-        "known_as",
+        "known_as", "source",
     )  # fmt: skip
     __deletable__ = ["call", "other", "usage", "session"]  # noqa: RUF012  # mypyc reads it, for `take_apart`
 
@@ -92,6 +92,8 @@ class Leg:
         """Whether the ACK of this party's 2xx waits for the record of the call."""
         self.promise: Promise | None = None
         """Our 2xx that waits for the same."""
+        self.source = ""
+        """The source (contract.py) that is the party where it is no phone but media of ours; "" for a phone."""
 
     # -- verbs -------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,10 @@ def relay(call: Call, leg: Leg, transaction: ServerTransaction, request: Request
     if request.method not in RELAYED:
         raise SipError(405, "", ("Allow", ALLOW))
     other = leg.other
+    if other.source:
+        # Nobody is there to understand it; who sends INFO (keys pressed, a picture wanted) need not know that.
+        leg.answer(transaction, request, 200 if request.method == "INFO" else 405)
+        return
     if other.ended:
         raise SipError(481)
     if not other.answered and not (call.state == "early" and other.dialog.remote_tag):

@@ -54,6 +54,8 @@ class LegRecord(msgspec.Struct, frozen=True):
     """Unix seconds of the last refresh."""
     known_as: str = ""
     """What the other party is told in place of `party`; "" for the truth."""
+    source: str = ""
+    """The source that was the party, where it was no phone but media of ours."""
 
 
 class CallRecord(msgspec.Struct, frozen=True):
