@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.user_settings import UserSettings
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message
@@ -64,6 +66,10 @@ class Environment:
     """A store that outlives the process; None where there is none, and nothing is recorded then."""
     wall: Callable[[], float] = _no_wall
     """Unix seconds, for what is recorded: the clock of the timers begins anew with each start."""
+    users: UserSettings = field(default_factory=lambda: UserSettings(""))
+    """What users have switched on and chosen."""
+    codes: FeatureCodes = field(default_factory=FeatureCodes)
+    """The feature codes that the configuration chose."""
 
 
 class FeatureServer(Protocol):
