@@ -20,7 +20,8 @@ from b2bua.store.opening import without_password
 
 AT_RUN_TIME: Final = frozenset(
     (
-        "users", "features", "feature_directory", "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
+        "users", "features", "feature_directory", "feature_codes", "user_defaults",
+        "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
         "registration_expires_min", "registration_expires_max",
         "registration_expires_default", "watchers", "tls_cert", "tls_key", "tls_ca",
@@ -57,6 +58,8 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "name": "letters, digits, - and _",
         "features": "module names",
         "feature_directory": "a directory",
+        "feature_codes": "name = `*` or `#` and 1 to 15 of `0`-`9`, `*`, `#`",
+        "user_defaults": "name = text",
         "challenge": "method = `401`, `407` or `none`",
         "user_challenge": "user = table as above",
     }

@@ -37,7 +37,7 @@ class B2bua:
 
     def __init__(self, environment: Environment, features: Sequence[Feature]) -> None:
         self.environment = environment
-        self.hooks = Hooks(features)
+        self.hooks = Hooks(features, environment.codes.chosen)
         on = {TIMER: environment.limits.session_expires > 0, RELIABLE: environment.reliable != NEVER}
         self._supported = frozenset(tag for tag in SUPPORTED if on[tag])
         self._legs: dict[tuple[str, str], Leg] = {}
@@ -103,7 +103,7 @@ class B2bua:
 
     def use(self, features: Sequence[Feature]) -> None:
         """New calls get these features; a call that stands keeps those that it began with."""
-        self.hooks = Hooks(features)
+        self.hooks = Hooks(features, self.environment.codes.chosen)
 
     def ended(self, call: Call) -> None:
         """From a call, once: it counts no more."""

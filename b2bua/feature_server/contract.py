@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.user_settings import UserSettings
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Message
@@ -54,14 +56,11 @@ class MediaStream(Protocol):
 
 class Media(Protocol):
     """What a feature server plays and hears itself. A source is named by a text: `echo` says what it hears; `melody`,
-    `tone:HERTZ` and `file:PATH` (a WAV file) are played from their beginning, again and again."""
-
-    def check(self, source: str) -> None:
-        """ValueError, with a sentence for the user, for a source that cannot be played. May read a file."""
+    `tone:HERTZ` and `file:PATH` (a WAV file) are played from their beginning, again and again (media_source.py)."""
 
     def open(self, source: str, host: str) -> MediaStream:
         """A stream that waits to be told where to send. `host`: our address or name as its other end knows it. SipError 480
-        where no port is free; ValueError as `check`."""
+        where no port is free, or the source cannot be played: the log says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,10 @@ class Environment:
     """A store that outlives the process; None where there is none, and nothing is recorded then."""
     wall: Callable[[], float] = _no_wall
     """Unix seconds, for what is recorded: the clock of the timers begins anew with each start."""
+    users: UserSettings = field(default_factory=lambda: UserSettings(""))
+    """What users have switched on and chosen."""
+    codes: FeatureCodes = field(default_factory=FeatureCodes)
+    """The feature codes that the configuration chose."""
     media: Media | None = None
     """Streams of our own; None where there are none."""
 

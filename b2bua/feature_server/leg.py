@@ -47,7 +47,7 @@ class Leg:
         "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "early", "_invite",
         "holding", "answered", "confirmed", "_bye_waits", "ended", "party", "reserved", "restored", "gone", "ack_waits",
         "promise",
-        "known_as", "source",
+        "known_as", "has_lamp", "source",
     )  # fmt: skip
     __deletable__ = ["call", "other", "usage", "session"]  # noqa: RUF012  # mypyc reads it, for `take_apart`
 
@@ -82,6 +82,8 @@ class Leg:
         """The user's address of record, as a URI without parameters."""
         self.known_as = ""
         """What the other party and who watches it are told in place of `party`; "" for the truth."""
+        self.has_lamp = True
+        """Whether the party is somebody whose state is shown: False where we are the party, as of a feature code."""
         self.reserved = 0
         """The CSeq up to which requests may be sent before the record is written anew; 0 where none is kept."""
         self.restored = False

@@ -35,7 +35,7 @@ class MediaLeg(Leg):
         self.usage = MediaUsage(self, session, stream)
         self.usage.dialog = self.dialog
         self.session = LegSession(self, 0, 0)  # we know that we are there
-        self.early, self.source = there.early, source
+        self.early, self.source, self.has_lamp = there.early, source, there.has_lamp
 
     def release(self, *headers: tuple[str, str]) -> None:
         """The call is over: so is the stream."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import secrets
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -33,21 +34,19 @@ class MediaServer:
     Sources: `echo`, `melody`, `tone:HERTZ` (100 to 3400), `file:PATH` of a WAV file. A file is read once.
     """
 
-    def __init__(self, reactor: Any, ports: tuple[int, int], address: str = "") -> None:
-        """`ports` first and last, (0, 0): any free ones. `address` is told to everybody in place of what callers ask for."""
+    def __init__(self, reactor: Any, ports: tuple[int, int], address: str, warn: Callable[..., object]) -> None:
+        """`warn("event", key=value)` writes to the log.
+
+        `ports` first and last, (0, 0): any free ones. `address` is told to everybody in place of what callers ask for."""
         self._reactor = reactor
         # RTP has the even ports (RFC 3550 §11); whoever sends RTCP to the one above finds nobody.
         self._ports = range(ports[0] + ports[0] % 2, ports[1] + 1, 2) if ports[1] else range(1)
         self._next = 0
         self._address = address
+        self._warn = warn
         self._clock = MediaClock(reactor)
         self._open: set[RtpStream] = set()
         self._recordings: dict[str, Recording] = {}
-
-    def check(self, source: str) -> None:
-        """ValueError, with a sentence, for a source that cannot be played. Reads a file."""
-        if source != ECHO:
-            self._recording(source)
 
     def open(self, source: str, host: str) -> RtpStream:
         """See `Media.open`."""
@@ -58,7 +57,7 @@ class MediaServer:
             self._bind(stream, local)
         except CannotListenError as error:
             if getattr(error.socketError, "errno", 0) not in _NOT_HERE:
-                raise SipError(480, "No Media Port") from None
+                raise self._no_port() from None
             # An address that is ours for others only, as behind NAT: heard on all addresses of this host.
             self._bind_anywhere(stream, local)
         stream.address = shown, stream.address[1]
@@ -85,14 +84,22 @@ class MediaServer:
     def _recording(self, source: str) -> Recording:
         found = self._recordings.get(source)
         if found is None:
-            found = self._recordings[source] = _read(source)
+            try:
+                found = self._recordings[source] = _read(source)
+            except ValueError as error:
+                self._warn("media that cannot be played", reason=str(error))
+                raise SipError(480, "No Media") from None
         return found
 
     def _bind_anywhere(self, stream: RtpStream, local: str) -> None:
         try:
             self._bind(stream, "::" if ":" in local else "0.0.0.0")
         except CannotListenError:
-            raise SipError(480, "No Media Port") from None
+            raise self._no_port() from None
+
+    def _no_port(self) -> SipError:
+        self._warn("no media port is free", open=self.streams)
+        return SipError(480, "No Media Port")
 
     def _bind(self, stream: RtpStream, host: str) -> None:
         """The next port of the range that is free: one that was given back is not at once somebody else's."""
@@ -117,8 +124,8 @@ def _read(source: str) -> Recording:
     if source.startswith(_FILE):
         return read_wave(Path(source.removeprefix(_FILE)))
     hertz = source.removeprefix(_TONE)
-    if not source.startswith(_TONE) or not hertz.isascii() or not hertz.isdigit() or not 100 <= int(hertz[:5]) <= 3400:
-        raise ValueError(f"{source!r} is none of echo, melody, tone:HERTZ (100 to 3400), file:PATH")
+    if not source.startswith(_TONE) or not hertz.isdecimal():
+        raise ValueError(f"{source!r} is no source")
     return sine(int(hertz))
 
 

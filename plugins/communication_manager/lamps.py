@@ -22,7 +22,8 @@ class Lamps(Feature):
 
     def __init__(self, environment: Environment) -> None:
         self._publications = Publications(environment, "dialog", CONTENT_TYPE)
-        self._open: dict[str, tuple[Publication, Publication]] = {}
+        self._open: dict[str, tuple[Publication | None, Publication | None]] = {}
+        """By call: the caller's and the callee's, None for a party without a lamp."""
 
     def call_changed(self, call: Call) -> None:
         """Both parties' documents change with every change of either."""
@@ -30,18 +31,20 @@ class Lamps(Feature):
         if pair is None:
             if call.state == "ended":
                 return
+            caller, callee = call.caller, call.callee
             pair = (
-                self._publications.open(call.caller.party, call.id),
-                self._publications.open(call.callee.party, call.id),
+                self._publications.open(caller.party, call.id) if caller.has_lamp else None,
+                self._publications.open(callee.party, call.id) if callee.has_lamp else None,
             )
             self._open[call.id] = pair
-        callers, callees = documents(call)
-        pair[0].update(callers)
-        pair[1].update(callees)
+        for publication, document in zip(pair, documents(call), strict=True):
+            if publication is not None:
+                publication.update(document)
 
     def call_ended(self, call: Call) -> None:
         for publication in self._open.pop(call.id, ()):
-            publication.end()
+            if publication is not None:
+                publication.end()
 
 
 def documents(call: Call) -> tuple[DialogInfo, DialogInfo]:
