@@ -11,9 +11,9 @@ from b2bua.media.tone import sine
 
 
 class EchoStream(RtpStream):
-    """Each packet goes back at once, numbered anew, to where the description says, whoever sent it there.
+    """Each packet of the agreed payload type goes back at once, numbered anew, to where the description says and nowhere else.
 
-    Only packets from that host and of the agreed payload type: nobody else makes us send.
+    Where it came from is not looked at: a phone with several addresses sends from another one than it names.
     """
 
     def __init__(self, reactor: Any, source: int) -> None:
@@ -29,5 +29,5 @@ class EchoStream(RtpStream):
         except MalformedPacket:
             return
         self.received += 1
-        if self._remote is not None and addr[0] == self._remote[0] and packet.payload_type == self._payload_type:
+        if self._remote is not None and packet.payload_type == self._payload_type:
             self.send(packet.payload)
