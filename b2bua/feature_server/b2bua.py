@@ -37,7 +37,7 @@ class B2bua:
 
     def __init__(self, environment: Environment, features: Sequence[Feature]) -> None:
         self.environment = environment
-        self.hooks = Hooks(features)
+        self.hooks = Hooks(features, environment.codes.chosen)
         on = {TIMER: environment.limits.session_expires > 0, RELIABLE: environment.reliable != NEVER}
         self._supported = frozenset(tag for tag in SUPPORTED if on[tag])
         self._legs: dict[tuple[str, str], Leg] = {}
@@ -111,7 +111,7 @@ class B2bua:
 
     def use(self, features: Sequence[Feature]) -> None:
         """New calls get these features; a call that stands keeps those that it began with."""
-        self.hooks = Hooks(features)
+        self.hooks = Hooks(features, self.environment.codes.chosen)
 
     def take_in(self, call: Call) -> None:
         """A call that is made here: SipError 480 when its parties have as many as they may."""
@@ -153,6 +153,10 @@ class B2bua:
         """From a call: another early dialog of this leg (RFC 3261 §12.1)."""
         self._legs[key] = leg
         self._forked.setdefault(leg, [leg.dialog.key]).append(key)
+
+    def exchanged(self, leg: Leg) -> None:
+        """From a call: this leg has taken the place of one with the same dialog, in which nothing was said yet."""
+        self._legs[leg.dialog.key] = leg
 
     def forget(self, leg: Leg) -> None:
         """From a leg that is over: nothing matches it any more, but what acknowledges a reliable response that the final one

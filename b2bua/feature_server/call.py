@@ -9,6 +9,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
+from b2bua.feature_server.media_leg import MediaLeg
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.feature_server.recorded import restored_legs
 from b2bua.feature_server.referral import refer, resubscribe
@@ -144,6 +145,18 @@ class Call:
         dialog.route_set = invite.elements("Route")[1:]
         return Leg(self, self.environment, CALLEE, dialog, str(parse_uri(invite.uri).without_parameters()))
 
+    def answer(self, source: str) -> None:
+        """Be the callee ourselves: the caller hears this source of `environment.media` (contract.py) until somebody hangs up.
+
+        For `call_offered`, before the INVITE goes on, which then goes to nobody. SipError 480 where there is no media.
+        """
+        there = self.callee
+        assert there.usage.client is None and not there.ended, "the callee has been asked already"
+        self.callee = MediaLeg(there, source)
+        self.caller.other, self.callee.other = self.callee, self.caller
+        self.b2bua.exchanged(self.callee)
+        there.take_apart()
+
     # -- life --------------------------------------------------------------------------------------------------
 
     def start(self, invite: Request) -> None:
@@ -164,7 +177,12 @@ class Call:
         if longest:
             left = self.since + longest - self.environment.layer.timers.now()
             self._length = self.environment.layer.timers.start(max(left, 0.0), self._too_long)
-        if self.ended_by:
+        local = next((leg for leg in (self.caller, self.callee) if leg.source), None)
+        if local is not None:
+            # The stream ended with the process: so does the call, for whoever listens to nothing cannot know why.
+            local.over()
+            self.finish("failed", ("Reason", 'SIP;cause=500;text="Media lost"'), spare=local)
+        elif self.ended_by:
             gone = self.caller if self.ended_by == CALLER else self.callee
             gone.over()
             self.finish("answered", spare=gone)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -23,6 +24,21 @@ class Feature:
     Messages are not to be edited in place: `message.copy()` first. A hook that raises fails its call with 500; it is
     counted and logged, and the server goes on.
     """
+
+    codes: ClassVar[Mapping[str, str]] = {}
+    """Feature codes: name → what is dialled unless `feature_codes` of the configuration says otherwise, such as
+    `{"forward_always": "*72"}`; "": none unless it does."""
+    settings: ClassVar[Mapping[str, str]] = {}
+    """Settings of users, name → what it means in a few words: `environment.users.value(leg.party, name)`."""
+
+    @classmethod
+    def check_setting(cls, name: str, value: str) -> None:
+        """ValueError, a sentence, when the setting `name` cannot be `value`, which is not ""."""
+
+    def code_dialled(self, call: Call, name: str, argument: str, invite: Request) -> Passed:
+        """The caller of a new call dialled the code `name`, and `argument` behind it. All features have let the call pass
+        (`call_offered`); it is this feature's to answer: `confirm(call, text)` or `SipError`, and None."""
+        raise SipError(404)
 
     def call_offered(self, call: Call, invite: Request) -> Passed:
         """A new call: `invite` is what the caller sent. To refuse it: `call.caller.respond(status)` and None."""

@@ -48,6 +48,8 @@ class Leg:
         "holding", "answered", "confirmed", "_bye_waits", "ended", "party", "reserved", "restored", "gone", "ack_waits",
         "promise",
         "known_as",
+        "has_lamp",
+        "source",
         "invited",
         "stand_in",
         "referral",
@@ -91,6 +93,8 @@ class Leg:
         """Where no party is behind this leg: hears what one would be answered."""
         self.known_as = ""
         """What the other party and who watches it are told in place of `party`; "" for the truth."""
+        self.has_lamp = True
+        """Whether the party is somebody whose state is shown: False where we are the party, as of a feature code."""
         self.reserved = 0
         """The CSeq up to which requests may be sent before the record is written anew; 0 where none is kept."""
         self.restored = False
@@ -101,6 +105,8 @@ class Leg:
         """Whether the ACK of this party's 2xx waits for the record of the call."""
         self.promise: Promise | None = None
         """Our 2xx that waits for the same."""
+        self.source = ""
+        """The source (contract.py) that is the party where it is no phone but media of ours; "" for a phone."""
 
     # -- verbs -------------------------------------------------------------------------------------------------
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.early_dialogs import EarlyDialogs
+from b2bua.feature_server.feature_codes import FIRST, Dialled
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
 from b2bua.sip.message import Request, Response
@@ -34,8 +36,27 @@ class Setup:
         call = self._call
         if "Require" in self._invite.names and demands(self._invite):
             EarlyDialogs(self, call, self._invite)
+        dialled = self._dialled()
         call.enter("trying")
-        call.hooks.run("call_offered", (call,), self._invite, self._forward, self.failed, call.stands)
+        then = self._forward if dialled is None else partial(self._do, dialled)
+        call.hooks.run("call_offered", (call,), self._invite, then, self.failed, call.stands)
+
+    def _dialled(self) -> Dialled | None:
+        """The feature code in the Request-URI, if there is one: we are the party ourselves then."""
+        call, user = self._call, self._invite.parsed_uri().user
+        if not user.startswith(FIRST):
+            return None
+        dialled = call.hooks.dial_plan.dialled(unquote(user))
+        call.callee.has_lamp = dialled is None
+        return dialled
+
+    def _do(self, dialled: Dialled, invite: Request) -> None:
+        """The caller dialled a code: its feature does what it stands for."""
+        call = self._call
+        if call.state == "ended" or call.caller.usage.server is None:
+            return
+        arguments = (call, dialled.name, dialled.argument)
+        call.hooks.run_one(dialled.feature.code_dialled, arguments, invite, self._forward, self.failed, call.stands)
 
     def _forward(self, invite: Request) -> None:
         """Send the callee its own INVITE: other Call-ID, tags, CSeq, o= line; what is end to end goes along."""

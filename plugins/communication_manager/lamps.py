@@ -40,7 +40,7 @@ class Lamps(Feature):
         """A leg's publication goes with it, where a transfer brings it into another call."""
         publication = self._open.get(leg)
         if publication is None:
-            if call.state == "ended" or leg.stand_in is not None:
+            if call.state == "ended" or leg.stand_in is not None or not leg.has_lamp:
                 return
             publication = self._open[leg] = self._publications.open(leg.party, call.id)
         publication.call = call.id

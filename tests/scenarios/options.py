@@ -39,6 +39,9 @@ class Options:
     user_profiles: Mapping[str, Sequence[str]] = field(default_factory=dict)
     features: Sequence[str] = FEATURES
     feature_directory: Path | None = None
+    codes: Mapping[str, str] = field(default_factory=dict)
+    """Feature codes that the configuration chose."""
+    user_defaults: Mapping[str, str] = field(default_factory=dict)
     uniform: Callable[[float, float], float] | None = None
     """In place of a seeded random number."""
     event_packages: Sequence[str] = EVENT_PACKAGES
