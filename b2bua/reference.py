@@ -54,6 +54,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",
         "name": "letters, digits, - and _",
         "features": "module names",
+        "faults": "`ACTION [KEY=VALUE…]`",
         "feature_directory": "a directory",
         "challenge": "method = `401`, `407` or `none`",
         "user_challenge": "user = table as above",
