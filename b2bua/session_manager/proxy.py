@@ -287,7 +287,7 @@ class Proxy:
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
         return forwarded
 
-    def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
+    def _send_another_way(self, arrival: Arrival, context: DialogContext, gone: Flow) -> bool:
         """The connection is gone that a request was sent on: whether there is another, where it is sent (RFC 3263 §4.3)."""
         try:
             flow = self._target_in_dialog(arrival)
@@ -295,7 +295,10 @@ class Proxy:
             return False
         if flow is gone:
             return False
+        stood = self._ways.stands(flow)
         self._send_in_dialog(arrival, context, flow)
+        if stood:  # what was opened for this request is the last way; one that stood may be as dead as the first
+            context.else_by(partial(self._send_another_way, arrival, context, flow))
         return True
 
     def _target_in_dialog(self, arrival: Arrival) -> Flow:

@@ -24,6 +24,8 @@ class VirtualStream:
         self.listener = owner.name
         self.open = True
         self.used = False
+        self.dead = False
+        """The peer is gone, and nobody has told us."""
 
     def send(self, message: Message) -> bytes:
         return self._owner.put(self, message.encode(), message)
@@ -36,7 +38,7 @@ class VirtualStream:
 
     def put(self, data: bytes, message: Message | None) -> bytes:
         network = self._owner.network
-        reached = network.listens(self.remote) and (self.used or not self._owner.kind.web)
+        reached = not self.dead and network.listens(self.remote) and (self.used or not self._owner.kind.web)
         self.used = True
         if self.open and reached:
             network.send(data, self.local, self.remote)
