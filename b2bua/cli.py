@@ -19,6 +19,7 @@ from b2bua.cli_bans import ban
 from b2bua.cli_challenges import challenges
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
+from b2bua.cli_faults import fault
 from b2bua.cli_mailboxes import mwi
 from b2bua.cli_store import backup, doctor, restore
 from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
@@ -240,6 +241,7 @@ commands.add_command(doctor)
 commands.add_command(drain)
 commands.add_command(ban)
 commands.add_command(mwi)
+commands.add_command(fault)
 commands.add_command(reload)
 
 

@@ -44,6 +44,7 @@ from b2bua.config_tables import (
     read_user_lists,
     read_user_profiles,
 )
+from b2bua.faults.fault import Fault, parse_fault
 from b2bua.sip.digest_algorithms import MD5, missing
 
 ENVIRONMENT_PREFIX: Final = "B2BUA_"
@@ -183,6 +184,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Per method another challenge than the default policy's."""
     user_challenge: dict[str, dict[str, Literal["401", "407", "none"]]] = {}
     """Users with challenges of their own, above `challenge`."""
+
+    faults: tuple[Fault, ...] = ()
+    """Faults on purpose from the start on, one a line as `b2bua fault add` takes it."""
 
     def check(self) -> None:
         """ConfigError when the server cannot start with these settings, whatever their sources."""
@@ -457,6 +461,10 @@ def _links(texts: tuple[str, ...]) -> tuple[Link, ...]:
     return tuple(parse_link(text) for text in texts)
 
 
+def _faults(texts: tuple[str, ...]) -> tuple[Fault, ...]:
+    return tuple(parse_fault(text) for text in texts)
+
+
 def _aliases(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(parse_host(text) for text in texts)
 
@@ -493,6 +501,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "dns": (tuple[str, ...], _dns),
     "media_ports": (str, _port_range),
     "media_address": (str, _address_or_none),
+    "faults": (tuple[str, ...], _faults),
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),

@@ -68,6 +68,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",
         "name": "letters, digits, - and _",
         "features": "module names",
+        "faults": "`ACTION [KEY=VALUE…]`",
         "feature_directory": "a directory",
         "event_packages": _list_of(KNOWN_PACKAGES),
         "feature_codes": "name = `*` or `#` and 1 to 15 of `0`-`9`, `*`, `#`",

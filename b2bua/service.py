@@ -16,6 +16,9 @@ from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
 from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_port_range, parse_server
 from b2bua.drain import Drain
+from b2bua.faults.faults import Faults
+from b2bua.faults.installation import Installation
+from b2bua.faults.wire import Deliver
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
@@ -23,6 +26,7 @@ from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
 from b2bua.http.api_bans import BansPage
 from b2bua.http.api_control import DrainPage, ReloadPage
+from b2bua.http.api_faults import FaultsPage
 from b2bua.http.api_mailboxes import MailboxesPage
 from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
@@ -34,7 +38,7 @@ from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
 from b2bua.session_manager.admission import Admission
-from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
@@ -59,7 +63,7 @@ from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Message, Request
+from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.profiles import Profiles
 from b2bua.sip.uri import DEFAULT_PORTS, Uri, host_text, is_address, parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
@@ -118,6 +122,7 @@ class Server:
         self.domain = Domain(settings.domain, settings.aliases)
         self.layer = TransactionLayer(self.timers, Identifiers(f"{prefix}s"), self.observer, PRODUCT)
         self.layer.streams = self.listeners
+        self.deliver: Deliver = self.layer.datagram_received
         self.location = Location(self.timers, time.time)
         self.links = Links()
         ways = Ways(self.listeners, self.location, self.domain)
@@ -134,12 +139,12 @@ class Server:
             _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
             UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), _profiles(settings),
         )  # fmt: skip
-        self.bans = _bans(settings, self.observer, log.warning)
+        self.bans, self._trunks = _bans(settings, self.observer, log.warning), _trunks(self)
         self.session_manager = SessionManager(Parts(
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)),
             self.listeners, self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
-            self.bans, durable, time.time, _trunks(self), _next_hops(self, reactor),
+            self.bans, durable, time.time, self._trunks, _next_hops(self, reactor),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
@@ -204,6 +209,7 @@ class Server:
             self._listen(listen)
         for link in self.settings.links:
             self._open_link(link)
+        self.faults = _faults(self)
         self.domain.listens_on(self.listeners.addresses())
         self._load_bindings()
         host, _ = self.settings.http
@@ -218,6 +224,7 @@ class Server:
         controls = {
             b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans),
             b"mailboxes": MailboxesPage(self.events.mailboxes, lambda name: self.store.user(name) is not None),
+            b"faults": FaultsPage(self.faults),
         }  # fmt: skip
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,
@@ -350,7 +357,7 @@ class Server:
         """One message, and all that it causes on the link in process."""
         turns = self.turns
         turns.driving = True
-        self.layer.datagram_received(data, flow)
+        self.deliver(data, flow)
         turns.run()
 
     def _committed(self, tell: Callable[..., object], *arguments: object) -> None:
@@ -553,6 +560,26 @@ def _next_hops(server: Server, reactor: Any) -> NextHops:
     return NextHops(
         resolver, server.listeners, time.monotonic, settings.next_hop_rest, observer, log.warning, server.domain.is_ours
     )
+
+
+def _faults(server: Server) -> Faults:
+    """Those of the settings; more come by command."""
+    trunks, layer, authenticator = server._trunks, server.layer, server._authenticator
+
+    def trunk(flow: Flow) -> str:
+        found = None if trunks is None else trunks.entities.of(flow)
+        return "" if found is None else found.name
+
+    def challenge(request: Request, stale: bool) -> Response:
+        return challenging(request, authenticator.challenge(request, stale), layer.identifiers.tag())
+
+    def own(flow: Flow) -> bool:
+        return server.links.of(flow) is not None
+
+    installation = Installation(server, own, trunk, challenge, lambda seed: random.Random(seed).random, server._log.warning)
+    for fault in server.settings.faults:
+        installation.faults.add(fault)
+    return installation.faults
 
 
 def _offer(settings: Settings) -> DigestOffer:

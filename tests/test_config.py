@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from b2bua import config, config_addresses
 from b2bua.config import FIELDS, ConfigError, Settings, line_of, load_settings
 from b2bua.config_addresses import Link, Listen, parse_address, parse_listen
+from b2bua.faults.fault import Fault
 
 SAMPLE = Path(__file__).resolve().parent.parent / "deploy" / "b2bua.toml"
 
@@ -124,6 +125,7 @@ def test_every_setting_from_the_environment():
         "B2BUA_NAME": "first",
         "B2BUA_CHALLENGE": "BYE=407, UPDATE=none",
         "B2BUA_USER_CHALLENGE": "6003=BYE:407+re-INVITE:none, 6004=INFO:401",
+        "B2BUA_FAULTS": "drop method=NOTIFY, delay user=6001 seconds=0.5",
     }
     assert {name.removeprefix("B2BUA_").lower() for name in environment} == set(FIELDS)
     assert load_settings(None, environment, {}) == Settings(
@@ -163,6 +165,7 @@ def test_every_setting_from_the_environment():
         feature_directory=Path("features"),
         feature_codes={"forward": "*21", "park": ""},
         user_defaults={"forward_to": "6003"},
+        faults=(Fault("drop", method="NOTIFY"), Fault("delay", user="6001", seconds=0.5)),
         session_expires=600,
         session_expires_min=120,
         reliable_provisional="always",

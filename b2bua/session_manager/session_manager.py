@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.arrival import Arrival
-from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
+from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed, challenging
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entity
@@ -391,10 +391,7 @@ class SessionManager:
         if isinstance(verdict, Passed):
             return verdict.user
         if isinstance(verdict, Challenge):
-            response = response_to(request, verdict.status, tag=self._tag())
-            response.append(verdict.header_name, verdict.header_value)
-            for value in verdict.weaker:
-                response.append(verdict.header_name, value)
+            response = challenging(request, verdict, self._tag())
             if verdict.wrong and self._bans is not None:
                 self._bans.failed(arrival.source.remote[0])
         else:

@@ -12,6 +12,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from b2bua import PRODUCT
+from b2bua.faults.fault import parse_fault
+from b2bua.faults.installation import Installation
+from b2bua.faults.wire import Deliver
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
@@ -20,7 +23,7 @@ from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
 from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
-from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
@@ -107,7 +110,9 @@ class ServerUnderTest:
         if options.ipv6:
             self._listen(VirtualSocket(network, IPV6_SERVER, self.recorder))
         self.layer = TransactionLayer(self.timers, Identifiers(f"5e551on{start}"), self.observer, PRODUCT)
+        self.deliver: Deliver = self.layer.datagram_received
         self._start = start
+        self._installation: Installation | None = None
         self._session_manager(options)
         self.layer.streams = self.listeners if options.tcp else None
         self.remotes: dict[str, RemoteFeatureServer] = {}
@@ -178,6 +183,7 @@ class ServerUnderTest:
             resolver, self.listeners, clock.now, 60.0, observer, self.reports.append, domain.is_ours
         )
         trunks = Trunks(Entities(options.entities), self.store) if options.entities else None
+        self.trunks, self.authenticator = trunks, authenticator
         log = lambda event, **_fields: self.reports.append(event)  # noqa: E731  # as structlog's, but kept
         self.bans = None if options.bans is None else Bans(options.bans, clock.now, observer, log)
         self.session_manager = SessionManager(
@@ -188,6 +194,19 @@ class ServerUnderTest:
                 self.bans, self.records, clock.wall, trunks, next_hops,
             )
         )  # fmt: skip
+
+    def fault(self, text: str) -> Installation:
+        """Set a fault, as `b2bua fault add` does."""
+        if self._installation is None:
+            trunks, tag = self.trunks, self.layer.identifiers.tag
+            self._installation = Installation(
+                self, lambda flow: self.links.of(flow) is not None,
+                lambda flow: entity.name if trunks is not None and (entity := trunks.entities.of(flow)) is not None else "",
+                lambda request, stale: challenging(request, self.authenticator.challenge(request, stale), tag()),
+                lambda seed: Random(seed).random, lambda event, **fields: self.reports.append(event),
+            )  # fmt: skip
+        self._installation.faults.add(parse_fault(text))
+        return self._installation
 
     def _learned(self, user: str, flow: Flow, contact: str) -> None:
         self.recorder.learn(user, flow.remote)
@@ -257,7 +276,7 @@ class ServerUnderTest:
     def message(self, data: bytes, flow: Flow) -> None:
         self.recorder.received(flow, data)
         self.turns.driving = True
-        self.layer.datagram_received(data, flow)
+        self.deliver(data, flow)
         self.run()
 
     def run(self) -> None:
