@@ -18,6 +18,7 @@ from b2bua import __version__
 from b2bua.cli_bans import ban
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
+from b2bua.cli_route import route
 from b2bua.cli_store import backup, doctor, restore
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
 from b2bua.sip.digest_algorithms import MD5
@@ -232,6 +233,7 @@ commands.add_command(doctor)
 commands.add_command(drain)
 commands.add_command(ban)
 commands.add_command(reload)
+commands.add_command(route)
 
 
 _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", "tracesm"))

@@ -23,7 +23,8 @@ AT_RUN_TIME: Final = frozenset(
         "users", "features", "feature_directory", "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
         "registration_expires_min", "registration_expires_max",
-        "registration_expires_default", "watchers", "tls_cert", "tls_key", "tls_ca",
+        "registration_expires_default", "watchers", "tls_cert", "tls_key", "tls_ca", "dial_patterns",
+        "routing_policies",
     )
 )  # fmt: skip
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
@@ -48,7 +49,11 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "user_digest_algorithms": "user = list as above",
         "digest_qop": "one or both of `auth`, `auth-int`",
         "feature_server": "`none`, a module of yours, a package in `plugins`",
-        "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`",
+        "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`, "
+        "`adaptation`",
+        "dial_patterns": "name = table of `pattern`, `min`, `max`, `callers`, `policies`",
+        "routing_policies": "name = table of `entity`, `rank`, `times`, `timeout`, `next_on`",
+        "adaptations": "name = table of `called_out`, `called_in`, `asserted_out`, `asserted_in`, `headers_out`, `headers_in`",
         "dns": "`HOST[:PORT]`, HOST an IP address",
         "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name",
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
-from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_server
+from b2bua.config_addresses import Link, Listen, host_port_text, parse_server
+from b2bua.dial_plan_settings import dial_plan_of, entities_of, week_time
 from b2bua.drain import Drain
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
@@ -34,7 +35,7 @@ from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.entities import Entities, Entity
+from b2bua.session_manager.entities import Entities
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import EventPackage, allow_events
@@ -60,7 +61,7 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
-from b2bua.sip.uri import DEFAULT_PORTS, Uri, host_text, is_address, parse_uri
+from b2bua.sip.uri import parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
@@ -133,12 +134,12 @@ class Server:
             _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
             UserHashes(settings.domain, self._user_names, time.monotonic),
         )  # fmt: skip
-        self.bans = _bans(settings, self.observer, log.warning)
+        self.bans, self._trunks = _bans(settings, self.observer, log.warning), _trunks(self)
         self.session_manager = SessionManager(Parts(
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
             self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
-            durable, time.time, _trunks(self), _next_hops(self, reactor),
+            durable, time.time, self._trunks, _next_hops(self, reactor),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
@@ -251,8 +252,11 @@ class Server:
         features, policy, offer = self._load_features(settings), _policy(settings), _offer(settings)
         users = None if settings.users is None else self._file_users.read(settings.users, offer)
         check_ha1s(self.store.users() if users is None else self._file_users.after(users), offer)
+        plan = None if self._trunks is None else dial_plan_of(settings, self._trunks.entities.all)
         if users is not None:
             self._file_users.take(users)
+        if self._trunks is not None and plan is not None:
+            self._trunks.follow(plan)
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
         self._authenticator.follow(policy, offer, settings.strict_digest_uri)
@@ -487,28 +491,15 @@ def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) ->
 
 def _trunks(server: Server) -> Trunks | None:
     """The entities of the settings; None where there are none, so that they cost nothing."""
-    if not server.settings.entities:
+    settings = server.settings
+    if not settings.entities:
         return None
-    entities = [_entity(name, values) for name, values in server.settings.entities.items()]
+    entities = entities_of(settings)
     for entity in entities:
         for host, port in entity.sources:
             if port:
                 server.recorder.element(entity.name, (host, port))
-    return Trunks(Entities(entities, identities), server.store)
-
-
-def _entity(name: str, values: Mapping[str, Any]) -> Entity:
-    """One table of `entities`, which config_entities.py has checked."""
-    host, port = parse_host_port(values["address"])
-    transport = values.get("transport", "")
-    uri = Uri("sip", "", host_text(host), port or None, f";transport={transport}" if transport else "")
-    sources = tuple(parse_host_port(text) for text in values.get("from", ()))
-    if not sources and is_address(host) and transport != "tls":
-        sources = ((host, port or DEFAULT_PORTS[transport or "udp"]),)
-    return Entity(
-        name, uri, sources, values.get("certificate", ""), values.get("user", ""), values.get("trusted", False),
-        tuple(values.get("numbers", ())), tuple(values.get("domains", ())),
-    )  # fmt: skip
+    return Trunks(Entities(entities, identities), server.store, dial_plan_of(settings, entities), week_time)
 
 
 def _next_hops(server: Server, reactor: Any) -> NextHops:
