@@ -21,6 +21,7 @@ from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
 from b2bua.cli_faults import fault
 from b2bua.cli_mailboxes import mwi
+from b2bua.cli_route import route
 from b2bua.cli_store import backup, doctor, restore
 from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
@@ -243,6 +244,7 @@ commands.add_command(ban)
 commands.add_command(mwi)
 commands.add_command(fault)
 commands.add_command(reload)
+commands.add_command(route)
 
 
 _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", "tracesm"))

@@ -33,6 +33,15 @@ from b2bua.config_addresses import (
 )
 from b2bua.config_entities import conflicts_of_entities, read_entities, wrong_entity
 from b2bua.config_events import EVENT_PACKAGES, read_packages
+from b2bua.config_routing import (
+    conflicts_of_routing,
+    read_adaptations,
+    read_dial_patterns,
+    read_routing_policies,
+    wrong_adaptation,
+    wrong_dial_pattern,
+    wrong_routing_policy,
+)
 from b2bua.config_tables import (
     ENTRIES,
     nearest,
@@ -174,6 +183,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Feature servers elsewhere, passed in this order after the one in this process: `NAME=udp:HOST:PORT=HOST:PORT`."""
     entities: dict[str, dict[str, Any]] = {}
     """Trunks and gateways: where they are, how they are known, and what they serve."""
+    dial_patterns: dict[str, dict[str, Any]] = {}
+    """Numbers that are no users', by their first digits, and the routing policies that they go by."""
+    routing_policies: dict[str, dict[str, Any]] = {}
+    """Entity, rank and times of a way out, and when the next one is tried."""
+    adaptations: dict[str, dict[str, Any]] = {}
+    """How an entity wants numbers and headers: rules that an entity's `adaptation` names."""
     link_heartbeat: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 5.0
     """Seconds between two OPTIONS on a link, and after which one without an answer means that it is down."""
     session_manager: tuple[str, int] | None = None
@@ -219,6 +234,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 if (one.transport, one.host) != (other.transport, other.host) and one.overlaps(other):
                     yield f"{'listen' if other in self.listen else 'links'}: {other} overlaps with {one}"
         yield from conflicts_of_entities(self.entities, {listen.transport for listen in self.listen})
+        yield from conflicts_of_routing(self.dial_patterns, self.routing_policies, self.adaptations, self.entities)
         names = [link.name for link in self.links]
         for name in dict.fromkeys(names):
             if names.count(name) > 1 or (name == IN_PROCESS and self.feature_server != "none"):
@@ -484,7 +500,10 @@ def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
 FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 """Key → type of every setting."""
 
-_ENTRIES: Final = {**ENTRIES, "entities": wrong_entity}
+_ENTRIES: Final = {
+    **ENTRIES, "entities": wrong_entity, "dial_patterns": wrong_dial_pattern, "routing_policies": wrong_routing_policy,
+    "adaptations": wrong_adaptation,
+}  # fmt: skip
 """Tables of a file whose entries are checked one by one, so that an error has the entry's line."""
 
 _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
@@ -498,6 +517,9 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "tls_ca": (str, _path),
     "aliases": (tuple[str, ...], _aliases),
     "entities": (dict[str, dict[str, Any] | str], read_entities),
+    "dial_patterns": (dict[str, dict[str, Any] | str], read_dial_patterns),
+    "routing_policies": (dict[str, dict[str, Any] | str], read_routing_policies),
+    "adaptations": (dict[str, dict[str, Any] | str], read_adaptations),
     "dns": (tuple[str, ...], _dns),
     "media_ports": (str, _port_range),
     "media_address": (str, _address_or_none),

@@ -8,13 +8,14 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
-from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_port_range, parse_server
+from b2bua.config_addresses import Link, Listen, host_port_text, parse_port_range, parse_server
+from b2bua.dial_plan_settings import dial_plan_of, entities_of, week_time
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
 from b2bua.faults.installation import Installation
@@ -42,7 +43,7 @@ from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.entities import Entities, Entity
+from b2bua.session_manager.entities import Entities
 from b2bua.session_manager.event_core import EventCore, EventWorld
 from b2bua.session_manager.event_packages.package import allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
@@ -65,7 +66,7 @@ from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.profiles import Profiles
-from b2bua.sip.uri import DEFAULT_PORTS, Uri, host_text, is_address, parse_uri
+from b2bua.sip.uri import parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
@@ -271,8 +272,11 @@ class Server:
         features, policy, offer = self._load_features(settings), _policy(settings), _offer(settings)
         users = None if settings.users is None else self._file_users.read(settings.users, offer)
         check_ha1s(self.store.users() if users is None else self._file_users.after(users), offer)
+        plan = None if self._trunks is None else dial_plan_of(settings, self._trunks.entities.all)
         if users is not None:
             self._file_users.take(users)
+        if self._trunks is not None and plan is not None:
+            self._trunks.follow(plan)
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
         self._authenticator.follow(policy, offer, settings.strict_digest_uri, _profiles(settings))
@@ -521,28 +525,15 @@ def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) ->
 
 def _trunks(server: Server) -> Trunks | None:
     """The entities of the settings; None where there are none, so that they cost nothing."""
-    if not server.settings.entities:
+    settings = server.settings
+    if not settings.entities:
         return None
-    entities = [_entity(name, values) for name, values in server.settings.entities.items()]
+    entities = entities_of(settings)
     for entity in entities:
         for host, port in entity.sources:
             if port:
                 server.recorder.element(entity.name, (host, port))
-    return Trunks(Entities(entities, identities), server.store)
-
-
-def _entity(name: str, values: Mapping[str, Any]) -> Entity:
-    """One table of `entities`, which config_entities.py has checked."""
-    host, port = parse_host_port(values["address"])
-    transport = values.get("transport", "")
-    uri = Uri("sip", "", host_text(host), port or None, f";transport={transport}" if transport else "")
-    sources = tuple(parse_host_port(text) for text in values.get("from", ()))
-    if not sources and is_address(host) and transport != "tls":
-        sources = ((host, port or DEFAULT_PORTS[transport or "udp"]),)
-    return Entity(
-        name, uri, sources, values.get("certificate", ""), values.get("user", ""), values.get("trusted", False),
-        tuple(values.get("numbers", ())), tuple(values.get("domains", ())),
-    )  # fmt: skip
+    return Trunks(Entities(entities, identities), server.store, dial_plan_of(settings, entities), week_time)
 
 
 def _next_hops(server: Server, reactor: Any) -> NextHops:

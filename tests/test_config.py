@@ -115,6 +115,9 @@ def test_every_setting_from_the_environment():
         "B2BUA_BAN_DURATION": "0.5",
         "B2BUA_CALL_LENGTH_MAX": "0",
         "B2BUA_ENTITIES": "carrier=address=192.0.2.80 numbers=0|+49, office=address=sip.example.net trusted=true",
+        "B2BUA_DIAL_PATTERNS": "national=pattern=0[1-9] min=4 policies=first|second, barred=pattern=0900 policies=",
+        "B2BUA_ROUTING_POLICIES": "first=entity=carrier rank=1 times=mon-fri/08:00-18:00 timeout=4 next_on=500|503",
+        "B2BUA_ADAPTATIONS": "german=called_out=0:1:+49 headers_out=remove:User-Agent|add:X-Lab:yes",
         "B2BUA_DNS": "192.0.2.53, [2001:db8::53]:5353",
         "B2BUA_NEXT_HOP_REST": "0",
         "B2BUA_MEDIA_PORTS": "30000 - 30099",
@@ -179,6 +182,16 @@ def test_every_setting_from_the_environment():
             "carrier": {"address": "192.0.2.80", "numbers": ("0", "+49")},
             "office": {"address": "sip.example.net", "trusted": True},
         },
+        dial_patterns={
+            "national": {"pattern": "0[1-9]", "min": 4, "policies": ("first", "second")},
+            "barred": {"pattern": "0900", "policies": ()},
+        },
+        routing_policies={
+            "first": {
+                "entity": "carrier", "rank": 1, "times": ("mon-fri/08:00-18:00",), "timeout": 4, "next_on": ("500", "503"),
+            }
+        },
+        adaptations={"german": {"called_out": ("0:1:+49",), "headers_out": ("remove:User-Agent", "add:X-Lab:yes")}},
         dns=("192.0.2.53:53", "[2001:db8::53]:5353"),
         next_hop_rest=0.0,
         media_ports="30000-30099",

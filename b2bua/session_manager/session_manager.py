@@ -21,7 +21,7 @@ from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.event_packages.package import Answer
 from b2bua.session_manager.event_state import EventState
-from b2bua.session_manager.identity import is_anonymous
+from b2bua.session_manager.identity import caller_in, is_anonymous
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.next_hops import NextHops
@@ -266,8 +266,8 @@ class SessionManager:
             return
         self._check_owner(request, owner)
         self._check_contact(arrival)
-        if self._trunks is not None:
-            self._trunks.check_leave(request, user, owner)
+        if self._trunks is not None and not owner:
+            self._trunks.check_leave(request, user, caller_in(request, self._domain, False))
         if user is not None:
             self._serve(arrival, user, owner)
         elif self._trunks is None or not self._leave(arrival, owner):
@@ -288,6 +288,9 @@ class SessionManager:
 
     def _take_from_entity(self, arrival: Arrival, entity: Entity) -> None:
         """A call or message of a trunk, for a user of ours and for nobody else."""
+        adapted = entity.adaptation.from_trunk(arrival.request)
+        if adapted is not arrival.request:
+            arrival = arrival._replace(request=adapted)
         user = self._domain.user_in(arrival.request.uri)
         self._check_contact(arrival)
         check_arrived(arrival.request, entity, self._domain, user)
@@ -296,17 +299,20 @@ class SessionManager:
         self._serve(arrival, user or "", "")
 
     def _leave(self, arrival: Arrival, owner: str) -> bool:
-        """Out by the trunk that serves the Request-URI, if one does: a call by way of the feature servers. A position in
+        """Out by the trunks that serve the Request-URI, if any does: a call by way of the feature servers. A position in
         the sequence means that it comes from there."""
         assert self._trunks is not None
         request = arrival.request
-        way = self._trunks.way_of(request, self._domain.user_in(request.uri))
-        if way is None:
+        caller = owner or caller_in(request, self._domain, arrival.link is not None)
+        departures = self._trunks.departures(request.method, request.uri, self._domain.user_in(request.uri), caller)
+        if departures is None:
             return False
         if arrival.link is None and request.method == "INVITE" and self._links.sequence:
             self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, "", owner, 0))
+        elif departures.ways:
+            self._proxy.to_entities(arrival, departures.ways)
         else:
-            self._proxy.to_entity(arrival, *way)
+            raise SipError(departures.status, departures.reason)
         return True
 
     def _serve(self, arrival: Arrival, user: str, owner: str) -> None:
@@ -443,7 +449,8 @@ class SessionManager:
         """The user of the domain that a feature server's request is for, "" for the domain itself, and where it may be
         `leaving` for what a trunk serves."""
         user = self._domain.user_in(request.uri)
-        if user is None and leaving and self._trunks is not None and self._trunks.way_of(request, None) is not None:
+        trunks = self._trunks if leaving and user is None else None
+        if trunks is not None and trunks.departures(request.method, request.uri, None, "") is not None:
             return ""
         if user is None:
             raise SipError(403, "No Relay To Other Domains")

@@ -147,6 +147,12 @@ TABLES: Final = (
     Table("b2bua.sip.next_hop", "_LABELS", ("tests/sip/test_next_hop.py",)),
     Table(f"{SM}.trunks", "FROM_TRUNKS", (TRUNKS,), ("REGISTER", "SUBSCRIBE", "PUBLISH", "REFER")),
     Table(f"{SM}.trunks", "TO_TRUNKS", (TRUNKS,)),
+    Table(
+        f"{SM}.routing_policy", "NEXT_ON",
+        ("tests/scenarios/test_routing.py::test_the_next_one_when_one_cannot",
+         "tests/scenarios/test_routing.py::test_what_is_said_of_the_callee_is_the_answer"), (404, 480, 486, 501, 603),
+    ),
+    Table(f"{SM}.header_rule", "OWNED", ("tests/session_manager/test_header_rule.py",), ("User-Agent", "Subject", "Reason")),
     Table("b2bua.sip.flow", "SECURE", ("tests/session_manager/test_screening.py",), ("udp", "tcp", "ws")),
     Table(f"{SM}.screening", "SUPPORTED", ("tests/session_manager/test_screening.py",), ("100rel", "timer", "gruu")),
     Table(f"{SM}.session_manager", "_NAMING_TARGET", ("tests/session_manager/test_session_manager.py",), tuple(sorted(METHODS))),

@@ -11,10 +11,13 @@ from b2bua.config_events import EVENT_PACKAGES
 from b2bua.feature_server.contract import AS_CALLER, CallLimits
 from b2bua.session_manager.bans import BanRule
 from b2bua.session_manager.challenge_policy import Reinvite
+from b2bua.session_manager.dial_plan import DialPlan
 from b2bua.session_manager.entities import Entity
+from b2bua.session_manager.time_range import WeekTime
 from tests.scenarios.kept_records import KeptRecords
 
 DOMAIN: Final = "example.com"
+MONDAY: Final = WeekTime(0, 10 * 60)
 FEATURES: Final = ("hold", "lamps")
 ALLOWED: Final = ", ".join(sorted(EVENT_PACKAGES))
 """The Allow-Events of a server with the usual event packages."""
@@ -59,6 +62,10 @@ class Options:
     keep_alive: float = 0.0
     entities: Sequence[Entity] = ()
     """Its trunks."""
+    plan: DialPlan | None = None
+    """What leads to them; None: their own prefixes and domains."""
+    week_time: WeekTime = MONDAY
+    """When it is."""
     requests_per_source: int = 1000
     bans: BanRule | None = None
     link: Literal["memory", "udp", "tcp"] = "memory"

@@ -182,7 +182,9 @@ class ServerUnderTest:
         next_hops = NextHops(
             resolver, self.listeners, clock.now, 60.0, observer, self.reports.append, domain.is_ours
         )
-        trunks = Trunks(Entities(options.entities), self.store) if options.entities else None
+        trunks = None
+        if options.entities:
+            trunks = Trunks(Entities(options.entities), self.store, options.plan, lambda: options.week_time)
         self.trunks, self.authenticator = trunks, authenticator
         log = lambda event, **_fields: self.reports.append(event)  # noqa: E731  # as structlog's, but kept
         self.bans = None if options.bans is None else Bans(options.bans, clock.now, observer, log)
