@@ -54,9 +54,10 @@ class Baresip:
     """A running phone; its owner closes it. `events` are those heard so far, oldest first."""
 
     def __init__(
-        self, folder: Path, server: str, user: str, password: str, host: str, transport: str = "udp", ca: Path | None = None
-    ) -> None:
-        """Over TLS the server's certificate has to be signed by `ca`."""
+        self, folder: Path, server: str, user: str, password: str, host: str, transport: str = "udp", ca: Path | None = None,
+        speech_seconds: int = SPEECH_SECONDS,
+    ) -> None:  # fmt: skip
+        """Over TLS the server's certificate has to be signed by `ca`. When its speech is over it hangs up."""
         self.folder = folder
         self.user = user
         self.server = server
@@ -79,7 +80,7 @@ class Baresip:
         accounts = folder / "accounts"
         accounts.touch(mode=0o600)
         accounts.write_text(_ACCOUNT.format(user=user, server=server, password=password, transport=transport))
-        _write_speech(folder / "speech.wav")
+        _write_speech(folder / "speech.wav", speech_seconds)
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 ["baresip", "-f", str(folder)], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -199,10 +200,10 @@ class Baresip:
                 self._answers[str(frame.get("token"))] = frame
 
 
-def _write_speech(path: Path) -> None:
+def _write_speech(path: Path, seconds: int) -> None:
     """8 kHz mono: a square wave, so that there is something to hear."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
-        file.writeframes((b"\x00\x10" * 10 + b"\x00\xf0" * 10) * (8000 * SPEECH_SECONDS // 20))
+        file.writeframes((b"\x00\x10" * 10 + b"\x00\xf0" * 10) * (8000 * seconds // 20))
