@@ -27,6 +27,7 @@ from b2bua.config_addresses import (
     parse_host,
     parse_link,
     parse_listen,
+    parse_network,
     parse_peer,
     parse_server,
 )
@@ -161,6 +162,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Feature servers elsewhere, passed in this order after the one in this process: `NAME=udp:HOST:PORT=HOST:PORT`."""
     entities: dict[str, dict[str, Any]] = {}
     """Trunks and gateways: where they are, how they are known, and what they serve."""
+    trusted_networks: tuple[str, ...] = ()
+    """Networks whose requests are not challenged, and whose P-Asserted-Identity is believed (RFC 3325); by UDP private ones."""
     link_heartbeat: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 5.0
     """Seconds between two OPTIONS on a link, and after which one without an answer means that it is down."""
     session_manager: tuple[str, int] | None = None
@@ -449,6 +452,10 @@ def _aliases(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(parse_host(text) for text in texts)
 
 
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(parse_network(text) for text in texts)
+
+
 def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(host_port_text(*parse_server(text)) for text in texts)
 
@@ -470,6 +477,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "tls_ca": (str, _path),
     "aliases": (tuple[str, ...], _aliases),
     "entities": (dict[str, dict[str, Any] | str], read_entities),
+    "trusted_networks": (tuple[str, ...], _networks),
     "dns": (tuple[str, ...], _dns),
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),

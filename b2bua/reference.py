@@ -53,6 +53,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "digest_qop": "one or both of `auth`, `auth-int`",
         "feature_server": "`none`, a module of yours, a package in `plugins`",
         "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`",
+        "trusted_networks": "`ADDRESS/BITS`, IPv4 or IPv6",
         "dns": "`HOST[:PORT]`, HOST an IP address",
         "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name",
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",

@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "trace": {"sip", "trace"},
     "store": {"sip", "store"},
     "http": {"sip", "trace", "http"} | RECORDS,
-    "config_addresses": set(),
+    "config_addresses": {"sip"},
     "config_tables": {"sip"},
     "config_entities": {"config_addresses", "config_tables"},
     "config": {"sip", "config_addresses", "config_entities", "config_tables"},

@@ -52,6 +52,8 @@ class Options:
     keep_alive: float = 0.0
     entities: Sequence[Entity] = ()
     """Its trunks."""
+    trusted: Sequence[str] = ()
+    """Its trusted networks."""
     requests_per_source: int = 1000
     bans: BanRule | None = None
     link: Literal["memory", "udp", "tcp"] = "memory"
