@@ -27,6 +27,7 @@ from b2bua.config_addresses import (
     parse_host,
     parse_link,
     parse_listen,
+    parse_network,
     parse_peer,
     parse_port_range,
     parse_server,
@@ -189,6 +190,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Entity, rank and times of a way out, and when the next one is tried."""
     adaptations: dict[str, dict[str, Any]] = {}
     """How an entity wants numbers and headers: rules that an entity's `adaptation` names."""
+    trusted_networks: tuple[str, ...] = ()
+    """Networks whose requests are not challenged, and whose P-Asserted-Identity is believed (RFC 3325); by UDP private ones."""
     link_heartbeat: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 5.0
     """Seconds between two OPTIONS on a link, and after which one without an answer means that it is down."""
     session_manager: tuple[str, int] | None = None
@@ -493,6 +496,10 @@ def _address_or_none(text: str) -> str:
     return parse_host(text) if text else ""
 
 
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(parse_network(text) for text in texts)
+
+
 def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(host_port_text(*parse_server(text)) for text in texts)
 
@@ -520,6 +527,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "dial_patterns": (dict[str, dict[str, Any] | str], read_dial_patterns),
     "routing_policies": (dict[str, dict[str, Any] | str], read_routing_policies),
     "adaptations": (dict[str, dict[str, Any] | str], read_adaptations),
+    "trusted_networks": (tuple[str, ...], _networks),
     "dns": (tuple[str, ...], _dns),
     "media_ports": (str, _port_range),
     "media_address": (str, _address_or_none),

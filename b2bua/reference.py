@@ -66,6 +66,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "dial_patterns": "name = table of `pattern`, `min`, `max`, `callers`, `policies`",
         "routing_policies": "name = table of `entity`, `rank`, `times`, `timeout`, `next_on`",
         "adaptations": "name = table of `called_out`, `called_in`, `asserted_out`, `asserted_in`, `headers_out`, `headers_in`",
+        "trusted_networks": "`ADDRESS/BITS`, IPv4 or IPv6",
         "dns": "`HOST[:PORT]`, HOST an IP address",
         "media_ports": "two of 1024 to 65535, or `0-0`",
         "media_address": "`\"\"`, an IP address, a host name",

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from ipaddress import ip_network
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
@@ -58,6 +59,7 @@ from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import Trunks
+from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
@@ -146,6 +148,7 @@ class Server:
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)),
             self.listeners, self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
             self.bans, durable, time.time, self._trunks, _next_hops(self, reactor),
+            _trusted(settings),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
@@ -534,6 +537,10 @@ def _trunks(server: Server) -> Trunks | None:
             if port:
                 server.recorder.element(entity.name, (host, port))
     return Trunks(Entities(entities, identities), server.store, dial_plan_of(settings, entities), week_time)
+
+
+def _trusted(settings: Settings) -> TrustedNetworks | None:
+    return TrustedNetworks(map(ip_network, settings.trusted_networks)) if settings.trusted_networks else None
 
 
 def _next_hops(server: Server, reactor: Any) -> NextHops:

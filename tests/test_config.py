@@ -123,6 +123,7 @@ def test_every_setting_from_the_environment():
         "B2BUA_MEDIA_PORTS": "30000 - 30099",
         "B2BUA_MEDIA_ADDRESS": "192.0.2.1",
         "B2BUA_LINKS": "first=udp:127.0.0.1:5070=127.0.0.2:5071, second=udp:[::1]:0=[fd00::2]:5072",
+        "B2BUA_TRUSTED_NETWORKS": "10.1.0.0/16, 2001:DB8::/32,192.0.2.7",
         "B2BUA_LINK_HEARTBEAT": "0.5",
         "B2BUA_SESSION_MANAGER": "10.0.0.1:5070",
         "B2BUA_NAME": "first",
@@ -200,6 +201,7 @@ def test_every_setting_from_the_environment():
             Link("first", Listen("udp", "127.0.0.1", 5070), ("127.0.0.2", 5071)),
             Link("second", Listen("udp", "::1", 0), ("fd00::2", 5072)),
         ),
+        trusted_networks=("10.1.0.0/16", "2001:db8::/32", "192.0.2.7/32"),
         link_heartbeat=0.5,
         session_manager=("10.0.0.1", 5070),
         name="first",
@@ -264,6 +266,9 @@ def test_an_unknown_variable_is_refused_with_the_nearest():
         ('profiles = "avaya"', "lab.toml:1: profiles: expected array, got str"),
         ('[user_profiles]\n6001 = []\n6002 = ["Avaya"]', "lab.toml:3: user_profiles.6002: unknown profile 'Avaya'; the nearest known profile is 'avaya'"),  # noqa: E501
         ("[user_profiles]\n6002 = 5", "lab.toml:2: user_profiles.6002: a list of avaya is wanted"),
+        ('\ntrusted_networks = ["10.0.0.1/8"]', "lab.toml:2: trusted_networks: '10.0.0.1/8' is not a network such as 10.0.0.0/8: 10.0.0.1/8 has host bits set"),  # noqa: E501
+        ('trusted_networks = ["0.0.0.0/0"]', "lab.toml:1: trusted_networks: '0.0.0.0/0' is everybody"),
+        ('trusted_networks = ["office"]', "lab.toml:1: trusted_networks: 'office' is not a network such as 10.0.0.0/8: 'office' does not appear to be an IPv4 or IPv6 network"),  # noqa: E501
         ("trace = true", "lab.toml:1: trace: expected int, got bool"),
         ("nonce_lifetime = 0", "lab.toml:1: nonce_lifetime: expected float > 0.0"),
         ('strict_digest_uri = "yes"', "lab.toml:1: strict_digest_uri: expected bool, got str"),

@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"sip", "store"},
     "faults": {"sip", "transaction", "trace", "faults"},
     "http": {"sip", "trace", "http", "faults"} | RECORDS,
-    "config_addresses": set(),
+    "config_addresses": {"sip"},
     "config_tables": {"sip"},
     "config_events": {"config_tables"},
     "config_entry": {"config_tables"},

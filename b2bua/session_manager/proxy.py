@@ -378,14 +378,13 @@ class Proxy:
         copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
         self._authenticator.strip(copy)
-        trusted = arrival.link is not None or (arrival.entity is not None and arrival.entity.trusted)
-        if not trusted and not ASSERTED.isdisjoint(copy.names):
+        if arrival.link is None and not arrival.trusted and not ASSERTED.isdisjoint(copy.names):
             strip(copy)
         return copy
 
     def _assert_identity(self, request: Request, owner: str) -> None:
         """Tell the applications whom we authenticated (RFC 3325 §5)."""
-        if owner:
+        if owner and "P-Asserted-Identity" not in request.names:  # who is trusted may have said it
             request.append("P-Asserted-Identity", f"<{self._domain.aor(owner)}>")
 
     def _record_route(self, request: Request, flow: Flow, token: str = "", sips: bool = False) -> None:

@@ -37,6 +37,7 @@ from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
+from b2bua.session_manager.trusted_networks import TrustedNetworks, asserted_user
 from b2bua.session_manager.waiting_invite import WaitingInvite
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
@@ -56,6 +57,11 @@ _NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
 
 def _no_wall() -> float:
     return 0.0
+
+
+def _is_vouched_for(arrival: Arrival) -> bool:
+    """Whether it comes from a trusted network: who is behind it has been asked already. A trunk has rules of its own."""
+    return arrival.trusted and arrival.entity is None
 
 
 class Parts(NamedTuple):
@@ -93,6 +99,8 @@ class Parts(NamedTuple):
     """None: there are none, and nothing leaves the domain."""
     next_hops: NextHops | None = None
     """Finds where names lead; None: names are not looked up."""
+    trusted: TrustedNetworks | None = None
+    """None: there are none."""
 
 
 class SessionManager:
@@ -122,6 +130,7 @@ class SessionManager:
             now = parts.layer.timers.now
             self._source_limit = SourceLimit(parts.requests_per_source, now, parts.links, parts.observer, self._is_in_dialog)
         self._trunks = parts.trunks
+        self._trusted = parts.trusted
         self._bans = parts.bans
         self._banned = {} if parts.bans is None else parts.bans.standing
         parts.layer.gate = self._verdict if parts.trunks is None else self._gate
@@ -140,7 +149,8 @@ class SessionManager:
         hops = screen(request, source)
         routes = self._read_routes(request)
         entity = None if self._trunks is None or link is not None else self._trunks.entities.of(source)
-        arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity))
+        trusted = self._is_trusted(source, entity) if link is None else False
+        arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity, trusted))
         if link is None:
             self._domain.local_address_seen(source.local)
             if entity is not None:
@@ -189,7 +199,8 @@ class SessionManager:
 
         def work() -> None:
             entity = None if self._trunks is None else self._trunks.entities.of(flow)
-            arrival = Arrival(transaction, request, flow, None, self._read_routes(request), screen(request, flow), entity)
+            routes, hops = self._read_routes(request), screen(request, flow)
+            arrival = Arrival(transaction, request, flow, None, routes, hops, entity, self._is_trusted(flow, entity))
             if request.to.tag:
                 self._forward_invite(arrival, owner, partial(self._proxy.forward_in_dialog, arrival))
             else:
@@ -197,6 +208,12 @@ class SessionManager:
                 self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, user, owner, 0))
 
         self._layer.resume(transaction, request, work)
+
+    def _is_trusted(self, flow: Flow, entity: Entity | None) -> bool:
+        """Whether a peer that is no feature server belongs to our trust domain; an entity does where it says so."""
+        if entity is not None:
+            return entity.trusted
+        return self._trusted is not None and self._trusted.holds(flow)
 
     def internal_error(self, error: BaseException, message: Message) -> None:
         self._parts.failed(error, message)
@@ -264,7 +281,10 @@ class SessionManager:
         if entity is not None and method in FROM_TRUNKS:
             self._take_from_entity(arrival, entity)
             return
-        self._check_owner(request, owner)
+        if not _is_vouched_for(arrival):
+            self._check_owner(request, owner)
+        elif method == "PUBLISH" and not owner:
+            raise SipError(403, "Not Your Address Of Record")  # in nobody's name nothing is published
         self._check_contact(arrival)
         if self._trunks is not None and not owner:
             self._trunks.check_leave(request, user, caller_in(request, self._domain, False))
@@ -391,8 +411,11 @@ class SessionManager:
     # -- steps -------------------------------------------------------------------------------------------------
 
     def _challenge_passed(self, arrival: Arrival, in_dialog: bool, proxied: bool = False) -> str | None:
-        """The authenticated user ("" where none is asked for); None when the request has been answered here."""
+        """The authenticated user ("" where none is asked for); None when the request has been answered here. Who is trusted is
+        not challenged, and says who it is; but for REGISTER, which is the phone's own and always challenged."""
         request = arrival.request
+        if _is_vouched_for(arrival) and request.method != "REGISTER":
+            return asserted_user(request, self._domain, self._parts.users)
         verdict = self._authenticator.check(request, in_dialog, proxied)
         if isinstance(verdict, Passed):
             return verdict.user

@@ -66,6 +66,8 @@ class Options:
     """What leads to them; None: their own prefixes and domains."""
     week_time: WeekTime = MONDAY
     """When it is."""
+    trusted: Sequence[str] = ()
+    """Its trusted networks."""
     requests_per_source: int = 1000
     bans: BanRule | None = None
     link: Literal["memory", "udp", "tcp"] = "memory"

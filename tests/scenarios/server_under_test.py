@@ -6,6 +6,7 @@ Put together from the same parts as b2bua/service.py; keys, identifiers and rand
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_network
 from itertools import count
 from random import Random
 from types import MappingProxyType
@@ -41,6 +42,7 @@ from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import Trunks
+from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow, HostPort
@@ -194,6 +196,7 @@ class ServerUnderTest:
                 self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)), self.listeners, observer,
                 self._failed, self.recorder.continued, self.admission, options.requests_per_source,
                 self.bans, self.records, clock.wall, trunks, next_hops,
+                TrustedNetworks(map(ip_network, options.trusted)) if options.trusted else None,
             )
         )  # fmt: skip
 
