@@ -31,7 +31,13 @@ from b2bua.config_addresses import (
     parse_server,
 )
 from b2bua.config_entities import conflicts_of_entities, read_entities, wrong_entity
-from b2bua.config_events import EVENT_PACKAGES, read_packages
+from b2bua.config_events import (
+    EVENT_PACKAGES,
+    read_lamp_documents,
+    read_packages,
+    read_user_lamp_documents,
+    wrong_lamp_documents,
+)
 from b2bua.config_tables import (
     ENTRIES,
     nearest,
@@ -126,6 +132,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Who may watch a lamp: every user of the domain, or its own user alone."""
     event_packages: tuple[str, ...] = EVENT_PACKAGES
     """What phones may subscribe to."""
+    lamp_documents: tuple[str, ...] = ()
+    """How lamps are told: `partial` only what has changed, `single-dialog` never several calls, `pvalue` in place of `pval`."""
+    user_lamp_documents: dict[str, tuple[str, ...]] = {}
+    """Watchers whose lamps are told in another way."""
     feature_server: str = "communication_manager"
     """The feature server in this process."""
     features: tuple[str, ...] = ("hold", "lamps")
@@ -453,7 +463,7 @@ def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
 FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 """Key → type of every setting."""
 
-_ENTRIES: Final = {**ENTRIES, "entities": wrong_entity}
+_ENTRIES: Final = {**ENTRIES, "entities": wrong_entity, "user_lamp_documents": wrong_lamp_documents}
 """Tables of a file whose entries are checked one by one, so that an error has the entry's line."""
 
 _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
@@ -472,6 +482,8 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
     "event_packages": (tuple[str, ...], read_packages),
+    "lamp_documents": (tuple[str, ...], read_lamp_documents),
+    "user_lamp_documents": (dict[str, tuple[str, ...] | str], read_user_lamp_documents),
     "links": (tuple[str, ...], _links),
     "session_manager": (str, parse_peer),
     "name": (str, link_name),

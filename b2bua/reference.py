@@ -15,7 +15,7 @@ import msgspec
 
 from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, Settings
 from b2bua.config_addresses import KNOWN_TRANSPORTS, host_port_text
-from b2bua.config_events import KNOWN_PACKAGES
+from b2bua.config_events import KNOWN_PACKAGES, LAMP_DOCUMENTS
 from b2bua.sip.digest_algorithms import STRENGTH
 from b2bua.store.opening import without_password
 
@@ -24,7 +24,7 @@ AT_RUN_TIME: Final = frozenset(
         "users", "features", "feature_directory", "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
         "registration_expires_min", "registration_expires_max",
-        "registration_expires_default", "watchers", "tls_cert", "tls_key", "tls_ca",
+        "registration_expires_default", "watchers", "lamp_documents", "user_lamp_documents", "tls_cert", "tls_key", "tls_ca",
     )
 )  # fmt: skip
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
@@ -63,6 +63,8 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "features": "module names",
         "feature_directory": "a directory",
         "event_packages": _list_of(KNOWN_PACKAGES),
+        "lamp_documents": _list_of(LAMP_DOCUMENTS),
+        "user_lamp_documents": "user = list as above",
         "challenge": "method = `401`, `407` or `none`",
         "user_challenge": "user = table as above",
     }

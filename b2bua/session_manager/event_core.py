@@ -10,7 +10,7 @@ from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.message_summary import MESSAGE_SUMMARY
-from b2bua.session_manager.event_packages.package import EventPackage, Own, Published
+from b2bua.session_manager.event_packages.package import PLAIN, EventPackage, Form, Own, Published
 from b2bua.session_manager.event_packages.presence import PRESENCE, Known, is_on_the_phone
 from b2bua.session_manager.event_packages.reg import REG, Registration
 from b2bua.session_manager.event_state import EventState
@@ -48,7 +48,10 @@ class EventWorld(NamedTuple):
 class EventCore:
     """Made once; `packages` are the names of those that are served."""
 
-    def __init__(self, world: EventWorld, packages: Sequence[str], watch: WatchPolicy = "domain") -> None:
+    def __init__(
+        self, world: EventWorld, packages: Sequence[str], watch: WatchPolicy = "domain", form: Form = PLAIN,
+        forms: Mapping[str, Form] | None = None,
+    ) -> None:  # fmt: skip
         self._domain = world.domain
         self._location = world.location
         self._wall = world.wall
@@ -57,6 +60,7 @@ class EventCore:
         self.notifier = Notifier(
             self.packages, self.state, world.send, world.timers, world.tags, world.observer, watch,
             keeper=None if records is None else SubscriptionKeeper(records, world.timers, world.wall),
+            form=form, forms=forms,
         )  # fmt: skip
         self.event_state = EventState(
             self.packages, world.entity_tags, world.timers, self.notifier.changed,

@@ -360,7 +360,7 @@ class Notifier:
                 subscription.told = value
             return package.encode(value, version)
         form = self._forms.get(subscription.watcher, self._form)
-        before, subscription.told = subscription.told, value
+        before, subscription.told = subscription.told, value if package.partial or form.partial else None
         return package.document(value, before, version, form)
 
     def count(self) -> dict[str, int]:

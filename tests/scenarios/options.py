@@ -12,6 +12,7 @@ from b2bua.feature_server.contract import AS_CALLER, CallLimits
 from b2bua.session_manager.bans import BanRule
 from b2bua.session_manager.challenge_policy import Reinvite
 from b2bua.session_manager.entities import Entity
+from b2bua.session_manager.event_packages.package import Form
 from tests.scenarios.kept_records import KeptRecords
 
 DOMAIN: Final = "example.com"
@@ -40,6 +41,8 @@ class Options:
     uniform: Callable[[float, float], float] | None = None
     """In place of a seeded random number."""
     event_packages: Sequence[str] = EVENT_PACKAGES
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    """How single watchers want their lamp documents."""
     trace: int = 0
     limits: CallLimits = field(default_factory=CallLimits)
     reliable: str = AS_CALLER
