@@ -34,9 +34,11 @@ from b2bua.config_entities import conflicts_of_entities, read_entities, wrong_en
 from b2bua.config_events import (
     EVENT_PACKAGES,
     read_lamp_documents,
+    read_lists,
     read_packages,
     read_user_lamp_documents,
     wrong_lamp_documents,
+    wrong_list,
 )
 from b2bua.config_tables import (
     ENTRIES,
@@ -136,6 +138,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How lamps are told: `partial` only what has changed, `single-dialog` never several calls, `pvalue` in place of `pval`."""
     user_lamp_documents: dict[str, tuple[str, ...]] = {}
     """Watchers whose lamps are told in another way."""
+    lists: dict[str, tuple[str, ...]] = {}
+    """Lists of users that one subscription watches (RFC 4662), by the user part of the list's address."""
     feature_server: str = "communication_manager"
     """The feature server in this process."""
     features: tuple[str, ...] = ("hold", "lamps")
@@ -463,7 +467,7 @@ def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
 FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 """Key → type of every setting."""
 
-_ENTRIES: Final = {**ENTRIES, "entities": wrong_entity, "user_lamp_documents": wrong_lamp_documents}
+_ENTRIES: Final = {**ENTRIES, "entities": wrong_entity, "lists": wrong_list, "user_lamp_documents": wrong_lamp_documents}
 """Tables of a file whose entries are checked one by one, so that an error has the entry's line."""
 
 _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
@@ -482,6 +486,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
     "event_packages": (tuple[str, ...], read_packages),
+    "lists": (dict[str, tuple[str, ...] | str], read_lists),
     "lamp_documents": (tuple[str, ...], read_lamp_documents),
     "user_lamp_documents": (dict[str, tuple[str, ...] | str], read_user_lamp_documents),
     "links": (tuple[str, ...], _links),

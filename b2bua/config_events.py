@@ -11,6 +11,8 @@ EVENT_PACKAGES: Final = ("dialog", "message-summary", "presence", "reg")
 """Those that are served unless others are named."""
 
 
+MAX_MEMBERS: Final = 64
+"""Users of one list: what fits into one datagram where a phone takes no connection, at some 900 bytes each."""
 LAMP_DOCUMENTS: Final = ("partial", "single-dialog", "pvalue")
 """What lamp documents may be beside plain."""
 
@@ -42,6 +44,28 @@ def read_user_lamp_documents(lists: dict[str, tuple[str, ...] | str]) -> dict[st
             found[user] = read_lamp_documents(words.split("+") if isinstance(words, str) else words)
         except ValueError as error:
             raise ValueError(f"{user}: {error}") from None
+    return found
+
+
+def wrong_list(name: str, users: object) -> str:
+    """What is wrong with one list, "" for nothing."""
+    if not isinstance(users, list | tuple) or not users or not all(isinstance(user, str) and user for user in users):
+        return "a list of users is wanted"
+    if len(users) > MAX_MEMBERS:
+        return f"{len(users)} users are more than {MAX_MEMBERS}"
+    if len(set(users)) < len(users):
+        return "a user stands there twice"
+    return "" if name else "a list needs a name"
+
+
+def read_lists(lists: dict[str, tuple[str, ...] | str]) -> dict[str, tuple[str, ...]]:
+    """Name → users; in the environment those of one list are joined by +."""
+    found = {}
+    for name, given in lists.items():
+        users = tuple(given.split("+")) if isinstance(given, str) else given
+        if what := wrong_list(name, users):
+            raise ValueError(f"{name}: {what}")
+        found[name] = users
     return found
 
 

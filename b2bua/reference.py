@@ -65,6 +65,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "event_packages": _list_of(KNOWN_PACKAGES),
         "lamp_documents": _list_of(LAMP_DOCUMENTS),
         "user_lamp_documents": "user = list as above",
+        "lists": "name = list of users, 64 at most",
         "challenge": "method = `401`, `407` or `none`",
         "user_challenge": "user = table as above",
     }

@@ -152,7 +152,8 @@ class Server:
             self.domain, self.location, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer,
             durable, time.time,
         )  # fmt: skip
-        self.events = EventCore(world, self.settings.event_packages, self.settings.watchers, *_forms(self.settings))
+        settings = self.settings
+        self.events = EventCore(world, settings.event_packages, settings.watchers, *_forms(settings), settings.lists)
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         return durable
 
@@ -253,7 +254,7 @@ class Server:
             self._tls.credentials = tls.credentials
         self._authenticator.follow(policy, offer, settings.strict_digest_uri)
         self._registrar.follow(_limits(settings))
-        self.notifier.follow(settings.watchers, *_forms(settings))
+        self.events.view.follow(settings.watchers, *_forms(settings))
         if self.feature_server is not None:
             self._features = features
             self.feature_server.use(features)

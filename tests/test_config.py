@@ -99,6 +99,7 @@ def test_every_setting_from_the_environment():
         "B2BUA_EVENT_PACKAGES": "message-summary, dialog, dialog",
         "B2BUA_LAMP_DOCUMENTS": "pvalue, partial",
         "B2BUA_USER_LAMP_DOCUMENTS": "6002=single-dialog+pvalue, 6003=partial",
+        "B2BUA_LISTS": "panel=6001+6002, doors=6003",
         "B2BUA_FEATURE_SERVER": "none",
         "B2BUA_FEATURES": "lamps,hold",
         "B2BUA_FEATURE_DIRECTORY": "features",
@@ -154,6 +155,7 @@ def test_every_setting_from_the_environment():
         event_packages=("message-summary", "dialog"),
         lamp_documents=("pvalue", "partial"),
         user_lamp_documents={"6002": ("single-dialog", "pvalue"), "6003": ("partial",)},
+        lists={"panel": ("6001", "6002"), "doors": ("6003",)},
         feature_server="none",
         features=("lamps", "hold"),
         feature_directory=Path("features"),
@@ -238,6 +240,9 @@ def test_an_unknown_variable_is_refused_with_the_nearest():
         ('lamp_documents = ["full"]', "lab.toml:1: lamp_documents: 'full' is none of partial, single-dialog, pvalue"),
         ('[user_lamp_documents]\n6001 = ["pvalue"]\n6002 = ["x"]', "lab.toml:3: user_lamp_documents.6002: 'x' is none of partial, single-dialog, pvalue"),  # noqa: E501
         ("[user_lamp_documents]\n6002 = 5", "lab.toml:2: user_lamp_documents.6002: a list of partial, single-dialog, pvalue is wanted"),  # noqa: E501
+        ('[lists]\npanel = ["6001", "6001"]', "lab.toml:2: lists.panel: a user stands there twice"),
+        ("[lists]\npanel = 6001", "lab.toml:2: lists.panel: a list of users is wanted"),
+        ("[lists]\npanel = []", "lab.toml:2: lists.panel: a list of users is wanted"),
         ('event_packages = ["presense"]', "lab.toml:1: event_packages: unknown event package 'presense'; the nearest known one is 'presence'"),  # noqa: E501
         ("user_digest_algorithms = 5", "lab.toml:1: user_digest_algorithms: expected object, got int"),
         ("trace = true", "lab.toml:1: trace: expected int, got bool"),

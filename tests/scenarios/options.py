@@ -43,6 +43,7 @@ class Options:
     event_packages: Sequence[str] = EVENT_PACKAGES
     forms: Mapping[str, Form] = field(default_factory=dict)
     """How single watchers want their lamp documents."""
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trace: int = 0
     limits: CallLimits = field(default_factory=CallLimits)
     reliable: str = AS_CALLER

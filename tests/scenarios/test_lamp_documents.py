@@ -227,14 +227,14 @@ def test_a_form_is_followed_at_run_time(scene: Scene) -> None:
     """From the next document on; partial begins behind a full one."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
     watch(alice, alice)
-    scene.server.notifier.follow("domain", PARTIAL)
+    scene.server.events.view.follow("domain", PARTIAL)
     a, b = talk(alice, bob)
     scene.advance(1.1)
     assert [document.state for document in alice.documents[:2]] == ["full", "full"]
     hold(a, b)
     scene.advance(1.1)
     assert alice.lamp.state == "partial"
-    scene.server.notifier.follow("domain")
+    scene.server.events.view.follow("domain")
     resume(a, b)
     scene.advance(1.1)
     assert alice.lamp.state == "full"
