@@ -10,15 +10,16 @@ from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.message_summary import MESSAGE_SUMMARY
-from b2bua.session_manager.event_packages.package import EventPackage, Own, Published
+from b2bua.session_manager.event_packages.package import PLAIN, EventPackage, Form, Own, Published
 from b2bua.session_manager.event_packages.presence import PRESENCE, Known, is_on_the_phone
 from b2bua.session_manager.event_packages.reg import REG, Registration
 from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.mailboxes import Mailboxes
-from b2bua.session_manager.notifier import Notifier, Send, WatchPolicy
+from b2bua.session_manager.notifier import Notifier, Send
 from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
+from b2bua.session_manager.watcher_view import WatcherView, WatchPolicy
 from b2bua.sip.uri import parse_uri
 from b2bua.store.interface import Records
 from b2bua.transaction.timers import Timers
@@ -46,17 +47,23 @@ class EventWorld(NamedTuple):
 
 
 class EventCore:
-    """Made once; `packages` are the names of those that are served."""
+    """Made once; `packages` are the names of those that are served, `lists` users by the name of a list."""
 
-    def __init__(self, world: EventWorld, packages: Sequence[str], watch: WatchPolicy = "domain") -> None:
+    def __init__(
+        self, world: EventWorld, packages: Sequence[str], watch: WatchPolicy = "domain", form: Form = PLAIN,
+        forms: Mapping[str, Form] | None = None, lists: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:  # fmt: skip
         self._domain = world.domain
         self._location = world.location
         self._wall = world.wall
         self.packages: Mapping[str, EventPackage] = by_name(*(one for one in PACKAGES if one.name in packages))
         records = world.records
+        self.view = WatcherView(self.state, world.tags, watch, None, form, forms)
+        aor = world.domain.aor
         self.notifier = Notifier(
-            self.packages, self.state, world.send, world.timers, world.tags, world.observer, watch,
-            keeper=None if records is None else SubscriptionKeeper(records, world.timers, world.wall),
+            self.packages, self.view, world.send, world.timers, world.tags, world.observer,
+            None if records is None else SubscriptionKeeper(records, world.timers, world.wall),
+            {aor(name): tuple(aor(member) for member in members) for name, members in (lists or {}).items()},
         )  # fmt: skip
         self.event_state = EventState(
             self.packages, world.entity_tags, world.timers, self.notifier.changed,

@@ -25,7 +25,7 @@ from b2bua.session_manager.identity import caller_in, is_anonymous
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.next_hops import NextHops
-from b2bua.session_manager.notifier import Notifier, Subscription
+from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.proxy import Proxy, Users
@@ -35,6 +35,7 @@ from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import require_supported, screen
 from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.stateless_refusal import stateless_refusal
+from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
 from b2bua.session_manager.trusted_networks import TrustedNetworks, asserted_user
@@ -345,7 +346,8 @@ class SessionManager:
                 raise SipError(403, "Not Your Address Of Record")
             self._publish(arrival.transaction, arrival.request, None, user)
         elif method == "SUBSCRIBE":
-            self._known(user)
+            if not self._parts.notifier.is_list(self._domain.aor(user)):
+                self._known(user)
             self._subscribe(arrival, user, owner)
         elif not user:
             # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).

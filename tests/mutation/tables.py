@@ -141,7 +141,7 @@ TABLES: Final = (
     Table(f"{SM}.authenticator", "_CREDENTIALS_IN", AUTHENTICATOR),
     Table(f"{SM}.authenticator", "_OTHER", AUTHENTICATOR),
     Table(f"{SM}.authenticator", "_CHALLENGE_IN", AUTHENTICATOR),
-    Table(f"{SM}.notifier", "ENDING", ("tests/session_manager/test_notifier.py",), FAILURES),
+    Table(f"{SM}.subscription", "ENDING", ("tests/session_manager/test_notifier.py",), FAILURES),
     Table(f"{SM}.response_context", "_PREFERRED", ("tests/session_manager/test_response_context.py",), NOT_503),
     Table("b2bua.sip.next_hop", "_SERVICES", ("tests/sip/test_next_hop.py",)),
     Table("b2bua.sip.next_hop", "_LABELS", ("tests/sip/test_next_hop.py",)),

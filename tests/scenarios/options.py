@@ -13,6 +13,7 @@ from b2bua.session_manager.bans import BanRule
 from b2bua.session_manager.challenge_policy import Reinvite
 from b2bua.session_manager.dial_plan import DialPlan
 from b2bua.session_manager.entities import Entity
+from b2bua.session_manager.event_packages.package import Form
 from b2bua.session_manager.time_range import WeekTime
 from tests.scenarios.kept_records import KeptRecords
 
@@ -48,6 +49,9 @@ class Options:
     uniform: Callable[[float, float], float] | None = None
     """In place of a seeded random number."""
     event_packages: Sequence[str] = EVENT_PACKAGES
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    """How single watchers want their lamp documents."""
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trace: int = 0
     limits: CallLimits = field(default_factory=CallLimits)
     reliable: str = AS_CALLER

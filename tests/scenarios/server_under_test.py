@@ -161,7 +161,7 @@ class ServerUnderTest:
                 domain, self.location, self.timers, layer.identifiers.tag,
                 lambda: f"etag{self._start}{next(entity_tags)}", notify, observer, self.records, clock.wall,
             ),
-            options.event_packages,
+            options.event_packages, forms=options.forms, lists=options.lists,
         )  # fmt: skip
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         self.ways = ways

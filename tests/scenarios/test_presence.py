@@ -194,7 +194,7 @@ def test_others_are_not_told_where_the_phone_is(scene: Scene) -> None:
 
 def test_the_policy_of_lamps_holds(scene: Scene) -> None:
     alice, carol = scene.phone("6001"), scene.phone("6003")
-    scene.server.notifier.follow("self")
+    scene.server.events.view.follow("self")
     assert refused(carol, "presence", alice.aor) == 403
     subscribe(alice, "presence", alice.aor)
     assert refused(carol, "presence", "sip:6099@example.com") == 404

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -66,6 +66,12 @@ class Form(NamedTuple):
     """`pvalue` for `pval`, as in the examples of RFC 4235: some phones read nothing else."""
 
 
+    @classmethod
+    def of(cls, words: Iterable[str]) -> Form:
+        """From words of the settings: `partial`, `single-dialog`, `pvalue`."""
+        return cls(**{word.replace("-", "_"): True for word in words})
+
+
 PLAIN: Final = Form()
 
 
@@ -106,6 +112,8 @@ class EventPackage:
     document: Callable[[Any, Any, int, Form], bytes] | None = None
     """Where `encode` is not all: `document(value, before, version, form)`, `before` being what the watcher was told last, or
     None when it is to be told everything."""
+    partial: bool = False
+    """Whether every watcher is told only what has changed, not just who wants it so (`Form.partial`)."""
 
     def granted(self, request: Request) -> int:
         """The seconds that a request is granted, 0 when it asks for 0; SipError 423 or MalformedValue.

@@ -97,4 +97,5 @@ REG: Final = EventPackage(
     audience="owner",  # RFC 3680 §4.6
     publishers="none",
     document=document,
+    partial=True,
 )
