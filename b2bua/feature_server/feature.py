@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
+
+FILE_MODULE: Final = "b2bua_user_feature_"
+"""What the module of a file in `feature_directory` is called, before the file's own name."""
 
 Passed = Request | None | Awaitable[Request | None]
 """A hook gives the request back, changed or not, to pass it on; None when it has dealt with it."""

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Final
 
 from b2bua.feature_server.contract import Environment, FeatureServer
-from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature import FILE_MODULE, Feature
 
 ENTRY_POINTS: Final = "b2bua.features"
 """The entry point group in which an installed distribution names its features."""
@@ -100,7 +100,7 @@ def _feature_class(name: str, directory: Path | None) -> type[Feature]:
 
 def _from_file(path: Path, name: str) -> ModuleType:
     """The module in a file: run anew when its text has changed, and never from a cache, whose times are too coarse."""
-    module_name = f"b2bua_user_feature_{name}"
+    module_name = f"{FILE_MODULE}{name}"
     try:
         source = path.read_bytes()
     except OSError as error:
