@@ -10,7 +10,9 @@ from typing import Any
 
 from b2bua.feature_server.blame import blame
 from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.methods import ALLOW, NO_REFER_SUB
 from b2bua.sip.errors import SipError
+from b2bua.sip.replaces import OPTION as REPLACES
 
 
 def always() -> bool:
@@ -96,10 +98,25 @@ class Hooks:
             )
             for name in (
                 "call_offered", "request_received", "response_received", "exchange_ended", "call_changed", "call_ended",
+                "refer_received", "replaces_received", "call_joined",
             )
         }  # fmt: skip
         self._waiting: dict[object, dict[Waiting, None]] = {}
         """Call → hooks that let it wait."""
+        refers, replaces = bool(self._overridden["refer_received"]), bool(self._overridden["replaces_received"])
+        self.allow = f"{ALLOW}, REFER, SUBSCRIBE" if refers else ALLOW
+        """The methods that a call of these features takes, as in Allow."""
+        self.extensions = frozenset([*([NO_REFER_SUB] if refers else ()), *([REPLACES] if replaces else ())])
+        """Option tags that these features keep."""
+        supported = ", ".join(sorted(self.extensions))
+        self.own_names = ("Contact", "Allow", *(["Supported"] if supported else ()))
+        """What each INVITE of ours and each answer to one carries."""
+        self.own_lines = (f"Allow: {self.allow}", *([f"Supported: {supported}"] if supported else ()))
+        """Their lines, without the first one's, which is the leg's."""
+
+    def overrides(self, name: str) -> bool:
+        """Whether any feature has this hook."""
+        return bool(self._overridden[name])
 
     def tell(self, name: str, failed: Callable[[BaseException], None], *arguments: object) -> None:
         """Call a hook that returns nothing on every feature; one that raises does not keep it from the others."""

@@ -40,7 +40,7 @@ class Setup:
     def _forward(self, invite: Request) -> None:
         """Send the callee its own INVITE: other Call-ID, tags, CSeq, o= line; what is end to end goes along."""
         call = self._call
-        if call.state == "ended" or call.caller.usage.server is None:
+        if call.state == "ended" or not call.caller.waits:
             return  # the caller gave up, or a feature refused, while another waited
         callee = call.callee
         body = self._rendered(callee, invite)
@@ -106,7 +106,7 @@ class Setup:
         call = self._call
         assert isinstance(response, Response)
         caller, callee = call.caller, call.callee
-        if call.exchange is not self or caller.usage.server is None:
+        if call.exchange is not self or not caller.waits:
             return
         early, agreed = callee.early, False
         if early is not None:

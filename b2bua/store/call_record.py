@@ -54,6 +54,8 @@ class LegRecord(msgspec.Struct, frozen=True):
     """Unix seconds of the last refresh."""
     known_as: str = ""
     """What the other party is told in place of `party`; "" for the truth."""
+    invited: bool | None = None
+    """Whether the Call-ID is ours; None: as for the callee's leg of a call that nobody has joined."""
 
 
 class CallRecord(msgspec.Struct, frozen=True):
@@ -69,6 +71,8 @@ class CallRecord(msgspec.Struct, frozen=True):
     """`caller` or `callee`: whose BYE was acknowledged, the other party not having answered ours yet; "" while it stands."""
     caller: LegRecord
     callee: LegRecord
+    absorbed: str = ""
+    """The call whose leg this one has taken over: a record of that one is out of date."""
     version: int = CALL_VERSION
 
 

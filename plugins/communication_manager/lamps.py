@@ -22,26 +22,29 @@ class Lamps(Feature):
 
     def __init__(self, environment: Environment) -> None:
         self._publications = Publications(environment, "dialog", CONTENT_TYPE)
-        self._open: dict[str, tuple[Publication, Publication]] = {}
+        self._open: dict[Leg, Publication] = {}
 
     def call_changed(self, call: Call) -> None:
         """Both parties' documents change with every change of either."""
-        pair = self._open.get(call.id)
-        if pair is None:
-            if call.state == "ended":
-                return
-            pair = (
-                self._publications.open(call.caller.party, call.id),
-                self._publications.open(call.callee.party, call.id),
-            )
-            self._open[call.id] = pair
         callers, callees = documents(call)
-        pair[0].update(callers)
-        pair[1].update(callees)
+        self._show(call, call.caller, callers)
+        self._show(call, call.callee, callees)
 
     def call_ended(self, call: Call) -> None:
-        for publication in self._open.pop(call.id, ()):
-            publication.end()
+        for leg in (call.caller, call.callee):
+            publication = self._open.pop(leg, None)
+            if publication is not None:
+                publication.end()
+
+    def _show(self, call: Call, leg: Leg, document: DialogInfo) -> None:
+        """A leg's publication goes with it, where a transfer brings it into another call."""
+        publication = self._open.get(leg)
+        if publication is None:
+            if call.state == "ended" or leg.stand_in is not None:
+                return
+            publication = self._open[leg] = self._publications.open(leg.party, call.id)
+        publication.call = call.id
+        publication.update(document)
 
 
 def documents(call: Call) -> tuple[DialogInfo, DialogInfo]:
@@ -52,7 +55,7 @@ def documents(call: Call) -> tuple[DialogInfo, DialogInfo]:
     shown_one, shown_other = one, other
     if caller.known_as or callee.known_as:
         shown_one, shown_other = _hidden(caller, one), _hidden(callee, other)
-    return _document(call, caller, "initiator", one, shown_other), _document(call, callee, "recipient", other, shown_one)
+    return _document(call, caller, one, shown_other), _document(call, callee, other, shown_one)
 
 
 def _held_in_early_media(call: Call) -> bool:
@@ -72,10 +75,10 @@ def _hidden(leg: Leg, truth: Participant) -> Participant:
     return truth if not leg.known_as else truth._replace(identity=leg.known_as, target=leg.known_as)
 
 
-def _document(call: Call, leg: Leg, direction: str, own: Participant, other: Participant) -> DialogInfo:
+def _document(call: Call, leg: Leg, own: Participant, other: Participant) -> DialogInfo:
     """The dialog state of one party, seen from that party: its own tag is the local one."""
-    dialog = leg.dialog
-    state = _STATES[call.state]
+    dialog, direction = leg.dialog, "recipient" if leg.invited else "initiator"
+    state = "terminated" if leg.gone else _STATES[call.state]
     fields = (call.id, state, dialog.call_id, dialog.remote_tag, dialog.local_tag, direction, own, other, "")
     return _new(DialogInfo, (leg.party, (_new(DialogState, fields),), 0, "full"))
 
