@@ -15,6 +15,7 @@ from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server
+from b2bua.http.api_control import ReloadPage
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.observer import Observer
@@ -89,7 +90,10 @@ class FeatureService:
         host, port = settings.http
         if port:
             metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
-            site = make_site(metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host))
+            site = make_site(
+                metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host),
+                controls={b"reload": ReloadPage(self.reload.run)},
+            )  # fmt: skip
             self._http = listen_http(self._reactor, settings.http, site)
         self._turn_wheel()
         self.heartbeat.start()
