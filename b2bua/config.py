@@ -168,6 +168,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Feature codes by name, other than the features' own; `""` switches one off."""
     user_defaults: dict[str, str] = {}
     """Users' settings by name, for users who have not set them."""
+    feature_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 2.0
+    """Seconds after which a feature that does not come back, and holds everybody up, is ended: its call gets 500; 0 = never."""
     session_expires: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] = 1800
     """Seconds that a call lives without a session refresh, on each leg (RFC 4028); 0 = no session timers."""
     session_expires_min: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 90

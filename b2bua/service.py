@@ -21,6 +21,7 @@ from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
 from b2bua.faults.installation import Installation
 from b2bua.faults.wire import Deliver
+from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
@@ -101,6 +102,8 @@ class Server:
 
     `read` gives the settings once more, on SIGHUP.
     """
+
+    _features: Sequence[Feature] = ()
 
     def __init__(self, settings: Settings, reactor: Any, log: Any, read: Callable[[], Settings] | None = None) -> None:
         self.settings = settings
@@ -296,6 +299,10 @@ class Server:
         """How many calls stand here; those of feature servers elsewhere are theirs to tell."""
         return 0 if self.feature_server is None else sum(self.feature_server.calls().values())
 
+    def features(self) -> Sequence[Feature]:
+        """Those that new calls get, of the feature server in this process."""
+        return self._features
+
     def hangup(self) -> None:
         """SIGHUP: read the settings again."""
         self.reload.run()
@@ -458,7 +465,8 @@ class Server:
     def _failed(self, error: BaseException, message: Message | None) -> None:
         call_id = message.get("Call-ID") if message is not None else None
         what = message.method if isinstance(message, Request) else None
-        self._log.error("internal error", call_id=call_id, method=what, exc_info=error)
+        feature = {"feature": name} if (name := feature_of(error)) else {}
+        self._log.error("internal error", call_id=call_id, method=what, **feature, exc_info=error)
 
     def _timer_failed(self, error: BaseException) -> None:
         self.observer.internal_error("timer")

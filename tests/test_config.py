@@ -132,6 +132,7 @@ def test_every_setting_from_the_environment():
         "B2BUA_NAME": "first",
         "B2BUA_CHALLENGE": "BYE=407, UPDATE=none",
         "B2BUA_USER_CHALLENGE": "6003=BYE:407+re-INVITE:none, 6004=INFO:401",
+        "B2BUA_FEATURE_SECONDS": "0.5",
         "B2BUA_FAULTS": "drop method=NOTIFY, delay user=6001 seconds=0.5",
     }
     assert {name.removeprefix("B2BUA_").lower() for name in environment} == set(FIELDS)
@@ -175,6 +176,7 @@ def test_every_setting_from_the_environment():
         feature_directory=Path("features"),
         feature_codes={"forward": "*21", "park": ""},
         user_defaults={"forward_to": "6003"},
+        feature_seconds=0.5,
         faults=(Fault("drop", method="NOTIFY"), Fault("delay", user="6001", seconds=0.5)),
         session_expires=600,
         session_expires_min=120,

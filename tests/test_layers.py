@@ -65,7 +65,8 @@ ALLOWED: dict[str, set[str]] = {
     "pauses": set(),
     "live_state": {"session_manager", "feature_server", "transport", "reload"} | RECORDS,
     "": set(),
-    "process": {"config", "config_addresses", "feature_server.loader", "pauses"},
+    "watchdog": {"feature_server.blame"},
+    "process": {"config", "config_addresses", "feature_server.loader", "feature_server.feature", "pauses", "watchdog"},
     "plugins": {"feature_server", "sip", "plugins"},
 }
 """Room (or file at the top of b2bua) → what it may import: a room, or one module of it. The composition roots may import
