@@ -47,7 +47,7 @@ class Leg:
         "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "early", "_invite",
         "holding", "answered", "confirmed", "_bye_waits", "ended", "party", "reserved", "restored", "gone", "ack_waits",
         "promise",
-        "known_as", "has_lamp",
+        "known_as", "has_lamp", "aside", "silent", "first_offer",
     )  # fmt: skip
     __deletable__ = ["call", "other", "usage", "session"]  # noqa: RUF012  # mypyc reads it, for `take_apart`
 
@@ -82,6 +82,12 @@ class Leg:
         """The user's address of record, as a URI without parameters."""
         self.known_as = ""
         """What the other party and who watches it are told in place of `party`; "" for the truth."""
+        self.aside = False
+        """Whether the call goes on without this callee: nothing that it says matters any more."""
+        self.silent = False
+        """Of one callee of several: whether the caller has heard nothing of it yet, whatever the state of the call."""
+        self.first_offer = b""
+        """Of a callee: the offer in our INVITE."""
         self.has_lamp = True
         """Whether the party is somebody whose state is shown: False where we are the party, as of a feature code."""
         self.reserved = 0
@@ -264,11 +270,13 @@ class Leg:
 
     def over(self) -> None:
         """The dialog is gone on both sides: nothing is matched to it any more."""
+        if self.aside and self.gone:
+            return
         self.ended = self.gone = True
         self._bye_waits = None
         self.session.stop()
         self.usage.end()
-        if self.early is not None:
+        if self.early is not None and self.role == CALLER:  # of several callees the others may still answer
             self.early.final()
         self.call.leg_over(self)
 

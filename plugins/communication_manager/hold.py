@@ -83,11 +83,18 @@ class Hold(Feature):
         if before is not None and status >= 300:
             self._set(call, leg, before)
 
+    def callee_left(self, call: Call, leg: Leg) -> None:
+        """What it offered, or answered before it had the call, means nothing."""
+        self._forget(leg)
+
     def call_ended(self, call: Call) -> None:
         for leg in (call.caller, call.callee):
-            self._before.pop(leg, None)
-            self._offers.pop(leg, None)
-            self._early.pop(leg, None)
+            self._forget(leg)
+
+    def _forget(self, leg: Leg) -> None:
+        self._before.pop(leg, None)
+        self._offers.pop(leg, None)
+        self._early.pop(leg, None)
 
     def _forget_offers(self, leg: Leg) -> None:
         self._offers.pop(leg, None)

@@ -22,40 +22,57 @@ class Lamps(Feature):
 
     def __init__(self, environment: Environment) -> None:
         self._publications = Publications(environment, "dialog", CONTENT_TYPE)
-        self._open: dict[str, tuple[Publication | None, Publication | None]] = {}
-        """By call: the caller's and the callee's, None for a party without a lamp."""
+        self._open: dict[str, dict[Leg, Publication]] = {}
+        """By call: those of its parties that have a lamp."""
 
     def call_changed(self, call: Call) -> None:
-        """Both parties' documents change with every change of either."""
-        pair = self._open.get(call.id)
-        if pair is None:
+        """All parties' documents change with every change of one."""
+        shown = self._open.get(call.id)
+        if shown is None:
             if call.state == "ended":
                 return
-            caller, callee = call.caller, call.callee
-            pair = (
-                self._publications.open(caller.party, call.id) if caller.has_lamp else None,
-                self._publications.open(callee.party, call.id) if callee.has_lamp else None,
-            )
-            self._open[call.id] = pair
-        for publication, document in zip(pair, documents(call), strict=True):
-            if publication is not None:
-                publication.update(document)
+            shown = self._open[call.id] = {}
+        for leg, document in zip(call.legs, documents(call), strict=True):
+            publication = shown.get(leg)
+            if publication is None:
+                if not leg.has_lamp:
+                    continue
+                publication = shown[leg] = self._publications.open(leg.party, call.id)
+            publication.update(document)
+
+    def callee_left(self, call: Call, leg: Leg) -> None:
+        """Its lamp goes out, while the others' go on."""
+        publication = self._open.get(call.id, {}).pop(leg, None)
+        if publication is not None:
+            publication.update(_document(call, leg, "terminated", "recipient", *_participants(leg)))
+            publication.end()
 
     def call_ended(self, call: Call) -> None:
-        for publication in self._open.pop(call.id, ()):
-            if publication is not None:
-                publication.end()
+        for publication in self._open.pop(call.id, {}).values():
+            publication.end()
 
 
-def documents(call: Call) -> tuple[DialogInfo, DialogInfo]:
-    """What the caller's publication says, and what the callee's."""
-    caller, callee = call.caller, call.callee
-    shows = call.state == "confirmed" or (call.state == "early" and _held_in_early_media(call))
+def documents(call: Call) -> list[DialogInfo]:
+    """What the publication of each leg of the call says, as in `call.legs`."""
+    caller, *callees = call.legs
+    state = call.state
+    shows = state == "confirmed" or (state == "early" and _held_in_early_media(call))
+    callee = call.callee
     one, other = _participant(caller, shows), _participant(callee, shows)
-    shown_one, shown_other = one, other
-    if caller.known_as or callee.known_as:
-        shown_one, shown_other = _hidden(caller, one), _hidden(callee, other)
-    return _document(call, caller, "initiator", one, shown_other), _document(call, callee, "recipient", other, shown_one)
+    hides = caller.known_as or callee.known_as
+    seen_one, seen_other = (_hidden(caller, one), _hidden(callee, other)) if hides else (one, other)
+    found = [_document(call, caller, _STATES[state], "initiator", one, seen_other)]
+    for leg in callees:
+        own = other if leg is callee else _participant(leg, shows)
+        said = "trying" if leg.silent and state == "early" else _STATES[state]
+        found.append(_document(call, leg, said, "recipient", own, seen_one))
+    return found
+
+
+def _participants(leg: Leg) -> tuple[Participant, Participant]:
+    """A callee and the caller, as the callee's document shows them, where nobody holds."""
+    caller = leg.call.caller
+    return _participant(leg, False), _hidden(caller, _participant(caller, False))
 
 
 def _held_in_early_media(call: Call) -> bool:
@@ -75,10 +92,9 @@ def _hidden(leg: Leg, truth: Participant) -> Participant:
     return truth if not leg.known_as else truth._replace(identity=leg.known_as, target=leg.known_as)
 
 
-def _document(call: Call, leg: Leg, direction: str, own: Participant, other: Participant) -> DialogInfo:
+def _document(call: Call, leg: Leg, state: str, direction: str, own: Participant, other: Participant) -> DialogInfo:
     """The dialog state of one party, seen from that party: its own tag is the local one."""
     dialog = leg.dialog
-    state = _STATES[call.state]
     fields = (call.id, state, dialog.call_id, dialog.remote_tag, dialog.local_tag, direction, own, other, "")
     return _new(DialogInfo, (leg.party, (_new(DialogState, fields),), 0, "full"))
 
