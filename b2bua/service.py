@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
-from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_server
+from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_port_range, parse_server
 from b2bua.drain import Drain
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
@@ -27,6 +27,7 @@ from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.live_state import LiveState
+from b2bua.media.media_server import MediaServer
 from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
@@ -147,6 +148,7 @@ class Server:
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}
         self.link_ends: list[AcceptingLink | UdpLink] = []
+        self.media = MediaServer(reactor, parse_port_range(settings.media_ports), settings.media_address, log.warning)
         self.feature_server: FeatureServer | None = None
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
@@ -180,7 +182,7 @@ class Server:
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, self.store if self.store.durable else None, time.time, self._user_settings(),
-            FeatureCodes(settings.feature_codes),
+            FeatureCodes(settings.feature_codes), self.media,
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
@@ -251,6 +253,7 @@ class Server:
             end.close()
         self.listeners.close()
         self._stop_hep()
+        self.media.close()
         waiting = [self._http.stopListening()]
         self.store.close()
         return waiting

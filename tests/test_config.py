@@ -113,6 +113,8 @@ def test_every_setting_from_the_environment():
         "B2BUA_ENTITIES": "carrier=address=192.0.2.80 numbers=0|+49, office=address=sip.example.net trusted=true",
         "B2BUA_DNS": "192.0.2.53, [2001:db8::53]:5353",
         "B2BUA_NEXT_HOP_REST": "0",
+        "B2BUA_MEDIA_PORTS": "30000 - 30099",
+        "B2BUA_MEDIA_ADDRESS": "192.0.2.1",
         "B2BUA_LINKS": "first=udp:127.0.0.1:5070=127.0.0.2:5071, second=udp:[::1]:0=[fd00::2]:5072",
         "B2BUA_LINK_HEARTBEAT": "0.5",
         "B2BUA_SESSION_MANAGER": "10.0.0.1:5070",
@@ -170,6 +172,8 @@ def test_every_setting_from_the_environment():
         },
         dns=("192.0.2.53:53", "[2001:db8::53]:5353"),
         next_hop_rest=0.0,
+        media_ports="30000-30099",
+        media_address="192.0.2.1",
         links=(
             Link("first", Listen("udp", "127.0.0.1", 5070), ("127.0.0.2", 5071)),
             Link("second", Listen("udp", "::1", 0), ("fd00::2", 5072)),

@@ -15,7 +15,7 @@ from b2bua.feature_server.callees import mark_of
 from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
-from b2bua.feature_server.leg import ALLOW, Leg
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.privacy import check_privacy
 from b2bua.feature_server.refresh import Refresh
 from b2bua.sip.errors import MalformedValue, SipError
@@ -55,7 +55,12 @@ class B2bua:
         """Go on with the calls that stood when the process ended."""
         if self.keeper is None:
             return
-        for record in self.keeper.load():
+        records = list(self.keeper.load())
+        absorbed = {record.absorbed for record in records} - {""}
+        for record in records:
+            if record.id in absorbed:
+                self.keeper.forget(record)  # one of its legs is in another call since
+                continue
             try:
                 call = Call.restored(self, record)
             except MalformedValue as error:
@@ -106,6 +111,24 @@ class B2bua:
         """New calls get these features; a call that stands keeps those that it began with."""
         self.hooks = Hooks(features, self.environment.codes.chosen)
 
+    def take_in(self, call: Call) -> None:
+        """A call that is made here: SipError 480 when its parties have as many as they may."""
+        self._count_in(call.caller.party, call.callee.party)
+        self._legs[call.callee.dialog.key] = call.callee
+        self._open[call.identity] = call
+
+    def moved(self, call: Call) -> None:
+        """From a call: its caller's leg may be another, which is not over."""
+        self._open[call.identity] = call
+
+    def leg_of(self, call_id: str, one_tag: str, other_tag: str) -> Leg | None:
+        """The leg that is one party's dialog, the tags in either order: ours and the party's."""
+        for ours, theirs in ((one_tag, other_tag), (other_tag, one_tag)):
+            leg = self._legs.get((call_id, ours))
+            if leg is not None and leg.dialog.local_tag == ours and leg.dialog.remote_tag == theirs and not leg.ended:
+                return leg
+        return None
+
     def ended(self, call: Call) -> None:
         """From a call, once: it counts no more."""
         for leg in (call.caller, call.callee):
@@ -138,6 +161,10 @@ class B2bua:
         self._legs[key] = leg
         self._forked.setdefault(leg, [leg.dialog.key]).append(key)
 
+    def exchanged(self, leg: Leg) -> None:
+        """From a call: this leg has taken the place of one with the same dialog, in which nothing was said yet."""
+        self._legs[leg.dialog.key] = leg
+
     def forget(self, leg: Leg) -> None:
         """From a leg that is over: nothing matches it any more, but what acknowledges a reliable response that the final one
         overtook (RFC 3262 §3)."""
@@ -163,10 +190,10 @@ class B2bua:
             self._new_call(transaction, request)
         elif request.method == "OPTIONS":
             response = response_to(request, 200, tag=self.environment.layer.identifiers.tag())
-            response.append("Allow", ALLOW)
+            response.append("Allow", self.hooks.allow)
             self.environment.layer.respond(transaction, response)
         else:
-            raise SipError(405, "", ("Allow", ALLOW))
+            raise SipError(405, "", ("Allow", self.hooks.allow))
 
     def ack_received(self, ack: Request, flow: Flow) -> None:
         leg = self._legs.get((ack.call_id, ack.to.tag))
@@ -255,7 +282,7 @@ class B2bua:
 
     def _require_supported(self, request: Request) -> None:
         """420 for an extension that a leg would not keep its word on (RFC 3261 §8.2.2.3)."""
-        unknown = sorted(request.tokens("Require") - self._supported)
+        unknown = sorted(request.tokens("Require") - self._supported - self.hooks.extensions)
         if unknown:
             raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
 

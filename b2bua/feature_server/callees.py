@@ -79,6 +79,11 @@ class Callees:
         self._show(legs)
         self._offer_to(legs)
 
+    def exchanged(self, leg: Leg, other: Leg) -> None:
+        """We are this callee ourselves, by another leg."""
+        self.ringing[self.ringing.index(leg)] = other
+        self._attempts[other] = self._attempts.pop(leg)
+
     def _make(self, leg: Leg, targets: Sequence[str], cause: int) -> list[Leg]:
         """Their legs; the SipError of the last when none can be tried."""
         found, error = [], SipError(482)
@@ -162,7 +167,7 @@ class Callees:
         return source
 
     def _is_wanted(self, leg: Leg) -> bool:
-        return leg in self.ringing and self._call.stands() and self._call.caller.usage.server is not None
+        return leg in self.ringing and self._call.stands() and self._call.caller.waits
 
     # -- what becomes of them ------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from b2bua.sip.message import Request, Response
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
+    from b2bua.feature_server.referral import Referral
 
 Passed = Request | None | Awaitable[Request | None]
 """A hook gives the request back, changed or not, to pass it on; None when it has dealt with it."""
@@ -63,6 +64,20 @@ class Feature:
         """A response above 100 from the party of `leg`, to the INVITE, re-INVITE or other request that went there. A reliable
         1xx (RFC 3262) that a hook keeps is acknowledged when the party repeats it."""
         return response
+
+    def refer_received(self, call: Call, leg: Leg, referral: Referral) -> Referral | None:
+        """The party of `leg`, in a call that stands, wants the other one to call somebody else (RFC 3515): `referral.accept()`
+        or `referral.refuse(status)`, and None. A referral that no feature takes is declined."""
+        return referral
+
+    def replaces_received(self, call: Call, leg: Leg, invite: Request) -> Passed:
+        """A new call that is to take the place of the party of `leg`, in a call of another (RFC 3891). None or SipError
+        keeps it from that; the request returned lets it."""
+        return invite
+
+    def call_joined(self, call: Call, offerer: Leg) -> None:
+        """One leg of the call is another one since. What both have agreed to, on an offer of the party of `offerer`, stands in
+        their descriptions."""
 
     def exchange_ended(self, call: Call, leg: Leg, status: int) -> None:
         """The re-INVITE of `leg`, or its offer in an UPDATE or PRACK, is answered with this final status, whoever decided it

@@ -10,7 +10,9 @@ from typing import Any
 
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import DialPlan
+from b2bua.feature_server.methods import ALLOW, NO_REFER_SUB
 from b2bua.sip.errors import SipError
+from b2bua.sip.replaces import OPTION as REPLACES
 
 
 def always() -> bool:
@@ -46,8 +48,23 @@ class Hooks:
             for name in (
                 "call_offered", "callee_chosen", "callee_refused", "callee_left", "request_received", "response_received",
                 "exchange_ended", "call_changed", "call_ended",
+                "refer_received", "replaces_received", "call_joined",
             )
         }  # fmt: skip
+        refers, replaces = bool(self._overridden["refer_received"]), bool(self._overridden["replaces_received"])
+        self.allow = f"{ALLOW}, REFER, SUBSCRIBE" if refers else ALLOW
+        """The methods that a call of these features takes, as in Allow."""
+        self.extensions = frozenset([*([NO_REFER_SUB] if refers else ()), *([REPLACES] if replaces else ())])
+        """Option tags that these features keep."""
+        supported = ", ".join(sorted(self.extensions))
+        self.own_names = ("Contact", "Allow", *(["Supported"] if supported else ()))
+        """What each INVITE of ours and each answer to one carries."""
+        self.own_lines = (f"Allow: {self.allow}", *([f"Supported: {supported}"] if supported else ()))
+        """Their lines, without the first one's, which is the leg's."""
+
+    def overrides(self, name: str) -> bool:
+        """Whether any feature has this hook."""
+        return bool(self._overridden[name])
 
     def overridden(self, name: str) -> tuple[Callable[..., Any], ...]:
         """This hook of the features that have it, in order."""

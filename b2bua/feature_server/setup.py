@@ -59,7 +59,7 @@ class Setup:
     def _do(self, dialled: Dialled, invite: Request) -> None:
         """The caller dialled a code: its feature does what it stands for."""
         call = self._call
-        if call.state == "ended" or call.caller.usage.server is None:
+        if call.state == "ended" or not call.caller.waits:
             return
         arguments = (call, dialled.name, dialled.argument)
         call.hooks.run_one(dialled.feature.code_dialled, arguments, invite, self._forward, self.failed, call.stands)
@@ -67,7 +67,7 @@ class Setup:
     def _forward(self, invite: Request) -> None:
         """Send the callee its own INVITE: other Call-ID, tags, CSeq, o= line; what is end to end goes along."""
         call = self._call
-        if call.state == "ended" or call.caller.usage.server is None:
+        if call.state == "ended" or not call.caller.waits:
             return  # the caller gave up, or a feature refused, while another waited
         if self.callees is None and not call.hooks.overridden("callee_chosen"):
             self.send(call.callee, invite, call.mark)
@@ -168,7 +168,7 @@ class Setup:
         call = self._call
         assert isinstance(response, Response)
         caller, callee = call.caller, call.callee
-        if call.exchange is not self or caller.usage.server is None:
+        if call.exchange is not self or not caller.waits:
             return
         early, agreed = callee.early, False
         if early is not None:

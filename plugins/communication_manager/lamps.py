@@ -22,34 +22,37 @@ class Lamps(Feature):
 
     def __init__(self, environment: Environment) -> None:
         self._publications = Publications(environment, "dialog", CONTENT_TYPE)
-        self._open: dict[str, dict[Leg, Publication]] = {}
-        """By call: those of its parties that have a lamp."""
+        self._open: dict[Leg, Publication] = {}
 
     def call_changed(self, call: Call) -> None:
         """All parties' documents change with every change of one."""
-        shown = self._open.get(call.id)
-        if shown is None:
-            if call.state == "ended":
-                return
-            shown = self._open[call.id] = {}
         for leg, document in zip(call.legs, documents(call), strict=True):
-            publication = shown.get(leg)
-            if publication is None:
-                if not leg.has_lamp:
-                    continue
-                publication = shown[leg] = self._publications.open(leg.party, call.id)
-            publication.update(document)
+            self._show(call, leg, document)
 
     def callee_left(self, call: Call, leg: Leg) -> None:
         """Its lamp goes out, while the others' go on."""
-        publication = self._open.get(call.id, {}).pop(leg, None)
+        publication = self._open.pop(leg, None)
         if publication is not None:
-            publication.update(_document(call, leg, "terminated", "recipient", *_participants(leg)))
+            caller = call.caller
+            own, other = _participant(leg, False), _hidden(caller, _participant(caller, False))
+            publication.update(_document(call, leg, "terminated", own, other))
             publication.end()
 
     def call_ended(self, call: Call) -> None:
-        for publication in self._open.pop(call.id, {}).values():
-            publication.end()
+        for leg in (call.caller, call.callee):
+            publication = self._open.pop(leg, None)
+            if publication is not None:
+                publication.end()
+
+    def _show(self, call: Call, leg: Leg, document: DialogInfo) -> None:
+        """A leg's publication goes with it, where a transfer brings it into another call."""
+        publication = self._open.get(leg)
+        if publication is None:
+            if call.state == "ended" or leg.stand_in is not None or not leg.has_lamp:
+                return
+            publication = self._open[leg] = self._publications.open(leg.party, call.id)
+        publication.call = call.id
+        publication.update(document)
 
 
 def documents(call: Call) -> list[DialogInfo]:
@@ -59,20 +62,15 @@ def documents(call: Call) -> list[DialogInfo]:
     shows = state == "confirmed" or (state == "early" and _held_in_early_media(call))
     callee = call.callee
     one, other = _participant(caller, shows), _participant(callee, shows)
-    hides = caller.known_as or callee.known_as
-    seen_one, seen_other = (_hidden(caller, one), _hidden(callee, other)) if hides else (one, other)
-    found = [_document(call, caller, _STATES[state], "initiator", one, seen_other)]
+    shown_one, shown_other = one, other
+    if caller.known_as or callee.known_as:
+        shown_one, shown_other = _hidden(caller, one), _hidden(callee, other)
+    found = [_document(call, caller, _STATES[state], one, shown_other)]
     for leg in callees:
         own = other if leg is callee else _participant(leg, shows)
         said = "trying" if leg.silent and state == "early" else _STATES[state]
-        found.append(_document(call, leg, said, "recipient", own, seen_one))
+        found.append(_document(call, leg, said, own, shown_one))
     return found
-
-
-def _participants(leg: Leg) -> tuple[Participant, Participant]:
-    """A callee and the caller, as the callee's document shows them, where nobody holds."""
-    caller = leg.call.caller
-    return _participant(leg, False), _hidden(caller, _participant(caller, False))
 
 
 def _held_in_early_media(call: Call) -> bool:
@@ -92,9 +90,11 @@ def _hidden(leg: Leg, truth: Participant) -> Participant:
     return truth if not leg.known_as else truth._replace(identity=leg.known_as, target=leg.known_as)
 
 
-def _document(call: Call, leg: Leg, state: str, direction: str, own: Participant, other: Participant) -> DialogInfo:
+def _document(call: Call, leg: Leg, state: str, own: Participant, other: Participant) -> DialogInfo:
     """The dialog state of one party, seen from that party: its own tag is the local one."""
-    dialog = leg.dialog
+    dialog, direction = leg.dialog, "recipient" if leg.invited else "initiator"
+    if leg.gone:
+        state = "terminated"
     fields = (call.id, state, dialog.call_id, dialog.remote_tag, dialog.local_tag, direction, own, other, "")
     return _new(DialogInfo, (leg.party, (_new(DialogState, fields),), 0, "full"))
 

@@ -22,6 +22,7 @@ from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
 from tests.scenarios.options import DOMAIN, Options
+from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import LINKS, VirtualNetwork, VirtualSocket
 
 
@@ -42,10 +43,11 @@ class RemoteFeatureServer:
         self.layer = TransactionLayer(self.timers, Identifiers(f"c0mman{start}{name}"), observer, PRODUCT)
         self._link = link
         self._socket = VirtualSocket(network, address, self.recorder, LINKS[options.link])
+        self.media = VirtualMedia()
         environment = Environment(
             name, DOMAIN, self.layer, self._socket.flow(link), observer, options.uniform or Random(6001).uniform,
             self.recorder.join, failed, options.limits, options.reliable,
-            users=UserSettings(DOMAIN, None, options.user_defaults), codes=FeatureCodes(options.codes),
+            users=UserSettings(DOMAIN, None, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)

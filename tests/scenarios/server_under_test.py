@@ -63,6 +63,7 @@ from plugins.communication_manager.lamps import Lamps
 from tests.scenarios.options import DOMAIN, Options, password
 from tests.scenarios.remote_feature_server import RemoteFeatureServer
 from tests.scenarios.virtual_dns import VirtualDns
+from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, LINKS, SERVER, VirtualNetwork, VirtualSocket, VirtualUdp
 from tests.scenarios.virtual_streams import VirtualTcp
 
@@ -116,6 +117,7 @@ class ServerUnderTest:
         """Feature servers on other hosts, by the names of their links."""
         self.heartbeats: list[Heartbeat] = []
         self.options = options
+        self.media = VirtualMedia()
         if options.link == "memory":
             self.b2bua = self._communication_manager(options)
         else:
@@ -205,7 +207,7 @@ class ServerUnderTest:
         environment = Environment(
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits,
             options.reliable, self.records, self.network.clock.wall,
-            users=UserSettings(DOMAIN, self.records, options.user_defaults), codes=FeatureCodes(options.codes),
+            users=UserSettings(DOMAIN, self.records, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
@@ -232,6 +234,7 @@ class ServerUnderTest:
         known = self.links.named(name)
         number = 1 if known is None else 2
         remote = RemoteFeatureServer(self.network, self.options, self.observer, name, address, link, self._failed, number)
+        self.media = remote.media
         self.feature_layer, self.b2bua, self.user_settings = remote.layer, remote.b2bua, remote.user_settings
         self.remotes[name] = remote
         if known is None and self.options.feature_server:
@@ -316,6 +319,7 @@ class ServerUnderTest:
             "legs": len(b2bua._legs),
             "calls": len(b2bua._open),
             "publications": self.event_state.count(),
+            "media streams": len(self.media.open_streams),
         }
         # Registrations and subscriptions have a timer each; nothing else runs when all is quiet.
         lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values()) + self.keep_alive.asked()
