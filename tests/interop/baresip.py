@@ -59,7 +59,8 @@ class Baresip:
         speech_seconds: int = SPEECH_SECONDS,
     ) -> None:  # fmt: skip
         """Over TLS the server's certificate has to be signed by `ca`. `modules`: more of them; `account`: more parameters of
-        its account, `;name=value` each; `contacts`: whose presence it watches, users of the server. When its speech is over it hangs up."""
+        its account, `;name=value` each; `contacts`: whose presence it watches, users of the server.
+        When its speech is over it hangs up."""
         self.folder = folder
         self.user = user
         self.server = server
