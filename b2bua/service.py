@@ -16,6 +16,7 @@ from typing import Any, Final
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
 from b2bua.config_addresses import Link, Listen, host_port_text, parse_port_range, parse_server
+from b2bua.console_tables import console_tables
 from b2bua.dial_plan_settings import dial_plan_of, entities_of, week_time
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
@@ -31,6 +32,7 @@ from b2bua.http.api_bans import BansPage
 from b2bua.http.api_control import DrainPage, ReloadPage
 from b2bua.http.api_faults import FaultsPage
 from b2bua.http.api_mailboxes import MailboxesPage
+from b2bua.http.api_table import TablePage
 from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
@@ -233,6 +235,7 @@ class Server:
             b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans),
             b"mailboxes": MailboxesPage(self.events.mailboxes, lambda name: self.store.user(name) is not None),
             b"faults": FaultsPage(self.faults),
+            **{name.encode(): TablePage(name, read) for name, read in console_tables(self).items()},
         }  # fmt: skip
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,

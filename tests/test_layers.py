@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "reference": {"sip", "config", "config_addresses", "config_events", "store.opening"},
     "reload": {"config", "reference", "feature_server.loader", "store.interface"},
     "drain": {"session_manager.admission"},
+    "console_tables": {"reference", "session_manager", "service"},
     "cli_control": set(),
     "cli_bans": {"cli_control"},
     "cli_mailboxes": {"cli_control"},
