@@ -21,9 +21,11 @@ from b2bua.faults.installation import Installation
 from b2bua.faults.wire import Deliver
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
+from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.http.api_bans import BansPage
+from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import DrainPage, ReloadPage
 from b2bua.http.api_faults import FaultsPage
 from b2bua.http.hep_sender import start_hep
@@ -218,7 +220,7 @@ class Server:
         drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
         controls = {
             b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans),
-            b"faults": FaultsPage(self.faults),
+            b"faults": FaultsPage(self.faults), b"calls": CallsPage(control_of(self.feature_server)),
         }  # fmt: skip
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,

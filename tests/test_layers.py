@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "drain": {"session_manager.admission"},
     "cli_control": set(),
     "cli_bans": {"cli_control"},
+    "cli_calls": {"cli_control"},
     "cli_faults": {"cli_control", "faults.fault"},
     "cli_store": {"config", "store", "doctor"},
     "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
