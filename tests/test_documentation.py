@@ -22,7 +22,9 @@ from b2bua.http.families import GAUGES, HELP
 from b2bua.observer import HISTOGRAMS, NAMES
 from b2bua.reference import table
 from b2bua.session_manager.challenge_policy import NEVER, ChallengePolicy
+from b2bua.sip.profiles import SWITCHES
 from tests.feature_server.surroundings import Surroundings
+from tests.scenarios import test_profiles
 from tests.scenarios.options import Options
 from tests.scenarios.scene import Scene, called, hang_up, invite
 from tests.scenarios.test_challenge_matrix import IN_DIALOG, OUT_OF_DIALOG
@@ -253,6 +255,21 @@ def test_the_matrix_has_a_row_for_whatever_can_be_challenged() -> None:
     found = [row[1] for row in rows(section("README.md", "Challenges"), "What is challenged")]
     assert sorted(found) == sorted(f'`{method} = "407"`' for method in (*CHALLENGEABLE, REINVITE))
     assert {*IN_DIALOG, *OUT_OF_DIALOG, "REGISTER"} == {*CHALLENGEABLE, REINVITE}
+
+
+# ---- the profiles
+
+
+def test_the_profiles_are_the_table() -> None:
+    found = {bare(row[0]): row[1] for row in rows(section("README.md", "Profiles"), "Profile")}
+    assert found == dict(SWITCHES)
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_scenario_shows_what_a_profile_switches(name: str) -> None:
+    """With it, and that it is off without."""
+    tests = [test for test in vars(test_profiles) if test.startswith(f"test_{name}_")]
+    assert f"test_{name}_is_off_by_default" in tests and len(tests) > 1
 
 
 # ---- the counters
