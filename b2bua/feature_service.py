@@ -13,10 +13,12 @@ from b2bua.config import ConfigError, Settings
 from b2bua.config_addresses import host_port_text, parse_port_range
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment
+from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
+from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import ReloadPage
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
@@ -99,7 +101,7 @@ class FeatureService:
             metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
             site = make_site(
                 metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host),
-                controls={b"reload": ReloadPage(self.reload.run)},
+                controls={b"reload": ReloadPage(self.reload.run), b"calls": CallsPage(control_of(self.feature_server))},
             )  # fmt: skip
             self._http = listen_http(self._reactor, settings.http, site)
         self._turn_wheel()

@@ -24,11 +24,13 @@ from b2bua.faults.installation import Installation
 from b2bua.faults.wire import Deliver
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
+from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
 from b2bua.http.api_bans import BansPage
+from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import DrainPage, ReloadPage
 from b2bua.http.api_faults import FaultsPage
 from b2bua.http.api_mailboxes import MailboxesPage
@@ -233,8 +235,8 @@ class Server:
         drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
         controls = {
             b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans),
+            b"faults": FaultsPage(self.faults), b"calls": CallsPage(control_of(self.feature_server)),
             b"mailboxes": MailboxesPage(self.events.mailboxes, lambda name: self.store.user(name) is not None),
-            b"faults": FaultsPage(self.faults),
             **{name.encode(): TablePage(name, read) for name, read in console_tables(self).items()},
         }  # fmt: skip
         site = make_site(

@@ -54,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "console_tables": {"reference", "session_manager", "service"},
     "cli_control": set(),
     "cli_bans": {"cli_control"},
+    "cli_calls": {"cli_control"},
     "cli_mailboxes": {"cli_control"},
     "cli_challenges": {"sip", "config", "config_tables", "session_manager"},
     "cli_faults": {"cli_control", "faults.fault"},

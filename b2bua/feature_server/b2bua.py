@@ -104,6 +104,10 @@ class B2bua:
                 early += 1
         return {"early": early, "confirmed": confirmed, "held": held}
 
+    def standing(self) -> list[Call]:
+        """Every call that has not ended, the oldest first."""
+        return [call for call in self._open.values() if call.state != ENDED]
+
     def longest_hold(self) -> float:
         """Seconds for which the call that is held longest has been held; 0 when none is."""
         calls = self._open.values()

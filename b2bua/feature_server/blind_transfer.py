@@ -10,7 +10,7 @@ Until the party has agreed the old call is untouched: its parties may hold, resu
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from b2bua.feature_server.leg import Leg, is_sdp
 from b2bua.feature_server.on_behalf import address_in_domain, call_on_behalf
@@ -23,14 +23,31 @@ from b2bua.sip.message import Message, Response
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
-    from b2bua.feature_server.referral import Referral
+    from b2bua.sip.uri import Uri
+
+
+class Wish(Protocol):
+    """Who is to be called in whose place, and who hears what comes of it: a `Referral`, or somebody without a REFER."""
+
+    @property
+    def leg(self) -> Leg:
+        """Whose party leaves."""
+
+    @property
+    def target(self) -> Uri: ...
+
+    def progress(self, status: int, reason: str = "") -> None:
+        """The new call has come so far."""
+
+    def end(self, status: int, reason: str = "") -> None:
+        """What became of it; called once."""
 
 
 class BlindTransfer:
     """One of them: the party of `leg` leaves, the other one stays. A `Handover` of the old call and of the new one."""
 
-    def __init__(self, referral: Referral) -> None:
-        """`referral` is accepted already."""
+    def __init__(self, referral: Wish) -> None:
+        """A REFER is accepted already."""
         self._referral = referral
         self._leg = referral.leg
         self._stays = referral.leg.other
@@ -45,8 +62,8 @@ class BlindTransfer:
     def start(self) -> None:
         """Call the target."""
         leg = self._leg
-        uri = address_in_domain(leg, self._referral.to.uri)
-        told = [("Referred-By", f"<{leg.party}>")] if not leg.known_as else []
+        uri = address_in_domain(leg, self._referral.target)
+        told = [("Referred-By", f"<{leg.party}>")] if not leg.known_as and leg.stand_in is None else []
         try:
             second, invite = call_on_behalf(self._stays, uri, self, self._target_answered, *told)
         except SipError as error:
