@@ -44,6 +44,17 @@ class Feature:
         """A new call: `invite` is what the caller sent. To refuse it: `call.caller.respond(status)` and None."""
         return invite
 
+    def callee_chosen(self, call: Call, leg: Leg) -> None:
+        """The call is about to be offered to the party of `leg`: whom the caller called, and each that the call goes on to. It
+        may go elsewhere (`call.redirect`), to others too (`call.ring_also`), or SipError answers in this party's place."""
+
+    def callee_refused(self, call: Call, leg: Leg, status: int, response: Response | None) -> None:
+        """The party of `leg` does not take the call; without a response it did not answer (408), could not be reached, or a
+        feature refused. `call.redirect` gives the call to others; SipError changes what the caller hears."""
+
+    def callee_left(self, call: Call, leg: Leg) -> None:
+        """`leg` is no part of the call any more, which goes on with others: what is kept of it may be dropped."""
+
     def request_received(self, call: Call, leg: Leg, request: Request) -> Passed:
         """From the party of `leg`: re-INVITE, UPDATE with an offer, PRACK with a body, INFO, MESSAGE, or the ACK of an
         INVITE without an offer. Never a BYE."""

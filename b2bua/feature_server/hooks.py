@@ -46,7 +46,8 @@ class Hooks:
                 if getattr(type(feature), name) is not getattr(Feature, name)
             )
             for name in (
-                "call_offered", "request_received", "response_received", "exchange_ended", "call_changed", "call_ended",
+                "call_offered", "callee_chosen", "callee_refused", "callee_left", "request_received", "response_received",
+                "exchange_ended", "call_changed", "call_ended",
                 "refer_received", "replaces_received", "call_joined",
             )
         }  # fmt: skip
@@ -64,6 +65,10 @@ class Hooks:
     def overrides(self, name: str) -> bool:
         """Whether any feature has this hook."""
         return bool(self._overridden[name])
+
+    def overridden(self, name: str) -> tuple[Callable[..., Any], ...]:
+        """This hook of the features that have it, in order."""
+        return self._overridden[name]
 
     def tell(self, name: str, failed: Callable[[BaseException], None], *arguments: object) -> None:
         """Call a hook that returns nothing on every feature; one that raises does not keep it from the others."""

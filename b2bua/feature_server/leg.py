@@ -49,6 +49,9 @@ class Leg:
         "promise",
         "known_as",
         "has_lamp",
+        "aside",
+        "silent",
+        "first_offer",
         "source",
         "invited",
         "stand_in",
@@ -93,6 +96,12 @@ class Leg:
         """Where no party is behind this leg: hears what one would be answered."""
         self.known_as = ""
         """What the other party and who watches it are told in place of `party`; "" for the truth."""
+        self.aside = False
+        """Whether the call goes on without this callee: nothing that it says matters any more."""
+        self.silent = False
+        """Of one callee of several: whether the caller has heard nothing of it yet, whatever the state of the call."""
+        self.first_offer = b""
+        """Of a callee: the offer in our INVITE."""
         self.has_lamp = True
         """Whether the party is somebody whose state is shown: False where we are the party, as of a feature code."""
         self.reserved = 0
@@ -300,11 +309,13 @@ class Leg:
 
     def over(self) -> None:
         """The dialog is gone on both sides: nothing is matched to it any more."""
+        if self.aside and self.gone:
+            return
         self.ended = self.gone = True
         self._bye_waits = None
         self.session.stop()
         self.usage.end()
-        if self.early is not None:
+        if self.early is not None and self.role == CALLER:  # of several callees the others may still answer
             self.early.final()
         self.call.leg_over(self)
 

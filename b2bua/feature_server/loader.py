@@ -33,15 +33,12 @@ class LoadError(Exception):
         self.key = key
 
 
-_NONE: Final[Mapping[str, str]] = MappingProxyType({})
-
-
 class Choices(NamedTuple):
     """What the configuration says of features beside their names."""
 
-    codes: Mapping[str, str] = _NONE
+    codes: Mapping[str, str] = MappingProxyType({})
     """Name of a feature code → the code."""
-    defaults: Mapping[str, str] = _NONE
+    defaults: Mapping[str, str] = MappingProxyType({})
     """Name of a user's setting → its value for who has not set it."""
 
 
