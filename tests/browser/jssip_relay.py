@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,8 @@ def server(relay: Rtpengine, authority: Authority, tmp_path_factory: pytest.Temp
     folder = tmp_path_factory.mktemp("server")
     issued, store = authority.issue("server", HOST), f"sqlite:{folder / 'pbx.db'}"
     (folder / "pbx.toml").write_text(
-        'features = ["echo_test", "hold", "lamps", "media_relay"]\nmedia_ports = "0-0"\n'
+        'features = ["echo_test", "hold", "music_on_hold", "lamps", "media_relay"]\nmedia_ports = "0-0"\n'
+        'user_defaults = { music_on_hold = "tone:700" }\n'
         f'rtpengine = "{relay.address}"\ntls_cert = "{issued.certificate}"\ntls_key = "{issued.key}"\n'
     )
     options = ("--config", str(folder / "pbx.toml"))
@@ -86,6 +88,13 @@ def both_hear(jssip: JsSip, desk: Baresip, relay: Rtpengine) -> None:
     wait_until("packets both ways", lambda: min(relay.relayed(call)) > 50)
 
 
+def packets(jssip: JsSip) -> int:
+    """That it has received."""
+    call = jssip.call
+    assert call is not None
+    return call.received
+
+
 def ends(server: Server, relay: Rtpengine) -> None:
     wait_until("the call is over", lambda: server.metric("b2bua_calls_active") == 0)
     wait_until("it has forgotten the call", lambda: not relay.calls())
@@ -104,8 +113,13 @@ def test_a_browser_calls_a_plain_phone(server: Server, relay: Rtpengine, jssip: 
     wait_until("JsSIP may resume", lambda: jssip.command("resume"))
     jssip.becomes("resumed", lambda call: not call.holds)
     jssip.hears()
+    music = partial(server.metric, "b2bua_reinvites_total", kind="media", result="ok")
+    before = music()
     desk.command("hold")
     jssip.becomes("held", lambda call: call.held)
+    wait_until("the browser is asked to listen", lambda: music() > before)
+    heard = packets(jssip)
+    jssip.becomes("50 packets of music", lambda call: call.received > heard + 50)
     desk.command("resume")
     jssip.becomes("resumed", lambda call: not call.held)
     jssip.hears()

@@ -301,6 +301,93 @@ def test_each_party_is_spoken_to_in_its_own_profile(with_relay, offered, setting
     hang_up(a, b)
 
 
+# -- with music
+
+
+def held(scene: Scene, towards: str = "RTP/AVP") -> tuple[ScriptCall, ScriptCall]:
+    """A call whose callee, who speaks this profile, is held, and about to be asked to listen."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob)
+    bob >> b.answer(arrived, 200, b.sdp().replace("RTP/AVP", towards))
+    answer = alice << "200 INVITE"
+    a.learn(answer)
+    alice >> a.ack(answer)
+    bob << "ACK"
+    send_offer(a, a.sdp("sendonly"))
+    bob >> b.answer(bob << "INVITE a=sendonly", 200, b.sdp("recvonly").replace("RTP/AVP", towards))
+    bob << "ACK"
+    alice >> a.ack(alice << "200 INVITE a=inactive")
+    return a, b
+
+
+def with_music(with_relay: RelayScene, **options: object) -> Scene:
+    features = ("hold", "music_on_hold", "lamps", "media_relay")
+    return with_relay(features=features, user_defaults={"music_on_hold": "melody"}, **options)
+
+
+@pytest.mark.parametrize("towards", ["RTP/AVP", "RTP/SAVP", WEB])
+def test_music_passes_it_too(with_relay, towards):
+    scene = with_music(with_relay)
+    scene.server.user_settings.put("6002", "media", {"RTP/AVP": "rtp", "RTP/SAVP": "srtp", WEB: "webrtc"}[towards])
+    a, b = held(scene, towards)
+    scene.wait(b.phone, 1)
+    music = b.phone << "INVITE a=sendonly"
+    assert is_relayed(music) and f" {towards} 0 8" in music.body.decode()
+    b.phone >> b.answer(music, 200, b.sdp("recvonly").replace("RTP/AVP", towards))
+    b.phone << "ACK"
+    (stream,) = scene.server.media.open_streams
+    assert stream.to == (ADDRESS, 40_000)
+    assert relay(scene).asked[-2].startswith("offer music-") and relay(scene).asked[-1].startswith("answer ")
+    send_offer(a, a.sdp("sendrecv"))
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 200, b.sdp("sendrecv").replace("RTP/AVP", towards))
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=sendrecv")
+    assert not scene.server.media.open_streams
+    scene.server.user_settings.put("6002", "media", "")
+    hang_up(a, b)
+
+
+def test_the_resume_comes_while_it_thinks_about_the_music(with_relay):
+    scene = with_music(with_relay)
+    relay(scene).seconds, relay(scene).about = 0.5, "music"
+    a, b = held(scene)
+    scene.advance(0.3)
+    b.phone.hears_nothing()
+    resume(a, b)
+    scene.advance(2)
+    b.phone.hears_nothing()
+    assert not scene.server.media.open_streams
+    hang_up(a, b)
+
+
+def test_the_call_ends_while_it_thinks_about_the_answer_to_the_music(with_relay):
+    scene = with_music(with_relay)
+    a, b = held(scene)
+    scene.wait(b.phone, 1)
+    music = b.phone << "INVITE a=sendonly"
+    relay(scene).seconds = 0.5
+    b.phone >> b.answer(music, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    hang_up(a, b)
+    scene.advance(2)
+    assert not scene.server.media.open_streams
+
+
+def test_without_it_music_comes_from_us(with_relay):
+    scene = with_music(with_relay)
+    relay(scene).up = False
+    a, b = held(scene)
+    scene.wait(b.phone, 1)
+    music = b.phone << "INVITE a=sendonly"
+    assert not is_relayed(music)
+    b.phone >> b.answer(music, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    (stream,) = scene.server.media.open_streams
+    assert stream.to == ("192.0.2.200", 40_000)
+    resume(a, b)
+    hang_up(a, b)
+
+
 # -- without it
 
 

@@ -206,11 +206,12 @@ def test_a_party_that_will_not_listen_stays_on_plain_hold(with_music, status):
     hang_up(a, b)
 
 
-def test_an_answer_that_is_none(with_music):
+@pytest.mark.parametrize("body", ["", "v=0\r\nm=audio\r\n", "what?"])
+def test_an_answer_that_is_none(with_music, body):
     scene = with_music()
     a, b = talk(scene.phone("6001"), scene.phone("6002"))
     hold(a, b)
-    b.phone >> b.answer(offered(scene, b), 200)
+    b.phone >> b.answer(offered(scene, b), 200, body)
     b.phone << "ACK"
     assert silent(scene)
     resume(a, b)

@@ -18,6 +18,8 @@ class VirtualRelay:
         self.up = True
         self.seconds = 0.0
         """How long it thinks."""
+        self.about = ""
+        """What about; "" is everything."""
         self.asked: list[str] = []
         self.bodies: list[bytes] = []
         """The descriptions that came, in order."""
@@ -46,7 +48,7 @@ class VirtualRelay:
         changed = re.sub(rb"IN IP4 [0-9.]+(?=\r\nt=)", b"IN IP4 " + ADDRESS.encode(), body)
         changed = re.sub(rb"(?m)^(m=audio [0-9]+) \S+", rb"\1 " + protocol.encode(), changed)
         result = changed if self.up else None
-        if self.seconds:
+        if self.seconds and self.about in what:
             self._timers.start(self.seconds, lambda: done(result))
         else:
             done(result)
