@@ -19,6 +19,7 @@ from b2bua.cli_bans import ban
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
 from b2bua.cli_store import backup, doctor, restore
+from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
 from b2bua.sip.digest_algorithms import MD5
 from b2bua.sip.digest_offer import DigestOffer
@@ -190,6 +191,7 @@ def remove_user(name: str, **options: str | None) -> int:
     with _Opened(_settings(**options), existing=True) as store:
         if not store.remove_user(name):
             raise ConfigError(f"user {name}: there is no such user")
+        forget_settings(store, name)
     click.echo(f"user {name} removed")
     return 0
 
@@ -225,6 +227,9 @@ def export_users(file: str, **options: str | None) -> int:
     return 0
 
 
+user.add_command(set_setting)
+user.add_command(unset_setting)
+user.add_command(show_settings)
 commands.add_command(config_commands)
 commands.add_command(backup)
 commands.add_command(restore)

@@ -28,6 +28,7 @@ from b2bua.config_addresses import (
     parse_link,
     parse_listen,
     parse_peer,
+    parse_port_range,
     parse_server,
 )
 from b2bua.config_entities import conflicts_of_entities, read_entities, wrong_entity
@@ -129,6 +130,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The feature server's features, in the order in which they see a message."""
     feature_directory: Path | None = None
     """A directory of your own features, one file each."""
+    feature_codes: dict[str, str] = {}
+    """Feature codes by name, other than the features' own; `""` switches one off."""
+    user_defaults: dict[str, str] = {}
+    """Users' settings by name, for users who have not set them."""
     session_expires: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] = 1800
     """Seconds that a call lives without a session refresh, on each leg (RFC 4028); 0 = no session timers."""
     session_expires_min: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 90
@@ -149,6 +154,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds after which a call ends in any case; 0 = never."""
     dns: tuple[str, ...] = ()
     """Whom to ask where host names lead: `HOST[:PORT]`; none: the servers of `/etc/resolv.conf`."""
+    media_ports: str = "20000-20999"
+    """UDP ports of what the server itself plays and hears, `FIRST-LAST`, the even ones of them; `0-0` = any free ones."""
+    media_address: str = ""
+    """The address that phones are told for that; `""`: the one by which each knows the server."""
     next_hop_rest: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 60.0
     """Seconds for which an address that a name led to, and that failed, is tried after all others (RFC 3263 §4.3)."""
     links: tuple[Link, ...] = ()
@@ -443,6 +452,14 @@ def _aliases(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(parse_host(text) for text in texts)
 
 
+def _port_range(text: str) -> str:
+    return "{}-{}".format(*parse_port_range(text))
+
+
+def _address_or_none(text: str) -> str:
+    return parse_host(text) if text else ""
+
+
 def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(host_port_text(*parse_server(text)) for text in texts)
 
@@ -465,6 +482,8 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "aliases": (tuple[str, ...], _aliases),
     "entities": (dict[str, dict[str, Any] | str], read_entities),
     "dns": (tuple[str, ...], _dns),
+    "media_ports": (str, _port_range),
+    "media_address": (str, _address_or_none),
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),

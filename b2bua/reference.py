@@ -20,7 +20,8 @@ from b2bua.store.opening import without_password
 
 AT_RUN_TIME: Final = frozenset(
     (
-        "users", "features", "feature_directory", "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
+        "users", "features", "feature_directory", "feature_codes", "user_defaults",
+        "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
         "registration_expires_min", "registration_expires_max",
         "registration_expires_default", "watchers", "tls_cert", "tls_key", "tls_ca",
@@ -50,11 +51,15 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "feature_server": "`none`, a module of yours, a package in `plugins`",
         "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`",
         "dns": "`HOST[:PORT]`, HOST an IP address",
+        "media_ports": "two of 1024 to 65535, or `0-0`",
+        "media_address": "`\"\"`, an IP address, a host name",
         "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name",
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",
         "name": "letters, digits, - and _",
         "features": "module names",
         "feature_directory": "a directory",
+        "feature_codes": "name = `*` or `#` and 1 to 15 of `0`-`9`, `*`, `#`",
+        "user_defaults": "name = text",
         "challenge": "method = `401`, `407` or `none`",
         "user_challenge": "user = table as above",
     }

@@ -14,17 +14,20 @@ from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
-from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_server
+from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_port_range, parse_server
 from b2bua.drain import Drain
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.loader import load_features, load_server
+from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.loader import Choices, load_features, load_server
+from b2bua.feature_server.user_settings import UserSettings
 from b2bua.http.api_bans import BansPage
 from b2bua.http.api_control import DrainPage, ReloadPage
 from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.live_state import LiveState
+from b2bua.media.media_server import MediaServer
 from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
@@ -67,6 +70,7 @@ from b2bua.store.interface import Store
 from b2bua.store.opening import mend_store, open_store
 from b2bua.store.records import BindingRecord
 from b2bua.store.secret_record import derived, stored_secret
+from b2bua.store.setting_record import SETTING
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
@@ -144,6 +148,7 @@ class Server:
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}
         self.link_ends: list[AcceptingLink | UdpLink] = []
+        self.media = MediaServer(reactor, parse_port_range(settings.media_ports), settings.media_address, log.warning)
         self.feature_server: FeatureServer | None = None
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
@@ -176,17 +181,26 @@ class Server:
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
-            settings.reliable_provisional, self.store if self.store.durable else None, time.time,
+            settings.reliable_provisional, self.store if self.store.durable else None, time.time, self._user_settings(),
+            FeatureCodes(settings.feature_codes), self.media,
         )  # fmt: skip
-        features = load_features(settings.features, settings.feature_directory, environment)
+        features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
         self._features = features
         self._load_features = lambda wanted: load_features(
-            wanted.features, wanted.feature_directory, environment, self._features
+            wanted.features, wanted.feature_directory, environment, self._features, _choices(wanted)
         )
+        self._environment = environment
         self.links.add(FeatureLink(environment.name, down))
         self.heartbeats[IN_PROCESS] = Heartbeat(self.layer, down, f"<sip:{settings.domain}>", 0, lambda up: None)
         return server
+
+    def _user_settings(self) -> UserSettings:
+        """What users have set, which other processes may change, too (`b2bua user set`)."""
+        durable = self.store if self.store.durable else None
+        users = UserSettings(self.settings.domain, durable, self.settings.user_defaults)
+        self.store.watch(SETTING, users.take)
+        return users
 
     # -- start and stop ----------------------------------------------------------------------------------------
 
@@ -239,6 +253,7 @@ class Server:
             end.close()
         self.listeners.close()
         self._stop_hep()
+        self.media.close()
         waiting = [self._http.stopListening()]
         self.store.close()
         return waiting
@@ -260,6 +275,8 @@ class Server:
         self.notifier.follow(settings.watchers)
         if self.feature_server is not None:
             self._features = features
+            self._environment.users.follow(settings.user_defaults)
+            self._environment.codes.follow(settings.feature_codes)
             self.feature_server.use(features)
 
     def _calls(self) -> int:
@@ -472,6 +489,10 @@ def _tls(settings: Settings) -> Tls | None:
         return Tls(load(Files(settings.tls_cert, settings.tls_key, settings.tls_ca)))
     except TlsFileError as error:
         raise ConfigError(f"{error.key}: {error}") from None
+
+
+def _choices(settings: Settings) -> Choices:
+    return Choices(settings.feature_codes, settings.user_defaults)
 
 
 def _policy(settings: Settings) -> ChallengePolicy:

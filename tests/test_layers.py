@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = {"sip", "transaction", "dialog"}
 RECORDS = {
     "store.interface", "store.records", "store.record_text", "store.call_record", "store.invite_record",
-    "store.subscription_record", "store.publication_record",
+    "store.subscription_record", "store.publication_record", "store.setting_record",
 }  # fmt: skip
 """What the core may know of the store: the Protocol and the records, pure values both."""
 
@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_store": {"config", "store", "doctor"},
     "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
     "preflight": {"sip", "config", "feature_server", "store", "transport.tls"},
+    "cli_user_settings": {"config", "feature_server", "store"},
     "cli_config": {"config", "reference", "preflight"},
     "observer": set(),
     "pauses": set(),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.diversion import UNCONDITIONAL
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
+from b2bua.feature_server.media_leg import MediaLeg
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.feature_server.recorded import restored_legs
 from b2bua.feature_server.referral import refer, resubscribe
@@ -30,6 +32,7 @@ from b2bua.transaction.timers import T4, TIMEOUT, Timer
 if TYPE_CHECKING:
     from b2bua.feature_server.b2bua import B2bua
     from b2bua.feature_server.call_keeper import CallKeeper
+    from b2bua.feature_server.callees import Callees
     from b2bua.feature_server.places import Handover
 
 TRYING: Final = "trying"
@@ -103,7 +106,7 @@ class Call:
         name = b2bua.environment.layer.identifiers.call_id()
         call = cls(b2bua, name, (invite.call_id, invite.from_.tag, invite.cseq))
         call.caller = call._caller_leg(transaction, invite, _towards_caller(invite))
-        call.callee = call._callee_leg(invite, _towards_callee(invite))
+        call.callee = call._callee_leg(invite, invite.uri, _towards_callee(invite))
         call.caller.other, call.callee.other = call.callee, call.caller
         return call
 
@@ -131,7 +134,7 @@ class Call:
         leg.session.check(invite)
         return leg
 
-    def _callee_leg(self, invite: Request, known_as: Uri) -> Leg:
+    def _callee_leg(self, invite: Request, uri: str, known_as: Uri) -> Leg:
         identifiers = self.environment.layer.identifiers
         call_id, tag = identifiers.call_id(), identifiers.tag()
         contact = contact_of(self.environment, known_as)
@@ -140,9 +143,82 @@ class Call:
             caller, self.caller.known_as = ANONYMOUS, ANONYMOUS_URI
         elif "id" in levels:
             self.caller.known_as = str(invite.from_.parsed_uri().without_parameters())
-        dialog = Dialog(call_id, caller, tag, invite.get("To") or "", invite.uri, contact)
+        dialog = Dialog(call_id, caller, tag, invite.get("To") or "", uri, contact)
         dialog.route_set = invite.elements("Route")[1:]
-        return Leg(self, self.environment, CALLEE, dialog, str(parse_uri(invite.uri).without_parameters()))
+        return Leg(self, self.environment, CALLEE, dialog, str(parse_uri(uri).without_parameters()))
+
+    # -- other callees -------------------------------------------------------------------------------------------
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The caller's, and those of all callees that may answer: `callee` alone, but while several ring."""
+        exchange = self.exchange
+        callees = exchange.callees if isinstance(exchange, Setup) else None
+        return (self.caller, self.callee) if callees is None else (self.caller, *callees.ringing)
+
+    def redirect(self, targets: Sequence[str], cause: int = UNCONDITIONAL, leg: Leg | None = None) -> None:
+        """Before the answer: the callee of `leg`, or all that may answer, give way to others, who ring all at once.
+
+        `targets` are URIs. `cause` is why: a status as in diversion.py. SipError when it cannot be: 482 where all of them had
+        their turn, 483 after too many, 481 where this callee is none any more.
+        """
+        callees = self._callees()
+        callees.redirect([leg] if leg is not None else list(callees.ringing), targets, cause)
+
+    def ring_also(self, targets: Sequence[str], leg: Leg | None = None) -> None:
+        """The same, and this callee rings on: who answers first has the call."""
+        self._callees().ring_also(leg or self.callee, targets)
+
+    def _callees(self) -> Callees:
+        if not isinstance(self.exchange, Setup) or self.callee.answered:
+            raise SipError(481)
+        return self.exchange.all_callees()
+
+    def new_callee(self, uri: str, invite: Request) -> Leg:
+        """From the callees: a leg for one more."""
+        known_as = parse_address(self.callee.dialog.contact).parsed_uri()
+        leg = self._callee_leg(invite, uri, known_as)
+        self.b2bua.joined(leg)
+        leg.other, leg.silent = self.caller, True
+        if self.caller.early is not None:
+            self.caller.early.joined(leg)
+        self.environment.leg_joined(self.id, leg.dialog.call_id)
+        return leg
+
+    def stands_with(self, leg: Leg) -> None:
+        """From the callees: this one stands for all of them."""
+        self.callee, self.caller.other = leg, leg
+
+    def leave(self, leg: Leg, *headers: tuple[str, str]) -> None:
+        """From the callees: the call goes on without this one, which hears CANCEL or nothing."""
+        leg.aside = True
+        if leg.early is not None:
+            leg.early.left(leg)
+        if leg.gone:
+            self._take_apart_later(leg)
+        else:
+            leg.release(*headers)
+        self.b2bua.left(leg.party)
+        self.hooks.tell("callee_left", self.hook_failed, self, leg)
+
+    def parties_changed(self) -> None:
+        """The legs are others than those that the features know."""
+        self._shown = ("", False, False)
+        self.changed()
+
+    def answer(self, source: str) -> None:
+        """Be the callee ourselves: the caller hears this source of `environment.media` (contract.py) until somebody hangs up.
+
+        For `call_offered`, before the INVITE goes on, which then goes to nobody. SipError 480 where there is no media.
+        """
+        there = self.callee
+        assert there.usage.client is None and not there.ended, "the callee has been asked already"
+        self.callee = MediaLeg(there, source)
+        self.caller.other, self.callee.other = self.callee, self.caller
+        self.b2bua.exchanged(self.callee)
+        if isinstance(self.exchange, Setup) and self.exchange.callees is not None:
+            self.exchange.callees.exchanged(there, self.callee)
+        there.take_apart()
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -164,7 +240,12 @@ class Call:
         if longest:
             left = self.since + longest - self.environment.layer.timers.now()
             self._length = self.environment.layer.timers.start(max(left, 0.0), self._too_long)
-        if self.ended_by:
+        local = next((leg for leg in (self.caller, self.callee) if leg.source), None)
+        if local is not None:
+            # The stream ended with the process: so does the call, for whoever listens to nothing cannot know why.
+            local.over()
+            self.finish("failed", ("Reason", 'SIP;cause=500;text="Media lost"'), spare=local)
+        elif self.ended_by:
             gone = self.caller if self.ended_by == CALLER else self.callee
             gone.over()
             self.finish("answered", spare=gone)
@@ -250,12 +331,18 @@ class Call:
     def leg_over(self, leg: Leg) -> None:
         """From a leg: its dialog is gone."""
         self.b2bua.forget(leg)
+        if leg.aside:
+            self._take_apart_later(leg)
+            return
         if self.kept and leg.other.gone and self.keeper is not None:
             self.keeper.drop(self)
         if leg.other.ended and not self._apart:
             # Behind the transactions that may still speak to the legs: a repeated 2xx is acknowledged again for 64·T1.
             self._apart = True
             self.environment.layer.timers.start(TIMEOUT + T4, self._take_apart)
+
+    def _take_apart_later(self, leg: Leg) -> None:
+        self.environment.layer.timers.start(TIMEOUT + T4, leg.take_apart)
 
     def _take_apart(self) -> None:
         self.caller.take_apart()
@@ -274,7 +361,9 @@ class Call:
 
     def request_received(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         """A request from the party of `leg`, its CSeq already checked."""
-        if request.method == "INVITE":
+        if leg.aside:
+            self._from_aside(leg, transaction, request)
+        elif request.method == "INVITE":
             self._reinvite(leg, transaction, request)
         elif request.method == "BYE":
             self._bye(leg, transaction, request)
@@ -292,6 +381,13 @@ class Call:
             resubscribe(self, leg, transaction, request)
         else:
             relay(self, leg, transaction, request)
+
+    def _from_aside(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+        """From a callee that the call goes on without."""
+        if request.method != "BYE":
+            raise SipError(481)
+        leg.answer_bye(transaction, request)
+        leg.over()
 
     def _reinvite(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         if self.state != CONFIRMED:
@@ -364,11 +460,11 @@ class Call:
     # -- events of the legs ------------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response) -> None:
-        if self.exchange is not None:
+        if self.exchange is not None and not leg.aside:
             self.exchange.progressed(leg, response)
 
     def accepted(self, leg: Leg, response: Response) -> None:
-        if self.exchange is not None:
+        if self.exchange is not None and not leg.aside:
             self.exchange.accepted(leg, response)
             return
         # The call ended before the answer came: taken and given back (RFC 3261 §9.1, §15).
@@ -379,7 +475,7 @@ class Call:
         leg.release()
 
     def refused(self, leg: Leg, status: int, response: Response | None) -> None:
-        if self.exchange is not None:
+        if self.exchange is not None and not leg.aside:
             self.exchange.refused(leg, status, response)
         elif not leg.answered:
             leg.over()

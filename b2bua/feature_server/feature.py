@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -24,9 +25,35 @@ class Feature:
     counted and logged, and the server goes on.
     """
 
+    codes: ClassVar[Mapping[str, str]] = {}
+    """Feature codes: name → what is dialled unless `feature_codes` of the configuration says otherwise, such as
+    `{"forward_always": "*72"}`; "": none unless it does."""
+    settings: ClassVar[Mapping[str, str]] = {}
+    """Settings of users, name → what it means in a few words: `environment.users.value(leg.party, name)`."""
+
+    @classmethod
+    def check_setting(cls, name: str, value: str) -> None:
+        """ValueError, a sentence, when the setting `name` cannot be `value`, which is not ""."""
+
+    def code_dialled(self, call: Call, name: str, argument: str, invite: Request) -> Passed:
+        """The caller of a new call dialled the code `name`, and `argument` behind it. All features have let the call pass
+        (`call_offered`); it is this feature's to answer: `confirm(call, text)` or `SipError`, and None."""
+        raise SipError(404)
+
     def call_offered(self, call: Call, invite: Request) -> Passed:
         """A new call: `invite` is what the caller sent. To refuse it: `call.caller.respond(status)` and None."""
         return invite
+
+    def callee_chosen(self, call: Call, leg: Leg) -> None:
+        """The call is about to be offered to the party of `leg`: whom the caller called, and each that the call goes on to. It
+        may go elsewhere (`call.redirect`), to others too (`call.ring_also`), or SipError answers in this party's place."""
+
+    def callee_refused(self, call: Call, leg: Leg, status: int, response: Response | None) -> None:
+        """The party of `leg` does not take the call; without a response it did not answer (408), could not be reached, or a
+        feature refused. `call.redirect` gives the call to others; SipError changes what the caller hears."""
+
+    def callee_left(self, call: Call, leg: Leg) -> None:
+        """`leg` is no part of the call any more, which goes on with others: what is kept of it may be dropped."""
 
     def request_received(self, call: Call, leg: Leg, request: Request) -> Passed:
         """From the party of `leg`: re-INVITE, UPDATE with an offer, PRACK with a body, INFO, MESSAGE, or the ACK of an

@@ -5,10 +5,11 @@ A hook may await what `Call.sleep` gives, or anything whose `__await__` yields a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any
 
 from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature_codes import DialPlan
 from b2bua.feature_server.methods import ALLOW, NO_REFER_SUB
 from b2bua.sip.errors import SipError
 from b2bua.sip.replaces import OPTION as REPLACES
@@ -33,10 +34,11 @@ class Pause:
 
 
 class Hooks:
-    """The features of a B2BUA, with the hooks that each really overrides."""
+    """The features of a B2BUA, with the hooks that each really overrides, and the codes that are dialled for them."""
 
-    def __init__(self, features: Sequence[Feature]) -> None:
+    def __init__(self, features: Sequence[Feature], codes: Mapping[str, str] | None = None) -> None:
         self.features = tuple(features)
+        self.dial_plan = DialPlan(features, codes or {})
         self._overridden = {
             name: tuple(
                 getattr(feature, name)
@@ -44,7 +46,8 @@ class Hooks:
                 if getattr(type(feature), name) is not getattr(Feature, name)
             )
             for name in (
-                "call_offered", "request_received", "response_received", "exchange_ended", "call_changed", "call_ended",
+                "call_offered", "callee_chosen", "callee_refused", "callee_left", "request_received", "response_received",
+                "exchange_ended", "call_changed", "call_ended",
                 "refer_received", "replaces_received", "call_joined",
             )
         }  # fmt: skip
@@ -62,6 +65,10 @@ class Hooks:
     def overrides(self, name: str) -> bool:
         """Whether any feature has this hook."""
         return bool(self._overridden[name])
+
+    def overridden(self, name: str) -> tuple[Callable[..., Any], ...]:
+        """This hook of the features that have it, in order."""
+        return self._overridden[name]
 
     def tell(self, name: str, failed: Callable[[BaseException], None], *arguments: object) -> None:
         """Call a hook that returns nothing on every feature; one that raises does not keep it from the others."""
@@ -86,6 +93,13 @@ class Hooks:
         `wanted` says whether anybody still waits for the message: the features behind it hear of it only then.
         """
         self._from(self._overridden[name], 0, arguments, message, then, failed, wanted)
+
+    def run_one(
+        self, hook: Callable[..., Any], arguments: tuple[object, ...], message: Any, then: Callable[[Any], None],
+        failed: Callable[[BaseException], None], wanted: Callable[[], bool] = always,
+    ) -> None:  # fmt: skip
+        """As `run`, for one hook of one feature."""
+        self._from((hook,), 0, arguments, message, then, failed, wanted)
 
     def _from(
         self,

@@ -48,6 +48,11 @@ class Leg:
         "holding", "answered", "confirmed", "_bye_waits", "ended", "party", "reserved", "restored", "gone", "ack_waits",
         "promise",
         "known_as",
+        "has_lamp",
+        "aside",
+        "silent",
+        "first_offer",
+        "source",
         "invited",
         "stand_in",
         "referral",
@@ -91,6 +96,14 @@ class Leg:
         """Where no party is behind this leg: hears what one would be answered."""
         self.known_as = ""
         """What the other party and who watches it are told in place of `party`; "" for the truth."""
+        self.aside = False
+        """Whether the call goes on without this callee: nothing that it says matters any more."""
+        self.silent = False
+        """Of one callee of several: whether the caller has heard nothing of it yet, whatever the state of the call."""
+        self.first_offer = b""
+        """Of a callee: the offer in our INVITE."""
+        self.has_lamp = True
+        """Whether the party is somebody whose state is shown: False where we are the party, as of a feature code."""
         self.reserved = 0
         """The CSeq up to which requests may be sent before the record is written anew; 0 where none is kept."""
         self.restored = False
@@ -101,6 +114,8 @@ class Leg:
         """Whether the ACK of this party's 2xx waits for the record of the call."""
         self.promise: Promise | None = None
         """Our 2xx that waits for the same."""
+        self.source = ""
+        """The source (contract.py) that is the party where it is no phone but media of ours; "" for a phone."""
 
     # -- verbs -------------------------------------------------------------------------------------------------
 
@@ -294,11 +309,13 @@ class Leg:
 
     def over(self) -> None:
         """The dialog is gone on both sides: nothing is matched to it any more."""
+        if self.aside and self.gone:
+            return
         self.ended = self.gone = True
         self._bye_waits = None
         self.session.stop()
         self.usage.end()
-        if self.early is not None:
+        if self.early is not None and self.role == CALLER:  # of several callees the others may still answer
             self.early.final()
         self.call.leg_over(self)
 

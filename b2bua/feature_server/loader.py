@@ -6,14 +6,17 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import pkgutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Final
+from types import MappingProxyType, ModuleType
+from typing import Final, NamedTuple
 
 from b2bua.feature_server.contract import Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature_codes import check_codes
+from b2bua.feature_server.user_settings import check_defaults
 
 ENTRY_POINTS: Final = "b2bua.features"
 """The entry point group in which an installed distribution names its features."""
@@ -30,24 +33,52 @@ class LoadError(Exception):
         self.key = key
 
 
+class Choices(NamedTuple):
+    """What the configuration says of features beside their names."""
+
+    codes: Mapping[str, str] = MappingProxyType({})
+    """Name of a feature code → the code."""
+    defaults: Mapping[str, str] = MappingProxyType({})
+    """Name of a user's setting → its value for who has not set it."""
+
+
+NO_CHOICES: Final = Choices()
+
+
 def load_features(
-    names: Sequence[str], directory: Path | None, environment: Environment, standing: Sequence[Feature] = ()
-) -> list[Feature]:
+    names: Sequence[str], directory: Path | None, environment: Environment, standing: Sequence[Feature] = (),
+    choices: Choices = NO_CHOICES,
+) -> list[Feature]:  # fmt: skip
     """One feature per name, in order. A module is looked for in the directory first, then built in, then installed.
 
     Each module has one class that derives from `Feature`, made with the environment if its `__init__` takes one. Of
     `standing`, the features in use, one whose class is the same still is used on: it keeps what it shares among calls.
     """
     in_use = {type(feature): feature for feature in standing}
-    classes = find_features(names, directory)
+    classes = find_features(names, directory, choices)
     return [in_use.get(found) or _make(found, name, environment) for name, found in zip(names, classes, strict=True)]
 
 
-def find_features(names: Sequence[str], directory: Path | None) -> list[type[Feature]]:
-    """The classes of `load_features`; LoadError says which cannot be used."""
+def find_features(names: Sequence[str], directory: Path | None, choices: Choices = NO_CHOICES) -> list[type[Feature]]:
+    """The classes of `load_features`; LoadError says which cannot be used, or what of the choices."""
     if directory is not None and not directory.is_dir():
         raise LoadError(f"{directory}: not a directory", "feature_directory")
-    return [_feature_class(name, directory) for name in names]
+    classes = [_feature_class(name, directory) for name in names]
+    try:
+        check_codes(classes, choices.codes)
+    except ValueError as error:
+        raise LoadError(str(error), "feature_codes") from None
+    try:
+        check_defaults(classes, choices.defaults)
+    except ValueError as error:
+        raise LoadError(str(error), "user_defaults") from None
+    return classes
+
+
+def built_in_features() -> list[str]:
+    """The names of the features that come with the program."""
+    package = importlib.import_module(BUILT_IN)
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
 
 
 def load_server(

@@ -29,6 +29,10 @@ def relay(call: Call, leg: Leg, transaction: ServerTransaction, request: Request
     if request.method not in RELAYED:
         raise SipError(405, "", ("Allow", call.hooks.allow))
     other = leg.other
+    if other.source:
+        # Nobody is there to understand it; who sends INFO (keys pressed, a picture wanted) need not know that.
+        leg.answer(transaction, request, 200 if request.method == "INFO" else 405)
+        return
     if other.ended and call.handover is None:
         raise SipError(481)
     if other.ended or (not other.answered and not (call.state == "early" and other.dialog.remote_tag)):

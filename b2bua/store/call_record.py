@@ -56,6 +56,8 @@ class LegRecord(msgspec.Struct, frozen=True):
     """What the other party is told in place of `party`; "" for the truth."""
     invited: bool | None = None
     """Whether the Call-ID is ours; None: as for the callee's leg of a call that nobody has joined."""
+    source: str = ""
+    """The source that was the party, where it was no phone but media of ours."""
 
 
 class CallRecord(msgspec.Struct, frozen=True):

@@ -94,11 +94,18 @@ class Hold(Feature):
         self._answered(call, offerer.other, answered)
         self._forget_offers(offerer)
 
+    def callee_left(self, call: Call, leg: Leg) -> None:
+        """What it offered, or answered before it had the call, means nothing."""
+        self._forget(leg)
+
     def call_ended(self, call: Call) -> None:
         for leg in (call.caller, call.callee):
-            self._before.pop(leg, None)
-            self._offers.pop(leg, None)
-            self._early.pop(leg, None)
+            self._forget(leg)
+
+    def _forget(self, leg: Leg) -> None:
+        self._before.pop(leg, None)
+        self._offers.pop(leg, None)
+        self._early.pop(leg, None)
 
     def _forget_offers(self, leg: Leg) -> None:
         self._offers.pop(leg, None)

@@ -34,6 +34,9 @@ class Options:
     user_digest_algorithms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     features: Sequence[str] = FEATURES
     feature_directory: Path | None = None
+    codes: Mapping[str, str] = field(default_factory=dict)
+    """Feature codes that the configuration chose."""
+    user_defaults: Mapping[str, str] = field(default_factory=dict)
     uniform: Callable[[float, float], float] | None = None
     """In place of a seeded random number."""
     trace: int = 0

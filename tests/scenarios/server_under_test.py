@@ -15,7 +15,9 @@ from b2bua import PRODUCT
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.loader import load_features, load_server
+from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.loader import Choices, load_features, load_server
+from b2bua.feature_server.user_settings import UserSettings
 from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator
@@ -46,6 +48,7 @@ from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
 from b2bua.store.memory import MemoryStore
+from b2bua.store.setting_record import SETTING
 from b2bua.store.users_file import make_user
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
@@ -60,6 +63,7 @@ from plugins.communication_manager.lamps import Lamps
 from tests.scenarios.options import DOMAIN, Options, password
 from tests.scenarios.remote_feature_server import RemoteFeatureServer
 from tests.scenarios.virtual_dns import VirtualDns
+from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, LINKS, SERVER, VirtualNetwork, VirtualSocket, VirtualUdp
 from tests.scenarios.virtual_streams import VirtualTcp
 
@@ -113,6 +117,7 @@ class ServerUnderTest:
         """Feature servers on other hosts, by the names of their links."""
         self.heartbeats: list[Heartbeat] = []
         self.options = options
+        self.media = VirtualMedia()
         if options.link == "memory":
             self.b2bua = self._communication_manager(options)
         else:
@@ -202,8 +207,11 @@ class ServerUnderTest:
         environment = Environment(
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits,
             options.reliable, self.records, self.network.clock.wall,
+            users=UserSettings(DOMAIN, self.records, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
         )  # fmt: skip
-        self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
+        choices = Choices(options.codes, options.user_defaults)
+        self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
+        self.user_settings = environment.users
         self.features: Sequence[Feature] = ()
         self.features = features = self._load(options.features)
         server = load_server("communication_manager", environment, features)
@@ -226,7 +234,8 @@ class ServerUnderTest:
         known = self.links.named(name)
         number = 1 if known is None else 2
         remote = RemoteFeatureServer(self.network, self.options, self.observer, name, address, link, self._failed, number)
-        self.feature_layer, self.b2bua = remote.layer, remote.b2bua
+        self.media = remote.media
+        self.feature_layer, self.b2bua, self.user_settings = remote.layer, remote.b2bua, remote.user_settings
         self.remotes[name] = remote
         if known is None and self.options.feature_server:
             self._open_link(name, address, link)
@@ -310,16 +319,19 @@ class ServerUnderTest:
             "legs": len(b2bua._legs),
             "calls": len(b2bua._open),
             "publications": self.event_state.count(),
+            "media streams": len(self.media.open_streams),
         }
         # Registrations and subscriptions have a timer each; nothing else runs when all is quiet.
         lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values()) + self.keep_alive.asked()
         found["timers"] = max(self.timers.running() - lasting, 0)
         if self.records is not None:
-            # A subscription has one as long as it stands.
-            found["records"] = len(self.records.kept) - sum(self.notifier.count().values())
+            # A subscription has one as long as it stands, and what a user has set is there to stay.
+            set_by_users = sum(kind == SETTING for kind, _ in self.records.kept)
+            found["records"] = len(self.records.kept) - sum(self.notifier.count().values()) - set_by_users
         for feature in b2bua.hooks.features:
-            # Not by vars(): a compiled class has slots only.
-            held = [getattr(feature, name) for name in dir(feature) if not name.startswith("__")]
+            # Not by vars(): a compiled class has slots only. Codes and settings are the class's.
+            names = [name for name in dir(feature) if not name.startswith("__") and name not in ("codes", "settings")]
+            held = [getattr(feature, name) for name in names]
             kept = sum(len(value) for value in held if isinstance(value, dict))
             if isinstance(feature, Lamps):
                 kept += len(feature._publications._outstanding)

@@ -8,7 +8,7 @@ from b2bua.sip.message import Message, Request
 from tests.scenarios.options import Options
 from tests.scenarios.scene import MakeScene, Scene, hang_up, hold, is_gone, reinvite, resume, talk, watch, watched_call
 from tests.scenarios.script_call import ScriptCall
-from tests.scenarios.transfer_scene import FEATURES, Talk, aor, asked, lamp_of, refer, refer_text, reports, settle
+from tests.scenarios.transfer_scene import FEATURES, Talk, aor, lamp_of, refer, refer_text, reports, settle
 
 
 @pytest.fixture
