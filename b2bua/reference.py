@@ -51,6 +51,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "feature_server": "`none`, a module of yours, a package in `plugins`",
         "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`",
         "dns": "`HOST[:PORT]`, HOST an IP address",
+        "rtpengine": "`\"\"`, `HOST:PORT`, HOST an IP address",
         "media_ports": "two of 1024 to 65535, or `0-0`",
         "media_address": "`\"\"`, an IP address, a host name",
         "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name",

@@ -11,6 +11,7 @@ from b2bua.feature_server.diversion import UNCONDITIONAL
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
 from b2bua.feature_server.media_leg import MediaLeg
+from b2bua.feature_server.music_offer import MusicOffer
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.feature_server.recorded import restored_legs
 from b2bua.feature_server.referral import refer, resubscribe
@@ -397,7 +398,7 @@ class Call:
         if leg.other.ended:
             raise SipError(491)  # another party is about to take that one's place
         pending = self.exchange
-        if isinstance(pending, Refresh) and pending.takes(leg):
+        if isinstance(pending, (Refresh, MusicOffer)) and pending.takes(leg):
             self._take(leg, transaction, request)
             pending.then(leg, request)
             return

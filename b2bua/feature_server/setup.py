@@ -33,6 +33,8 @@ class Setup:
         """The offer, as it came; b"" before it went on."""
         self.ours = b""
         """Where the callee's answer is the offer: as it went on."""
+        self._as_sent = b""
+        """The description that is with the features, before they make another of it: what its sender will repeat."""
         self.callees: Callees | None = None
         """All that may answer; None where there is one callee and no feature that minds."""
         self.speaker: Leg | None = None
@@ -78,7 +80,7 @@ class Setup:
         """Send a callee its own INVITE, made of this one."""
         body = leg.render(invite)
         if invite.body and is_sdp(invite):
-            leg.first_offer, self.theirs = body, invite.body
+            leg.first_offer, self.theirs = body, self.offer() or invite.body
         self._call.changed()
         request = leg.dialog.make_request("INVITE")
         leg.finish_invite(request, invite, body)
@@ -162,6 +164,7 @@ class Setup:
         elif self.offered:
             # The offer was in the INVITE: nothing that the caller does later can change this ACK.
             leg.usage.acknowledge()
+        self._as_sent = response.body
         call.run_hooks("response_received", leg, response, self._pass_answer, self.failed)
 
     def _pass_answer(self, response: Response | Request) -> None:
@@ -185,9 +188,9 @@ class Setup:
                 callee.usage.acknowledge()
         elif self.offered and is_sdp(response):
             caller.descriptions.completed(offer_of_caller, body)
-            callee.descriptions.completed(response.body, offer_to_callee)
+            callee.descriptions.completed(self._as_sent or response.body, offer_to_callee)
         else:
-            self.theirs, self.ours = response.body, body
+            self.theirs, self.ours = self._as_sent or response.body, body
         call.enter("confirmed")
         if self.offered or agreed:
             call.exchange = None
@@ -198,6 +201,7 @@ class Setup:
         call = self._call
         if leg is not call.caller or self.offered:
             return
+        self._as_sent = ack.body
         call.run_hooks("request_received", leg, ack, self._pass_ack, self.failed)
 
     def _pass_ack(self, ack: Request | Response) -> None:
@@ -206,7 +210,7 @@ class Setup:
         body = callee.render(ack, self.theirs)
         if ack.body:
             callee.descriptions.completed(self.theirs, body)
-            caller.descriptions.completed(ack.body, self.ours)
+            caller.descriptions.completed(self._as_sent or ack.body, self.ours)
         callee.usage.acknowledge(body, ack.get("Content-Type") or "")
         call.exchange = None
 
