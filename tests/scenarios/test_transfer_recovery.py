@@ -8,7 +8,7 @@ import pytest
 
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
-from tests.scenarios.scene import Scene, hang_up, hold, is_gone, reinvite, register_again, renderings, resume, talk, watch
+from tests.scenarios.scene import Scene, hang_up, hold, is_gone, register_again, reinvite, renderings, resume, talk, watch
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.transfer_scene import FEATURES, Talk, asked, join, lamp_of, refer, replaces, settle
 
