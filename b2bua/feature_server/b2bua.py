@@ -137,6 +137,8 @@ class B2bua:
 
     def ended(self, call: Call) -> None:
         """From a call, once: it counts no more."""
+        if call.caller.gone:  # in another call, before it came into this one
+            self._open.pop(call.identity, None)
         for leg in (call.caller, call.callee):
             self.left(leg.party)
 

@@ -147,8 +147,9 @@ class Pickup:
 
 
 def _described(body: bytes) -> Response:
-    """A response that carries this description and nothing else."""
+    """A response to an INVITE that carries this description and nothing else."""
     response = Response(200, "OK", [], [])
+    response.append("CSeq", "1 INVITE")
     response.append("Content-Type", sdp.CONTENT_TYPE)
     response.body = body
     return response

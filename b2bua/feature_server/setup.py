@@ -96,10 +96,9 @@ class Setup:
         if self.speaker is not None or caller.early is not None:
             if caller.early is not None:
                 caller.early.final()
-            caller.dialog = caller.usage.dialog = caller.dialog.sibling(
-                call.environment.layer.identifiers.tag(), self._invite.cseq
-            )
-            call.leg_forked(caller, caller.dialog.key)
+            own = caller.dialog.sibling(call.environment.layer.identifiers.tag(), self._invite.cseq)
+            call.leg_forked(caller, own.key)
+            caller.dialog = caller.usage.dialog = own
         if self.offered and call.keeper is not None:
             leg.ack_waits = True
         elif self.offered and leg.usage.owes_ack:

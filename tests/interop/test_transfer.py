@@ -89,7 +89,7 @@ def stack(request: pytest.FixtureRequest, server: Server) -> Iterator[ExitStack]
     with ExitStack() as made:
         yield made
         if getattr(request.node, "failed", False):
-            print(*[hop for hop in server.hops("")][-120:], sep="\n", file=sys.stderr)
+            print(*server.hops("")[-120:], sep="\n", file=sys.stderr)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Transfers and the death of the process, as by SIGKILL: a joined call goes on, and one that was not joined yet is what it was."""
+"""Transfers and the death of the process, as by SIGKILL: a joined call goes on, one that was not joined yet is what it was."""
 
 from __future__ import annotations
 
