@@ -78,7 +78,7 @@ class FeatureService:
         self.rtpengine: Rtpengine | None = None
         if settings.rtpengine:
             needed = settings.rtpengine_down == "refuse"
-            self.rtpengine = Rtpengine(reactor, parse_server(settings.rtpengine), needed, _call, log.warning)
+            self.rtpengine = Rtpengine(reactor, parse_server(settings.rtpengine), needed, _call, log)
         environment = Environment(
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),

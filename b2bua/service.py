@@ -183,7 +183,7 @@ class Server:
         if settings.rtpengine:
             needed = settings.rtpengine_down == "refuse"
             there = parse_server(settings.rtpengine)
-            self.rtpengine = Rtpengine(self._reactor, there, needed, self._committed, self._log.warning)
+            self.rtpengine = Rtpengine(self._reactor, there, needed, self._committed, self._log)
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),

@@ -19,9 +19,19 @@ def log():
     return []
 
 
+class Log:
+    def __init__(self, events):
+        self._events = events
+
+    def info(self, event, **fields):
+        self._events.append(event)
+
+    warning = info
+
+
 @pytest.fixture
 def client(reactor, log):
-    made = Rtpengine(reactor, THERE, False, lambda function, argument: function(argument), lambda event, **_: log.append(event))
+    made = Rtpengine(reactor, THERE, False, lambda function, argument: function(argument), Log(log))
     made.start()
     return made
 
