@@ -68,6 +68,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "adaptations": "name = table of `called_out`, `called_in`, `asserted_out`, `asserted_in`, `headers_out`, `headers_in`",
         "trusted_networks": "`ADDRESS/BITS`, IPv4 or IPv6",
         "dns": "`HOST[:PORT]`, HOST an IP address",
+        "rtpengine": "`\"\"`, `HOST:PORT`, HOST an IP address",
         "media_ports": "two of 1024 to 65535, or `0-0`",
         "media_address": "`\"\"`, an IP address, a host name",
         "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name",

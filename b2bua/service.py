@@ -40,6 +40,7 @@ from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.live_state import LiveState
 from b2bua.media.media_server import MediaServer
+from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
@@ -162,6 +163,7 @@ class Server:
         self.heartbeats: dict[str, Heartbeat] = {}
         self.link_ends: list[AcceptingLink | UdpLink] = []
         self.media = MediaServer(reactor, parse_port_range(settings.media_ports), settings.media_address, log.warning)
+        self.rtpengine: Rtpengine | None = None
         self.feature_server: FeatureServer | None = None
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
@@ -189,11 +191,15 @@ class Server:
         layer = TransactionLayer(self.timers, Identifiers(prefix), self.observer, PRODUCT)
         down.connect(up, self.layer.link_received)
         up.connect(down, layer.link_received)
+        if settings.rtpengine:
+            needed = settings.rtpengine_down == "refuse"
+            there = parse_server(settings.rtpengine)
+            self.rtpengine = Rtpengine(self._reactor, there, needed, self._committed, self._log)
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, self.store if self.store.durable else None, time.time, self._user_settings(),
-            FeatureCodes(settings.feature_codes), self.media,
+            FeatureCodes(settings.feature_codes), self.media, self.rtpengine,
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
@@ -248,6 +254,8 @@ class Server:
             hep = self.settings.hep
             self._stop_hep = start_hep(self._reactor, hep.transport, (hep.host, hep.port), self.recorder)
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
+        if self.rtpengine is not None:
+            self.rtpengine.start()
         self._turn_wheel()
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
@@ -272,6 +280,8 @@ class Server:
         self.listeners.close()
         self._stop_hep()
         self.media.close()
+        if self.rtpengine is not None:
+            self.rtpengine.stop()
         waiting = [self._http.stopListening()]
         self.store.close()
         return waiting
@@ -318,8 +328,9 @@ class Server:
         return f"{listeners} http://{host_port_text(*bound(self._http))} domain {self.settings.domain}"
 
     def _entities(self) -> dict[str, tuple[bool, float | None]]:
-        """Feature server → whether it answers, and the round trip of its last answer."""
-        return {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
+        """Feature server, and rtpengine → whether it answers, and the round trip of its last answer."""
+        found = {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
+        return found if self.rtpengine is None else found | {"rtpengine": (self.rtpengine.up, None)}
 
     def _open_link(self, link: Link) -> None:
         """One feature server elsewhere, at a listener of its own; a heartbeat says whether it is there."""
@@ -381,7 +392,7 @@ class Server:
         turns.run()
 
     def _committed(self, tell: Callable[..., object], *arguments: object) -> None:
-        """From the store's thread: what waited for a commit, and all that it causes on the link in process."""
+        """What waited for a commit, or for rtpengine, and all that it causes on the link in process."""
         self.turns.driving = True
         tell(*arguments)
         self.turns.run()

@@ -107,4 +107,4 @@ class Origination:
         if self.call.state == "ended":
             self.end(487)
         else:
-            BlindTransfer(self).start()
+            BlindTransfer(self.leg, self.target, self.progress, self.end).start()
