@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from b2bua.observer import Observer
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_packages import by_name
+from b2bua.session_manager.event_packages.avaya_ccs_profile import AVAYA_CCS_PROFILE
+from b2bua.session_manager.event_packages.avaya_feature_status import AVAYA_FEATURE_STATUS
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.message_summary import MESSAGE_SUMMARY
 from b2bua.session_manager.event_packages.package import PLAIN, EventPackage, Form, Own, Published
@@ -24,7 +26,7 @@ from b2bua.sip.uri import parse_uri
 from b2bua.store.interface import Records
 from b2bua.transaction.timers import Timers
 
-PACKAGES: Final = (DIALOG, MESSAGE_SUMMARY, PRESENCE, REG)
+PACKAGES: Final = (DIALOG, MESSAGE_SUMMARY, PRESENCE, REG, AVAYA_FEATURE_STATUS, AVAYA_CCS_PROFILE)
 """All that there are."""
 
 

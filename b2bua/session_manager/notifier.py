@@ -264,6 +264,8 @@ class Notifier:
             if not self.view.may_watch(package, aor, watcher):
                 raise SipError(403)
             return None
+        if not package.content_type:
+            raise SipError(489, "", ("Allow-Events", self._allow_events))  # there is no state that could stand in a list
         if EVENTLIST not in request.tokens("Supported"):
             raise SipError(421, "", ("Require", EVENTLIST))
         return WatchedList(members)
@@ -320,7 +322,7 @@ def _event(package: EventPackage, request: Request) -> str:
 
 def _check_accept(package: EventPackage, request: Request) -> None:
     """No Accept means the package's own format; one without it cannot be served: 406 (RFC 3261 §21.4.7)."""
-    if request.has("Accept"):
+    if package.content_type and request.has("Accept"):
         family = package.content_type.partition("/")[0]
         if request.tokens("Accept").isdisjoint((package.content_type, f"{family}/*", "*/*")):
             raise SipError(406)
