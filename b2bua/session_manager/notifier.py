@@ -72,6 +72,8 @@ class Notifier:
         self._tags = tags
         self._lists = lists or {}
         self._by_dialog: dict[tuple[str, str, str], Subscription] = {}
+        self._by_request: dict[tuple[str, str], Subscription] = {}
+        """By what the first SUBSCRIBE had of its dialog: Call-ID and From tag."""
         self._by_resource: dict[tuple[str, str], dict[Subscription, None]] = {}
         self._by_watcher: dict[str, int] = {}
         self._keeper = keeper
@@ -96,9 +98,12 @@ class Notifier:
         `subscription.dialog.local_tag` in To, and then calls `subscription.notify_now()`. Else the answer is 400, 403, 406,
         423, 481, 482, 489 or 500, and no subscription has changed.
         """
-        known = bool(request.to.tag)
+        unheard = self._unheard(request, aor, watcher)
+        known = bool(request.to.tag) or unheard is not None
         try:
-            if known:
+            if unheard is not None:
+                subscription, seconds = unheard, self._take_up(unheard, request, flow, contact)
+            elif known:
                 subscription, seconds = self._refresh(request, watcher, flow, contact)
             else:
                 subscription, seconds = self._create(request, aor, watcher, flow, contact)
@@ -166,6 +171,8 @@ class Notifier:
             self._keeper.drop(subscription)
         if self._by_dialog.pop(_key(subscription.dialog), None) is None:
             return  # a fetch was never in
+        if self._by_request.get(_request_key(subscription.dialog)) is subscription:
+            del self._by_request[_request_key(subscription.dialog)]
         for aor in subscription.resources:
             watching = self._by_resource[subscription.package.name, aor]
             del watching[subscription]
@@ -256,6 +263,46 @@ class Notifier:
             subscription.ending = "timeout"  # a fetch (RFC 6665 §4.4.3)
         return subscription, seconds
 
+    def _unheard(self, request: Request, aor: str, watcher: str) -> Subscription | None:
+        """The subscription that an earlier copy of this SUBSCRIBE made, whose 200 the watcher has not heard: it died with the
+        process or the connection. None when there is none, or the request names its dialog."""
+        if request.to.tag:
+            return None
+        made = self._by_request.get((request.call_id, request.from_.tag))
+        if made is None or (made.aor, made.watcher) != (aor, watcher):
+            return None
+        same = (request.get("Event") or "").partition(";")[0].strip() == made.package.name
+        return made if same and _event(made.package, request) == made.event else None
+
+    def _take_up(self, subscription: Subscription, request: Request, flow: Flow, contact: str) -> int:
+        """The same dialog once more, with CSeqs that rise on: a second one would leave the first lit beside it until it
+        expires. The seconds granted."""
+        dialog = subscription.dialog
+        if request.cseq < dialog.remote_cseq:
+            raise SipError(500, "CSeq Out of Order")
+        seconds = self._granted_for(subscription, request)
+        dialog.refresh_target(request)
+        dialog.remote_cseq, dialog.route_set = request.cseq, request.elements("Record-Route")
+        dialog.forget_lines()
+        self._renew(subscription, seconds, flow, contact)
+        return seconds
+
+    def _granted_for(self, subscription: Subscription, request: Request) -> int:
+        """The seconds for which a standing one may go on; SipError where it may not."""
+        package = subscription.package
+        if subscription.watched_list is None and not self.view.may_watch(package, subscription.aor, subscription.watcher):
+            raise SipError(403)
+        _check_accept(package, request)
+        return package.granted(request)
+
+    def _renew(self, subscription: Subscription, seconds: int, flow: Flow, contact: str) -> None:
+        subscription.dialog.contact = contact
+        subscription.flow = flow
+        if seconds:
+            subscription.live_for(seconds)
+        else:
+            subscription.ending = "timeout"
+
     def _list_of(self, package: EventPackage, request: Request, aor: str, watcher: str) -> WatchedList | None:
         """What a list watches, None where the request is for a user; SipError 403, or 421 (RFC 4662 §4.1). Of a list each
         may watch those members that it may watch alone."""
@@ -272,6 +319,7 @@ class Notifier:
 
     def _keep(self, subscription: Subscription) -> None:
         self._by_dialog[_key(subscription.dialog)] = subscription
+        self._by_request[_request_key(subscription.dialog)] = subscription
         for aor in subscription.resources:
             self._by_resource.setdefault((subscription.package.name, aor), {})[subscription] = None
         watcher = subscription.watcher
@@ -288,17 +336,9 @@ class Notifier:
         if _event(package, request) != subscription.event:
             # A second usage of the same dialog: RFC 6665 §4.5.2 leaves it to old subscribers; 489 ends no other usage.
             raise SipError(489, "", ("Allow-Events", self._allow_events))
-        if subscription.watched_list is None and not self.view.may_watch(package, subscription.aor, watcher):
-            raise SipError(403)
-        _check_accept(package, request)
-        seconds = package.granted(request)
+        seconds = self._granted_for(subscription, request)
         subscription.dialog.refresh_target(request)
-        subscription.dialog.contact = contact
-        subscription.flow = flow
-        if seconds:
-            subscription.live_for(seconds)
-        else:
-            subscription.ending = "timeout"
+        self._renew(subscription, seconds, flow, contact)
         return subscription, seconds
 
 
@@ -309,6 +349,10 @@ def _followers(packages: Mapping[str, EventPackage]) -> dict[str, tuple[str, ...
 
 def _key(dialog: Dialog) -> tuple[str, str, str]:
     return dialog.call_id, dialog.local_tag, dialog.remote_tag
+
+
+def _request_key(dialog: Dialog) -> tuple[str, str]:
+    return dialog.call_id, dialog.remote_tag
 
 
 def _event(package: EventPackage, request: Request) -> str:
