@@ -61,11 +61,10 @@ class EventCore:
         self.packages: Mapping[str, EventPackage] = by_name(*(one for one in PACKAGES if one.name in packages))
         records = world.records
         self.view = WatcherView(self.state, world.tags, watch, None, form, forms)
-        aor = world.domain.aor
         self.notifier = Notifier(
             self.packages, self.view, world.send, world.timers, world.tags, world.observer,
             None if records is None else SubscriptionKeeper(records, world.timers, world.wall),
-            {aor(name): tuple(aor(member) for member in members) for name, members in (lists or {}).items()},
+            self._by_aor(lists or {}),
         )  # fmt: skip
         self.event_state = EventState(
             self.packages, world.entity_tags, world.timers, self.notifier.changed,
@@ -78,6 +77,17 @@ class EventCore:
         self._of_registrations = [name for name in ("presence", "reg") if name in self.packages]
         if self._of_registrations:
             world.location.changed = self._registrations_changed
+
+    def follow(
+        self, watch: WatchPolicy, form: Form, forms: Mapping[str, Form], lists: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Go on with these: who may watch, how documents look, which lists there are."""
+        self.view.follow(watch, form, forms)
+        self.notifier.follow(self._by_aor(lists))
+
+    def _by_aor(self, lists: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+        aor = self._domain.aor
+        return {aor(name): tuple(aor(member) for member in members) for name, members in lists.items()}
 
     def state(self, package: str, aor: str) -> Sequence[Published]:
         """All that a document is composed of: what is our own, then the publications, the oldest first."""
