@@ -303,7 +303,7 @@ class Server:
             self._tls.credentials = tls.credentials
         self._authenticator.follow(policy, offer, settings.strict_digest_uri, _profiles(settings))
         self._registrar.follow(_limits(settings))
-        self.events.view.follow(settings.watchers, *_forms(settings))
+        self.events.follow(settings.watchers, *_forms(settings), settings.lists)
         if self.feature_server is not None:
             self._features = features
             self._environment.users.follow(settings.user_defaults)
