@@ -71,7 +71,7 @@ class FeatureService:
         environment = Environment(
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
-            settings.reliable_provisional,
+            settings.reliable_provisional, echoes=True,
         )  # fmt: skip
         self._environment = environment
         self._features = load_features(settings.features, settings.feature_directory, environment)

@@ -52,7 +52,8 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "user_profiles": "user = list as above",
         "digest_qop": "one or both of `auth`, `auth-int`",
         "feature_server": "`none`, a module of yours, a package in `plugins`",
-        "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`",
+        "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`, "
+        "`username`, `password_file`, `password_env`, `realm`",
         "trusted_networks": "`ADDRESS/BITS`, IPv4 or IPv6",
         "dns": "`HOST[:PORT]`, HOST an IP address",
         "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name",

@@ -16,6 +16,8 @@ from typing import Any, Final
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
 from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_server
+from b2bua.config_entities import read_secret
+from b2bua.dialog.credentials import Credentials
 from b2bua.drain import Drain
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
@@ -54,6 +56,7 @@ from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.user_hashes import UserHashes
@@ -181,6 +184,7 @@ class Server:
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, self.store if self.store.durable else None, time.time,
+            echoes=any("username" in values for values in settings.entities.values()),
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment)
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
@@ -501,7 +505,9 @@ def _trunks(server: Server) -> Trunks | None:
     """The entities of the settings; None where there are none, so that they cost nothing."""
     if not server.settings.entities:
         return None
-    entities = [_entity(name, values) for name, values in server.settings.entities.items()]
+    entities = [
+        _entity(name, values, _trunk_credentials(server, name, values)) for name, values in server.settings.entities.items()
+    ]
     for entity in entities:
         for host, port in entity.sources:
             if port:
@@ -513,7 +519,7 @@ def _trusted(settings: Settings) -> TrustedNetworks | None:
     return TrustedNetworks(map(ip_network, settings.trusted_networks)) if settings.trusted_networks else None
 
 
-def _entity(name: str, values: Mapping[str, Any]) -> Entity:
+def _entity(name: str, values: Mapping[str, Any], credentials: TrunkCredentials | None) -> Entity:
     """One table of `entities`, which config_entities.py has checked."""
     host, port = parse_host_port(values["address"])
     transport = values.get("transport", "")
@@ -523,8 +529,21 @@ def _entity(name: str, values: Mapping[str, Any]) -> Entity:
         sources = ((host, port or DEFAULT_PORTS[transport or "udp"]),)
     return Entity(
         name, uri, sources, values.get("certificate", ""), values.get("user", ""), values.get("trusted", False),
-        tuple(values.get("numbers", ())), tuple(values.get("domains", ())),
+        tuple(values.get("numbers", ())), tuple(values.get("domains", ())), credentials,
     )  # fmt: skip
+
+
+def _trunk_credentials(server: Server, name: str, values: Mapping[str, Any]) -> TrunkCredentials | None:
+    """What a trunk is answered when it asks who we are; ConfigError when the password cannot be had."""
+    if "username" not in values:
+        return None
+    try:
+        secret = read_secret(values, os.environ)
+    except ValueError as error:
+        raise ConfigError(f"entities: {name}: {error}") from None
+    realm = values.get("realm") or parse_host_port(values["address"])[0]
+    credentials = Credentials(values["username"], secret, lambda: secrets.token_hex(8))
+    return TrunkCredentials(name, realm, credentials, server._log.warning)
 
 
 def _next_hops(server: Server, reactor: Any) -> NextHops:

@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_challenges": {"sip", "config", "config_tables", "session_manager"},
     "cli_store": {"config", "store", "doctor"},
     "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
-    "preflight": {"sip", "config", "feature_server", "store", "transport.tls"},
+    "preflight": {"sip", "config", "config_entities", "feature_server", "store", "transport.tls"},
     "cli_config": {"config", "reference", "preflight"},
     "observer": set(),
     "pauses": set(),

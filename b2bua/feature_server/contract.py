@@ -64,6 +64,8 @@ class Environment:
     """A store that outlives the process; None where there is none, and nothing is recorded then."""
     wall: Callable[[], float] = _no_wall
     """Unix seconds, for what is recorded: the clock of the timers begins anew with each start."""
+    echoes: bool = False
+    """Whether Session Manager answers challenges of trunks for us (sip/proxy_answer.py), to whatever request."""
 
 
 class FeatureServer(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.uri import Uri
 
@@ -32,6 +33,8 @@ class Entity:
     """It serves numbers with these prefixes."""
     domains: tuple[str, ...] = ()
     """It serves these domains, in small letters."""
+    credentials: TrunkCredentials | None = None
+    """What it is answered when it asks who we are; None: it is not answered."""
 
 
 def nobody(flow: Flow) -> frozenset[str]:

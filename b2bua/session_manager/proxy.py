@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -19,6 +20,7 @@ from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import no_sips
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
@@ -58,6 +60,7 @@ class Proxy:
         authenticator: Authenticator,
         open_invites: OpenInvites | None = None,
         next_hops: NextHops | None = None,
+        credentials: Sequence[TrunkCredentials] = (),
     ) -> None:
         self._layer = layer
         self._domain = domain
@@ -71,6 +74,8 @@ class Proxy:
         self._open_invites = open_invites
         self._next_hops = next_hops
         """None: names are not looked up."""
+        self._credentials = tuple(credentials)
+        """Those of all trunks that may ask who we are."""
         self._tag = layer.identifiers.tag
 
     # -- where to -----------------------------------------------------------------------------------------------
@@ -225,6 +230,8 @@ class Proxy:
         """Out by a trunk. The Request-URI of a number becomes the trunk's own; that of a foreign domain stays."""
         assert self._next_hops is not None, "whoever has trunks has a way to find them"
         context = self._start_proxying(arrival)
+        if arrival.link is not None:
+            context.credentials = entity.credentials
         build, send = partial(self._for_entity, arrival, entity, uri), partial(self._send_along, context, "")
         secure = is_sips(uri)
         there = entity.uri._replace(scheme="sips") if secure else entity.uri
@@ -237,7 +244,13 @@ class Proxy:
             strip(forwarded)  # RFC 3325 §5: told within the trust domain only
         if request.method == "INVITE":
             self._record_both_sides(forwarded, arrival, flow, False, is_sips(uri))
+        if entity.credentials is not None:
+            entity.credentials.complete(forwarded, flow)
         return forwarded
+
+    def _credentials_at(self, flow: Flow) -> TrunkCredentials | None:
+        """Those of the trunk that this flow leads to."""
+        return next((one for one in self._credentials if one.used_on(flow)), None)
 
     def forward_in_dialog(self, arrival: Arrival) -> None:
         """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
@@ -254,6 +267,8 @@ class Proxy:
             context.else_by(partial(self._send_another_way, arrival, context, flow))
 
     def _send_in_dialog(self, arrival: Arrival, context: ResponseContext, flow: Flow) -> None:
+        if self._credentials and arrival.link is not None:
+            context.credentials = self._credentials_at(flow)
         context.add(self._layer.send_request(self._along_route(arrival, flow), flow, context))
 
     def _forward_to_name(self, arrival: Arrival, name: Uri) -> None:
@@ -267,6 +282,8 @@ class Proxy:
                 raise
         assert self._next_hops is not None
         context = self._start_proxying(arrival, DialogContext)
+        if self._credentials and flow is not None:
+            context.credentials = self._credentials_at(flow)
         build, send = partial(self._along_route, arrival), partial(self._send_along, context, "")
         failover = Failover(context, self._next_hops, build, send, 430)
         if flow is None:
@@ -285,6 +302,10 @@ class Proxy:
             sips = is_sips(request.uri)
             for text in reversed(arrival.routes.texts):
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
+        if self._credentials and arrival.link is not None:
+            credentials = self._credentials_at(flow)
+            if credentials is not None:
+                credentials.complete(forwarded, flow)
         return forwarded
 
     def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
@@ -341,7 +362,12 @@ class Proxy:
         target = self._target_in_dialog(arrival)
         if self._open_invites is not None:
             self._open_invites.acknowledged(arrival.request)
-        self._layer.send_ack(self._forwarded(arrival, arrival.request.uri), target)
+        ack = self._forwarded(arrival, arrival.request.uri)
+        if self._credentials and arrival.link is not None:
+            credentials = self._credentials_at(target)
+            if credentials is not None:
+                credentials.complete_ack(ack)
+        self._layer.send_ack(ack, target)
 
     # -- building ----------------------------------------------------------------------------------------------
 

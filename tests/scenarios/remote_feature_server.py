@@ -42,7 +42,7 @@ class RemoteFeatureServer:
         self._socket = VirtualSocket(network, address, self.recorder, LINKS[options.link])
         environment = Environment(
             name, DOMAIN, self.layer, self._socket.flow(link), observer, options.uniform or Random(6001).uniform,
-            self.recorder.join, failed, options.limits, options.reliable,
+            self.recorder.join, failed, options.limits, options.reliable, echoes=bool(options.entities),
         )  # fmt: skip
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
         self.features: Sequence[Feature] = ()

@@ -207,7 +207,7 @@ class ServerUnderTest:
         uniform = options.uniform or Random(6001).uniform
         environment = Environment(
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits,
-            options.reliable, self.records, self.network.clock.wall,
+            options.reliable, self.records, self.network.clock.wall, echoes=bool(options.entities),
         )  # fmt: skip
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
         self.features: Sequence[Feature] = ()
