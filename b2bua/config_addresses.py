@@ -169,6 +169,17 @@ def parse_server(text: str, port: int = 53) -> tuple[str, int]:
         raise ValueError(f"{host!r} is not an IP address: who is asked for names has none himself") from None
 
 
+def parse_port_range(text: str) -> tuple[int, int]:
+    """`FIRST-LAST`, both included, or `0-0`; ValueError says what is wrong."""
+    first, dash, last = (part.strip() for part in text.partition("-"))
+    if not dash or not all(part.isascii() and part.isdigit() and len(part) < 6 for part in (first, last)):
+        raise ValueError(f"{text!r} is not FIRST-LAST")
+    low, high = int(first), int(last)
+    if (low, high) != (0, 0) and not 1024 <= low < high <= 65535:
+        raise ValueError(f"{text!r}: ports from 1024 to 65535 are wanted, the first below the last, or 0-0")
+    return low, high
+
+
 def parse_host_port(text: str, addresses_only: bool = False) -> tuple[str, int]:
     """`HOST[:PORT]` of a peer, HOST a name or an IP address, without brackets; port 0 where none is given. ValueError says
     what is wrong."""

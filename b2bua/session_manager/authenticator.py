@@ -19,8 +19,9 @@ from b2bua.sip.digest import Credentials, challenge_text, expected_response, par
 from b2bua.sip.digest_algorithms import DIGITS, HASHES, MD5, plain
 from b2bua.sip.digest_offer import AUTH, DigestOffer
 from b2bua.sip.errors import MalformedValue
-from b2bua.sip.message import Request
+from b2bua.sip.message import Request, Response
 from b2bua.sip.profiles import AVAYA, Profiles
+from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import Uri, parse_uri
 
 REINVITE_AGE: Final = 32.0
@@ -63,6 +64,16 @@ class Refused(NamedTuple):
 
 
 Verdict = Passed | Challenge | Refused
+
+
+def challenging(request: Request, challenge: Challenge, tag: str) -> Response:
+    """The 401 or 407 to a request."""
+    response = response_to(request, challenge.status, tag=tag)
+    response.append(challenge.header_name, challenge.header_value)
+    for value in challenge.weaker:
+        response.append(challenge.header_name, value)
+    return response
+
 
 NOT_CHALLENGED: Final = Passed("")
 
@@ -152,6 +163,11 @@ class Authenticator:
         if once and self._loops:
             self._loops.pop(request.call_id, None)
         return Passed(user)
+
+    def challenge(self, request: Request, stale: bool) -> Challenge:
+        """A challenge whatever the credentials and the policy say: 401 where a registrar or notifier asks, else 407."""
+        status = 401 if request.method in ("REGISTER", "SUBSCRIBE") else 407
+        return self._challenge(request, status, bool(request.to.tag), stale)
 
     def strip(self, request: Request) -> None:
         """Take our realm's credentials out of a request of ours that goes on, ACK included; other realms' stay."""

@@ -8,10 +8,11 @@ from typing import Final, Protocol
 
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.departure import Departure
 from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entity
-from b2bua.session_manager.failover import Failover
+from b2bua.session_manager.failover import Failover, Hop
 from b2bua.session_manager.identity import ASSERTED, strip, withhold
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
@@ -226,22 +227,27 @@ class Proxy:
         token = self._tokens.flow(flow, request.call_id, CALLEE, by_flow, name)
         self._record_route(forwarded, flow, token, sips)
 
-    def to_entity(self, arrival: Arrival, entity: Entity, uri: str) -> None:
-        """Out by a trunk. The Request-URI of a number becomes the trunk's own; that of a foreign domain stays."""
+    def to_entities(self, arrival: Arrival, departures: Sequence[Departure]) -> None:
+        """Out by a trunk, by the next one where that does not serve. The Request-URI of a number becomes the trunk's own; that
+        of a foreign domain stays."""
         assert self._next_hops is not None, "whoever has trunks has a way to find them"
         context = self._start_proxying(arrival)
-        if arrival.link is not None:
-            context.credentials = entity.credentials
-        build, send = partial(self._for_entity, arrival, entity, uri), partial(self._send_along, context, "")
-        secure = is_sips(uri)
-        there = entity.uri._replace(scheme="sips") if secure else entity.uri
-        Failover(context, self._next_hops, build, send, 480 if secure else 503).look_for(there)
+        secure = is_sips(arrival.request.uri)
+        hops = []
+        for departure in departures:
+            way = departure.way
+            there = way.entity.uri._replace(scheme="sips") if secure else way.entity.uri
+            build = partial(self._for_entity, arrival, way.entity, departure.uri)
+            hops.append(Hop(there, build, way.timeout, way.next_on))
+        send = partial(self._send_along, context, "")
+        Failover(context, self._next_hops, hops[0].build, send, 480 if secure else 503).try_each(hops)
 
     def _for_entity(self, arrival: Arrival, entity: Entity, uri: str, flow: Flow) -> Request:
         request = arrival.request
         forwarded = self._forwarded(arrival, uri)
         if not entity.trusted:
             strip(forwarded)  # RFC 3325 §5: told within the trust domain only
+        entity.adaptation.to_trunk(forwarded)
         if request.method == "INVITE":
             self._record_both_sides(forwarded, arrival, flow, False, is_sips(uri))
         if entity.credentials is not None:
@@ -267,8 +273,6 @@ class Proxy:
             context.else_by(partial(self._send_another_way, arrival, context, flow))
 
     def _send_in_dialog(self, arrival: Arrival, context: ResponseContext, flow: Flow) -> None:
-        if self._credentials and arrival.link is not None:
-            context.credentials = self._credentials_at(flow)
         context.add(self._layer.send_request(self._along_route(arrival, flow), flow, context))
 
     def _forward_to_name(self, arrival: Arrival, name: Uri) -> None:
@@ -282,8 +286,6 @@ class Proxy:
                 raise
         assert self._next_hops is not None
         context = self._start_proxying(arrival, DialogContext)
-        if self._credentials and flow is not None:
-            context.credentials = self._credentials_at(flow)
         build, send = partial(self._along_route, arrival), partial(self._send_along, context, "")
         failover = Failover(context, self._next_hops, build, send, 430)
         if flow is None:
@@ -308,7 +310,7 @@ class Proxy:
                 credentials.complete(forwarded, flow)
         return forwarded
 
-    def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
+    def _send_another_way(self, arrival: Arrival, context: DialogContext, gone: Flow) -> bool:
         """The connection is gone that a request was sent on: whether there is another, where it is sent (RFC 3263 §4.3)."""
         try:
             flow = self._target_in_dialog(arrival)
@@ -316,7 +318,10 @@ class Proxy:
             return False
         if flow is gone:
             return False
+        stood = self._ways.stands(flow)
         self._send_in_dialog(arrival, context, flow)
+        if stood:  # what was opened for this request is the last way; one that stood may be as dead as the first
+            context.else_by(partial(self._send_another_way, arrival, context, flow))
         return True
 
     def _target_in_dialog(self, arrival: Arrival) -> Flow:
@@ -382,6 +387,7 @@ class Proxy:
         if arrival.link is not None:
             context = kind(self._layer, arrival.transaction, request, self._tag, 408)
             context.phones = True
+            context.credentials = self._credentials
             return context
         patience = PATIENCE_WITH_APPLICATIONS if self._links.sequence else TIMER_C
         return kind(self._layer, arrival.transaction, request, self._tag, 487, patience)

@@ -15,17 +15,17 @@ from typing import Final, NamedTuple
 from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.arrival import Arrival
-from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
+from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed, challenging
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.event_packages.package import Answer
 from b2bua.session_manager.event_state import EventState
-from b2bua.session_manager.identity import is_anonymous
+from b2bua.session_manager.identity import caller_in, is_anonymous
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.next_hops import NextHops
-from b2bua.session_manager.notifier import Notifier, Subscription
+from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.proxy import Proxy, Users
@@ -35,6 +35,7 @@ from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import require_supported, screen
 from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.stateless_refusal import stateless_refusal
+from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
@@ -292,8 +293,8 @@ class SessionManager:
         elif method == "PUBLISH" and not owner:
             raise SipError(403, "Not Your Address Of Record")  # in nobody's name nothing is published
         self._check_contact(arrival)
-        if self._trunks is not None:
-            self._trunks.check_leave(request, user, owner)
+        if self._trunks is not None and not owner:
+            self._trunks.check_leave(request, user, caller_in(request, self._domain, False))
         if user is not None:
             self._serve(arrival, user, owner)
         elif self._trunks is None or not self._leave(arrival, owner):
@@ -314,6 +315,9 @@ class SessionManager:
 
     def _take_from_entity(self, arrival: Arrival, entity: Entity) -> None:
         """A call or message of a trunk, for a user of ours and for nobody else."""
+        adapted = entity.adaptation.from_trunk(arrival.request)
+        if adapted is not arrival.request:
+            arrival = arrival._replace(request=adapted)
         user = self._domain.user_in(arrival.request.uri)
         self._check_contact(arrival)
         check_arrived(arrival.request, entity, self._domain, user)
@@ -322,17 +326,20 @@ class SessionManager:
         self._serve(arrival, user or "", "")
 
     def _leave(self, arrival: Arrival, owner: str) -> bool:
-        """Out by the trunk that serves the Request-URI, if one does: a call by way of the feature servers. A position in
+        """Out by the trunks that serve the Request-URI, if any does: a call by way of the feature servers. A position in
         the sequence means that it comes from there."""
         assert self._trunks is not None
         request = arrival.request
-        way = self._trunks.way_of(request, self._domain.user_in(request.uri))
-        if way is None:
+        caller = owner or caller_in(request, self._domain, arrival.link is not None)
+        departures = self._trunks.departures(request.method, request.uri, self._domain.user_in(request.uri), caller)
+        if departures is None:
             return False
         if arrival.link is None and request.method == "INVITE" and self._links.sequence:
             self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, "", owner, 0))
+        elif departures.ways:
+            self._proxy.to_entities(arrival, departures.ways)
         else:
-            self._proxy.to_entity(arrival, *way)
+            raise SipError(departures.status, departures.reason)
         return True
 
     def _serve(self, arrival: Arrival, user: str, owner: str) -> None:
@@ -345,7 +352,8 @@ class SessionManager:
                 raise SipError(403, "Not Your Address Of Record")
             self._publish(arrival.transaction, arrival.request, None, user)
         elif method == "SUBSCRIBE":
-            self._known(user)
+            if not self._parts.notifier.is_list(self._domain.aor(user)):
+                self._known(user)
             self._subscribe(arrival, user, owner)
         elif not user:
             # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).
@@ -420,10 +428,7 @@ class SessionManager:
         if isinstance(verdict, Passed):
             return verdict.user
         if isinstance(verdict, Challenge):
-            response = response_to(request, verdict.status, tag=self._tag())
-            response.append(verdict.header_name, verdict.header_value)
-            for value in verdict.weaker:
-                response.append(verdict.header_name, value)
+            response = challenging(request, verdict, self._tag())
             if verdict.wrong and self._bans is not None:
                 self._bans.failed(arrival.source.remote[0])
         else:
@@ -475,7 +480,8 @@ class SessionManager:
         """The user of the domain that a feature server's request is for, "" for the domain itself, and where it may be
         `leaving` for what a trunk serves."""
         user = self._domain.user_in(request.uri)
-        if user is None and leaving and self._trunks is not None and self._trunks.way_of(request, None) is not None:
+        trunks = self._trunks if leaving and user is None else None
+        if trunks is not None and trunks.departures(request.method, request.uri, None, "") is not None:
             return ""
         if user is None:
             raise SipError(403, "No Relay To Other Domains")

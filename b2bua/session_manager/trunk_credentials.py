@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from b2bua.dialog.credentials import Credentials
-from b2bua.sip.digest import Challenge, parse_challenge
+from b2bua.sip.digest import Challenge, parse_challenge, parse_parameters
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request, Response
@@ -79,6 +79,7 @@ class TrunkCredentials:
         """A challenge of the trunk to a request as it came to us: marked, so that it comes again; False when it is of no
         use to answer it, which the log hears."""
         done, found = rounds(request), False
+        given = any(self._is_ours(value) for name in _NAMES for value in request.get_all(name))
         for asked, _ in HEADERS:
             values = response.get_all(asked)
             if not values:
@@ -88,7 +89,7 @@ class TrunkCredentials:
                 challenge = self._answerable(value)
                 if challenge is None:
                     response.append(asked, value)
-                elif done and not (challenge.stale and done < MAX_ROUNDS):
+                elif done >= MAX_ROUNDS or (given and not challenge.stale):
                     self._report(f"trunk {self._name} refuses our credentials")
                     return False
                 elif not found:  # one is enough: several are of several algorithms
@@ -97,6 +98,10 @@ class TrunkCredentials:
         if not found:
             self._report(f"trunk {self._name} asks for credentials that we do not have: the realm is not {self._realm!r}")
         return found
+
+    def _is_ours(self, value: str) -> bool:
+        """Whether a request answers a challenge of this trunk, and not only of one that was asked before."""
+        return bool(round_of(value)) and parse_parameters(value).get("realm") == self._realm
 
     def _answerable(self, value: str) -> Challenge | None:
         """A challenge of our realm by an algorithm that we know."""

@@ -15,7 +15,8 @@ from tests.interop.server import DOMAIN
 FOLDER: Final = Path(__file__).resolve().parent / "scenarios"
 HOLD_REASON: Final = 'Reason: avaya-action;cause=1;text="Hold"'
 _REASONS: Final = {180: "Ringing", 183: "Session Progress", 200: "OK", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",
-                   488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated", 603: "Decline"}  # fmt: skip
+                   488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated", 500: "Server Internal Error",
+                   603: "Decline"}  # fmt: skip
 
 
 def _fragment(name: str) -> str:
@@ -71,10 +72,10 @@ class Script:
         self._challenged("REGISTER", 401, ["Contact: <sip:[field0]@[local_ip]:[local_port]>"])
         return self.receive(401)
 
-    def subscribe(self, status: int = 200, challenge: int = 401) -> Self:
-        """Watch the remote party's lamp."""
+    def subscribe(self, status: int = 200, event: str = "dialog", *more: str, challenge: int = 401) -> Self:
+        """Watch the remote party's lamp, or another event; `more`: further headers."""
         contact = "Contact: <sip:[field0]@[local_ip]:[local_port]>"
-        headers = ["Event: dialog", "Accept: application/dialog-info+xml", "Expires: 600", contact]
+        headers = [f"Event: {event}", "Expires: 600", contact, *(more or ("Accept: application/dialog-info+xml",))]
         self._challenged("SUBSCRIBE", challenge, headers)
         return self.receive(status)
 

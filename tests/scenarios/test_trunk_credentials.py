@@ -7,7 +7,11 @@ from dataclasses import replace
 import pytest
 
 from b2bua.dialog.credentials import Credentials
+from b2bua.session_manager.dial_pattern import DialPattern
+from b2bua.session_manager.dial_plan import DialPlan
 from b2bua.session_manager.entities import Entity
+from b2bua.session_manager.number_pattern import read_pattern
+from b2bua.session_manager.routing_policy import RoutingPolicy
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.digest import challenge_text, expected_response, ha1, parse_credentials
 from b2bua.sip.message import Message, Request
@@ -252,6 +256,34 @@ def test_a_name_with_two_servers_one_of_which_fails(scenes: Scenes) -> None:
     arrived = two << "INVITE"
     right(arrived, "n1", nc=2)
     two >> ScriptCall.of(two, arrived).answer(arrived, 486)
+    two << "ACK"
+    a.phone >> a.ack(a.phone << "486 INVITE")
+
+
+def test_the_next_trunk_asks_too(make_scene: MakeScene) -> None:
+    """Each in its own realm: what the first was told is no answer to the second, nor a reason to give up."""
+    entities = []
+    for name, host in (("one", "192.0.2.80"), ("two", "192.0.2.81")):
+        credentials = TrunkCredentials(name, f"{name}.{REALM}", Credentials(name, SECRET, lambda: "c"), lambda line: None)
+        entities.append(Entity(name, parse_uri(f"sip:{host}"), credentials=credentials))
+    policies = tuple(RoutingPolicy(entity.name, entity, rank) for rank, entity in enumerate(entities))
+    scene = make_scene(entities=entities, plan=DialPlan(entities, (DialPattern("all", read_pattern("0"), policies),)))
+    one, two = carrier(scene), carrier(scene, ("192.0.2.81", 5060))
+    a = called(scene.phone("6001"), "sip:0170@example.com")
+    one >> challenge(one << "INVITE", challenge_text(f"one.{REALM}", "n1"))
+    one << "ACK"
+    arrived = one << "INVITE"
+    assert parse_credentials(arrived.get("Proxy-Authorization") or "").username == "one"
+    one >> response(arrived, 503, "busy")
+    one << "ACK"
+    arrived = two << "INVITE"
+    assert not arrived.has("Proxy-Authorization")
+    two >> challenge(arrived, challenge_text(f"two.{REALM}", "n2"))
+    two << "ACK"
+    arrived = two << "INVITE"
+    [value] = arrived.get_all("Proxy-Authorization")
+    assert parse_credentials(value).username == "two"
+    two >> response(arrived, 486, "busy")
     two << "ACK"
     a.phone >> a.ack(a.phone << "486 INVITE")
 
