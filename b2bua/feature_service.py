@@ -89,6 +89,7 @@ class FeatureService:
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, users=UserSettings(settings.domain, None, settings.user_defaults),
             codes=FeatureCodes(settings.feature_codes), media=self.media, relay=self.rtpengine,
+            echoes=True,
         )  # fmt: skip
         self._environment = environment
         self._features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import Any, Final
@@ -16,8 +17,10 @@ from typing import Any, Final
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
 from b2bua.config_addresses import Link, Listen, host_port_text, parse_port_range, parse_server
+from b2bua.config_entities import read_secret
 from b2bua.console_tables import console_tables
 from b2bua.dial_plan_settings import dial_plan_of, entities_of, week_time
+from b2bua.dialog.credentials import Credentials
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
 from b2bua.faults.installation import Installation
@@ -50,7 +53,7 @@ from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.entities import Entities
+from b2bua.session_manager.entities import Entities, Entity
 from b2bua.session_manager.event_core import EventCore, EventWorld
 from b2bua.session_manager.event_packages.package import Form, allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
@@ -64,6 +67,7 @@ from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.user_hashes import UserHashes
@@ -200,6 +204,7 @@ class Server:
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, self.store if self.store.durable else None, time.time, self._user_settings(),
             FeatureCodes(settings.feature_codes), self.media, self.rtpengine,
+            echoes=any("username" in values for values in settings.entities.values()),
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
@@ -562,7 +567,7 @@ def _trunks(server: Server) -> Trunks | None:
     settings = server.settings
     if not settings.entities:
         return None
-    entities = entities_of(settings)
+    entities = [_with_credentials(server, entity) for entity in entities_of(settings)]
     for entity in entities:
         for host, port in entity.sources:
             if port:
@@ -572,6 +577,20 @@ def _trunks(server: Server) -> Trunks | None:
 
 def _trusted(settings: Settings) -> TrustedNetworks | None:
     return TrustedNetworks(map(ip_network, settings.trusted_networks)) if settings.trusted_networks else None
+
+
+def _with_credentials(server: Server, entity: Entity) -> Entity:
+    """A trunk with what it is answered when it asks who we are; ConfigError when the password cannot be had."""
+    values = server.settings.entities[entity.name]
+    if "username" not in values:
+        return entity
+    try:
+        secret = read_secret(values, os.environ)
+    except ValueError as error:
+        raise ConfigError(f"entities: {entity.name}: {error}") from None
+    realm = values.get("realm") or entity.uri.bare_host
+    credentials = Credentials(values["username"], secret, lambda: secrets.token_hex(8))
+    return replace(entity, credentials=TrunkCredentials(entity.name, realm, credentials, server._log.warning))
 
 
 def _next_hops(server: Server, reactor: Any) -> NextHops:

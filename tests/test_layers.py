@@ -60,7 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli_faults": {"cli_control", "faults.fault"},
     "cli_store": {"config", "store", "doctor"},
     "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
-    "preflight": {"sip", "config", "feature_server", "store", "transport.tls"},
+    "preflight": {"sip", "config", "config_entities", "feature_server", "store", "transport.tls"},
     "cli_user_settings": {"config", "feature_server", "store"},
     "cli_config": {"config", "reference", "preflight"},
     "observer": set(),

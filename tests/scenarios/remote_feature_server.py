@@ -51,6 +51,7 @@ class RemoteFeatureServer:
             self.recorder.join, failed, options.limits, options.reliable,
             users=UserSettings(DOMAIN, None, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
             relay=self.relay if options.relay else None,
+            echoes=bool(options.entities),
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
