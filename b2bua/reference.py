@@ -24,7 +24,8 @@ AT_RUN_TIME: Final = frozenset(
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
         "registration_expires_min", "registration_expires_max",
         "registration_expires_default", "watchers", "tls_cert", "tls_key", "tls_ca", "dial_patterns",
-        "routing_policies",
+        "routing_policies", "origination", "termination", "user_sequences", "application_passes", "optional_applications",
+        "application_timeout",
     )
 )  # fmt: skip
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
@@ -55,7 +56,12 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "routing_policies": "name = table of `entity`, `rank`, `times`, `timeout`, `next_on`",
         "adaptations": "name = table of `called_out`, `called_in`, `asserted_out`, `asserted_in`, `headers_out`, `headers_in`",
         "dns": "`HOST[:PORT]`, HOST an IP address",
-        "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name",
+        "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name; "
+        "`>` for the second `=`: a server of another make",
+        "origination": "names of links; the one in this process is `cm`",
+        "termination": "names of links",
+        "user_sequences": "user = table of `origination`, `termination`",
+        "optional_applications": "names of links",
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",
         "name": "letters, digits, - and _",
         "features": "module names",

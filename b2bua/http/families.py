@@ -27,6 +27,7 @@ HELP: Final[dict[str, str]] = {
     "not_durable": "Answers whose record the store did not take: it is written later, by what it is of.",
     "dns_queries": "Questions to the DNS, by outcome; answers from memory do not count.",
     "next_hops_failed": "Targets that a name led to and that did not serve a request, by why: the next one was tried.",
+    "applications_skipped": "Calls that went on without an optional application, by why.",
     "internal_errors": "Mistakes of this program that were caught; the log has the details.",
     "trace_dropped": "Messages that a slow reader of the live trace did not get.",
     "call_setup_seconds": "From a call's INVITE to its 2xx, ringing included.",
@@ -87,6 +88,7 @@ EXPECTED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "not_durable": tuple((what,) for what in ("call", "invite", "binding", "subscription", "publication")),
     "dns_queries": (("found",), ("none",), ("failed",)),
     "next_hops_failed": (("timeout",), ("unavailable",), ("unreachable",)),
+    "applications_skipped": (("down",), ("silent",)),
     "internal_errors": (("transaction user",),),
 }
 """Counter → label values that are there from the start with 0: a rate sees the first event only if a 0 was before it."""
@@ -100,7 +102,8 @@ EXPECTED_HISTOGRAMS: Final[dict[str, tuple[str, ...]]] = {
 SERIES: Final[dict[str, int]] = {
     "requests": 40, "responses": 32, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
     "auth_results": 15, "bans": 2, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4, "publish": 8,
-    "notify": 8, "overload_rejected": 8, "not_durable": 5, "dns_queries": 3, "next_hops_failed": 3, "internal_errors": 6,
+    "notify": 8, "overload_rejected": 8, "not_durable": 5, "dns_queries": 3, "next_hops_failed": 3,
+    "applications_skipped": 2, "internal_errors": 6,
     "transaction_seconds": 8, "notify_latency_seconds": 2,
 }  # fmt: skip
 """Most label sets that a family shows; what comes up later is counted in one more, whose labels are all `other`. So no peer
