@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
@@ -16,9 +17,10 @@ USER_KEYS: Final[Keys] = MappingProxyType({"origination": list, "termination": l
 def read_sequence(names: Collection[str]) -> tuple[str, ...]:
     """Names of links in order; ValueError for one that stands there twice in a row, or is no name."""
     found = tuple(names)
-    for name, following in zip(found, (*found[1:], ""), strict=True):
+    for name in found:
         if not link_name(name):
             raise ValueError("a link's name is empty")
+    for name, following in pairwise(found):
         if name == following:
             raise ValueError(f"{name!r} stands there twice in a row")
     return found
@@ -26,12 +28,12 @@ def read_sequence(names: Collection[str]) -> tuple[str, ...]:
 
 def read_user_sequences(entries: dict[str, Values | str]) -> dict[str, Values]:
     """User → phase → names; in the environment `6001=origination=cm|recorder termination=cm`."""
-    return read_table(entries, USER_KEYS, "a user", _user)
+    return read_table(entries, USER_KEYS, "", _user)
 
 
 def wrong_user_sequences(name: str, entry: object) -> str:
     """What is wrong with one table, "" for nothing."""
-    return wrong_entry(name, entry, USER_KEYS, "a user", _user)
+    return wrong_entry(name, entry, USER_KEYS, "", _user)
 
 
 def conflicts_of_sequences(

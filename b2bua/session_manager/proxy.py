@@ -311,7 +311,7 @@ class Proxy:
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
         return forwarded
 
-    def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
+    def _send_another_way(self, arrival: Arrival, context: DialogContext, gone: Flow) -> bool:
         """The connection is gone that a request was sent on: whether there is another, where it is sent (RFC 3263 §4.3)."""
         try:
             flow = self._target_in_dialog(arrival)
@@ -319,7 +319,10 @@ class Proxy:
             return False
         if flow is gone:
             return False
+        stood = self._ways.stands(flow)
         self._send_in_dialog(arrival, context, flow)
+        if stood:  # what was opened for this request is the last way; one that stood may be as dead as the first
+            context.else_by(partial(self._send_another_way, arrival, context, flow))
         return True
 
     def _target_in_dialog(self, arrival: Arrival) -> Flow:
@@ -393,14 +396,13 @@ class Proxy:
         copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
         self._authenticator.strip(copy)
-        trusted = arrival.link is not None or (arrival.entity is not None and arrival.entity.trusted)
-        if not trusted and not ASSERTED.isdisjoint(copy.names):
+        if arrival.link is None and not arrival.trusted and not ASSERTED.isdisjoint(copy.names):
             strip(copy)
         return copy
 
     def _assert_identity(self, request: Request, owner: str) -> None:
         """Tell the applications whom we authenticated (RFC 3325 §5)."""
-        if owner:
+        if owner and "P-Asserted-Identity" not in request.names:  # who is trusted may have said it
             request.append("P-Asserted-Identity", f"<{self._domain.aor(owner)}>")
 
     def _record_route(self, request: Request, flow: Flow, token: str = "", sips: bool = False) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.identity import ASSERTED, strip, withhold
 from b2bua.session_manager.next_hops import TIMED_OUT, UNAVAILABLE, UNREACHABLE
+from b2bua.sip.best_response import rank
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.transaction.client import ClientTransaction
@@ -17,8 +18,6 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMER_C, Timer
 
-_PREFERRED: Final = frozenset((401, 407, 415, 420, 484))
-"""Of the failures of one class these tell the caller most (RFC 3261 §16.7 step 6)."""
 _CHALLENGES: Final = ("WWW-Authenticate", "Proxy-Authenticate")
 
 
@@ -244,7 +243,7 @@ class ResponseContext:
                 self._challenges += [(name, value) for value in response.get_all(name)]
         elif status == 503:
             self._note_retry_after(response)
-        if self._best is None or _rank(response) < _rank(self._best):
+        if self._best is None or rank(response.status) < rank(self._best.status):
             self._best = response
         if status >= 600:
             self._cancel_others()
@@ -332,13 +331,6 @@ class ResponseContext:
         self._given_up.append(branch)
         if isinstance(branch, InviteClient):
             branch.cancel()
-
-
-def _rank(response: Response) -> tuple[int, int]:
-    """Order of preference (§16.7 step 6): any 6xx, then the lowest class, then what tells the caller most; 503 last."""
-    status = response.status
-    family = 0 if status >= 600 else status // 100
-    return family, 0 if status in _PREFERRED else 2 if status == 503 else 1
 
 
 def _leading_number(text: str) -> int | None:

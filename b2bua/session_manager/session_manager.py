@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.arrival import Arrival
-from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
+from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed, challenging
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entity
@@ -25,7 +25,7 @@ from b2bua.session_manager.identity import caller_in, is_anonymous
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.next_hops import NextHops
-from b2bua.session_manager.notifier import Notifier, Subscription
+from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.proxy import Proxy, Users
@@ -36,8 +36,10 @@ from b2bua.session_manager.screening import require_supported, screen
 from b2bua.session_manager.sequencing import Sequencing
 from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.stateless_refusal import stateless_refusal
+from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
+from b2bua.session_manager.trusted_networks import TrustedNetworks, asserted_user
 from b2bua.session_manager.waiting_invite import WaitingInvite
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
@@ -57,6 +59,11 @@ _NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
 
 def _no_wall() -> float:
     return 0.0
+
+
+def _is_vouched_for(arrival: Arrival) -> bool:
+    """Whether it comes from a trusted network: who is behind it has been asked already. A trunk has rules of its own."""
+    return arrival.trusted and arrival.entity is None
 
 
 class Parts(NamedTuple):
@@ -94,6 +101,8 @@ class Parts(NamedTuple):
     """None: there are none, and nothing leaves the domain."""
     next_hops: NextHops | None = None
     """Finds where names lead; None: names are not looked up."""
+    trusted: TrustedNetworks | None = None
+    """None: there are none."""
 
 
 class SessionManager:
@@ -127,6 +136,7 @@ class SessionManager:
             parts.layer, parts.links, self._proxy, parts.domain, parts.observer, parts.trunks, self._forward_invite,
             self._past_the_last,
         )  # fmt: skip
+        self._trusted = parts.trusted
         self._bans = parts.bans
         self._banned = {} if parts.bans is None else parts.bans.standing
         parts.layer.gate = self._verdict if parts.trunks is None else self._gate
@@ -145,7 +155,8 @@ class SessionManager:
         hops = screen(request, source)
         routes = self._read_routes(request)
         entity = None if self._trunks is None or link is not None else self._trunks.entities.of(source)
-        arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity))
+        trusted = self._is_trusted(source, entity) if link is None else False
+        arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity, trusted))
         if link is None:
             self._domain.local_address_seen(source.local)
             if entity is not None:
@@ -194,13 +205,20 @@ class SessionManager:
 
         def work() -> None:
             entity = None if self._trunks is None else self._trunks.entities.of(flow)
-            arrival = Arrival(transaction, request, flow, None, self._read_routes(request), screen(request, flow), entity)
+            routes, hops = self._read_routes(request), screen(request, flow)
+            arrival = Arrival(transaction, request, flow, None, routes, hops, entity, self._is_trusted(flow, entity))
             if request.to.tag:
                 self._forward_invite(arrival, owner, partial(self._proxy.forward_in_dialog, arrival))
             else:
                 self._sequencing.to_application(arrival, self._domain.user_in(request.uri) or "", owner)
 
         self._layer.resume(transaction, request, work)
+
+    def _is_trusted(self, flow: Flow, entity: Entity | None) -> bool:
+        """Whether a peer that is no feature server belongs to our trust domain; an entity does where it says so."""
+        if entity is not None:
+            return entity.trusted
+        return self._trusted is not None and self._trusted.holds(flow)
 
     def internal_error(self, error: BaseException, message: Message) -> None:
         self._parts.failed(error, message)
@@ -268,7 +286,10 @@ class SessionManager:
         if entity is not None and method in FROM_TRUNKS:
             self._take_from_entity(arrival, entity)
             return
-        self._check_owner(request, owner)
+        if not _is_vouched_for(arrival):
+            self._check_owner(request, owner)
+        elif method == "PUBLISH" and not owner:
+            raise SipError(403, "Not Your Address Of Record")  # in nobody's name nothing is published
         self._check_contact(arrival)
         if self._trunks is not None and not owner:
             self._trunks.check_leave(request, user, caller_in(request, self._domain, False))
@@ -327,7 +348,8 @@ class SessionManager:
                 raise SipError(403, "Not Your Address Of Record")
             self._publish(arrival.transaction, arrival.request, None, user)
         elif method == "SUBSCRIBE":
-            self._known(user)
+            if not self._parts.notifier.is_list(self._domain.aor(user)):
+                self._known(user)
             self._subscribe(arrival, user, owner)
         elif not user:
             # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).
@@ -395,16 +417,16 @@ class SessionManager:
     # -- steps -------------------------------------------------------------------------------------------------
 
     def _challenge_passed(self, arrival: Arrival, in_dialog: bool, proxied: bool = False) -> str | None:
-        """The authenticated user ("" where none is asked for); None when the request has been answered here."""
+        """The authenticated user ("" where none is asked for); None when the request has been answered here. Who is trusted is
+        not challenged, and says who it is; but for REGISTER, which is the phone's own and always challenged."""
         request = arrival.request
+        if _is_vouched_for(arrival) and request.method != "REGISTER":
+            return asserted_user(request, self._domain, self._parts.users)
         verdict = self._authenticator.check(request, in_dialog, proxied)
         if isinstance(verdict, Passed):
             return verdict.user
         if isinstance(verdict, Challenge):
-            response = response_to(request, verdict.status, tag=self._tag())
-            response.append(verdict.header_name, verdict.header_value)
-            for value in verdict.weaker:
-                response.append(verdict.header_name, value)
+            response = challenging(request, verdict, self._tag())
             if verdict.wrong and self._bans is not None:
                 self._bans.failed(arrival.source.remote[0])
         else:
