@@ -19,8 +19,11 @@ _WORDS: Final = MappingProxyType({"true": True, "false": False})
 _WANTED: Final = MappingProxyType({list: "a list of texts", bool: "true or false", str: "a text", int: "a whole number"})
 
 
-def read_table(entries: Mapping[str, Values | str], keys: Keys, what: str, read: Callable[[Values], Values]) -> dict[str, Values]:
-    """Name → key → value, checked; `what` is one of them (`a routing policy`; "": any name will do), `read` gives the values of a grammar."""
+def read_table(
+    entries: Mapping[str, Values | str], keys: Keys, what: str, read: Callable[[Values], Values]
+) -> dict[str, Values]:
+    """Name → key → value, checked; `what` is one of them (`a routing policy`; "": any name will do), `read` gives the values
+    of a grammar."""
     found = {}
     for name, entry in entries.items():
         try:

@@ -31,6 +31,7 @@ from b2bua.sip.max_breadth import breadth_of, put_breadth, split
 from b2bua.sip.message import Request
 from b2bua.sip.next_hop import named_host
 from b2bua.sip.response_to import response_to
+from b2bua.sip.served_user import SERVED_USER, served_user
 from b2bua.sip.uri import Uri, host_text, is_sips, parse_uri
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
@@ -94,6 +95,8 @@ class Proxy:
         context = self._start_proxying(arrival, ResponseContext if without is None else ApplicationContext)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
         self._route_by(forwarded, arrival, user, link, position)
+        if self._links.sequences.twice and position.served:
+            forwarded.append(SERVED_USER, served_user(self._domain.aor(position.served), position.phase))
         if arrival.link is None:
             self._assert_identity(forwarded, owner)
             token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), link.name)
@@ -395,6 +398,8 @@ class Proxy:
         request, hops = arrival.request, arrival.hops
         copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
+        if self._links.told:
+            copy.remove(SERVED_USER)  # of one hop: an application's own, or what we told the last one
         self._authenticator.strip(copy)
         if arrival.link is None and not arrival.trusted and not ASSERTED.isdisjoint(copy.names):
             strip(copy)
