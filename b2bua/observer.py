@@ -33,6 +33,7 @@ NAMES: Final = {
     "not_durable": ("what",),
     "dns_queries": ("result",),
     "next_hops_failed": ("reason",),
+    "applications_skipped": ("reason",),
     "internal_errors": ("where",),
     "feature_errors": ("feature", "what"),
     "faults": ("action",),
@@ -202,6 +203,10 @@ class Observer:
     def next_hop_failed(self, reason: str) -> None:
         """A target that a name led to did not serve a request: timeout, unavailable (503), unreachable."""
         self.counts["next_hops_failed"][reason,] += 1
+
+    def application_skipped(self, reason: str) -> None:
+        """A call goes on without an application: down (known before), silent."""
+        self.counts["applications_skipped"][reason,] += 1
 
     # -- durations, all in seconds -----------------------------------------------------------------------------
 

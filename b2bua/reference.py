@@ -27,8 +27,10 @@ AT_RUN_TIME: Final = frozenset(
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
         "profiles", "user_profiles",
         "registration_expires_min", "registration_expires_max",
-        "registration_expires_default", "watchers", "lamp_documents", "user_lamp_documents", "lists", "tls_cert", "tls_key", "tls_ca",
-        "dial_patterns", "routing_policies",
+        "registration_expires_default", "watchers", "lamp_documents", "user_lamp_documents", "lists",
+        "tls_cert", "tls_key", "tls_ca",
+        "dial_patterns", "routing_policies", "origination", "termination", "user_sequences", "application_passes",
+        "optional_applications", "application_timeout",
     )
 )  # fmt: skip
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
@@ -71,7 +73,12 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "rtpengine": "`\"\"`, `HOST:PORT`, HOST an IP address",
         "media_ports": "two of 1024 to 65535, or `0-0`",
         "media_address": "`\"\"`, an IP address, a host name",
-        "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name",
+        "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name; "
+        "`>` for the second `=`: a server of another make",
+        "origination": "names of links; the one in this process is `cm`",
+        "termination": "names of links",
+        "user_sequences": "user = table of `origination`, `termination`",
+        "optional_applications": "names of links",
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",
         "name": "letters, digits, - and _",
         "features": "module names",

@@ -48,6 +48,7 @@ from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
+from b2bua.sequence_settings import sequences_of
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.bans import BanRule, Bans
@@ -93,7 +94,7 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
 from b2bua.transport.dns_client import DnsClient
 from b2bua.transport.kinds import KINDS
-from b2bua.transport.link import AcceptingLink, UdpLink
+from b2bua.transport.link import AcceptingLink, DiallingLink, UdpLink
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from b2bua.transport.resolver import Resolver
@@ -165,7 +166,7 @@ class Server:
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}
-        self.link_ends: list[AcceptingLink | UdpLink] = []
+        self.link_ends: list[AcceptingLink | DiallingLink | UdpLink] = []
         self.media = MediaServer(reactor, parse_port_range(settings.media_ports), settings.media_address, log.warning)
         self.rtpengine: Rtpengine | None = None
         self.feature_server: FeatureServer | None = None
@@ -232,6 +233,7 @@ class Server:
             self._listen(listen)
         for link in self.settings.links:
             self._open_link(link)
+        self.links.follow(sequences_of(self.settings), self.settings.application_timeout)
         self.faults = _faults(self)
         self.domain.listens_on(self.listeners.addresses())
         self._load_bindings()
@@ -300,8 +302,10 @@ class Server:
         users = None if settings.users is None else self._file_users.read(settings.users, offer)
         check_ha1s(self.store.users() if users is None else self._file_users.after(users), offer)
         plan = None if self._trunks is None else dial_plan_of(settings, self._trunks.entities.all)
+        sequences = sequences_of(settings)
         if users is not None:
             self._file_users.take(users)
+        self.links.follow(sequences, settings.application_timeout)
         if self._trunks is not None and plan is not None:
             self._trunks.follow(plan)
         if self._tls is not None and tls is not None:
@@ -341,11 +345,13 @@ class Server:
         """One feature server elsewhere, at a listener of its own; a heartbeat says whether it is there."""
         listen = link.listen
         ends = (listen.host, listen.port), link.peer
-        end: AcceptingLink | UdpLink
+        end: AcceptingLink | DiallingLink | UdpLink
+        tls = self._tls if listen.transport == "tls" else None
         if listen.transport == "udp":
             end = UdpLink(_Streams(self), self.recorder, self.observer, *ends)
+        elif link.foreign:
+            end = DiallingLink(_Streams(self), self.recorder, self.observer, *ends, lambda: heartbeat.ask_now(), tls)
         else:
-            tls = self._tls if listen.transport == "tls" else None
             end = AcceptingLink(_Streams(self), self.recorder, self.observer, *ends, tls, partial(self.recorder.element, CM))
         try:
             end.open(self._reactor)
@@ -354,7 +360,7 @@ class Server:
         self.link_ends.append(end)
         flow = end.link
         self.domain.listens_on([flow.local])
-        feature_link = FeatureLink(link.name, flow, up=False)
+        feature_link = FeatureLink(link.name, flow, up=False, foreign=link.foreign)
 
         def changed(up: bool) -> None:
             feature_link.up = up
@@ -366,7 +372,7 @@ class Server:
         heartbeat = Heartbeat(self.layer, flow, f"<sip:{self.settings.domain}>", self.settings.link_heartbeat, changed)
         feature_link.heard = heartbeat.heard
         self.links.add(feature_link)
-        self.recorder.element(CM, link.peer)
+        self.recorder.element(link.name if link.foreign else CM, link.peer)
         self.heartbeats[link.name] = heartbeat
         heartbeat.start()
 

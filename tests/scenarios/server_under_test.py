@@ -263,12 +263,13 @@ class ServerUnderTest:
         self.feature_layer, self.b2bua, self.user_settings = remote.layer, remote.b2bua, remote.user_settings
         self.remotes[name] = remote
         if known is None and self.options.feature_server:
-            self._open_link(name, address, link)
+            self.open_link(name, address, link)
         return remote
 
-    def _open_link(self, name: str, address: HostPort, link: HostPort) -> None:
+    def open_link(self, name: str, address: HostPort, link: HostPort, foreign: bool = False) -> None:
+        """At the end of the sequence; `foreign` to a SIP server of another make."""
         flow = VirtualSocket(self.network, link, self.recorder, LINKS[self.options.link]).flow(address)
-        feature_link = FeatureLink(name, flow)
+        feature_link = FeatureLink(name, flow, foreign=foreign)
         self.links.add(feature_link)
         self.domain.listens_on([link])
         self.recorder.element(CM, address)
