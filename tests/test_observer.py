@@ -25,7 +25,7 @@ VERBS = [
     (("next_hop_failed", "timeout"), "next_hops_failed", ("timeout",)),
     (("internal_error", "feature"), "internal_errors", ("feature",)),
     (("feature_failed", "screening", "raised"), "feature_errors", ("screening", "raised")),
-    (("fault_injected", "drop"), "faults", ("drop",)),
+    (("fault_injected", "drop"), "faults_injected", ("drop",)),
 ]
 
 
