@@ -26,6 +26,7 @@ MOST: Final = 8
 LONGEST_NOTE: Final = 200
 """Characters of a note that are read."""
 LONGEST_CONTACT: Final = 256
+"""Characters of a contact that are read."""
 _NAMESPACES: Final = (
     'xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" '
     'xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid"'
