@@ -150,7 +150,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     user_profiles: dict[str, tuple[str, ...]] = {}
     """Users with profiles of their own, in place of `profiles`."""
     watchers: Literal["domain", "self"] = "domain"
-    """Who may watch a lamp: every user of the domain, or its own user alone."""
+    """Who may watch a lamp or presence: every user of the domain, or its own user alone."""
     event_packages: tuple[str, ...] = EVENT_PACKAGES
     """What phones may subscribe to."""
     lamp_documents: tuple[str, ...] = ()
