@@ -19,8 +19,10 @@ KEYS: Final[Mapping[str, type]] = MappingProxyType(
     {
         "address": str, "transport": str, "from": list, "certificate": str, "user": str, "trusted": bool, "numbers": list,
         "domains": list, "adaptation": str, "username": str, "password_file": str, "password_env": str, "realm": str,
+        "watch": int,
     }
 )  # fmt: skip
+LONGEST_WATCH: Final = 86_400
 _NUMBER: Final = re.compile(r"\+?[0-9A-Za-z*#._-]*")
 
 
@@ -60,6 +62,8 @@ def _values(entry: Values) -> Values:
     if "from" in entry:
         found["from"] = tuple(_source(text, transport) for text in entry["from"])
     _check_credentials(entry)
+    if not 0 <= entry.get("watch", 0) <= LONGEST_WATCH:
+        raise ValueError(f"watch: {entry['watch']} is not 0 to {LONGEST_WATCH} seconds")
     if "certificate" in entry:
         found["certificate"] = parse_host(entry["certificate"])
     if "domains" in entry:
