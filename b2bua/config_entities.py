@@ -36,13 +36,18 @@ def wrong_entity(name: str, entry: object) -> str:
     return wrong_entry(name, entry, KEYS, "an entity", _values)
 
 
-def conflicts_of_entities(entities: Mapping[str, Values], transports: Collection[str]) -> Iterator[str]:
-    """Why a server with listeners of these transports cannot have these entities, a line each that begins with the key."""
+def conflicts_of_entities(
+    entities: Mapping[str, Values], transports: Collection[str], authorities: bool = True
+) -> Iterator[str]:
+    """Why a server with listeners of these transports cannot have these entities, a line each that begins with the key.
+    `authorities`: whether it has any, and so asks for certificates."""
     known: dict[tuple[str, str], str] = {}
     for name, values in entities.items():
         transport = values.get("transport", "")
         if transport and transport not in transports:
             yield f"entities: {name} is reached by {transport}, and there is no such listener"
+        if "certificate" in values and not (authorities and "tls" in transports):
+            yield f"entities: {name} is known by its certificate: that needs a tls listener, and tls_ca to ask for one"
         proofs = [("from", one) for one in values.get("from", ())]
         proofs += [(key, values[key]) for key in ("certificate", "user") if key in values]
         for proof in proofs:
