@@ -69,6 +69,7 @@ from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
+from b2bua.session_manager.trunk_watch import TrunkWatch
 from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.user_hashes import UserHashes
@@ -156,12 +157,13 @@ class Server:
             UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), _profiles(settings),
         )  # fmt: skip
         self.bans, self._trunks = _bans(settings, self.observer, log.warning), _trunks(self)
+        next_hops = _next_hops(self, reactor)
+        self.watches = _watches(self, self._trunks, next_hops)
         self.session_manager = SessionManager(Parts(
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)),
             self.listeners, self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
-            self.bans, durable, time.time, self._trunks, _next_hops(self, reactor),
-            _trusted(settings),
+            self.bans, durable, time.time, self._trunks, next_hops, _trusted(settings),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
@@ -266,6 +268,8 @@ class Server:
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
             self.heartbeats[IN_PROCESS].start()
+        for watch in self.watches.values():
+            watch.start()
         self.events.mailboxes.load()
         self.event_state.restore()  # before the calls: what they publish anew is counted behind it
         if self.feature_server is not None:
@@ -281,6 +285,8 @@ class Server:
         self.ready = False
         for heartbeat in self.heartbeats.values():
             heartbeat.stop()
+        for watch in self.watches.values():
+            watch.stop()
         for end in self.link_ends:
             end.close()
         self.listeners.close()
@@ -336,8 +342,9 @@ class Server:
         return f"{listeners} http://{host_port_text(*bound(self._http))} domain {self.settings.domain}"
 
     def _entities(self) -> dict[str, tuple[bool, float | None]]:
-        """Feature server, and rtpengine → whether it answers, and the round trip of its last answer."""
-        found = {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
+        """Feature server, trunk and rtpengine → whether it answers, and the round trip of its last answer."""
+        found = {name: (watch.up, watch.rtt) for name, watch in self.watches.items()}
+        found |= {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
         return found if self.rtpengine is None else found | {"rtpengine": (self.rtpengine.up, None)}
 
     def _open_link(self, link: Link) -> None:
@@ -578,6 +585,16 @@ def _trunks(server: Server) -> Trunks | None:
             if port:
                 server.recorder.element(entity.name, (host, port))
     return Trunks(Entities(entities, identities), server.store, dial_plan_of(settings, entities), week_time)
+
+
+def _watches(server: Server, trunks: Trunks | None, hops: NextHops) -> dict[str, TrunkWatch]:
+    """The trunks that are asked whether they are there."""
+    settings, sender = server.settings, f"<sip:{server.settings.domain}>"
+    return {
+        entity.name: TrunkWatch(server.layer, hops, entity, float(seconds), sender, server._log.warning)
+        for entity in (trunks.entities.all if trunks is not None else ())
+        if (seconds := settings.entities[entity.name].get("watch", 0))
+    }
 
 
 def _trusted(settings: Settings) -> TrustedNetworks | None:

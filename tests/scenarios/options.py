@@ -70,6 +70,8 @@ class Options:
     """What leads to them; None: their own prefixes and domains."""
     week_time: WeekTime = MONDAY
     """When it is."""
+    watch: float = 0.0
+    """Seconds between two OPTIONS to its trunks; 0: none."""
     trusted: Sequence[str] = ()
     """Its trusted networks."""
     requests_per_source: int = 1000

@@ -41,6 +41,7 @@ from b2bua.session_manager.notify_sender import NotifySender
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunk_watch import TrunkWatch
 from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.ways import Ways
@@ -189,6 +190,12 @@ class ServerUnderTest:
         next_hops = NextHops(
             resolver, self.listeners, clock.now, 60.0, observer, self.reports.append, domain.is_ours
         )
+        self.watches = [
+            TrunkWatch(layer, next_hops, entity, options.watch, f"<sip:{DOMAIN}>", self.reports.append)
+            for entity in (options.entities if options.watch else ())
+        ]
+        for watch in self.watches:
+            watch.start()
         trunks = None
         if options.entities:
             trunks = Trunks(Entities(options.entities), self.store, options.plan, lambda: options.week_time)
