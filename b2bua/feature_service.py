@@ -6,7 +6,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import ConfigError, Settings
@@ -22,6 +22,7 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
+from b2bua.store.opening import open_mended
 from b2bua.trace.names import CM, SM
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
@@ -29,6 +30,9 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
 from b2bua.transport.link import DiallingLink, UdpLink
 from b2bua.transport.tls import Files, Tls, TlsFileError, load
+
+POLL_SECONDS: Final = 1.0
+"""How soon what the store could not take is tried again."""
 
 
 class FeatureService:
@@ -66,18 +70,23 @@ class FeatureService:
             raise ConfigError(f"listen: {listen}: {error.strerror or error}") from None
         link = self.end.link
 
-        # The feature server on it.
+        # What outlives us. In a file that others use, too, our calls stand under our name.
         name = settings.name or settings.feature_server
+        self.store = open_mended(
+            settings.store, f"{settings.domain} {name}", reactor.callFromThread, settings.durability, log
+        )
+
+        # The feature server on it.
         environment = Environment(
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
-            settings.reliable_provisional,
+            settings.reliable_provisional, self.store if self.store.durable else None, time.time,
         )  # fmt: skip
         self._environment = environment
         self._features = load_features(settings.features, settings.feature_directory, environment)
         self.feature_server = load_server(settings.feature_server, environment, self._features, settings.feature_directory)
         sender = f"<sip:{name}@{settings.domain}>"
-        self.heartbeat = Heartbeat(self.layer, link, sender, settings.link_heartbeat, self._link_changed)
+        self.heartbeat = Heartbeat(self.layer, link, sender, settings.link_heartbeat, self._link_changed, time.time())
 
     # -- start and stop ----------------------------------------------------------------------------------------
 
@@ -90,6 +99,8 @@ class FeatureService:
             site = make_site(metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host))
             self._http = listen_http(self._reactor, settings.http, site)
         self._turn_wheel()
+        self._poll_store()
+        self.feature_server.restore()
         self.heartbeat.start()
         self.ready = True
 
@@ -118,11 +129,16 @@ class FeatureService:
         self.ready = False
         self.heartbeat.stop()
         self.end.close()
+        self.store.close()
         return [] if self._http is None else [self._http.stopListening()]
 
     def _turn_wheel(self) -> None:
         self._reactor.callLater(TICK, self._turn_wheel)
         self.timers.advance()
+
+    def _poll_store(self) -> None:
+        self._reactor.callLater(POLL_SECONDS, self._poll_store)
+        self.store.poll()
 
     # -- from the link -----------------------------------------------------------------------------------------
 
@@ -193,7 +209,7 @@ class _Live:
         return {"session_manager": (heartbeat.up, heartbeat.rtt)}
 
     def store(self) -> tuple[bool, int]:
-        return True, 0
+        return self._service.store.up, self._service.store.waiting
 
     def admitted(self) -> float:
         return 1.0  # who comes here was let in by Session Manager

@@ -56,5 +56,7 @@ class Options:
     """Communication Manager in this process, or on another host."""
     records: KeptRecords | None = None
     """What outlives the server: its calls and open INVITEs; None for the store that promises nothing."""
+    remote_records: KeptRecords | None = None
+    """What outlives Communication Manager on another host."""
     heartbeat: float = 0.0
     """Seconds between two OPTIONS on the link; 0: none, and the link counts as up."""
