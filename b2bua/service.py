@@ -84,7 +84,7 @@ from b2bua.sip.uri import parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
-from b2bua.store.opening import mend_store, open_store
+from b2bua.store.opening import open_mended
 from b2bua.store.records import BindingRecord
 from b2bua.store.secret_record import derived, stored_secret
 from b2bua.store.setting_record import SETTING
@@ -375,7 +375,8 @@ class Server:
             else:
                 self._log.warning("feature server lost", link=link.name)
 
-        heartbeat = Heartbeat(self.layer, flow, f"<sip:{self.settings.domain}>", self.settings.link_heartbeat, changed)
+        sender, interval = f"<sip:{self.settings.domain}>", self.settings.link_heartbeat
+        heartbeat = Heartbeat(self.layer, flow, sender, interval, changed, time.time())
         feature_link.heard = heartbeat.heard
         self.links.add(feature_link)
         self.recorder.element(link.name if link.foreign else CM, link.peer)
@@ -436,15 +437,11 @@ class Server:
         return [user.name for user in self.store.users()]
 
     def _open_store(self, settings: Settings) -> Store:
-        damage = mend_store(settings.store, time.strftime("%Y%m%dT%H%M%S"))
-        if damage is not None:
-            found = {"path": str(damage.kept), "reason": damage.verdict, "rows_taken_over": damage.saved}
-            self._log.error("damaged database set aside", **found)
         tell = partial(self._reactor.callFromThread, self._committed)
-        return open_store(settings.store, settings.domain, tell, durability=settings.durability)
+        return open_mended(settings.store, settings.domain, tell, settings.durability, self._log)
 
     def _tokens(self) -> Tokens:
-        return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"))
+        return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"), secrets.token_urlsafe(3))
 
     def _lenient_nonces(self) -> LenientNonces:
         key = derived(stored_secret(self.store, secrets.token_bytes), "lenient nonces")
@@ -664,7 +661,7 @@ def _binding(record: BindingRecord) -> Binding:
     return Binding(
         record.aor, record.contact, record.uri, record.call_id, record.cseq, record.expires_at,
         f"{record.flow_transport}:{record.flow_local}", (host, int(port)), record.nat, record.instance, record.reg_id,
-        record.path, record.user_agent,
+        record.path, record.user_agent, gone=record.flow_transport != "udp",
     )  # fmt: skip
 
 

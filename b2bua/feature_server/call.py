@@ -501,6 +501,10 @@ class Call:
         """Nobody acknowledged our 2xx (RFC 3261 §13.3.1.4); an offerless exchange owes the other side its ACK still."""
         if leg.other.usage.owes_ack:
             leg.other.usage.acknowledge()
+        if leg.confirmed and self.b2bua.peer_died():
+            # The ACK, or the phone's connection, died with Session Manager: whoever is there says so (a declared deviation).
+            Refresh.begin(leg, "INVITE")
+            return
         self.finish("failed", ("Reason", 'SIP;cause=408;text="No ACK"'))
 
     def run_hooks(

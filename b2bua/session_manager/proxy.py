@@ -403,7 +403,7 @@ class Proxy:
 
     def _flow_of(self, token: FlowToken, arrival: Arrival) -> Flow:
         beyond = arrival.routes.beyond
-        flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond)
+        flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond, token.gone)
         if flow is None or (is_sips(arrival.request.uri) and not is_secure(flow)):
             raise SipError(430)
         return flow
