@@ -121,7 +121,8 @@ def test_the_phases_and_the_position_in_the_route(make_scene: MakeScene) -> None
     a, b, arrived = ring(scene)
     answered(a, b, arrived)
     hang_up(a, b)
-    for application, link, there, done in ((first, FIRST_LINK, "imsorig", "origdone"), (second, SECOND_LINK, "imsterm", "termdone")):
+    rows = (first, FIRST_LINK, "imsorig", "origdone"), (second, SECOND_LINK, "imsterm", "termdone")
+    for application, link, there, done in rows:
         own, back = application.invites()[0].elements("Route")
         assert own == f"<{application.uri};phase={there}>"
         assert back.partition("@")[2] in (
