@@ -16,6 +16,7 @@ import structlog
 
 from b2bua import __version__
 from b2bua.cli_bans import ban
+from b2bua.cli_calls import call
 from b2bua.cli_challenges import challenges
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
@@ -243,6 +244,7 @@ commands.add_command(drain)
 commands.add_command(ban)
 commands.add_command(mwi)
 commands.add_command(fault)
+commands.add_command(call)
 commands.add_command(reload)
 commands.add_command(route)
 

@@ -195,6 +195,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """UDP ports of what the server itself plays and hears, `FIRST-LAST`, the even ones of them; `0-0` = any free ones."""
     media_address: str = ""
     """The address that phones are told for that; `""`: the one by which each knows the server."""
+    rtpengine: str = ""
+    """Where rtpengine hears its ng protocol, `HOST:PORT`; the feature `media_relay` sends the media of calls through it."""
+    rtpengine_down: Literal["pass", "refuse"] = "pass"
+    """What becomes of a call while rtpengine does not answer: its media go between the phones, or it is refused with 480."""
     next_hop_rest: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 60.0
     """Seconds for which an address that a name led to, and that failed, is tried after all others (RFC 3263 §4.3)."""
     links: tuple[Link, ...] = ()
@@ -253,6 +257,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tls_links = [link.listen for link in self.links if link.listen.transport == "tls"]
         if tls_links and (self.tls_cert is None or self.tls_ca is None):
             yield f"links: {tls_links[0]} needs tls_cert, and tls_ca to know its feature server by"
+        if self.rtpengine and "media_relay" not in self.features:
+            yield "rtpengine: nothing goes through it: media_relay is not in features"
         if self.hep is not None and not self.trace:
             yield "hep: without a trace there is nothing to send: trace is 0"
         listeners = [*self.listen, *(link.listen for link in self.links)]
@@ -524,6 +530,12 @@ def _port_range(text: str) -> str:
     return "{}-{}".format(*parse_port_range(text))
 
 
+def _rtpengine(text: str) -> str:
+    if text and not parse_server(text, 0)[1]:
+        raise ValueError(f"{text!r} has no port")
+    return host_port_text(*parse_server(text)) if text else ""
+
+
 def _address_or_none(text: str) -> str:
     return parse_host(text) if text else ""
 
@@ -564,6 +576,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "dns": (tuple[str, ...], _dns),
     "media_ports": (str, _port_range),
     "media_address": (str, _address_or_none),
+    "rtpengine": (str, _rtpengine),
     "faults": (tuple[str, ...], _faults),
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),

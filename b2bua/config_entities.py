@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from b2bua.config_addresses import parse_host, parse_host_port
 from b2bua.config_entry import Values, read_table, wrong_entry
@@ -17,7 +18,7 @@ TRANSPORTS: Final = ("udp", "tcp", "tls")
 KEYS: Final[Mapping[str, type]] = MappingProxyType(
     {
         "address": str, "transport": str, "from": list, "certificate": str, "user": str, "trusted": bool, "numbers": list,
-        "domains": list, "adaptation": str,
+        "domains": list, "adaptation": str, "username": str, "password_file": str, "password_env": str, "realm": str,
     }
 )  # fmt: skip
 _NUMBER: Final = re.compile(r"\+?[0-9A-Za-z*#._-]*")
@@ -58,6 +59,7 @@ def _values(entry: Values) -> Values:
     found: Values = {"address": _joined(*parse_host_port(entry["address"]))}
     if "from" in entry:
         found["from"] = tuple(_source(text, transport) for text in entry["from"])
+    _check_credentials(entry)
     if "certificate" in entry:
         found["certificate"] = parse_host(entry["certificate"])
     if "domains" in entry:
@@ -66,6 +68,39 @@ def _values(entry: Values) -> Values:
         if not number or not _NUMBER.fullmatch(number):
             raise ValueError(f"numbers: {number!r} begins no number")
     return found
+
+
+def _check_credentials(entry: Values) -> None:
+    """Our own credentials there: a name, and one place where the password is. It stands in no settings itself."""
+    places = [key for key in ("password_file", "password_env") if key in entry]
+    if "username" in entry and len(places) != 1:
+        raise ValueError("username: one of password_file and password_env says where its password is")
+    for key in (*places, *(("realm",) if "realm" in entry else ())):
+        if "username" not in entry:
+            raise ValueError(f"{key}: without a username it means nothing")
+    for key in ("username", "realm", *places):
+        if key in entry and (not entry[key] or any(letter in entry[key] for letter in '"\\\r\n')):
+            raise ValueError(f"{key}: {entry[key]!r} is empty, or has a quote, a backslash or a line break in it")
+
+
+def read_secret(entry: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    """The password of an entity with a `username`: the first line of a file, or a variable. ValueError when there is none;
+    its text tells where it was looked for, and nothing of what was found."""
+    name = entry.get("password_env")
+    if name is not None:
+        if not environment.get(name):
+            raise ValueError(f"password_env: the variable {name} is not set")
+        return environment[name]
+    path = Path(entry["password_file"]).expanduser()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ValueError(f"password_file: {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"password_file: {path}: not UTF-8 text") from None
+    if not lines or not lines[0]:
+        raise ValueError(f"password_file: {path}: its first line is empty")
+    return lines[0]
 
 
 def _source(text: str, transport: str) -> str:

@@ -27,7 +27,8 @@ AT_RUN_TIME: Final = frozenset(
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
         "profiles", "user_profiles",
         "registration_expires_min", "registration_expires_max",
-        "registration_expires_default", "watchers", "lamp_documents", "user_lamp_documents", "tls_cert", "tls_key", "tls_ca",
+        "registration_expires_default", "watchers", "lamp_documents", "user_lamp_documents", "lists",
+        "tls_cert", "tls_key", "tls_ca",
         "dial_patterns", "routing_policies", "origination", "termination", "user_sequences", "application_passes",
         "optional_applications", "application_timeout",
     )
@@ -63,12 +64,13 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "digest_qop": "one or both of `auth`, `auth-int`",
         "feature_server": "`none`, a module of yours, a package in `plugins`",
         "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`, "
-        "`adaptation`",
+        "`adaptation`, `username`, `password_file`, `password_env`, `realm`",
         "dial_patterns": "name = table of `pattern`, `min`, `max`, `callers`, `policies`",
         "routing_policies": "name = table of `entity`, `rank`, `times`, `timeout`, `next_on`",
         "adaptations": "name = table of `called_out`, `called_in`, `asserted_out`, `asserted_in`, `headers_out`, `headers_in`",
         "trusted_networks": "`ADDRESS/BITS`, IPv4 or IPv6",
         "dns": "`HOST[:PORT]`, HOST an IP address",
+        "rtpengine": "`\"\"`, `HOST:PORT`, HOST an IP address",
         "media_ports": "two of 1024 to 65535, or `0-0`",
         "media_address": "`\"\"`, an IP address, a host name",
         "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name; "

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import Any, Final
@@ -16,26 +17,33 @@ from typing import Any, Final
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
 from b2bua.config_addresses import Link, Listen, host_port_text, parse_port_range, parse_server
+from b2bua.config_entities import read_secret
+from b2bua.console_tables import console_tables
 from b2bua.dial_plan_settings import dial_plan_of, entities_of, week_time
+from b2bua.dialog.credentials import Credentials
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
 from b2bua.faults.installation import Installation
 from b2bua.faults.wire import Deliver
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
+from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
 from b2bua.http.api_bans import BansPage
+from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import DrainPage, ReloadPage
 from b2bua.http.api_faults import FaultsPage
 from b2bua.http.api_mailboxes import MailboxesPage
+from b2bua.http.api_table import TablePage
 from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.live_state import LiveState
 from b2bua.media.media_server import MediaServer
+from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
@@ -46,7 +54,7 @@ from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.entities import Entities
+from b2bua.session_manager.entities import Entities, Entity
 from b2bua.session_manager.event_core import EventCore, EventWorld
 from b2bua.session_manager.event_packages.package import Form, allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
@@ -60,6 +68,7 @@ from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.user_hashes import UserHashes
@@ -159,6 +168,7 @@ class Server:
         self.heartbeats: dict[str, Heartbeat] = {}
         self.link_ends: list[AcceptingLink | DiallingLink | UdpLink] = []
         self.media = MediaServer(reactor, parse_port_range(settings.media_ports), settings.media_address, log.warning)
+        self.rtpengine: Rtpengine | None = None
         self.feature_server: FeatureServer | None = None
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
@@ -186,11 +196,16 @@ class Server:
         layer = TransactionLayer(self.timers, Identifiers(prefix), self.observer, PRODUCT)
         down.connect(up, self.layer.link_received)
         up.connect(down, layer.link_received)
+        if settings.rtpengine:
+            needed = settings.rtpengine_down == "refuse"
+            there = parse_server(settings.rtpengine)
+            self.rtpengine = Rtpengine(self._reactor, there, needed, self._committed, self._log)
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, self.store if self.store.durable else None, time.time, self._user_settings(),
-            FeatureCodes(settings.feature_codes), self.media,
+            FeatureCodes(settings.feature_codes), self.media, self.rtpengine,
+            echoes=any("username" in values for values in settings.entities.values()),
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
@@ -233,8 +248,9 @@ class Server:
         drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
         controls = {
             b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans),
+            b"faults": FaultsPage(self.faults), b"calls": CallsPage(control_of(self.feature_server)),
             b"mailboxes": MailboxesPage(self.events.mailboxes, lambda name: self.store.user(name) is not None),
-            b"faults": FaultsPage(self.faults),
+            **{name.encode(): TablePage(name, read) for name, read in console_tables(self).items()},
         }  # fmt: skip
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,
@@ -245,6 +261,8 @@ class Server:
             hep = self.settings.hep
             self._stop_hep = start_hep(self._reactor, hep.transport, (hep.host, hep.port), self.recorder)
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
+        if self.rtpengine is not None:
+            self.rtpengine.start()
         self._turn_wheel()
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
@@ -269,6 +287,8 @@ class Server:
         self.listeners.close()
         self._stop_hep()
         self.media.close()
+        if self.rtpengine is not None:
+            self.rtpengine.stop()
         waiting = [self._http.stopListening()]
         self.store.close()
         return waiting
@@ -292,7 +312,7 @@ class Server:
             self._tls.credentials = tls.credentials
         self._authenticator.follow(policy, offer, settings.strict_digest_uri, _profiles(settings))
         self._registrar.follow(_limits(settings))
-        self.events.view.follow(settings.watchers, *_forms(settings))
+        self.events.follow(settings.watchers, *_forms(settings), settings.lists)
         if self.feature_server is not None:
             self._features = features
             self._environment.users.follow(settings.user_defaults)
@@ -317,8 +337,9 @@ class Server:
         return f"{listeners} http://{host_port_text(*bound(self._http))} domain {self.settings.domain}"
 
     def _entities(self) -> dict[str, tuple[bool, float | None]]:
-        """Feature server → whether it answers, and the round trip of its last answer."""
-        return {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
+        """Feature server, and rtpengine → whether it answers, and the round trip of its last answer."""
+        found = {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
+        return found if self.rtpengine is None else found | {"rtpengine": (self.rtpengine.up, None)}
 
     def _open_link(self, link: Link) -> None:
         """One feature server elsewhere, at a listener of its own; a heartbeat says whether it is there."""
@@ -382,7 +403,7 @@ class Server:
         turns.run()
 
     def _committed(self, tell: Callable[..., object], *arguments: object) -> None:
-        """From the store's thread: what waited for a commit, and all that it causes on the link in process."""
+        """What waited for a commit, or for rtpengine, and all that it causes on the link in process."""
         self.turns.driving = True
         tell(*arguments)
         self.turns.run()
@@ -552,7 +573,7 @@ def _trunks(server: Server) -> Trunks | None:
     settings = server.settings
     if not settings.entities:
         return None
-    entities = entities_of(settings)
+    entities = [_with_credentials(server, entity) for entity in entities_of(settings)]
     for entity in entities:
         for host, port in entity.sources:
             if port:
@@ -562,6 +583,20 @@ def _trunks(server: Server) -> Trunks | None:
 
 def _trusted(settings: Settings) -> TrustedNetworks | None:
     return TrustedNetworks(map(ip_network, settings.trusted_networks)) if settings.trusted_networks else None
+
+
+def _with_credentials(server: Server, entity: Entity) -> Entity:
+    """A trunk with what it is answered when it asks who we are; ConfigError when the password cannot be had."""
+    values = server.settings.entities[entity.name]
+    if "username" not in values:
+        return entity
+    try:
+        secret = read_secret(values, os.environ)
+    except ValueError as error:
+        raise ConfigError(f"entities: {entity.name}: {error}") from None
+    realm = values.get("realm") or entity.uri.bare_host
+    credentials = Credentials(values["username"], secret, lambda: secrets.token_hex(8))
+    return replace(entity, credentials=TrunkCredentials(entity.name, realm, credentials, server._log.warning))
 
 
 def _next_hops(server: Server, reactor: Any) -> NextHops:

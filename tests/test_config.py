@@ -125,6 +125,8 @@ def test_every_setting_from_the_environment():
         "B2BUA_NEXT_HOP_REST": "0",
         "B2BUA_MEDIA_PORTS": "30000 - 30099",
         "B2BUA_MEDIA_ADDRESS": "192.0.2.1",
+        "B2BUA_RTPENGINE": "127.0.0.1:2223",
+        "B2BUA_RTPENGINE_DOWN": "refuse",
         "B2BUA_LINKS": "first=udp:127.0.0.1:5070=127.0.0.2:5071, second=udp:[::1]:0=[fd00::2]:5072",
         "B2BUA_TRUSTED_NETWORKS": "10.1.0.0/16, 2001:DB8::/32,192.0.2.7",
         "B2BUA_ORIGINATION": "cm, first",
@@ -211,6 +213,8 @@ def test_every_setting_from_the_environment():
         next_hop_rest=0.0,
         media_ports="30000-30099",
         media_address="192.0.2.1",
+        rtpengine="127.0.0.1:2223",
+        rtpengine_down="refuse",
         links=(
             Link("first", Listen("udp", "127.0.0.1", 5070), ("127.0.0.2", 5071)),
             Link("second", Listen("udp", "::1", 0), ("fd00::2", 5072)),

@@ -113,7 +113,7 @@ class Call:
         name = b2bua.environment.layer.identifiers.call_id()
         call = cls(b2bua, name, (invite.call_id, invite.from_.tag, invite.cseq))
         call.caller = call._caller_leg(transaction, invite, _towards_caller(invite))
-        call.callee = call._callee_leg(invite, invite.uri)
+        call.callee = call._callee_leg(invite, invite.uri, _towards_callee(invite))
         call.caller.other, call.callee.other = call.callee, call.caller
         if case := session_case(invite):
             call.serves = CALLER if case == "orig" else CALLEE
@@ -144,10 +144,10 @@ class Call:
         leg.session.check(invite)
         return leg
 
-    def _callee_leg(self, invite: Request, uri: str) -> Leg:
+    def _callee_leg(self, invite: Request, uri: str, known_as: Uri) -> Leg:
         identifiers = self.environment.layer.identifiers
         call_id, tag = identifiers.call_id(), identifiers.tag()
-        contact = contact_of(self.environment, _towards_callee(invite))
+        contact = contact_of(self.environment, known_as)
         caller, levels = self.caller.dialog.remote, privacy_levels(invite)
         if "user" in levels:
             caller, self.caller.known_as = ANONYMOUS, ANONYMOUS_URI
@@ -167,12 +167,13 @@ class Call:
         return (self.caller, self.callee) if callees is None else (self.caller, *callees.ringing)
 
     def redirect(self, targets: Sequence[str], cause: int = UNCONDITIONAL, leg: Leg | None = None) -> None:
-        """Before the answer: the callee of `leg`, or the one that there is, gives way to others, who ring all at once.
+        """Before the answer: the callee of `leg`, or all that may answer, give way to others, who ring all at once.
 
         `targets` are URIs. `cause` is why: a status as in diversion.py. SipError when it cannot be: 482 where all of them had
         their turn, 483 after too many, 481 where this callee is none any more.
         """
-        self._callees().redirect(leg or self.callee, targets, cause)
+        callees = self._callees()
+        callees.redirect([leg] if leg is not None else list(callees.ringing), targets, cause)
 
     def ring_also(self, targets: Sequence[str], leg: Leg | None = None) -> None:
         """The same, and this callee rings on: who answers first has the call."""
@@ -185,7 +186,8 @@ class Call:
 
     def new_callee(self, uri: str, invite: Request) -> Leg:
         """From the callees: a leg for one more."""
-        leg = self._callee_leg(invite, uri)
+        known_as = parse_address(self.callee.dialog.contact).parsed_uri()
+        leg = self._callee_leg(invite, uri, known_as)
         self.b2bua.joined(leg)
         leg.other, leg.silent = self.caller, True
         if self.caller.early is not None:

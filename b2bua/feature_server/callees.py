@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.contract import Environment
-from b2bua.feature_server.diversion import Attempt, add_history
+from b2bua.feature_server.diversion import UNCONDITIONAL, Attempt, add_history
 from b2bua.feature_server.hooks import status_of
 from b2bua.sip.best_response import rank
 from b2bua.sip.errors import SipError
@@ -57,15 +57,18 @@ class Callees:
 
     # -- what features want --------------------------------------------------------------------------------------
 
-    def redirect(self, leg: Leg, targets: Sequence[str], cause: int) -> None:
-        """Others in the place of this callee; SipError 482 when all of them had their turn, or why it cannot be."""
-        if leg not in self.ringing:
+    def redirect(self, leaving: Sequence[Leg], targets: Sequence[str], cause: int) -> None:
+        """Others in the place of these callees; SipError 482 when all of them had their turn, or why it cannot be."""
+        if not leaving or any(leg not in self.ringing for leg in leaving):
             raise SipError(481)
-        legs = self._make(leg, targets, cause)
-        place = self.ringing.index(leg)
-        self.ringing[place : place + 1] = legs
-        self._done.append(self._attempts[leg]._replace(cause=cause))
-        self._leave(leg, ("Reason", f'SIP;cause={cause};text="Call Is Being Forwarded"'))
+        legs = self._make(leaving[0], targets)
+        place = self.ringing.index(leaving[0])
+        self.ringing[place:place] = legs
+        status = cause if cause != UNCONDITIONAL else 302
+        for leg in leaving:
+            self.ringing.remove(leg)
+            self._done.append(self._attempts[leg]._replace(cause=cause))
+            self._leave(leg, ("Reason", f'SIP;cause={status};text="Call Is Being Forwarded"'))
         self._show(legs)
         self._setup.forwarded()
         self._offer_to(legs)
@@ -74,7 +77,7 @@ class Callees:
         """Others beside this callee; SipError as above."""
         if leg not in self.ringing:
             raise SipError(481)
-        legs = self._make(leg, targets, 0)
+        legs = self._make(leg, targets)
         self.ringing += legs
         self._show(legs)
         self._offer_to(legs)
@@ -84,7 +87,7 @@ class Callees:
         self.ringing[self.ringing.index(leg)] = other
         self._attempts[other] = self._attempts.pop(leg)
 
-    def _make(self, leg: Leg, targets: Sequence[str], cause: int) -> list[Leg]:
+    def _make(self, leg: Leg, targets: Sequence[str]) -> list[Leg]:
         """Their legs; the SipError of the last when none can be tried."""
         found, error = [], SipError(482)
         for target in targets:

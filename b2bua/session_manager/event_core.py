@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from b2bua.observer import Observer
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_packages import by_name
+from b2bua.session_manager.event_packages.avaya_ccs_profile import AVAYA_CCS_PROFILE
+from b2bua.session_manager.event_packages.avaya_feature_status import AVAYA_FEATURE_STATUS
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.message_summary import MESSAGE_SUMMARY
 from b2bua.session_manager.event_packages.package import PLAIN, EventPackage, Form, Own, Published
@@ -24,7 +26,7 @@ from b2bua.sip.uri import parse_uri
 from b2bua.store.interface import Records
 from b2bua.transaction.timers import Timers
 
-PACKAGES: Final = (DIALOG, MESSAGE_SUMMARY, PRESENCE, REG)
+PACKAGES: Final = (DIALOG, MESSAGE_SUMMARY, PRESENCE, REG, AVAYA_FEATURE_STATUS, AVAYA_CCS_PROFILE)
 """All that there are."""
 
 
@@ -59,11 +61,10 @@ class EventCore:
         self.packages: Mapping[str, EventPackage] = by_name(*(one for one in PACKAGES if one.name in packages))
         records = world.records
         self.view = WatcherView(self.state, world.tags, watch, None, form, forms)
-        aor = world.domain.aor
         self.notifier = Notifier(
             self.packages, self.view, world.send, world.timers, world.tags, world.observer,
             None if records is None else SubscriptionKeeper(records, world.timers, world.wall),
-            {aor(name): tuple(aor(member) for member in members) for name, members in (lists or {}).items()},
+            self._by_aor(lists or {}),
         )  # fmt: skip
         self.event_state = EventState(
             self.packages, world.entity_tags, world.timers, self.notifier.changed,
@@ -76,6 +77,17 @@ class EventCore:
         self._of_registrations = [name for name in ("presence", "reg") if name in self.packages]
         if self._of_registrations:
             world.location.changed = self._registrations_changed
+
+    def follow(
+        self, watch: WatchPolicy, form: Form, forms: Mapping[str, Form], lists: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Go on with these: who may watch, how documents look, which lists there are."""
+        self.view.follow(watch, form, forms)
+        self.notifier.follow(self._by_aor(lists))
+
+    def _by_aor(self, lists: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+        aor = self._domain.aor
+        return {aor(name): tuple(aor(member) for member in members) for name, members in lists.items()}
 
     def state(self, package: str, aor: str) -> Sequence[Published]:
         """All that a document is composed of: what is our own, then the publications, the oldest first."""

@@ -87,6 +87,23 @@ class Notifier:
         """Whether one may subscribe to this address of record though it is no user's."""
         return aor in self._lists
 
+    def follow(self, lists: Mapping[str, tuple[str, ...]]) -> None:
+        """From now on these lists. Who watches one that is another now is told all of it, whose list is gone, that it is."""
+        self._lists = lists
+        for subscription in list(self._by_dialog.values()):
+            before = subscription.watched_list
+            if before is None:
+                continue
+            members = lists.get(subscription.aor)
+            if members is None:
+                subscription.terminate("noresource")
+            elif members != before.members:
+                self._unlist(subscription)
+                subscription.watched_list = before.with_members(members)
+                subscription.told = None
+                self._enlist(subscription)
+                subscription.state_changed("")
+
     def subscribe(
         self, request: Request, aor: str, watcher: str, flow: Flow, contact: str, respond: Respond
     ) -> None:
@@ -156,6 +173,10 @@ class Notifier:
                     if subscription in self._restored:
                         self._resume(subscription)  # before its turn
 
+    def all(self) -> list[Subscription]:
+        """Those that stand, in no order that means anything."""
+        return list(self._by_dialog.values())
+
     def count(self) -> dict[str, int]:
         """Subscriptions by event, counted now."""
         counts = dict.fromkeys(self._packages, 0)
@@ -173,14 +194,7 @@ class Notifier:
             return  # a fetch was never in
         if self._by_request.get(_request_key(subscription.dialog)) is subscription:
             del self._by_request[_request_key(subscription.dialog)]
-        for aor in subscription.resources:
-            watching = self._by_resource[subscription.package.name, aor]
-            del watching[subscription]
-            if not watching:
-                del self._by_resource[subscription.package.name, aor]
-        left = self._by_watcher.pop(subscription.watcher) - len(subscription.resources)
-        if left:
-            self._by_watcher[subscription.watcher] = left
+        self._unlist(subscription)
 
     # -- over restarts -----------------------------------------------------------------------------------------
 
@@ -311,6 +325,8 @@ class Notifier:
             if not self.view.may_watch(package, aor, watcher):
                 raise SipError(403)
             return None
+        if not package.content_type:
+            raise SipError(489, "", ("Allow-Events", self._allow_events))  # there is no state that could stand in a list
         if EVENTLIST not in request.tokens("Supported"):
             raise SipError(421, "", ("Require", EVENTLIST))
         return WatchedList(members)
@@ -318,6 +334,20 @@ class Notifier:
     def _keep(self, subscription: Subscription) -> None:
         self._by_dialog[_key(subscription.dialog)] = subscription
         self._by_request[_request_key(subscription.dialog)] = subscription
+        self._enlist(subscription)
+
+    def _unlist(self, subscription: Subscription) -> None:
+        """Hear of no changes for it any more."""
+        for aor in subscription.resources:
+            watching = self._by_resource[subscription.package.name, aor]
+            del watching[subscription]
+            if not watching:
+                del self._by_resource[subscription.package.name, aor]
+        left = self._by_watcher.pop(subscription.watcher) - len(subscription.resources)
+        if left:
+            self._by_watcher[subscription.watcher] = left
+
+    def _enlist(self, subscription: Subscription) -> None:
         for aor in subscription.resources:
             self._by_resource.setdefault((subscription.package.name, aor), {})[subscription] = None
         watcher = subscription.watcher
@@ -364,7 +394,7 @@ def _event(package: EventPackage, request: Request) -> str:
 
 def _check_accept(package: EventPackage, request: Request) -> None:
     """No Accept means the package's own format; one without it cannot be served: 406 (RFC 3261 §21.4.7)."""
-    if request.has("Accept"):
+    if package.content_type and request.has("Accept"):
         family = package.content_type.partition("/")[0]
         if request.tokens("Accept").isdisjoint((package.content_type, f"{family}/*", "*/*")):
             raise SipError(406)

@@ -23,6 +23,7 @@ from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import no_sips
 from b2bua.session_manager.sequences import Position
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
@@ -63,6 +64,7 @@ class Proxy:
         authenticator: Authenticator,
         open_invites: OpenInvites | None = None,
         next_hops: NextHops | None = None,
+        credentials: Sequence[TrunkCredentials] = (),
     ) -> None:
         self._layer = layer
         self._domain = domain
@@ -76,6 +78,8 @@ class Proxy:
         self._open_invites = open_invites
         self._next_hops = next_hops
         """None: names are not looked up."""
+        self._credentials = tuple(credentials)
+        """Those of all trunks that may ask who we are."""
         self._tag = layer.identifiers.tag
 
     # -- where to -----------------------------------------------------------------------------------------------
@@ -264,7 +268,13 @@ class Proxy:
         entity.adaptation.to_trunk(forwarded)
         if request.method == "INVITE":
             self._record_both_sides(forwarded, arrival, flow, False, is_sips(uri))
+        if entity.credentials is not None:
+            entity.credentials.complete(forwarded, flow)
         return forwarded
+
+    def _credentials_at(self, flow: Flow) -> TrunkCredentials | None:
+        """Those of the trunk that this flow leads to."""
+        return next((one for one in self._credentials if one.used_on(flow)), None)
 
     def forward_in_dialog(self, arrival: Arrival) -> None:
         """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
@@ -312,6 +322,10 @@ class Proxy:
             sips = is_sips(request.uri)
             for text in reversed(arrival.routes.texts):
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
+        if self._credentials and arrival.link is not None:
+            credentials = self._credentials_at(flow)
+            if credentials is not None:
+                credentials.complete(forwarded, flow)
         return forwarded
 
     def _send_another_way(self, arrival: Arrival, context: DialogContext, gone: Flow) -> bool:
@@ -374,7 +388,12 @@ class Proxy:
         target = self._target_in_dialog(arrival)
         if self._open_invites is not None:
             self._open_invites.acknowledged(arrival.request)
-        self._layer.send_ack(self._forwarded(arrival, arrival.request.uri), target)
+        ack = self._forwarded(arrival, arrival.request.uri)
+        if self._credentials and arrival.link is not None:
+            credentials = self._credentials_at(target)
+            if credentials is not None:
+                credentials.complete_ack(ack)
+        self._layer.send_ack(ack, target)
 
     # -- building ----------------------------------------------------------------------------------------------
 
@@ -389,6 +408,7 @@ class Proxy:
         if arrival.link is not None:
             context = kind(self._layer, arrival.transaction, request, self._tag, 408)
             context.phones = True
+            context.credentials = self._credentials
             return context
         patience = PATIENCE_WITH_APPLICATIONS if self._links.sequence else TIMER_C
         return kind(self._layer, arrival.transaction, request, self._tag, 487, patience)

@@ -38,6 +38,7 @@ from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
 from b2bua.session_manager.trusted_networks import TrustedNetworks, asserted_user
 from b2bua.session_manager.waiting_invite import WaitingInvite
@@ -64,6 +65,11 @@ def _no_wall() -> float:
 def _is_vouched_for(arrival: Arrival) -> bool:
     """Whether it comes from a trusted network: who is behind it has been asked already. A trunk has rules of its own."""
     return arrival.trusted and arrival.entity is None
+
+
+def _credentials(trunks: Trunks | None) -> list[TrunkCredentials]:
+    found = () if trunks is None else (entity.credentials for entity in trunks.entities.all)
+    return [credentials for credentials in found if credentials is not None]
 
 
 class Parts(NamedTuple):
@@ -125,7 +131,7 @@ class SessionManager:
         self._recovery: Recovery | None = None
         self._proxy = Proxy(
             parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows,
-            parts.authenticator, self._open_invites, parts.next_hops,
+            parts.authenticator, self._open_invites, parts.next_hops, _credentials(parts.trunks),
         )  # fmt: skip
         self._source_limit: SourceLimit | None = None
         if parts.requests_per_source:

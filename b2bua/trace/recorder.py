@@ -91,6 +91,10 @@ class Legs:
         call = self._calls.get(call_id, "")
         return self.name_of(call) if call else ""
 
+    def known_as(self, either: str) -> str:
+        """The outside name of a call, given the id that messages carry or the Call-ID of a leg."""
+        return self.call_of(either) or self.name_of(either)
+
     def name_of(self, call: str) -> str:
         """The outside name of a call, given the id that messages carry."""
         for _ in range(MAX_CHAIN):

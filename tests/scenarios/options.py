@@ -76,6 +76,8 @@ class Options:
     bans: BanRule | None = None
     link: Literal["memory", "udp", "tcp"] = "memory"
     """Communication Manager in this process, or on another host."""
+    relay: Literal["", "pass", "refuse"] = ""
+    """Whether there is an rtpengine, and what becomes of calls when it is down."""
     records: KeptRecords | None = None
     """What outlives the server: its calls and open INVITEs; None for the store that promises nothing."""
     heartbeat: float = 0.0

@@ -67,6 +67,7 @@ from tests.scenarios.remote_feature_server import RemoteFeatureServer
 from tests.scenarios.virtual_dns import VirtualDns
 from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, LINKS, SERVER, VirtualNetwork, VirtualSocket, VirtualUdp
+from tests.scenarios.virtual_relay import VirtualRelay
 from tests.scenarios.virtual_streams import VirtualTcp
 
 TCP_SERVER: Final[HostPort] = ("192.0.2.1", 5080)
@@ -122,6 +123,7 @@ class ServerUnderTest:
         self.heartbeats: list[Heartbeat] = []
         self.options = options
         self.media = VirtualMedia()
+        self.relay = VirtualRelay(self.timers, options.relay == "refuse")
         if options.link == "memory":
             self.b2bua = self._communication_manager(options)
         else:
@@ -229,6 +231,8 @@ class ServerUnderTest:
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits,
             options.reliable, self.records, self.network.clock.wall,
             users=UserSettings(DOMAIN, self.records, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
+            relay=self.relay if options.relay else None,
+            echoes=bool(options.entities),
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
@@ -255,7 +259,7 @@ class ServerUnderTest:
         known = self.links.named(name)
         number = 1 if known is None else 2
         remote = RemoteFeatureServer(self.network, self.options, self.observer, name, address, link, self._failed, number)
-        self.media = remote.media
+        self.media, self.relay = remote.media, remote.relay
         self.feature_layer, self.b2bua, self.user_settings = remote.layer, remote.b2bua, remote.user_settings
         self.remotes[name] = remote
         if known is None and self.options.feature_server:
@@ -342,6 +346,7 @@ class ServerUnderTest:
             "calls": len(b2bua._open),
             "publications": self.event_state.count(),
             "media streams": len(self.media.open_streams),
+            "calls of the relay": len(self.relay.calls),
         }
         # Registrations and subscriptions have a timer each; nothing else runs when all is quiet.
         lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values()) + self.keep_alive.asked()

@@ -82,7 +82,7 @@ class EventPackage:
     name: str
     """The event type as it stands in `Event`; compared byte by byte (RFC 6665 §8.2.1)."""
     content_type: str
-    """In lower case, without parameters; published and notified."""
+    """In lower case, without parameters; published and notified. "": NOTIFYs have no body."""
     default_expires: int
     """Seconds granted to a PUBLISH or SUBSCRIBE that asks for none."""
     min_expires: int
