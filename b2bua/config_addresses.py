@@ -65,6 +65,9 @@ class Link:
     foreign: bool = False
     """Whether we open the connections, and the Routes back name our end of the link."""
 
+    def __str__(self) -> str:
+        return f"{self.name}={self.listen}{'>' if self.foreign else '='}{host_port_text(*self.peer)}"
+
 
 def parse_listen(text: str) -> Listen:
     """`udp:HOST:PORT[/ADVERTISED]`; ValueError says what is wrong."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.blame import feature_of
@@ -229,6 +229,10 @@ class Call:
         if isinstance(self.exchange, Setup) and self.exchange.callees is not None:
             self.exchange.callees.exchanged(there, self.callee)
         there.take_apart()
+
+    def callee_hooks(self, name: str) -> tuple[Callable[..., Any], ...]:
+        """This hook of the features that act for a callee; none where we are passed once more, for the callee."""
+        return () if self.serves == CALLER else self.hooks.overridden(name)
 
     # -- life --------------------------------------------------------------------------------------------------
 

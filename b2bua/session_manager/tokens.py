@@ -91,7 +91,8 @@ class Tokens:
         It remembers the Call-ID that went there: what comes back is the other leg of that call.
         """
         phase, left, passed, served = position
-        text = f"p{phase}>{','.join(left)}>{','.join(passed)}>{quote(served, '', errors=_ESCAPED)}>{call_id}"
+        user = served if served.isalnum() and served.isascii() else quote(served, "", errors=_ESCAPED)
+        text = f"p{phase}>{','.join(left)}>{','.join(passed)}>{user}>{call_id}"
         return self._sign(text, "sequence")
 
     def read_position(self, token: str) -> tuple[Position, str] | None:

@@ -64,9 +64,13 @@ class Legs:
         self._first: OrderedDict[str, str] = OrderedDict()
 
     def join(self, call: str, call_id: str) -> None:
-        """`call_id` is a leg of `call`; a Call-ID that moves to another call (RFC 3891) follows the last word."""
-        if self._calls.get(call_id) == call:
+        """`call_id` is a leg of `call`; a Call-ID that moves to another call (RFC 3891) follows the last word. A new call that
+        begins with a leg which is known goes on with the call of that one: feature servers in a row, or one passed twice."""
+        known = self._calls.get(call_id)
+        if known == call:
             return
+        if known is not None and call not in self._first:
+            self._calls[call] = known
         self._calls[call_id] = call
         self._first.setdefault(call, call_id)
         for table in (self._calls, self._first):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,8 +122,8 @@ def test_the_phases_and_the_position_in_the_route(make_scene: MakeScene) -> None
     a, b, arrived = ring(scene)
     answered(a, b, arrived)
     hang_up(a, b)
-    phases = (first, FIRST_LINK, "imsorig", "origdone"), (second, SECOND_LINK, "imsterm", "termdone")
-    for application, link, there, done in phases:
+    rows = (first, FIRST_LINK, "imsorig", "origdone"), (second, SECOND_LINK, "imsterm", "termdone")
+    for application, link, there, done in rows:
         own, back = application.invites()[0].elements("Route")
         assert own == f"<{application.uri};phase={there}>"
         assert back.partition("@")[2] in (
@@ -296,6 +297,31 @@ def test_twice_communication_manager(make_scene: MakeScene) -> None:
     scene.advance(2.2)
     for call in (a, b):
         assert [dialog.state for dialog in call.phone.lamp.dialogs] == ["terminated"]
+
+
+CHOSEN = """
+from b2bua.feature_server.feature import Feature
+from b2bua.sip.errors import SipError
+
+
+class Chosen(Feature):
+    def callee_chosen(self, call, leg):
+        if call.serves != "callee":
+            raise SipError(600)
+"""
+
+
+def test_twice_features_of_the_callee_act_once(make_scene: MakeScene, tmp_path: Path) -> None:
+    """In the pass that is for the callee."""
+    (tmp_path / "chosen.py").write_text(CHOSEN)
+    scene = make_scene(feature_directory=tmp_path, features=("hold", "chosen"))
+    sequence(scene, "cm", callee=("cm",), twice=True)
+    a, b, arrived = ring(scene)
+    answered(a, b, arrived)
+    hang_up(a, b)
+    sequence(scene, "cm", callee=("cm",))
+    a = called(a.phone, b.phone.aor)
+    a.phone >> a.ack(a.phone << "600 INVITE")
 
 
 def test_twice_over_a_restart(make_scene: MakeScene) -> None:
