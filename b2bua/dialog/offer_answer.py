@@ -64,6 +64,8 @@ class OfferAnswer:
         `NAMES`, the one that we would rather speak first."""
         self.holding = False
         """Our own wish. Set by the user of the phone and by nothing else."""
+        self.plays = False
+        """Whether whoever is held hears something: music of ours."""
         self.held = False
         """Whether the peer's last description wants no media from us."""
         self.direction = ""
@@ -88,12 +90,22 @@ class OfferAnswer:
 
     @property
     def sends(self) -> bool:
-        """Whether to send media now: agreed, wanted at an address, and we do not hold (we have no music to play)."""
-        return self.direction in ("sendrecv", "sendonly") and self.remote is not None and not self.holding
+        """Whether to send media now: agreed, wanted at an address, and we do not hold, or have music to play."""
+        wanted = self.direction in ("sendrecv", "sendonly") and self.remote is not None
+        return wanted and (self.plays or not self.holding)
 
     def end(self) -> None:
         """The call is over: nothing flows any more."""
         self.direction, self.remote = "inactive", None
+
+    def join(self, theirs: bytes) -> None:
+        """Take up a session that others have set up: its m= lines are those of the peer's last description. SipError 488
+        where none of its streams is one that we can speak on."""
+        streams, lines = sdp.parse_streams(theirs), _read_lines(theirs)
+        live = self._chosen(lines, streams)
+        if live is None:
+            raise SipError(488)
+        self._lines, self._live = lines, live
 
     # -- our offer ---------------------------------------------------------------------------------------------
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from b2bua.dialog.dialog import Dialog
+from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import UNCONDITIONAL
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
 from b2bua.feature_server.media_leg import MediaLeg
+from b2bua.feature_server.music_offer import MusicOffer
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.feature_server.recorded import restored_legs
 from b2bua.feature_server.referral import refer, resubscribe
@@ -350,7 +352,10 @@ class Call:
 
     def hook_failed(self, error: BaseException) -> None:
         """A feature raised: counted and logged, never fatal."""
-        self.environment.observer.internal_error("feature")
+        observer = self.environment.observer
+        observer.internal_error("feature")
+        observer.feature_failed(feature_of(error), "raised")
+        error.add_note(f"call {self.caller.dialog.call_id}")
         self.environment.failed(error, None)
 
     def sleep(self, seconds: float) -> Pause:
@@ -397,7 +402,7 @@ class Call:
         if leg.other.ended:
             raise SipError(491)  # another party is about to take that one's place
         pending = self.exchange
-        if isinstance(pending, Refresh) and pending.takes(leg):
+        if isinstance(pending, (Refresh, MusicOffer)) and pending.takes(leg):
             self._take(leg, transaction, request)
             pending.then(leg, request)
             return

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.refresh import OTHER_WAITS, OWNER_WAITS, Refresh
 from b2bua.sip import sdp
-from b2bua.sip.errors import MalformedValue
+from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.timers import Timer
 
@@ -70,9 +70,18 @@ class OwnOffer:
             else:
                 self._timer = leg.environment.layer.timers.start(LOOK_AGAIN, self._try)
             return
+        try:
+            self.body = self.describe()
+        except SipError as error:
+            self._end_refused(error.status, None)
+            return
         call.exchange = self
         self._tried += 1
         leg.reinvite(self.body)
+
+    def describe(self) -> bytes:
+        """What is offered, asked for when it leaves: the session may have changed while we waited. SipError: nothing is."""
+        return self.body
 
     # -- what the owner does -----------------------------------------------------------------------------------
 

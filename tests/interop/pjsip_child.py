@@ -181,6 +181,8 @@ class Phone:
             "resume": lambda: self._call().reinvite(_unhold()),
             "answered": lambda: self._call().answered,
             "refresh": lambda: self._call().update(pj.CallOpParam(True)),
+            "ask": lambda method: self._call().sendRequest(_asking(method)),
+            "transfer": lambda uri: self._call().xfer(uri, pj.CallOpParam(True)),
             "hangup": lambda: self._call().hangup(pj.CallOpParam(True)),
             "clear": self._clear,
         }
@@ -260,6 +262,12 @@ def _tone() -> pj.ToneGenerator:
     generator.createToneGenerator(8000)
     generator.play(tones, True)
     return generator
+
+
+def _asking(method: str) -> pj.CallSendRequestParam:
+    parameters = pj.CallSendRequestParam()
+    parameters.method = method
+    return parameters
 
 
 def _with_status(status: int) -> pj.CallOpParam:
