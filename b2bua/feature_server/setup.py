@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.callees import Callees
@@ -14,6 +13,7 @@ from b2bua.feature_server.feature_codes import FIRST, Dialled
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
 from b2bua.sip.errors import SipError
+from b2bua.sip.feature_name import feature_name
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -48,11 +48,15 @@ class Setup:
         call.hooks.run("call_offered", (call,), self._invite, then, self.failed, call.stands)
 
     def _dialled(self) -> Dialled | None:
-        """The feature code in the Request-URI, if there is one: we are the party ourselves then."""
-        call, user = self._call, self._invite.parsed_uri().user
-        if not user.startswith(FIRST):
+        """The feature code in the Request-URI, or the feature that it names, if there is one: we are the party ourselves then."""
+        call, uri = self._call, self._invite.parsed_uri()
+        name = feature_name(uri)
+        if name:
+            dialled = call.hooks.dial_plan.named(name)
+        elif uri.user.startswith(FIRST):
+            dialled = call.hooks.dial_plan.dialled(uri.username)
+        else:
             return None
-        dialled = call.hooks.dial_plan.dialled(unquote(user))
         call.callee.has_lamp = dialled is None
         return dialled
 
@@ -61,6 +65,7 @@ class Setup:
         call = self._call
         if call.state == "ended" or not call.caller.waits:
             return
+        call.changed()
         arguments = (call, dialled.name, dialled.argument)
         call.hooks.run_one(dialled.feature.code_dialled, arguments, invite, self._forward, self.failed, call.stands)
 
