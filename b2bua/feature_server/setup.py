@@ -33,6 +33,8 @@ class Setup:
         """The offer, as it came; b"" before it went on."""
         self.ours = b""
         """Where the callee's answer is the offer: as it went on."""
+        self.passed: Request | None = None
+        """The INVITE as the features let it go on; None before."""
         self.callees: Callees | None = None
         """All that may answer; None where there is one callee and no feature that minds."""
         self.speaker: Leg | None = None
@@ -74,10 +76,11 @@ class Setup:
         call = self._call
         if call.state == "ended" or not call.caller.waits:
             return  # the caller gave up, or a feature refused, while another waited
+        self.passed = invite
         if self.callees is None and not call.hooks.overridden("callee_chosen"):
             self.send(call.callee, invite, call.mark)
         else:
-            self.all_callees().offer(invite)
+            self.all_callees().offer()
 
     def send(self, leg: Leg, invite: Request, mark: str) -> None:
         """Send a callee its own INVITE, made of this one."""
