@@ -1,4 +1,4 @@
-"""Pickup (RFC 5359 §2.12) and Replaces (RFC 3891): a newcomer answers where another phone rings, or takes over a call."""
+"""Pickup (RFC 5359 §2.16) and Replaces (RFC 3891): a newcomer answers where another phone rings, or takes over a call."""
 
 from __future__ import annotations
 
