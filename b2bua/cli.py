@@ -16,8 +16,12 @@ import structlog
 
 from b2bua import __version__
 from b2bua.cli_bans import ban
+from b2bua.cli_challenges import challenges
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
+from b2bua.cli_faults import fault
+from b2bua.cli_mailboxes import mwi
+from b2bua.cli_route import route
 from b2bua.cli_store import backup, doctor, restore
 from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
@@ -227,6 +231,7 @@ def export_users(file: str, **options: str | None) -> int:
     return 0
 
 
+commands.add_command(challenges)
 user.add_command(set_setting)
 user.add_command(unset_setting)
 user.add_command(show_settings)
@@ -236,7 +241,10 @@ commands.add_command(restore)
 commands.add_command(doctor)
 commands.add_command(drain)
 commands.add_command(ban)
+commands.add_command(mwi)
+commands.add_command(fault)
 commands.add_command(reload)
+commands.add_command(route)
 
 
 _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", "tracesm"))

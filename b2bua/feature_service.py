@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import ConfigError, Settings
 from b2bua.config_addresses import host_port_text, parse_port_range, parse_server
+from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment
+from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
+from b2bua.http.api_control import ReloadPage
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.media.media_server import MediaServer
@@ -78,7 +81,7 @@ class FeatureService:
         self.rtpengine: Rtpengine | None = None
         if settings.rtpengine:
             needed = settings.rtpengine_down == "refuse"
-            self.rtpengine = Rtpengine(reactor, parse_server(settings.rtpengine), needed, _call, log.warning)
+            self.rtpengine = Rtpengine(reactor, parse_server(settings.rtpengine), needed, _call, log)
         environment = Environment(
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
@@ -99,13 +102,20 @@ class FeatureService:
         host, port = settings.http
         if port:
             metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
-            site = make_site(metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host))
+            site = make_site(
+                metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host),
+                controls={b"reload": ReloadPage(self.reload.run)},
+            )  # fmt: skip
             self._http = listen_http(self._reactor, settings.http, site)
         if self.rtpengine is not None:
             self.rtpengine.start()
         self._turn_wheel()
         self.heartbeat.start()
         self.ready = True
+
+    def features(self) -> Sequence[Feature]:
+        """Those that new calls get."""
+        return self._features
 
     def hangup(self) -> None:
         """SIGHUP: read settings and features again."""
@@ -171,7 +181,8 @@ class FeatureService:
     def _failed(self, error: BaseException, message: Message | None) -> None:
         call_id = message.get("Call-ID") if message is not None else None
         what = message.method if isinstance(message, Request) else None
-        self._log.error("internal error", call_id=call_id, method=what, exc_info=error)
+        feature = {"feature": name} if (name := feature_of(error)) else {}
+        self._log.error("internal error", call_id=call_id, method=what, **feature, exc_info=error)
 
     def _timer_failed(self, error: BaseException) -> None:
         self.observer.internal_error("timer")

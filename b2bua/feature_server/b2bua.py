@@ -73,10 +73,13 @@ class B2bua:
             self.keeper.keep(call)  # the CSeqs up to the stored mark are used up: the next start begins above ours
             call.go_on()
 
-    def knows(self, call_id: str, tag: str, cseq: int = 0) -> bool:
-        """Whether an INVITE, or without a CSeq a leg of ours, belongs to a call that stands."""
-        if not cseq:
-            return (call_id, tag) in self._legs
+    def answered_by(self, call_id: str, tag: str) -> str:
+        """The tag of a standing leg's peer; "" where there is no such leg."""
+        leg = self._legs.get((call_id, tag))
+        return "" if leg is None else leg.dialog.remote_tag
+
+    def knows(self, call_id: str, tag: str, cseq: int) -> bool:
+        """Whether an INVITE made a call that stands."""
         call = self._open.get((call_id, tag, cseq))
         return call is not None and call.state == CONFIRMED
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from b2bua.dialog.dialog import Dialog
+from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import UNCONDITIONAL
 from b2bua.feature_server.hooks import Hooks, Pause
@@ -351,7 +352,10 @@ class Call:
 
     def hook_failed(self, error: BaseException) -> None:
         """A feature raised: counted and logged, never fatal."""
-        self.environment.observer.internal_error("feature")
+        observer = self.environment.observer
+        observer.internal_error("feature")
+        observer.feature_failed(feature_of(error), "raised")
+        error.add_note(f"call {self.caller.dialog.call_id}")
         self.environment.failed(error, None)
 
     def sleep(self, seconds: float) -> Pause:

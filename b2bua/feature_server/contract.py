@@ -140,9 +140,12 @@ class FeatureServer(Protocol):
     def restore(self) -> None:
         """Go on with the calls that stood when the process ended. Called once, before the first message."""
 
-    def knows(self, call_id: str, tag: str, cseq: int = 0) -> bool:
-        """After `restore`: whether the INVITE with this Call-ID, From tag and CSeq made a call that stands; without a CSeq,
-        whether one of its own legs has this Call-ID and this tag of ours."""
+    def knows(self, call_id: str, tag: str, cseq: int) -> bool:
+        """After `restore`: whether the INVITE with this Call-ID, From tag and CSeq made a call that stands."""
+
+    def answered_by(self, call_id: str, tag: str) -> str:
+        """After `restore`: the tag of who answered the INVITE that one of its own legs, of this Call-ID and this tag of ours,
+        had sent; "" where there is no such leg (any more)."""
 
     def agree_again(self, call_id: str, tag: str) -> None:
         """After `restore`: a re-INVITE from the party of this leg will not come again, and the other party may have accepted

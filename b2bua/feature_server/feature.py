@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
     from b2bua.feature_server.referral import Referral
+
+FILE_MODULE: Final = "b2bua_user_feature_"
+"""What the module of a file in `feature_directory` is called, before the file's own name."""
 
 Passed = Request | None | Awaitable[Request | None]
 """A hook gives the request back, changed or not, to pass it on; None when it has dealt with it."""

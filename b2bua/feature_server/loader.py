@@ -14,7 +14,7 @@ from types import MappingProxyType, ModuleType
 from typing import Final, NamedTuple
 
 from b2bua.feature_server.contract import Environment, FeatureServer
-from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature import FILE_MODULE, Feature
 from b2bua.feature_server.feature_codes import check_codes
 from b2bua.feature_server.user_settings import check_defaults
 
@@ -119,7 +119,7 @@ def _feature_class(name: str, directory: Path | None) -> type[Feature]:
         return _class_in(importlib.import_module(f"{BUILT_IN}.{name}"), name)
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
         try:
-            loaded = entry.load()
+            loaded = _load_installed(entry)
         except Exception as error:  # a distribution's own mistakes, told in one line as well
             raise LoadError(f"feature {name!r}: {entry.value}: {_one_line(error)}") from error
         if isinstance(loaded, type) and issubclass(loaded, Feature):
@@ -131,7 +131,7 @@ def _feature_class(name: str, directory: Path | None) -> type[Feature]:
 
 def _from_file(path: Path, name: str) -> ModuleType:
     """The module in a file: run anew when its text has changed, and never from a cache, whose times are too coarse."""
-    module_name = f"b2bua_user_feature_{name}"
+    module_name = f"{FILE_MODULE}{name}"
     try:
         source = path.read_bytes()
     except OSError as error:
@@ -152,6 +152,42 @@ def _from_file(path: Path, name: str) -> ModuleType:
             sys.modules[module_name] = known
         raise LoadError(f"feature {name!r}: {path}: {_one_line(error)}") from error
     return module
+
+
+def _load_installed(entry: importlib.metadata.EntryPoint) -> object:
+    """What an entry point names. When a file of its package has changed, all of the package is imported anew; what is in use
+    keeps the modules that it has."""
+    package = entry.value.partition(":")[0].partition(".")[0].strip()
+    known = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == package}
+    changed = [module for module in known.values() if _source_of(module) != getattr(module, _SOURCE, _source_of(module))]
+    if changed:
+        for name in known:
+            del sys.modules[name]
+        for module in changed:  # the times by which Python's own cache is judged are too coarse
+            Path(importlib.util.cache_from_source(str(module.__file__))).unlink(missing_ok=True)
+        importlib.invalidate_caches()
+    try:
+        loaded = entry.load()
+    except BaseException:
+        for name in [name for name in sys.modules if changed and name.partition(".")[0] == package]:
+            del sys.modules[name]
+        sys.modules.update(known)
+        raise
+    for name, module in sys.modules.items():
+        if name.partition(".")[0] == package and not hasattr(module, _SOURCE) and (source := _source_of(module)) is not None:
+            setattr(module, _SOURCE, source)
+    return loaded
+
+
+def _source_of(module: ModuleType) -> bytes | None:
+    """The text of a module's file now; None where there is none, as of a compiled one."""
+    file = getattr(module, "__file__", None)
+    if not file or not file.endswith(".py"):
+        return None
+    try:
+        return Path(file).read_bytes()
+    except OSError:
+        return None
 
 
 def _class_in(module: ModuleType, name: str) -> type[Feature]:

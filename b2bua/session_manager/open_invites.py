@@ -44,7 +44,18 @@ class OpenInvites:
         self._strip = strip
         self._open: dict[tuple[str, str, int], list[_Open]] = {}
         """By Call-ID, From tag and CSeq of the INVITE; several where it was forked."""
+        self._since: dict[str, float] = {}
+        """By key: when an earlier process recorded what is to be received once more."""
         self._sweeps = False
+
+    def received_before(self, key: str, since: float) -> None:
+        """The next INVITE of this key is the one recorded at `since` (Unix seconds): its record gets no younger by a start."""
+        if since:
+            self._since[key] = since
+
+    def age(self, since: float) -> float:
+        """Seconds since an INVITE was recorded first; 0 where that was not kept."""
+        return max(0.0, self._wall() - since) if since else 0.0
 
     def received(self, arrival: Arrival, owner: str, then: Kept) -> None:
         """Keep an INVITE as it came from a phone, before it goes on."""
@@ -53,7 +64,8 @@ class OpenInvites:
         copy = request.copy()
         self._strip(copy)
         key = f"{request.call_id} {request.from_.tag} {request.cseq}"
-        self._keep(RECEIVED, key, _record(copy, arrival.source, owner), then)
+        since = self._since.pop(key, 0.0) or self._wall()
+        self._keep(RECEIVED, key, _record(copy, arrival.source, owner, since), then)
         self._follow(request, RECEIVED, key, transaction)
         # A refusal is acknowledged hop by hop, so its ACK does not pass `acknowledged`; replayed, it would be asked for again.
         transaction.acknowledged = partial(self._refused, (request.call_id, request.from_.tag, request.cseq))
@@ -66,7 +78,7 @@ class OpenInvites:
         """Keep an INVITE before it leaves for a phone."""
         copy = request.copy()
         copy.set_body(b"", "")
-        self._keep(SENT, branch, _record(copy, flow, ""), then)
+        self._keep(SENT, branch, _record(copy, flow, "", self._wall()), then)
 
     def sent(self, request: Request, branch: str, transaction: Machine) -> None:
         """It has left."""
@@ -83,7 +95,7 @@ class OpenInvites:
             self._drop(identity, _ANSWERED)
 
     def _keep(self, kind: str, key: str, record: InviteRecord, then: Kept) -> None:
-        self.records.keep(kind, key, encode_invite(record), self._wall() + LIFE, partial(self._written, then))
+        self.records.keep(kind, key, encode_invite(record), record.since + LIFE, partial(self._written, then))
 
     def _written(self, then: Kept, error: Exception | None) -> None:
         if error is not None:
@@ -123,6 +135,6 @@ class _Open(NamedTuple):
     transaction: Machine
 
 
-def _record(request: Request, flow: Flow, owner: str) -> InviteRecord:
+def _record(request: Request, flow: Flow, owner: str, since: float) -> InviteRecord:
     host, port = flow.remote
-    return InviteRecord(request.encode(), flow.transport, flow.listener, host, port, owner)
+    return InviteRecord(request.encode(), flow.transport, flow.listener, host, port, owner, since)

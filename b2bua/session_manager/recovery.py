@@ -7,7 +7,8 @@ BYE where it has answered meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from b2bua.dialog.dialog import Dialog
@@ -24,7 +25,7 @@ from b2bua.sip.response_to import response_to
 from b2bua.sip.via import parse_via
 from b2bua.store.invite_record import RECEIVED, SENT, InviteRecord, decode_invite
 from b2bua.store.records import BadRecord
-from b2bua.transaction.client import NOBODY, ClientTransaction
+from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT
 
@@ -34,7 +35,9 @@ RESTARTED: Final = "Server Restarted"
 class Calls(Protocol):
     """The calls of the feature server in this process, restored."""
 
-    def knows(self, call_id: str, tag: str, cseq: int = 0) -> bool: ...
+    def knows(self, call_id: str, tag: str, cseq: int) -> bool: ...
+
+    def answered_by(self, call_id: str, tag: str) -> str: ...
 
     def agree_again(self, call_id: str, tag: str) -> None: ...
 
@@ -42,8 +45,11 @@ class Calls(Protocol):
 class NoCalls:
     """Where no feature server runs in this process."""
 
-    def knows(self, call_id: str, tag: str, cseq: int = 0) -> bool:
+    def knows(self, call_id: str, tag: str, cseq: int) -> bool:
         return False
+
+    def answered_by(self, call_id: str, tag: str) -> str:
+        return ""
 
     def agree_again(self, call_id: str, tag: str) -> None:
         return
@@ -68,17 +74,25 @@ class Recovery:
 
     def run(self) -> None:
         """End or go on with everything that was open."""
-        for kind, take in ((SENT, self._sent), (RECEIVED, self._received)):
-            for key, text in self._records.records(kind):
-                try:
-                    record = decode_invite(text)
-                    request = parse_message(record.request)
-                    if not isinstance(request, Request) or request.method != "INVITE":
-                        raise BadRecord("no INVITE")
-                except (BadRecord, MalformedMessage) as error:
-                    self._records.set_aside(kind, key, str(error))
-                    continue
-                take(key, record, request)
+        sent = list(self._read(SENT))
+        branches = Counter(_identity(request) for _, _, request in sent)
+        for key, record, request in sent:
+            self._sent(key, record, request, branches[_identity(request)] > 1)
+        for key, record, request in list(self._read(RECEIVED)):
+            self._received(key, record, request)
+
+    def _read(self, kind: str) -> Iterator[tuple[str, InviteRecord, Request]]:
+        """Each record with its INVITE; a bad one is set aside."""
+        for key, text in self._records.records(kind):
+            try:
+                record = decode_invite(text)
+                request = parse_message(record.request)
+                if not isinstance(request, Request) or request.method != "INVITE":
+                    raise BadRecord("no INVITE")
+            except (BadRecord, MalformedMessage) as error:
+                self._records.set_aside(kind, key, str(error))
+            else:
+                yield key, record, request
 
     def takes(self, response: Response) -> bool:
         """Whether a response that matches no transaction is a 2xx to an INVITE that the feature server here sent before the
@@ -95,6 +109,7 @@ class Recovery:
     # -- of phones ---------------------------------------------------------------------------------------------
 
     def _received(self, key: str, record: InviteRecord, request: Request) -> None:
+        self._open_invites.received_before(key, record.since)
         flow = self._flows.find(record.listener, (record.host, record.port))
         if request.to.tag:
             if flow is not None:
@@ -118,57 +133,103 @@ class Recovery:
 
     # -- to phones ---------------------------------------------------------------------------------------------
 
-    def _sent(self, key: str, record: InviteRecord, request: Request) -> None:
+    def _sent(self, key: str, record: InviteRecord, request: Request, forked: bool) -> None:
         source = record.host, record.port
         # A phone that opened the connection is asked where its Contact is; behind NAT there is no such place.
         flow = way_to(self._flows, record.listener, source, False, request.parsed_uri())
         if flow is None:
             self._records.drop(SENT, key)
             return
-        stands = self._calls.knows(request.call_id, request.from_.tag)
-        branch = self._layer.adopt(request, flow, _Rung(self, request, flow, stands), key)
+        peer = self._calls.answered_by(request.call_id, request.from_.tag)
+        branch = self._layer.adopt(request, flow, _Rung(self, key, record.since, request, flow, peer), key)
         self._open_invites.sent(request, key, branch)
-        if not stands:
+        if peer and not forked:
+            # It stands by the record of its call; this one would be taken for a call in set-up when that has ended.
+            self._records.drop(SENT, key)
+        else:
+            # Of a fork that was answered the others may ring yet; to who has answered a CANCEL says nothing (RFC 3261 §9.2).
             branch.cancel(("Reason", f'SIP;cause=480;text="{RESTARTED}"'))
 
-    def hang_up(self, invite: Request, response: Response, flow: Flow) -> None:
-        """The phone answered a call of which nothing stands: ACK and BYE (RFC 3261 §9.1: too late to cancel)."""
+    def stands(self, invite: Request) -> bool:
+        """Whether the leg that this INVITE made is still there."""
+        return bool(self._calls.answered_by(invite.call_id, invite.from_.tag))
+
+    def acknowledge(self, invite: Request, response: Response, flow: Flow) -> Dialog:
+        """Whoever answered hears no more of it; the dialog that its 2xx makes (RFC 3261 §13.2.2.4)."""
         dialog = Dialog.as_client(invite)
         dialog.establish(response)
         while dialog.route_set and self._is_ours(dialog.route_set[0]):
             del dialog.route_set[0]
-        for method, cseq in (("ACK", invite.cseq), ("BYE", 0)):
-            request = dialog.make_request(method, cseq)
-            request.append("Max-Forwards", "70")
-            request.append("Content-Length", "0")
-            if method == "ACK":
-                self._layer.send_ack(request, flow)
-            else:
-                self._layer.send_request(request, flow, NOBODY)
+        self._layer.send_ack(_complete(dialog.make_request("ACK", invite.cseq)), flow)
+        return dialog
+
+    def hang_up(self, key: str, since: float, dialog: Dialog, flow: Flow) -> None:
+        """The phone answered a call of which nothing stands: BYE (RFC 3261 §9.1: too late to cancel). Its CSeq counts the
+        tenths of a second since the INVITE: another process may have died over this, and its BYE had a lower one. The
+        record stays until the phone knows."""
+        dialog.local_cseq += int(10 * self._open_invites.age(since))
+        self._layer.send_request(_complete(dialog.make_request("BYE")), flow, _HungUp(self, key))
+
+    def forget(self, key: str) -> None:
+        """Nobody rings or waits there any more."""
+        self._records.drop(SENT, key)
 
     def _is_ours(self, route: str) -> bool:
         uri = parse_address(route).parsed_uri()
         return self._domain.is_alias(uri.host, uri.port)
 
 
-class _Rung:
-    """The user of an INVITE that an earlier process sent."""
+def _identity(invite: Request) -> tuple[str, str, int]:
+    return invite.call_id, invite.from_.tag, invite.cseq
 
-    def __init__(self, recovery: Recovery, invite: Request, flow: Flow, stands: bool) -> None:
+
+def _complete(request: Request) -> Request:
+    request.append("Max-Forwards", "70")
+    request.append("Content-Length", "0")
+    return request
+
+
+class _Rung:
+    """The user of an INVITE that an earlier process sent. `peer` is the To tag of who had answered it then, or ""."""
+
+    def __init__(self, recovery: Recovery, key: str, since: float, invite: Request, flow: Flow, peer: str) -> None:
         self._recovery = recovery
+        self._key = key
+        self._since = since
         self._invite = invite
         self._flow = flow
-        self._stands = stands
+        self._peer = peer
         self._ended: set[str] = set()
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        recovery, tag = self._recovery, response.to.tag
         if not 200 <= response.status < 300:
             return
-        if self._stands:
-            self._recovery.takes(response)
-        elif response.to.tag not in self._ended:
-            self._ended.add(response.to.tag)
-            self._recovery.hang_up(self._invite, response, self._flow)
+        answered = bool(tag) and tag == self._peer
+        if answered and recovery.stands(self._invite):
+            recovery.takes(response)
+            return
+        dialog = recovery.acknowledge(self._invite, response, self._flow)
+        if answered:
+            recovery.forget(self._key)  # its call has had its BYE meanwhile
+        elif tag not in self._ended:
+            self._ended.add(tag)
+            recovery.hang_up(self._key, self._since, dialog, self._flow)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         return
+
+
+class _HungUp:
+    """The user of a BYE to a phone that answered what nobody waits for."""
+
+    def __init__(self, recovery: Recovery, key: str) -> None:
+        self._recovery = recovery
+        self._key = key
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        if response.status >= 200:
+            self._recovery.forget(self._key)
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        self._recovery.forget(self._key)

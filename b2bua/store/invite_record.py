@@ -27,6 +27,8 @@ class InviteRecord(msgspec.Struct, frozen=True):
     port: int
     owner: str = ""
     """The user that authenticated."""
+    since: float = 0.0
+    """Unix seconds at which it was recorded first; 0 in records of before this was kept."""
     version: int = INVITE_VERSION
 
 

@@ -189,6 +189,7 @@ class Phone:
             "resume": lambda call=None: self._call(call).reinvite(_unhold()),
             "answered": lambda: self._call().answered,
             "refresh": lambda: self._call().update(pj.CallOpParam(True)),
+            "ask": lambda method: self._call().sendRequest(_asking(method)),
             "hangup": lambda call=None: self._call(call).hangup(pj.CallOpParam(True)),
             "clear": self._clear,
         }
@@ -271,6 +272,12 @@ def _tone() -> pj.ToneGenerator:
     generator.createToneGenerator(8000)
     generator.play(tones, True)
     return generator
+
+
+def _asking(method: str) -> pj.CallSendRequestParam:
+    parameters = pj.CallSendRequestParam()
+    parameters.method = method
+    return parameters
 
 
 def _with_status(status: int) -> pj.CallOpParam:

@@ -60,6 +60,10 @@ class Actor:
     async def settle(self) -> None:
         raise NotImplementedError
 
+    async def close(self) -> None:
+        """Let go of the phones."""
+        await asyncio.gather(*(phone.close() for phone in self.phones))
+
     async def pause(self) -> None:
         await asyncio.sleep(self.random.uniform(*PAUSE))
 

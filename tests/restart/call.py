@@ -221,6 +221,8 @@ class Leg:
             transaction.respond(481)
         elif request.method == "BYE":
             transaction.respond(200)
+            if self.invite is not None:
+                self.invite.acknowledged()  # who hangs up knows of our 2xx
             self._over("BYE")
         elif request.method in ("INVITE", "UPDATE"):
             self._offered(transaction)

@@ -21,6 +21,7 @@ from typing import Final
 
 from tests.interop.server import Server
 from tests.restart.actors import Actor, Publisher, Wanderer, Watcher
+from tests.restart.baresip_pair import BaresipPair, Telephone
 from tests.restart.cells import ladder
 from tests.restart.history import History, Loss, judge
 from tests.restart.matrix import gauges
@@ -37,7 +38,7 @@ EARLY: Final = 0.1
 """Share of the kills that come while it starts."""
 START: Final = (0.05, 0.9)
 DOWN: Final = (0.0, 0.3)
-PAIRS, WANDERERS, PUBLISHERS, WATCHERS = 24, 8, 6, 8
+PAIRS, WANDERERS, PUBLISHERS, WATCHERS, BARESIPS = 24, 8, 6, 8, 2
 USERS: Final = {str(number): f"secret-{number}-word" for number in range(6200, 6400)}
 SHOWN: Final = 8
 """Losses whose ladders are printed: of each sort the first."""
@@ -83,7 +84,7 @@ class Drill:
             self.history.close()
             self.sipp.close()
             self.server.kill()
-            await asyncio.gather(*(phone.close() for actor in actors for phone in actor.phones), return_exceptions=True)
+            await asyncio.gather(*(actor.close() for actor in actors), return_exceptions=True)
             self.actors = actors
 
     # -- the server --------------------------------------------------------------------------------------------
@@ -134,6 +135,11 @@ class Drill:
     def _actors(self) -> Iterator[Actor]:
         numbers, hosts = count(), count(1)
 
+        def baresip(transport: str) -> Telephone:
+            user, password = next(self._users)
+            folder, host = self._directory / f"baresip-{user}", f"{PHONES}.{next(hosts)}"
+            return Telephone(folder, self.server.address, user, password, host, transport)
+
         def phone(transport: str) -> Phone:
             user, password = next(self._users)
             return Phone(user, password, (HOST, self.server.port), f"{PHONES}.{next(hosts)}", transport)
@@ -153,6 +159,8 @@ class Drill:
             yield Wanderer(self, self.history, seed(), phone(("udp", "tcp")[number % 2]))
         for number in range(PUBLISHERS):
             yield Publisher(self, self.history, seed(), phone(("udp", "tcp")[number % 2]))
+        for _ in range(BARESIPS):
+            yield BaresipPair(self, self.history, seed(), baresip("udp"), baresip("udp"), phone("udp"))
 
     def ladder(self, loss: Loss) -> str:
         """What the phones of that loss said and heard."""

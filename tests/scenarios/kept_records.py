@@ -17,6 +17,8 @@ class KeptRecords:
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], str] = {}
+        self.expires: dict[tuple[str, str], float] = {}
+        """Unix seconds, as ordered last."""
         self.starts = 0
         """How many servers have begun with it."""
         self.slow = False
@@ -28,6 +30,7 @@ class KeptRecords:
         self._waiting: deque[tuple[Callable[[], object], Done | None]] = deque()
 
     def keep(self, kind: str, key: str, text: str, expires_at: float, done: Done | None = None) -> None:
+        self.expires[kind, key] = expires_at
         self._waiting.append((partial(self.kept.__setitem__, (kind, key), text), done))
 
     def drop(self, kind: str, key: str, done: Done | None = None) -> None:

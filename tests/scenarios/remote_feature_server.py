@@ -24,6 +24,7 @@ from b2bua.transaction.timers import Timers
 from tests.scenarios.options import DOMAIN, Options
 from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import LINKS, VirtualNetwork, VirtualSocket
+from tests.scenarios.virtual_relay import VirtualRelay
 
 
 class RemoteFeatureServer:
@@ -44,10 +45,12 @@ class RemoteFeatureServer:
         self._link = link
         self._socket = VirtualSocket(network, address, self.recorder, LINKS[options.link])
         self.media = VirtualMedia()
+        self.relay = VirtualRelay(self.timers, options.relay == "refuse")
         environment = Environment(
             name, DOMAIN, self.layer, self._socket.flow(link), observer, options.uniform or Random(6001).uniform,
             self.recorder.join, failed, options.limits, options.reliable,
             users=UserSettings(DOMAIN, None, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
+            relay=self.relay if options.relay else None,
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)

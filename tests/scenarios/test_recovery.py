@@ -13,10 +13,13 @@ from b2bua.feature_server.contract import CallLimits
 from b2bua.sip.message import Message, Request
 from b2bua.sip.sdp import parse_origin
 from b2bua.store.call_record import decode_call
+from b2bua.store.invite_record import RECEIVED, SENT
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
 from tests.scenarios.scene import (
+    TIMEOUT,
     Scene,
+    answered,
     called,
     hang_up,
     hold,
@@ -409,6 +412,83 @@ def test_whoever_answers_a_call_that_is_lost_gets_bye(scene: Scene) -> None:
     b.phone << "ACK"
     is_gone(b)
     b.phone >> b.answer(cancel, 200)
+
+
+def test_whoever_is_hung_up_on_by_a_process_that_dies_over_it_hears_a_higher_cseq(scene: Scene) -> None:
+    """Nothing stands of the call, the 200 crosses the CANCEL, and the server dies before its BYE is answered."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    byes = []
+    for _ in range(3):
+        b.phone >> b.answer(arrived, 200, b.sdp())
+        b.phone << "ACK"
+        byes.append(b.phone << "BYE")
+        scene.advance(0.3)
+        scene.restart()
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "ACK"
+    byes.append(b.phone << "BYE")
+    b.phone >> b.answer(byes[-1], 200)
+    assert [bye.cseq for bye in byes] == sorted({bye.cseq for bye in byes})
+    scene.advance(0)
+    assert not records(scene).records(SENT)
+    scene.restart()
+    b.phone.hears_nothing()
+
+
+def test_a_call_that_stood_at_a_restart_and_has_ended_is_not_hung_up_on_again(scene: Scene) -> None:
+    """The first process died before it could strike out that the callee rings; the next said BYE. The one after knows of no
+    call, nor that anybody rang."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    rings = records(scene).records(SENT)
+    answered(a, b, arrived)
+    scene.advance(0)
+    assert rings and not records(scene).records(SENT)
+    records(scene).kept |= {(SENT, key): text for key, text in rings}
+    scene.restart()
+    hang_up(a, b)
+    scene.restart()
+    b.phone.hears_nothing()
+
+
+def test_the_other_phones_of_a_fork_that_was_answered_stop_ringing(scene: Scene) -> None:
+    """Their CANCEL was lost with the process. To who has answered it says nothing (RFC 3261 §9.2): the call goes on."""
+    phones = [scene.phone("6002"), scene.phone("6002", device=1)]
+    a, b, arrived = invite(scene.phone("6001"), phones[0])
+    second = phones[1] << "INVITE"
+    rings = records(scene).records(SENT)
+    scene.network.rule = lambda index, data: () if data.startswith(b"CANCEL") else (0.0,)
+    answered(a, b, arrived)
+    scene.network.rule = lambda index, data: (0.0,)
+    records(scene).kept |= {(SENT, key): text for key, text in rings}
+    scene.restart()
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    b.phone >> b.answer(arrived, 200, b.sdp())  # once more, as it crossed the end of the process
+    b.phone << "ACK"
+    cancelled(ScriptCall.of(phones[1], second), second)
+    hold(a, b)
+    hang_up(a, b)
+
+
+def test_an_open_invite_gets_no_younger_by_a_start(scene: Scene) -> None:
+    """Its caller never acknowledges the answer: its record ends when it would have without the restarts."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.advance(0)
+    [(key, _)] = records(scene).records(RECEIVED)
+    until = records(scene).expires[RECEIVED, key]
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "ACK"
+    a.phone << "200 INVITE"
+    for _ in range(3):
+        scene.advance(20)
+        scene.restart()
+        assert records(scene).expires[RECEIVED, key] == until
+    a.phone << "200 INVITE"  # in the words of the later processes
+    scene.advance(TIMEOUT)
+    is_gone(a)
+    is_gone(b)
 
 
 def test_a_cancel_while_the_record_is_written(scene: Scene) -> None:

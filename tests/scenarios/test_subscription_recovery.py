@@ -155,6 +155,28 @@ def test_a_full_disk_refuses_new_ones_and_keeps_what_stands(scene: Scene) -> Non
     assert (a << "200 SUBSCRIBE").get("Expires") == "600"
 
 
+def test_a_subscribe_sent_again_after_a_restart_finds_its_subscription(scene: Scene) -> None:
+    """Its 200 was lost with the process: the phone knows no dialog and repeats the request. A second dialog beside the first
+    would light the lamp twice, with numbers that start anew."""
+    a = scene.phone("6001")
+    dialog = subscribe(a, a.aor)
+    first = a << "200 SUBSCRIBE"  # not heard
+    scene.restart()
+    subscribe(a, a.aor, 600, dialog)
+    again = a << "200 SUBSCRIBE"
+    assert again.to.tag == first.to.tag and kept(scene) == 1
+    dialog.learn(again)
+    scene.advance(1.1)
+    assert {request.from_.tag for request in a.notified} == {first.to.tag} and rises(a)
+    scene.server.notifier.changed("dialog", a.aor, "")
+    heard = len(a.notified)
+    scene.advance(1.1)
+    assert len(a.notified) == heard + 1 and rises(a)
+    subscribe(a, a.aor, 0, dialog)
+    a << "200 SUBSCRIBE"
+    assert kept(scene) == 0 and "terminated" in (a.notified[-1].get("Subscription-State") or "")
+
+
 def test_a_damaged_record_is_set_aside(scene: Scene) -> None:
     a = scene.phone("6001")
     watch(a, a)
