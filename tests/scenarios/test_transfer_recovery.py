@@ -238,7 +238,7 @@ def test_a_call_that_was_picked_up_goes_on(scene: Scene) -> None:
     bob >> b.answer(cancel, 200)
     bob >> b.answer(arrived, 487)
     bob << "ACK"
-    scene.advance(15)  # until Session Manager has forgotten the INVITE that was cancelled
+    scene.advance(35)  # until Session Manager has forgotten the INVITE that was cancelled
     scene.restart()
     goes_on(scene, a, c)
 
