@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from b2bua.feature_server.contract import CallLimits
 from b2bua.sip.message import Message, Request
 from tests.scenarios.forwarded_call import has_set
 from tests.scenarios.options import Options
@@ -221,6 +222,12 @@ def test_transferee_that_waits_holds_and_asks_in_vain(scene: Scene) -> None:
     b.phone >> b.ack(b.phone << "491 INVITE")
     b.phone >> b.request("INFO")
     b.phone << "500 INFO"
+    b.phone >> b.request("UPDATE", b.sdp("sendonly"))
+    b.phone << "491 UPDATE"
+    b.phone >> b.request("UPDATE")
+    b.phone << "200 UPDATE"
+    assert scene.server.b2bua.calls() == {"early": 1, "confirmed": 1, "held": 0}
+    b.sdp()  # as it was: nothing came of it
     target_answers(c, arrived, b)
     hang_up(b, c)
 
@@ -518,6 +525,15 @@ def test_reinvite_of_the_new_pair_counts_on(scene: Scene) -> None:
     reinvite(c, b, "sendonly", "recvonly")
     reinvite(c, b, "sendrecv", "sendrecv")
     hang_up(b, c)
+
+
+def test_too_many_calls(make_scene: MakeScene) -> None:
+    scene = make_scene(features=FEATURES, limits=CallLimits(calls_per_user=1))
+    a, b = in_call(scene, True)
+    refer(a, aor("6003"))
+    scene.advance(0.1)
+    assert reports(a)[-1] == "480 Too Many Calls terminated"
+    hang_up(a, b)
 
 
 # ---- where the target's call goes
