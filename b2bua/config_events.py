@@ -6,7 +6,9 @@ from typing import Final
 
 from b2bua.config_tables import nearest
 
-KNOWN_PACKAGES: Final = ("dialog", "message-summary", "presence", "reg")
+KNOWN_PACKAGES: Final = (
+    "dialog", "message-summary", "presence", "reg", "avaya-cm-feature-status", "avaya-ccs-profile",
+)  # fmt: skip
 EVENT_PACKAGES: Final = ("dialog", "message-summary", "presence", "reg")
 """Those that are served unless others are named."""
 

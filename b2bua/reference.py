@@ -27,7 +27,8 @@ AT_RUN_TIME: Final = frozenset(
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
         "profiles", "user_profiles",
         "registration_expires_min", "registration_expires_max",
-        "registration_expires_default", "watchers", "lamp_documents", "user_lamp_documents", "tls_cert", "tls_key", "tls_ca",
+        "registration_expires_default", "watchers", "lamp_documents", "user_lamp_documents", "lists", "tls_cert", "tls_key",
+        "tls_ca",
         "dial_patterns", "routing_policies",
     )
 )  # fmt: skip

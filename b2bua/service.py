@@ -47,7 +47,7 @@ from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities
-from b2bua.session_manager.event_core import EventCore, EventWorld
+from b2bua.session_manager.event_core import EventCore, EventRules, EventWorld
 from b2bua.session_manager.event_packages.package import Form, allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.lenient_nonces import LenientNonces
@@ -173,8 +173,7 @@ class Server:
             self.domain, self.location, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer,
             durable, time.time,
         )  # fmt: skip
-        settings = self.settings
-        self.events = EventCore(world, settings.event_packages, settings.watchers, *_forms(settings), settings.lists)
+        self.events = EventCore(world, self.settings.event_packages, _event_rules(self.settings))
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         return durable
 
@@ -298,7 +297,7 @@ class Server:
             self._tls.credentials = tls.credentials
         self._authenticator.follow(policy, offer, settings.strict_digest_uri, _profiles(settings))
         self._registrar.follow(_limits(settings))
-        self.events.view.follow(settings.watchers, *_forms(settings))
+        self.events.follow(_event_rules(settings))
         if self.feature_server is not None:
             self._features = features
             self._environment.users.follow(settings.user_defaults)
@@ -517,10 +516,10 @@ def _limits(settings: Settings) -> ExpiryLimits:
     )
 
 
-def _forms(settings: Settings) -> tuple[Form, dict[str, Form]]:
-    """How lamp documents look: to everybody, and to single watchers."""
-    own = {user: Form.of(words) for user, words in settings.user_lamp_documents.items()}
-    return Form.of(settings.lamp_documents), own
+def _event_rules(settings: Settings) -> EventRules:
+    forms = {user: Form.of(words) for user, words in settings.user_lamp_documents.items()}
+    form = Form.of(settings.lamp_documents)
+    return EventRules(settings.watchers, form, forms, settings.lists, _profiles(settings))
 
 
 def _tls(settings: Settings) -> Tls | None:

@@ -23,6 +23,7 @@ from b2bua.session_manager.screening import no_sips
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
+from b2bua.sip.feature_name import FEATURE_NAME, feature_name
 from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of, put_breadth, split
@@ -399,7 +400,8 @@ class Proxy:
         if not user or uri.endswith(f"@{self._domain.name}"):
             return uri
         parsed = parse_uri(uri)
-        return f"{parsed.scheme}:{parsed.user}@{self._domain.name}"
+        named = feature_name(parsed)
+        return f"{parsed.scheme}:{parsed.user}@{self._domain.name}" + (f";{FEATURE_NAME}={named}" if named else "")
 
 
 def _name_beyond(arrival: Arrival) -> Uri | None:

@@ -13,6 +13,7 @@ from b2bua.feature_server.call import Call
 from b2bua.feature_server.confirmation import confirm
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature_codes import FIRST
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.media_source import ECHO, check_source
 from b2bua.feature_server.replacement import replace
@@ -63,9 +64,10 @@ class Park(Feature):
         held = [leg for leg in call.b2bua.legs_of(call.caller.party) if leg.holding and leg.call.handover is None]
         if not held:
             raise SipError(404, "Nothing To Park")
-        uri = invite.parsed_uri()
         number = argument or self._own(call.caller.party)
-        where = uri._replace(user=uri.user + ("" if argument else number), host=self._domain, port=None, parameters="")
+        where = invite.parsed_uri()._replace(host=self._domain, port=None)
+        if not argument and where.user.startswith(FIRST):  # else it is the feature's name, and the number stays the caller's own
+            where = where._replace(user=where.user + number)
 
         def ended(status: int, reason: str) -> None:
             if status == 200:

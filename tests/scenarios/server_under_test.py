@@ -29,7 +29,7 @@ from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities
-from b2bua.session_manager.event_core import EventCore, EventWorld
+from b2bua.session_manager.event_core import EventCore, EventRules, EventWorld
 from b2bua.session_manager.event_packages.package import allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.lenient_nonces import LenientNonces
@@ -163,7 +163,10 @@ class ServerUnderTest:
                 domain, self.location, self.timers, layer.identifiers.tag,
                 lambda: f"etag{self._start}{next(entity_tags)}", notify, observer, self.records, clock.wall,
             ),
-            options.event_packages, forms=options.forms, lists=options.lists,
+            options.event_packages,
+            EventRules(
+                forms=options.forms, lists=options.lists, profiles=Profiles(options.profiles, options.user_profiles)
+            ),
         )  # fmt: skip
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         self.ways = ways

@@ -38,14 +38,19 @@ def listens(b: ScriptCall) -> None:
     b.phone << "ACK no-body"
 
 
-def by_code(scene: Scene, a: ScriptCall, b: ScriptCall) -> None:
+def by_code(scene: Scene, a: ScriptCall, b: ScriptCall, uri: str = "sip:*68@example.com") -> None:
     """Alice dials the code while she holds."""
-    park = called(a.phone, "sip:*68@example.com")
+    park = called(a.phone, uri)
     listens(b)
     final = a.phone << "480 INVITE"
     assert str(final).startswith("SIP/2.0 480 Parked At 6001")
     a.phone >> park.ack(final)
     is_gone(a)
+
+
+def by_name(scene: Scene, a: ScriptCall, b: ScriptCall) -> None:
+    """The same by the feature's name."""
+    by_code(scene, a, b, "sip:6001@example.com;avaya-cm-fnu=park")
 
 
 def by_transfer(scene: Scene, a: ScriptCall, b: ScriptCall) -> None:
@@ -56,7 +61,7 @@ def by_transfer(scene: Scene, a: ScriptCall, b: ScriptCall) -> None:
     is_gone(a)
 
 
-WAYS = pytest.mark.parametrize("way", [by_code, by_transfer])
+WAYS = pytest.mark.parametrize("way", [by_code, by_name, by_transfer])
 Way = Callable[[Scene, ScriptCall, ScriptCall], None]
 
 
