@@ -151,6 +151,12 @@ class B2bua:
             if call.state in ("trying", "early") and not call.callee.ended and call.callee.usage.client is not None:
                 yield call.callee
 
+    def legs_of(self, party: str) -> Iterator[Leg]:
+        """This party's legs in calls that stand, the oldest first."""
+        for call in list(self._open.values()):
+            if call.state == CONFIRMED:
+                yield from (leg for leg in (call.caller, call.callee) if leg.party == party and not leg.ended)
+
     def ended(self, call: Call) -> None:
         """From a call, once: it counts no more."""
         if call.caller.gone:  # in another call, before it came into this one

@@ -460,6 +460,7 @@ class Call:
             leg.answer_bye(transaction, request)
         leg.over()  # where BYEs crossed, ours is still open: its answer changes nothing
         if waits:
+            self.b2bua.moved(self)
             self._shown = ("", False, False)
             self.changed()
             return

@@ -315,6 +315,8 @@ class SessionManager:
         if request.to.tag:
             if arrival.routes.first is None or method == "SUBSCRIBE":
                 return False
+            if method == "REFER" and not entity.trusted:
+                raise SipError(403, "No Transfer By Trunks")  # the call that it asks for would be one of our user's
             self._go_on_in_dialog(arrival)
             return True
         if method not in FROM_TRUNKS:

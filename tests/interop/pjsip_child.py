@@ -196,7 +196,7 @@ class Phone:
             "registrations": lambda: self.account.registrations,
             "dial": self._dial,
             "calls": lambda: [call.report() for call in self.calls],
-            "answer": lambda status=200: self._call().answer(_with_status(status)),
+            "answer": lambda status=200, call=None: self._call(call).answer(_with_status(status)),
             "hold": lambda call=None: self._call(call).setHold(pj.CallOpParam(True)),
             "transfer": lambda uri, call=None: self._call(call).xfer(uri, pj.CallOpParam(True)),
             "transfer_to": lambda call, other: self._call(call).xferReplaces(self._call(other), pj.CallOpParam(True)),
