@@ -35,11 +35,8 @@ from b2bua.config_addresses import (
 from b2bua.config_entities import conflicts_of_entities, read_entities, wrong_entity
 from b2bua.config_events import (
     EVENT_PACKAGES,
-    read_lamp_documents,
     read_lists,
     read_packages,
-    read_user_lamp_documents,
-    wrong_lamp_documents,
     wrong_list,
 )
 from b2bua.config_routing import (
@@ -153,10 +150,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Who may watch a lamp or presence: every user of the domain, or its own user alone."""
     event_packages: tuple[str, ...] = EVENT_PACKAGES
     """What phones may subscribe to."""
-    lamp_documents: tuple[str, ...] = ()
-    """How lamps are told: `partial` only what has changed, `single-dialog` never several calls, `pvalue` in place of `pval`."""
-    user_lamp_documents: dict[str, tuple[str, ...]] = {}
-    """Watchers whose lamps are told in another way."""
     lists: dict[str, tuple[str, ...]] = {}
     """Lists of users that one subscription watches (RFC 4662), by the user part of the list's address."""
     feature_server: str = "communication_manager"
@@ -553,7 +546,7 @@ FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.str
 
 _ENTRIES: Final = {
     **ENTRIES, "entities": wrong_entity, "dial_patterns": wrong_dial_pattern, "routing_policies": wrong_routing_policy,
-    "adaptations": wrong_adaptation, "lists": wrong_list, "user_lamp_documents": wrong_lamp_documents,
+    "adaptations": wrong_adaptation, "lists": wrong_list,
     "user_sequences": wrong_user_sequences,
 }  # fmt: skip
 """Tables of a file whose entries are checked one by one, so that an error has the entry's line."""
@@ -585,8 +578,6 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "profiles": (tuple[str, ...], read_profiles),
     "user_profiles": (dict[str, tuple[str, ...] | str], read_user_profiles),
     "lists": (dict[str, tuple[str, ...] | str], read_lists),
-    "lamp_documents": (tuple[str, ...], read_lamp_documents),
-    "user_lamp_documents": (dict[str, tuple[str, ...] | str], read_user_lamp_documents),
     "links": (tuple[str, ...], _links),
     "origination": (tuple[str, ...], read_sequence),
     "termination": (tuple[str, ...], read_sequence),

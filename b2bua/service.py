@@ -537,8 +537,8 @@ def _limits(settings: Settings) -> ExpiryLimits:
 
 
 def _event_rules(settings: Settings) -> EventRules:
-    forms = {user: Form.of(words) for user, words in settings.user_lamp_documents.items()}
-    form = Form.of(settings.lamp_documents)
+    forms = {user: Form.of(words) for user, words in settings.user_profiles.items()}
+    form = Form.of(settings.profiles)
     return EventRules(settings.watchers, form, forms, settings.lists, _profiles(settings))
 
 

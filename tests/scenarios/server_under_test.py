@@ -30,7 +30,7 @@ from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities
 from b2bua.session_manager.event_core import EventCore, EventRules, EventWorld
-from b2bua.session_manager.event_packages.package import allow_events
+from b2bua.session_manager.event_packages.package import Form, allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.lenient_nonces import LenientNonces
 from b2bua.session_manager.links import FeatureLink, Links
@@ -174,7 +174,8 @@ class ServerUnderTest:
             ),
             options.event_packages,
             EventRules(
-                forms=options.forms, lists=options.lists, profiles=Profiles(options.profiles, options.user_profiles)
+                form=Form.of(options.profiles), lists=options.lists, profiles=Profiles(options.profiles, options.user_profiles),
+                forms={**options.forms, **{user: Form.of(names) for user, names in options.user_profiles.items()}},
             ),
         )  # fmt: skip
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
