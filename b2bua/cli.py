@@ -255,6 +255,18 @@ commands.add_command(reload)
 commands.add_command(route)
 
 
+@commands.command()
+@click.argument("file")
+def explain(file: str) -> int:
+    """Say what happens in a capture (pcap, pcapng) or a saved trace: the flow of each call, its ladder, and what is wrong in it.
+
+    Exit status 1 when something is wrong, 2 when the file cannot be read.
+    """
+    from b2bua.trace import explained  # Late: no other command needs it.
+
+    return explained.main(file)
+
+
 _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", "tracesm"))
 """The keys of `b2bua.trace.exports.EXPORTS`, which no other command needs to load."""
 

@@ -1,4 +1,4 @@
-"""A trace from a file in place of a server: records as `--json` prints them, or the form of traceSM."""
+"""A trace from a file in place of a server: records as `--json` prints them, the form of traceSM, or captured packets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from b2bua.trace.captured import messages
 from b2bua.trace.feed import News, TraceError, read_record
 from b2bua.trace.hop import read_facts
 from b2bua.trace.names import SM
+from b2bua.trace.packets import NoCapture, is_capture, packets
 from b2bua.trace.recorder import LINK, Entry, Recorder
 from b2bua.trace.records import Reader
 
@@ -33,15 +35,18 @@ class SavedTrace:
 
     def __init__(self, path: Path) -> None:
         try:
-            text = path.read_text(encoding="utf-8", errors="replace")
+            data = path.read_bytes()
         except OSError as error:
             raise TraceError(f"{path}: {error.strerror}") from None
-        if text.lstrip().startswith("{"):
+        text = "" if is_capture(data) else data.decode("utf-8", "replace")
+        if not text:
+            self.records = list(_of_capture(path, data))
+        elif text.lstrip().startswith("{"):
             self.records = [_record(path, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         else:
             self.records = list(_of_tracesm(text.replace("\r\n", "\n")))
         if not self.records:
-            raise TraceError(f"{path}: neither records as --json prints them nor a file of traceSM")
+            raise TraceError(f"{path}: neither records as --json prints them, nor a file of traceSM, nor a capture with SIP in it")
         self._given = False
 
     def take(self) -> list[News]:
@@ -83,6 +88,19 @@ def _of_tracesm(text: str) -> Iterator[dict[str, Any]]:
     records = (record for record in Reader(recorder).read(entries) if record is not None)
     for (source, destination), record in zip(addresses, records, strict=True):
         yield record | {"source_address": source, "destination_address": destination}
+
+
+def _of_capture(path: Path, data: bytes) -> Iterator[dict[str, Any]]:
+    """The parties are addresses. Read as a ring of ours is; only one Call-ID is known to be one call."""
+    if not is_capture(data):
+        return
+    try:
+        found = list(messages(packets(data)))
+    except NoCapture as error:
+        raise TraceError(f"{path}: {error}") from None
+    recorder = Recorder(max(len(found), 1), lambda: 0.0)
+    entries: list[Entry] = [(one.time, LINK, one.transport, (one.source, one.destination), one.data, "") for one in found]
+    yield from (record for record in Reader(recorder).read(entries) if record is not None)
 
 
 def _names(text: str) -> dict[str, str]:
