@@ -150,7 +150,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     user_profiles: dict[str, tuple[str, ...]] = {}
     """Users with profiles of their own, in place of `profiles`."""
     watchers: Literal["domain", "self"] = "domain"
-    """Who may watch a lamp: every user of the domain, or its own user alone."""
+    """Who may watch a lamp or presence: every user of the domain, or its own user alone."""
     event_packages: tuple[str, ...] = EVENT_PACKAGES
     """What phones may subscribe to."""
     lamp_documents: tuple[str, ...] = ()
@@ -271,7 +271,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             for other in listeners[number + 1 :]:
                 if (one.transport, one.host) != (other.transport, other.host) and one.overlaps(other):
                     yield f"{'listen' if other in self.listen else 'links'}: {other} overlaps with {one}"
-        yield from conflicts_of_entities(self.entities, {listen.transport for listen in self.listen})
+        yield from conflicts_of_entities(self.entities, {listen.transport for listen in self.listen}, self.tls_ca is not None)
         yield from conflicts_of_routing(self.dial_patterns, self.routing_policies, self.adaptations, self.entities)
         names = [link.name for link in self.links]
         in_process = () if self.feature_server == "none" else (IN_PROCESS,)

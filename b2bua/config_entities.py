@@ -19,8 +19,10 @@ KEYS: Final[Mapping[str, type]] = MappingProxyType(
     {
         "address": str, "transport": str, "from": list, "certificate": str, "user": str, "trusted": bool, "numbers": list,
         "domains": list, "adaptation": str, "username": str, "password_file": str, "password_env": str, "realm": str,
+        "watch": int,
     }
 )  # fmt: skip
+LONGEST_WATCH: Final = 86_400
 _NUMBER: Final = re.compile(r"\+?[0-9A-Za-z*#._-]*")
 
 
@@ -34,13 +36,18 @@ def wrong_entity(name: str, entry: object) -> str:
     return wrong_entry(name, entry, KEYS, "an entity", _values)
 
 
-def conflicts_of_entities(entities: Mapping[str, Values], transports: Collection[str]) -> Iterator[str]:
-    """Why a server with listeners of these transports cannot have these entities, a line each that begins with the key."""
+def conflicts_of_entities(
+    entities: Mapping[str, Values], transports: Collection[str], authorities: bool = True
+) -> Iterator[str]:
+    """Why a server with listeners of these transports cannot have these entities, a line each that begins with the key.
+    `authorities`: whether it has any, and so asks for certificates."""
     known: dict[tuple[str, str], str] = {}
     for name, values in entities.items():
         transport = values.get("transport", "")
         if transport and transport not in transports:
             yield f"entities: {name} is reached by {transport}, and there is no such listener"
+        if "certificate" in values and not (authorities and "tls" in transports):
+            yield f"entities: {name} is known by its certificate: that needs a tls listener, and tls_ca to ask for one"
         proofs = [("from", one) for one in values.get("from", ())]
         proofs += [(key, values[key]) for key in ("certificate", "user") if key in values]
         for proof in proofs:
@@ -60,6 +67,8 @@ def _values(entry: Values) -> Values:
     if "from" in entry:
         found["from"] = tuple(_source(text, transport) for text in entry["from"])
     _check_credentials(entry)
+    if not 0 <= entry.get("watch", 0) <= LONGEST_WATCH:
+        raise ValueError(f"watch: {entry['watch']} is not 0 to {LONGEST_WATCH} seconds")
     if "certificate" in entry:
         found["certificate"] = parse_host(entry["certificate"])
     if "domains" in entry:

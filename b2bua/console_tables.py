@@ -42,9 +42,14 @@ def _overview(server: Server, started: float) -> dict[str, Any]:
 
 
 def _entities(server: Server) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "kind": "feature server", "up": beat.up, "rtt": beat.rtt} for name, beat in server.heartbeats.items()
-    ]
+    """Feature servers, trunks that are watched, and the media relay."""
+    rows = [{"name": name, "kind": "feature server", "up": one.up, "rtt": one.rtt} for name, one in server.heartbeats.items()]
+    rows += [{"name": name, "kind": "trunk", "up": one.up, "rtt": one.rtt} for name, one in server.watches.items()]
+    unwatched = sorted(server.settings.entities.keys() - server.watches.keys())
+    rows += [{"name": name, "kind": "trunk", "up": None, "rtt": None} for name in unwatched]
+    if server.rtpengine is not None:
+        rows.append({"name": "rtpengine", "kind": "media relay", "up": server.rtpengine.up, "rtt": None})
+    return rows
 
 
 def _settings(server: Server) -> list[dict[str, Any]]:

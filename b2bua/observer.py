@@ -36,7 +36,7 @@ NAMES: Final = {
     "applications_skipped": ("reason",),
     "internal_errors": ("where",),
     "feature_errors": ("feature", "what"),
-    "faults": ("action",),
+    "faults_injected": ("fault",),
 }
 """Counter → its labels. `http/metrics.py` exports each as `b2bua_<name>_total`."""
 
@@ -184,7 +184,7 @@ class Observer:
 
     def fault_injected(self, action: str) -> None:
         """A fault that somebody set acted on a message: drop, delay, duplicate, answer, challenge, tag, pad."""
-        self.counts["faults"][action,] += 1
+        self.counts["faults_injected"][action,] += 1
 
     def overload_rejected(self, what: str) -> None:
         """A request was refused because a limit was reached; `what` names it: transactions, subscriptions, calls (of one

@@ -64,7 +64,8 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "digest_qop": "one or both of `auth`, `auth-int`",
         "feature_server": "`none`, a module of yours, a package in `plugins`",
         "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`, "
-        "`adaptation`, `username`, `password_file`, `password_env`, `realm`",
+        "`adaptation`, `username`, `password_file`, `password_env`, `realm`, "
+        "`watch`",
         "dial_patterns": "name = table of `pattern`, `min`, `max`, `callers`, `policies`",
         "routing_policies": "name = table of `entity`, `rank`, `times`, `timeout`, `next_on`",
         "adaptations": "name = table of `called_out`, `called_in`, `asserted_out`, `asserted_in`, `headers_out`, `headers_in`",

@@ -55,7 +55,7 @@ from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities, Entity
-from b2bua.session_manager.event_core import EventCore, EventWorld
+from b2bua.session_manager.event_core import EventCore, EventRules, EventWorld
 from b2bua.session_manager.event_packages.package import Form, allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.lenient_nonces import LenientNonces
@@ -69,6 +69,7 @@ from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
+from b2bua.session_manager.trunk_watch import TrunkWatch
 from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.user_hashes import UserHashes
@@ -83,7 +84,7 @@ from b2bua.sip.uri import parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
-from b2bua.store.opening import mend_store, open_store
+from b2bua.store.opening import open_mended
 from b2bua.store.records import BindingRecord
 from b2bua.store.secret_record import derived, stored_secret
 from b2bua.store.setting_record import SETTING
@@ -156,12 +157,13 @@ class Server:
             UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), _profiles(settings),
         )  # fmt: skip
         self.bans, self._trunks = _bans(settings, self.observer, log.warning), _trunks(self)
+        next_hops = _next_hops(self, reactor)
+        self.watches = _watches(self, self._trunks, next_hops)
         self.session_manager = SessionManager(Parts(
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)),
             self.listeners, self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
-            self.bans, durable, time.time, self._trunks, _next_hops(self, reactor),
-            _trusted(settings),
+            self.bans, durable, time.time, self._trunks, next_hops, _trusted(settings),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
@@ -182,8 +184,7 @@ class Server:
             self.domain, self.location, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer,
             durable, time.time,
         )  # fmt: skip
-        settings = self.settings
-        self.events = EventCore(world, settings.event_packages, settings.watchers, *_forms(settings), settings.lists)
+        self.events = EventCore(world, self.settings.event_packages, _event_rules(self.settings))
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         return durable
 
@@ -267,6 +268,8 @@ class Server:
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
             self.heartbeats[IN_PROCESS].start()
+        for watch in self.watches.values():
+            watch.start()
         self.events.mailboxes.load()
         self.event_state.restore()  # before the calls: what they publish anew is counted behind it
         if self.feature_server is not None:
@@ -282,6 +285,8 @@ class Server:
         self.ready = False
         for heartbeat in self.heartbeats.values():
             heartbeat.stop()
+        for watch in self.watches.values():
+            watch.stop()
         for end in self.link_ends:
             end.close()
         self.listeners.close()
@@ -312,7 +317,7 @@ class Server:
             self._tls.credentials = tls.credentials
         self._authenticator.follow(policy, offer, settings.strict_digest_uri, _profiles(settings))
         self._registrar.follow(_limits(settings))
-        self.events.follow(settings.watchers, *_forms(settings), settings.lists)
+        self.events.follow(_event_rules(settings))
         if self.feature_server is not None:
             self._features = features
             self._environment.users.follow(settings.user_defaults)
@@ -337,8 +342,9 @@ class Server:
         return f"{listeners} http://{host_port_text(*bound(self._http))} domain {self.settings.domain}"
 
     def _entities(self) -> dict[str, tuple[bool, float | None]]:
-        """Feature server, and rtpengine → whether it answers, and the round trip of its last answer."""
-        found = {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
+        """Feature server, trunk and rtpengine → whether it answers, and the round trip of its last answer."""
+        found = {name: (watch.up, watch.rtt) for name, watch in self.watches.items()}
+        found |= {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
         return found if self.rtpengine is None else found | {"rtpengine": (self.rtpengine.up, None)}
 
     def _open_link(self, link: Link) -> None:
@@ -369,7 +375,8 @@ class Server:
             else:
                 self._log.warning("feature server lost", link=link.name)
 
-        heartbeat = Heartbeat(self.layer, flow, f"<sip:{self.settings.domain}>", self.settings.link_heartbeat, changed)
+        sender, interval = f"<sip:{self.settings.domain}>", self.settings.link_heartbeat
+        heartbeat = Heartbeat(self.layer, flow, sender, interval, changed, time.time())
         feature_link.heard = heartbeat.heard
         self.links.add(feature_link)
         self.recorder.element(link.name if link.foreign else CM, link.peer)
@@ -430,15 +437,11 @@ class Server:
         return [user.name for user in self.store.users()]
 
     def _open_store(self, settings: Settings) -> Store:
-        damage = mend_store(settings.store, time.strftime("%Y%m%dT%H%M%S"))
-        if damage is not None:
-            found = {"path": str(damage.kept), "reason": damage.verdict, "rows_taken_over": damage.saved}
-            self._log.error("damaged database set aside", **found)
         tell = partial(self._reactor.callFromThread, self._committed)
-        return open_store(settings.store, settings.domain, tell, durability=settings.durability)
+        return open_mended(settings.store, settings.domain, tell, settings.durability, self._log)
 
     def _tokens(self) -> Tokens:
-        return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"))
+        return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"), secrets.token_urlsafe(3))
 
     def _lenient_nonces(self) -> LenientNonces:
         key = derived(stored_secret(self.store, secrets.token_bytes), "lenient nonces")
@@ -533,10 +536,10 @@ def _limits(settings: Settings) -> ExpiryLimits:
     )
 
 
-def _forms(settings: Settings) -> tuple[Form, dict[str, Form]]:
-    """How lamp documents look: to everybody, and to single watchers."""
-    own = {user: Form.of(words) for user, words in settings.user_lamp_documents.items()}
-    return Form.of(settings.lamp_documents), own
+def _event_rules(settings: Settings) -> EventRules:
+    forms = {user: Form.of(words) for user, words in settings.user_lamp_documents.items()}
+    form = Form.of(settings.lamp_documents)
+    return EventRules(settings.watchers, form, forms, settings.lists, _profiles(settings))
 
 
 def _tls(settings: Settings) -> Tls | None:
@@ -579,6 +582,16 @@ def _trunks(server: Server) -> Trunks | None:
             if port:
                 server.recorder.element(entity.name, (host, port))
     return Trunks(Entities(entities, identities), server.store, dial_plan_of(settings, entities), week_time)
+
+
+def _watches(server: Server, trunks: Trunks | None, hops: NextHops) -> dict[str, TrunkWatch]:
+    """The trunks that are asked whether they are there."""
+    settings, sender = server.settings, f"<sip:{server.settings.domain}>"
+    return {
+        entity.name: TrunkWatch(server.layer, hops, entity, float(seconds), sender, server._log.warning)
+        for entity in (trunks.entities.all if trunks is not None else ())
+        if (seconds := settings.entities[entity.name].get("watch", 0))
+    }
 
 
 def _trusted(settings: Settings) -> TrustedNetworks | None:
@@ -648,7 +661,7 @@ def _binding(record: BindingRecord) -> Binding:
     return Binding(
         record.aor, record.contact, record.uri, record.call_id, record.cseq, record.expires_at,
         f"{record.flow_transport}:{record.flow_local}", (host, int(port)), record.nat, record.instance, record.reg_id,
-        record.path, record.user_agent,
+        record.path, record.user_agent, gone=record.flow_transport != "udp",
     )  # fmt: skip
 
 

@@ -77,6 +77,9 @@ def test_the_form_of_the_environment():
         ({"transport": "udp", "from": ["192.0.2.80"]}, "has no port"),
         ({"transport": "tls", "from": ["192.0.2.80"]}, "has no port"),
         ({"certificate": "*.example.net"}, "is not a host name"),
+        ({"watch": -1}, "watch: -1 is not 0 to 86400 seconds"),
+        ({"watch": 86401}, "watch: 86401 is not"),
+        ({"watch": "5"}, "watch: a whole number is wanted"),
         ({"username": "pbx"}, "username: one of password_file and password_env says where"),
         ({"username": "pbx", "password_file": "x", "password_env": "Y"}, "username: one of password_file and password_env"),
         ({"password_file": "x"}, "password_file: without a username it means nothing"),
@@ -115,7 +118,7 @@ def test_the_line_in_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("other", "what"),
     [
-        ({"transport": "tls"}, "other is reached by tls, and there is no such listener"),
+        ({"transport": "udp"}, "other is reached by udp, and there is no such listener"),
         ({"from": ("192.0.2.80:5060",)}, "other and carrier cannot be told apart: both have from '192.0.2.80:5060'"),
         ({"certificate": "trunk.example.net"}, "both have certificate 'trunk.example.net'"),
         ({"user": "6004"}, "both have user '6004'"),
@@ -123,7 +126,7 @@ def test_the_line_in_the_file(tmp_path):
 )
 def test_what_cannot_be(other, what):
     carrier = {"address": "192.0.2.80", "from": ("192.0.2.80:5060",), "certificate": "trunk.example.net", "user": "6004"}
-    found = list(conflicts_of_entities({"carrier": carrier, "other": {"address": "192.0.2.81"} | other}, {"udp", "tcp"}))
+    found = list(conflicts_of_entities({"carrier": carrier, "other": {"address": "192.0.2.81"} | other}, {"tls", "tcp"}))
     assert len(found) == 1 and found[0].startswith("entities: ") and what in found[0]
 
 
@@ -134,3 +137,13 @@ def test_what_can_be(tmp_path):
     path.write_text('[entities.carrier]\naddress = "192.0.2.80"\ntransport = "tls"\n')
     with pytest.raises(ConfigError, match="carrier is reached by tls"):
         load_settings(path, {}, {}).check()
+
+
+@pytest.mark.parametrize(("transports", "authorities", "wrong"), [
+    ({"tls"}, True, False), ({"tls", "udp"}, False, True), ({"udp", "wss"}, True, True),
+])  # fmt: skip
+def test_a_certificate_that_nobody_would_ask_for(transports, authorities, wrong):
+    entities = {"carrier": {"address": "192.0.2.80", "certificate": "trunk.example.net"}}
+    found = list(conflicts_of_entities(entities, transports, authorities))
+    line = "entities: carrier is known by its certificate: that needs a tls listener, and tls_ca to ask for one"
+    assert found == ([line] if wrong else [])

@@ -26,7 +26,7 @@ VERBS = [
     (("application_skipped", "down"), "applications_skipped", ("down",)),
     (("internal_error", "feature"), "internal_errors", ("feature",)),
     (("feature_failed", "screening", "raised"), "feature_errors", ("screening", "raised")),
-    (("fault_injected", "drop"), "faults", ("drop",)),
+    (("fault_injected", "drop"), "faults_injected", ("drop",)),
 ]
 
 

@@ -61,12 +61,13 @@ class BlindTransfer:
 
     # -- the new call ------------------------------------------------------------------------------------------
 
-    def _target_answered(self, status: int, source: Message | None) -> None:
+    def _target_answered(self, status: int, source: Message | None, reason: str) -> None:
         """What the caller of the new call would hear."""
         second = self._second
         if second is None or self._over:
             return
-        reason = source.reason if isinstance(source, Response) and source.status == status else ""
+        if not reason and isinstance(source, Response) and source.status == status:
+            reason = source.reason
         if status < 200:
             self._progressed(status, reason)
         elif status >= 300:

@@ -467,6 +467,7 @@ class Call:
             leg.answer_bye(transaction, request)
         leg.over()  # where BYEs crossed, ours is still open: its answer changes nothing
         if waits:
+            self.b2bua.moved(self)
             self._shown = ("", False, False)
             self.changed()
             return
@@ -512,6 +513,10 @@ class Call:
         """Nobody acknowledged our 2xx (RFC 3261 §13.3.1.4); an offerless exchange owes the other side its ACK still."""
         if leg.other.usage.owes_ack:
             leg.other.usage.acknowledge()
+        if leg.confirmed and self.b2bua.peer_died():
+            # The ACK, or the phone's connection, died with Session Manager: whoever is there says so (a declared deviation).
+            Refresh.begin(leg, "INVITE")
+            return
         self.finish("failed", ("Reason", 'SIP;cause=408;text="No ACK"'))
 
     def run_hooks(

@@ -9,7 +9,7 @@ hears the best of the failures of those that were left.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.contract import Environment
@@ -43,8 +43,6 @@ class Callees:
         self._setup = setup
         self._call = call
         self._invite = invite
-        self._offered: Request | None = None
-        """The INVITE as the features let it go on; None before."""
         self._waiting: deque[Leg] = deque()
         """Those that are to have an INVITE."""
         self._busy = False
@@ -118,14 +116,13 @@ class Callees:
 
     # -- INVITEs -------------------------------------------------------------------------------------------------
 
-    def offer(self, invite: Request) -> None:
+    def offer(self) -> None:
         """The features have let the call pass: to each callee its INVITE."""
-        self._offered = invite
         self._offer_to(self.ringing)
 
     def _offer_to(self, legs: Sequence[Leg]) -> None:
-        if self._offered is None:
-            return
+        if self._setup.passed is None:
+            return  # `offer` comes
         self._waiting.extend(legs)
         if self._busy:
             return  # whoever is at it goes on with them
@@ -140,11 +137,11 @@ class Callees:
 
     def _invite_one(self, leg: Leg) -> None:
         """Its INVITE leaves, unless a feature has other plans for this callee."""
-        call, offered = self._call, self._offered
+        call, offered = self._call, self._setup.passed
         assert offered is not None
         for hook in call.callee_hooks("callee_chosen"):
             try:
-                hook(call, leg)
+                _answers_at_once(hook(call, leg))
             except Exception as error:
                 self._refused_by_feature(leg, error)
                 return
@@ -189,7 +186,7 @@ class Callees:
             return
         for hook in call.callee_hooks("callee_refused"):
             try:
-                hook(call, leg, status, response)
+                _answers_at_once(hook(call, leg, status, response))
             except Exception as error:
                 refusal = status_of(error)
                 if refusal is not error:
@@ -232,6 +229,14 @@ class Callees:
         if call.callee not in self.ringing:
             call.stands_with(legs[0])
         call.parties_changed()
+
+
+def _answers_at_once(result: object) -> None:
+    """TypeError for a hook that is a coroutine: while it waited, nobody would know whom the call is for."""
+    if result is not None:
+        if isinstance(result, Coroutine):
+            result.close()
+        raise TypeError("a hook of callees returns nothing, and cannot wait")
 
 
 def mark_of(environment: Environment, uri: str, invite: Request) -> str:

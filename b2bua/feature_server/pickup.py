@@ -1,4 +1,4 @@
-"""A call that rings, taken by somebody else (RFC 3891 §3, RFC 5359 §2.12): the newcomer answers in the callee's place.
+"""A call that rings, taken by somebody else (RFC 3891 §3, RFC 5359 §2.16): the newcomer answers in the callee's place.
 
     newcomer's INVITE with an offer ── 200, nothing flows yet ── ACK ──► asked to answer the caller's offer ── 2xx ──► taken
     newcomer's INVITE without one ──── 200 with the caller's offer ──────────────────────────────── ACK, answer ──► taken

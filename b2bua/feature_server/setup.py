@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.callees import Callees
@@ -15,6 +14,7 @@ from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.replaced import replaced_leg
 from b2bua.sip.errors import SipError
+from b2bua.sip.feature_name import feature_name
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Setup:
         """Where the callee's answer is the offer: as it went on."""
         self._as_sent = b""
         """The description that is with the features, before they make another of it: what its sender will repeat."""
+        self.passed: Request | None = None
+        """The INVITE as the features let it go on; None before."""
         self.callees: Callees | None = None
         """All that may answer; None where there is one callee and no feature that minds."""
         self.speaker: Leg | None = None
@@ -53,11 +55,15 @@ class Setup:
         call.hooks.run("call_offered", (call,), self._invite, then, self.failed, call.stands)
 
     def _dialled(self) -> Dialled | None:
-        """The feature code in the Request-URI, if there is one: we are the party ourselves then."""
-        call, user = self._call, self._invite.parsed_uri().user
-        if not user.startswith(FIRST):
+        """The feature code in the Request-URI, or the feature that it names, if there is one: we are the party ourselves then."""
+        call, uri = self._call, self._invite.parsed_uri()
+        name = feature_name(uri)
+        if name:
+            dialled = call.hooks.dial_plan.named(name)
+        elif uri.user.startswith(FIRST):
+            dialled = call.hooks.dial_plan.dialled(uri.username)
+        else:
             return None
-        dialled = call.hooks.dial_plan.dialled(unquote(user))
         call.callee.has_lamp = dialled is None
         return dialled
 
@@ -66,6 +72,7 @@ class Setup:
         call = self._call
         if call.state == "ended" or not call.caller.waits:
             return
+        call.changed()
         arguments = (call, dialled.name, dialled.argument)
         call.hooks.run_one(dialled.feature.code_dialled, arguments, invite, self._forward, self.failed, call.stands)
 
@@ -111,10 +118,11 @@ class Setup:
         call = self._call
         if call.state == "ended" or not call.caller.waits:
             return  # the caller gave up, or a feature refused, while another waited
+        self.passed = invite
         if self.callees is None and not call.callee_hooks("callee_chosen"):
             self.send(call.callee, invite, call.mark)
         else:
-            self.all_callees().offer(invite)
+            self.all_callees().offer()
 
     def send(self, leg: Leg, invite: Request, mark: str) -> None:
         """Send a callee its own INVITE, made of this one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from b2bua.observer import Observer
@@ -22,6 +24,7 @@ from b2bua.session_manager.notifier import Notifier, Send
 from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.watcher_view import WatcherView, WatchPolicy
+from b2bua.sip.profiles import Profiles
 from b2bua.sip.uri import parse_uri
 from b2bua.store.interface import Records
 from b2bua.transaction.timers import Timers
@@ -48,23 +51,36 @@ class EventWorld(NamedTuple):
     """Unix seconds."""
 
 
-class EventCore:
-    """Made once; `packages` are the names of those that are served, `lists` users by the name of a list."""
+class EventRules(NamedTuple):
+    """What the settings say, and may say otherwise while the server runs."""
 
-    def __init__(
-        self, world: EventWorld, packages: Sequence[str], watch: WatchPolicy = "domain", form: Form = PLAIN,
-        forms: Mapping[str, Form] | None = None, lists: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:  # fmt: skip
+    watch: WatchPolicy = "domain"
+    form: Form = PLAIN
+    """How lamp documents look, and to whom otherwise."""
+    forms: Mapping[str, Form] = MappingProxyType({})
+    lists: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Users by the name of a list."""
+    profiles: Profiles = Profiles()
+
+
+class EventCore:
+    """Made once; `packages` are the names of those that everybody is offered."""
+
+    def __init__(self, world: EventWorld, packages: Sequence[str], rules: EventRules) -> None:
         self._domain = world.domain
         self._location = world.location
         self._wall = world.wall
-        self.packages: Mapping[str, EventPackage] = by_name(*(one for one in PACKAGES if one.name in packages))
+        named = [replace(one, profile="") for one in PACKAGES if one.name in packages]
+        of_profiles = [one for one in PACKAGES if one.profile and one.name not in packages]
+        self.packages: Mapping[str, EventPackage] = by_name(*named, *of_profiles)
         records = world.records
-        self.view = WatcherView(self.state, world.tags, watch, None, form, forms)
+        self.view = WatcherView(
+            self.state, world.tags, rules.watch, None, rules.form, rules.forms, rules.profiles
+        )  # fmt: skip
         self.notifier = Notifier(
             self.packages, self.view, world.send, world.timers, world.tags, world.observer,
             None if records is None else SubscriptionKeeper(records, world.timers, world.wall),
-            self._by_aor(lists or {}),
+            self._by_aor(rules.lists),
         )  # fmt: skip
         self.event_state = EventState(
             self.packages, world.entity_tags, world.timers, self.notifier.changed,
@@ -78,12 +94,10 @@ class EventCore:
         if self._of_registrations:
             world.location.changed = self._registrations_changed
 
-    def follow(
-        self, watch: WatchPolicy, form: Form, forms: Mapping[str, Form], lists: Mapping[str, Sequence[str]]
-    ) -> None:
-        """Go on with these: who may watch, how documents look, which lists there are."""
-        self.view.follow(watch, form, forms)
-        self.notifier.follow(self._by_aor(lists))
+    def follow(self, rules: EventRules) -> None:
+        """Go on with these."""
+        self.view.follow(rules.watch, rules.form, rules.forms, rules.profiles)
+        self.notifier.follow(self._by_aor(rules.lists))
 
     def _by_aor(self, lists: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
         aor = self._domain.aor

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from b2bua.session_manager.sequences import Sequences
 from b2bua.sip.flow import Flow
+from b2bua.sip.message import Response
+from b2bua.sip.via import Via, parse_via
 
 
 @dataclass(slots=True, eq=False)
@@ -22,6 +24,8 @@ class FeatureLink:
     """Whether it is a SIP server of another make: it sends along Routes, and its Contacts and Record-Routes are its own."""
     heard: Callable[[], None] = lambda: None
     """Called when the feature server asks by OPTIONS whether we live: it lives itself, then."""
+    since: float = 0.0
+    """Unix seconds since when its process lives, as it says itself; 0: it has not said."""
 
     def is_up(self, up: bool) -> None:
         """From the heartbeat."""
@@ -66,6 +70,19 @@ class Links:
     def of(self, flow: Flow) -> FeatureLink | None:
         """The feature server that a message on this flow comes from; None for everybody else."""
         return self._by_flow.get(id(flow))
+
+    def asked(self, response: Response) -> FeatureLink | None:
+        """The feature server whose request a response answers, by the Via beneath ours; None for everybody else."""
+        vias = response.elements("Via")
+        return self.at(parse_via(vias[1])) if len(vias) > 1 else None
+
+    def at(self, via: Via) -> FeatureLink | None:
+        """The feature server that has put this Via."""
+        for link in self.sequence:
+            host, port = link.flow.remote
+            if via.host == host and (via.port or 5060) == port:
+                return link
+        return None
 
     def named(self, name: str | None) -> FeatureLink | None:
         return self._by_name.get(name) if name else None

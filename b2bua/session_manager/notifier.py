@@ -140,7 +140,8 @@ class Notifier:
 
     def _granted(self, seconds: int, subscription: Subscription) -> Answer:
         headers = (("Expires", str(seconds)), ("Allow-Events", self._allow_events))
-        return Answer(200, headers if subscription.watched_list is None else (*headers, ("Require", EVENTLIST)))
+        status = self.view.accepted(subscription.watcher)
+        return Answer(status, headers if subscription.watched_list is None else (*headers, ("Require", EVENTLIST)))
 
     def _kept(
         self, subscription: Subscription, seconds: int, known: bool, respond: Respond, error: Exception | None
@@ -179,9 +180,10 @@ class Notifier:
 
     def count(self) -> dict[str, int]:
         """Subscriptions by event, counted now."""
-        counts = dict.fromkeys(self._packages, 0)
+        counts = {name: 0 for name, package in self._packages.items() if not package.profile}
         for subscription in self._by_dialog.values():
-            counts[subscription.package.name] += 1
+            name = subscription.package.name
+            counts[name] = counts.get(name, 0) + 1
         return counts
 
     def forget(self, subscription: Subscription) -> None:
@@ -258,6 +260,8 @@ class Notifier:
 
     def _create(self, request: Request, aor: str, watcher: str, flow: Flow, contact: str) -> tuple[Subscription, int]:
         package = package_for(self._packages, request)
+        if not self.view.is_offered(package, watcher):
+            raise SipError(489, "", ("Allow-Events", self._allow_events))
         watched_list = self._list_of(package, request, aor, watcher)
         _check_accept(package, request)
         seconds = package.granted(request)

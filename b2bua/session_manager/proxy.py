@@ -26,6 +26,7 @@ from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tok
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
+from b2bua.sip.feature_name import FEATURE_NAME, feature_name
 from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of, put_breadth, split
@@ -160,19 +161,44 @@ class Proxy:
         for (binding, flow, name), share in zip(targets, shares, strict=True):
             share_text = str(share) if mark else ""
             if name is None and flow is not None:
-                forwarded = self._to_contact(arrival, binding, share_text, flow)
-                if self._open_invites is not None and arrival.request.method == "INVITE":
-                    self._send_when_kept(self._open_invites, forwarded, flow, context, mark)
-                else:
-                    context.add(self._layer.send_request(forwarded, flow, context, mark))
+                self._send_to_contact(arrival, context, binding, flow, share_text, mark)
             elif name is not None and self._next_hops is not None:
                 build = partial(self._to_contact, arrival, binding, share_text)
                 send = partial(self._send_along, context, mark)
                 Failover(context, self._next_hops, build, send, 480, flow).look_for(name)
 
-    def _send_when_kept(
-        self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str
+    def _send_to_contact(
+        self, arrival: Arrival, context: ResponseContext, binding: Binding, flow: Flow, share: str, mark: str
     ) -> None:
+        forwarded = self._to_contact(arrival, binding, share, flow)
+        again: Callable[[], bool] | None = None
+        if flow.reliable and self._ways.stands(flow):
+            # What stands may have died unnoticed; what is opened for this request is the last way.
+            again = partial(self._send_elsewhere, arrival, context, binding, flow, share, mark)
+        if self._open_invites is not None and arrival.request.method == "INVITE":
+            self._send_when_kept(self._open_invites, forwarded, flow, context, mark, again)
+            return
+        transaction = self._layer.send_request(forwarded, flow, context, mark)
+        context.add(transaction)
+        if again is not None:
+            context.else_elsewhere(transaction, again)
+
+    def _send_elsewhere(
+        self, arrival: Arrival, context: ResponseContext, binding: Binding, gone: Flow, share: str, mark: str
+    ) -> bool:
+        """The connection to a phone is gone that a request was sent on: whether it is reached by another, or at its Contact."""
+        current = next((one for one in self._location.bindings(binding.aor) if one.uri == binding.uri), binding)
+        flow = current.flow(self._flows)
+        sips = is_sips(arrival.request.uri) or is_sips(binding.uri)
+        if flow is None or flow is gone or (sips and not is_secure(flow)):
+            return False
+        self._send_to_contact(arrival, context, current, flow, share, mark)
+        return True
+
+    def _send_when_kept(
+        self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str,
+        again: Callable[[], bool] | None,
+    ) -> None:  # fmt: skip
         """Make the phone ring once it is certain that somebody will stop it."""
         branch = self._layer.identifiers.branch() + mark
         context.expect()
@@ -181,6 +207,8 @@ class Proxy:
             if kept and context.sends():
                 transaction = self._layer.send_request(invite, flow, context, branch=branch)
                 context.add(transaction)
+                if again is not None:
+                    context.else_elsewhere(transaction, again)
                 open_invites.sent(invite, branch, transaction)
                 return
             open_invites.given_up(branch)
@@ -376,7 +404,7 @@ class Proxy:
 
     def _flow_of(self, token: FlowToken, arrival: Arrival) -> Flow:
         beyond = arrival.routes.beyond
-        flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond)
+        flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond, token.gone)
         if flow is None or (is_sips(arrival.request.uri) and not is_secure(flow)):
             raise SipError(430)
         return flow
@@ -442,7 +470,8 @@ class Proxy:
         if not user or uri.endswith(f"@{self._domain.name}"):
             return uri
         parsed = parse_uri(uri)
-        return f"{parsed.scheme}:{parsed.user}@{self._domain.name}"
+        named = feature_name(parsed)
+        return f"{parsed.scheme}:{parsed.user}@{self._domain.name}" + (f";{FEATURE_NAME}={named}" if named else "")
 
 
 def _name_beyond(arrival: Arrival) -> Uri | None:

@@ -18,6 +18,7 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed, challenging
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.elsewhere import Elsewhere
 from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.event_packages.package import Answer
 from b2bua.session_manager.event_state import EventState
@@ -129,6 +130,7 @@ class SessionManager:
             strip = parts.authenticator.strip
             self._open_invites = OpenInvites(parts.records, parts.wall, parts.layer.timers, parts.observer, strip)
         self._recovery: Recovery | None = None
+        self._elsewhere = Elsewhere(parts.layer, parts.links)
         self._proxy = Proxy(
             parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows,
             parts.authenticator, self._open_invites, parts.next_hops, _credentials(parts.trunks),
@@ -193,7 +195,7 @@ class SessionManager:
     def response_unmatched(self, response: Response, flow: Flow) -> None:
         """RFC 6026 §8.9: a proxy drops a response that matches no transaction, a 2xx to INVITE too. After a restart one that
         answers an INVITE of the feature server in this process is its: nobody else can acknowledge it."""
-        if self._recovery is None or not self._recovery.takes(response):
+        if self._recovery is None or not self._recovery.takes(response, flow):
             self._observer.message_dropped("stray response")
 
     def recover(self, calls: Calls) -> None:
@@ -201,7 +203,8 @@ class SessionManager:
         if self._open_invites is not None:
             parts = self._parts
             self._recovery = Recovery(
-                self._open_invites, parts.layer, parts.domain, parts.links, parts.flows, calls, self._replay
+                self._open_invites, parts.layer, parts.domain, parts.links, parts.flows, calls, self._replay,
+                self._elsewhere,
             )
             self._recovery.run()
 
@@ -312,6 +315,8 @@ class SessionManager:
         if request.to.tag:
             if arrival.routes.first is None or method == "SUBSCRIBE":
                 return False
+            if method == "REFER" and not entity.trusted:
+                raise SipError(403, "No Transfer By Trunks")  # the call that it asks for would be one of our user's
             self._go_on_in_dialog(arrival)
             return True
         if method not in FROM_TRUNKS:
@@ -391,7 +396,7 @@ class SessionManager:
     def _forward_invite(self, arrival: Arrival, owner: str, go_on: Callable[[], None]) -> None:
         """Let a phone's INVITE go on to the feature server, once there is a record of it where that is to be."""
         link = self._links.sequence[0] if self._links.sequence else None
-        if self._open_invites is None or link is None or (link.over_network and arrival.request.to.tag):
+        if self._open_invites is None or link is None:
             go_on()
         else:
             WaitingInvite(self._layer, self._observer, arrival, go_on).keep(self._open_invites, owner)
@@ -409,6 +414,7 @@ class SessionManager:
         elif method == "OPTIONS" and not user:
             assert arrival.link is not None
             arrival.link.heard()
+            self._elsewhere.heard(arrival.link, request)
             self._answer_options(arrival)
         elif method in ("REGISTER", "SUBSCRIBE"):
             raise SipError(403)

@@ -42,19 +42,24 @@ class FlowToken(NamedTuple):
     remote: HostPort
     link: str
     """The feature server on the other side of the dialog; "" when that is a phone too."""
+    gone: bool = False
+    """The flow was a connection to an earlier process: whoever has its address now may be somebody else."""
 
 
 class Tokens:
-    """Makes and reads tokens under one key (bytes, secret, up to 64)."""
+    """Makes and reads tokens under one key (bytes, secret, up to 64), which outlives the process; `process` is its name, by
+    which the connections of another one are known."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, process: str = "") -> None:
         self._key = key
+        self._process = process
         self._opened: dict[tuple[str, str], FlowToken] = {}
 
     def flow(self, flow: Flow, call_id: str, direction: str, through_nat: bool, link: str) -> str:
         """The user part of a Record-Route URI towards the phone on this flow."""
         host, port = flow.remote
-        return self._sign(f"{direction}{'n' if through_nat else 'd'}{flow.listener}>{host}>{port}>{link}", call_id)
+        process = f">{self._process}" if flow.reliable else ""
+        return self._sign(f"{direction}{'n' if through_nat else 'd'}{flow.listener}>{host}>{port}>{link}{process}", call_id)
 
     def read_flow(self, token: str, call_id: str) -> FlowToken | None:
         """The token's content, or None when it was not made by us for this Call-ID.
@@ -67,10 +72,13 @@ class Tokens:
         text = self._open(token, call_id)
         if text is None or text[:1] not in (CALLER, CALLEE, BETWEEN):
             return None
-        listener, host, port, link = text[2:].split(">")
+        listener, host, port, link, *process = text[2:].split(">")
+        gone = not listener.startswith("udp:") and process != [self._process] and text[0] != BETWEEN
         if len(self._opened) >= MAX_REMEMBERED:
             self._opened.clear()
-        known = self._opened[token, call_id] = FlowToken(text[0], text[1] == "n", listener, (host, int(port)), link)
+        known = self._opened[token, call_id] = FlowToken(
+            text[0], text[1] == "n", listener, (host, int(port)), link, gone
+        )  # fmt: skip
         return known
 
     def between(self, calling: str, called: str, call_id: str) -> str:

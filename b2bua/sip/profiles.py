@@ -16,7 +16,8 @@ SWITCHES: Final[Mapping[str, str]] = MappingProxyType(
     {
         AVAYA: (
             "Digest nonces as Avaya's Session Manager makes them: 11 hex digits of the time and 32 more, a constant `opaque`, "
-            "always `stale=false`; old ones stay good for a day and over a restart, with any `nc`. No protection from replay."
+            "always `stale=false`; old ones stay good for a day and over a restart, with any `nc`. No protection from replay. "
+            "SUBSCRIBE is answered 202, and the event packages `avaya-cm-feature-status` and `avaya-ccs-profile` are there."
         ),
     }
 )

@@ -56,6 +56,8 @@ class MediaRelay(Feature):
 
     def response_received(self, call: Call, leg: Leg, response: Response) -> PassedResponse:
         final = response.status >= 200
+        if leg.other.stand_in is not None:
+            return response  # nobody is there: it goes to a party of another call, as it is
         if self._relay is None or response.status >= 300 or not response.body or not is_sdp(response):
             if final and response.status < 300 and self._answers(call, leg):
                 del self._open[call.id]  # answered before, reliably

@@ -1,4 +1,4 @@
-"""Pickup (RFC 5359 §2.12; RFC 3891): a call that rings somewhere else in the group is answered here.
+"""Pickup (RFC 5359 §2.16; RFC 3891): a call that rings somewhere else in the group is answered here.
 
 `*20` takes what rings longest in the group, `*20` and a number what rings there; so does an INVITE with Replaces, as a lamp key
 sends it. With one a user's other phone also takes over the user's call that stands.

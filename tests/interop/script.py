@@ -16,8 +16,8 @@ FOLDER: Final = Path(__file__).resolve().parent / "scenarios"
 HOLD_REASON: Final = 'Reason: avaya-action;cause=1;text="Hold"'
 _REASONS: Final = {
     180: "Ringing", 183: "Session Progress", 200: "OK", 302: "Moved Temporarily", 481: "Call/Transaction Does Not Exist",
-    486: "Busy Here", 488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated", 500: "Server Internal Error",
-    603: "Decline",
+    486: "Busy Here", 488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated",
+    500: "Server Internal Error", 603: "Decline",
 }  # fmt: skip
 
 

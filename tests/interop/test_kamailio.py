@@ -34,14 +34,17 @@ LABELS = {"udp": "_sip._udp", "tcp": "_sip._tcp", "tls": "_sips._tcp"}
 class Trunk:
     """The server, Kamailio, a DNS server that knows it, and a phone behind it that registers nowhere."""
 
-    def __init__(self, directory: Path, transport: str, asks_for: tuple[str, str, str] | None = None, more: str = "") -> None:
-        """`asks_for`: realm, user name and password that Kamailio wants; `more`: lines of the entity's table."""
+    def __init__(
+        self, directory: Path, transport: str, asks_for: tuple[str, str, str] | None = None, more: str = "", shown: str = NAME
+    ) -> None:
+        """`asks_for`: realm, user name and password that Kamailio wants; `more`: lines of the entity's table; `shown`: the name
+        in Kamailio's certificate."""
         self.transport = transport
         self.directory = directory
         self._runs: list[Sipp] = []
         self.far = Phone("0170", "none", FAR, free_port(FAR))
         authority = Authority(directory)
-        ours, theirs = authority.issue("pbx", HOST, "pbx.example.com"), authority.issue("trunk", NAME)
+        ours, theirs = authority.issue("pbx", HOST, "pbx.example.com"), authority.issue("trunk", shown)
         pem = directory / "pbx-and-key.pem"
         pem.write_bytes(ours.certificate.read_bytes() + ours.key.read_bytes())
         port = free_port(HOST, socket.SOCK_DGRAM, socket.SOCK_STREAM)

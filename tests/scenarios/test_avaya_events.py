@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from b2bua.config_events import EVENT_PACKAGES, KNOWN_PACKAGES
+from b2bua.session_manager.event_core import EventRules
 from b2bua.sip.feature_status import CONTENT_TYPE, FeatureStatus, parse_feature_status
 from b2bua.sip.message import Request
+from b2bua.sip.profiles import Profiles
 from tests.scenarios.events import ask, publish, refused, subscribe, told
 from tests.scenarios.kept_records import KeptRecords
-from tests.scenarios.options import Options
+from tests.scenarios.options import ALLOWED, Options
 from tests.scenarios.scene import MakeScene, Scene
 from tests.scenarios.script_phone import ScriptPhone
 
@@ -46,6 +50,31 @@ def test_they_are_off_unless_they_are_named(scene: Scene) -> None:
     alice = scene.phone("6001")
     assert refused(alice, STATUS, alice.aor) == refused(alice, PROFILE, alice.aor) == 489
     assert set(KNOWN_PACKAGES) - set(EVENT_PACKAGES) == {STATUS, PROFILE}
+
+
+@pytest.mark.parametrize("options", [{"profiles": ["avaya"]}, {"user_profiles": {"6001": ["avaya"]}}])
+def test_avaya_users_are_offered_them_and_answered_202(make_scene: MakeScene, options: dict[str, Any]) -> None:
+    """Whoever has the profile, and nobody else; Allow-Events tells what all are offered."""
+    scene = make_scene(**options)
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    for event in (STATUS, PROFILE, "dialog"):
+        answer, call = ask(alice, event, alice.aor)
+        call.learn(answer)
+        assert (answer.status, answer.get("Allow-Events")) == (202, ALLOWED)
+        assert len(alice.notified) and told(alice, event).has("Subscription-State")
+    assert scene.server.notifier.count()[STATUS] == 1
+    if "user_profiles" in options:
+        answer, _ = ask(bob, STATUS, bob.aor)
+        assert (answer.status, answer.get("Allow-Events")) == (489, ALLOWED)
+        subscribe(bob, "dialog", bob.aor)
+
+
+def test_a_profile_is_followed_at_run_time(scene: Scene) -> None:
+    alice = scene.phone("6001")
+    assert refused(alice, STATUS, alice.aor) == 489
+    scene.server.events.follow(EventRules(profiles=Profiles(["avaya"])))
+    answer, _ = ask(alice, STATUS, alice.aor)
+    assert answer.status == 202
 
 
 def test_all_six_subscriptions_after_the_registration_stand(make_scene: MakeScene) -> None:

@@ -23,6 +23,7 @@ from tests.scenarios.scene import (
     watched_call,
 )
 from tests.scenarios.script_call import ScriptCall
+from tests.scenarios.transfer_scene import refer
 from tests.scenarios.virtual_relay import ADDRESS, VirtualRelay
 
 RelayScene = Callable[..., Scene]
@@ -386,6 +387,35 @@ def test_without_it_music_comes_from_us(with_relay):
     assert stream.to == ("192.0.2.200", 40_000)
     resume(a, b)
     hang_up(a, b)
+
+
+# -- with a transfer
+
+
+def test_who_is_joined_by_a_transfer_hears_the_other_directly_until_the_next_offer(with_relay):
+    scene = with_relay(features=("hold", "transfer", "lamps", "media_relay"))
+    a, b = set_up(scene)
+    hold(a, b)
+    carol = scene.phone("6003")
+    refer(a, carol.aor)
+    arrived = carol << "INVITE no-body"
+    c = ScriptCall.of(carol, arrived)
+    carol >> c.answer(arrived, 200, c.sdp())
+    offered = b.phone << "INVITE a=sendrecv"
+    assert not is_relayed(offered)
+    b.phone >> b.answer(offered, 200, b.sdp("sendrecv"))
+    b.phone << "ACK no-body"
+    assert not is_relayed(carol << "ACK a=sendrecv")
+    is_gone(a)
+    send_offer(c, c.sdp("sendonly"))
+    held = b.phone << "INVITE a=sendonly"
+    assert is_relayed(held)
+    b.phone >> b.answer(held, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    final = carol << "200 INVITE a=recvonly"
+    assert is_relayed(final)
+    carol >> c.ack(final)
+    hang_up(b, c)
 
 
 # -- without it

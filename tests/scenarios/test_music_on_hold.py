@@ -25,7 +25,7 @@ from tests.scenarios.scene import (
     watched_call,
 )
 from tests.scenarios.script_call import ScriptCall
-from tests.scenarios.transfer_scene import refer
+from tests.scenarios.transfer_scene import join, refer, replaces
 from tests.scenarios.virtual_media import VirtualStream
 
 MusicScene = Callable[..., Scene]
@@ -542,6 +542,33 @@ def test_who_hears_music_is_transferred(with_music, status):
     takes(scene, b, offered(scene, b))
     resume(c, b)
     assert silent(scene)
+    hang_up(b, c)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_who_hears_music_is_joined_with_the_consulted_party(with_music, refuses):
+    """Attended transfer: what the parties agree on takes the music's place; when it fails the music is heard on."""
+    scene = with_music(features=("hold", "music_on_hold", "transfer", "lamps"))
+    a, b = held_with_music(scene)
+    carol = scene.phone("6003")
+    a2, c = talk(a.phone, carol)
+    refer(a, carol.aor + replaces(a2))
+    if refuses:
+        b.phone >> b.answer(b.phone << "INVITE no-body", 488)
+        b.phone << "ACK"
+        assert stream_of(scene).to
+        hang_up(a2, c)
+        resume(a, b)
+        hang_up(a, b)
+        return
+    join(b, c)
+    for _ in range(2):
+        bye = a.phone << "BYE"
+        a.phone >> (a if bye.call_id == a.call_id else a2).answer(bye, 200)
+    assert silent(scene)
+    hold(b, c)
+    takes(scene, c, offered(scene, c))
+    resume(b, c)
     hang_up(b, c)
 
 

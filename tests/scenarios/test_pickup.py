@@ -1,4 +1,4 @@
-"""Pickup (RFC 5359 §2.12) and Replaces (RFC 3891): a newcomer answers where another phone rings, or takes over a call."""
+"""Pickup (RFC 5359 §2.16) and Replaces (RFC 3891): a newcomer answers where another phone rings, or takes over a call."""
 
 from __future__ import annotations
 
@@ -392,6 +392,18 @@ def test_early_only_and_a_call_that_stands_is_486(scene: Scene) -> None:
     d = called(scene.phone("6001", device=1), b.phone.aor, replaces_text(a, only=";early-only"))
     d.phone >> d.ack(d.phone << "486 INVITE")
     hang_up(a, b)
+
+
+def test_a_call_that_is_ending_is_603(scene: Scene) -> None:
+    """Our BYE has no answer yet."""
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    desk = scene.phone("6002", device=1)
+    a.phone >> a.request("BYE")
+    a.phone << "200 BYE"
+    bye = b.phone << "BYE"
+    d = called(desk, a.phone.aor, replaces_text(b))
+    d.phone >> d.ack(d.phone << "603 INVITE")
+    b.phone >> b.answer(bye, 200)
 
 
 def test_the_callers_own_early_dialog_is_481(scene: Scene) -> None:

@@ -46,6 +46,17 @@ def test_another_key_opens_nothing() -> None:
     assert Tokens(b"x" * 32).read_flow(token(), "c1") is None
 
 
+def test_a_connection_to_an_earlier_process_is_gone() -> None:
+    """Whoever comes from its address now may be somebody else. Over UDP the address is all there is."""
+    earlier, now = Tokens(b"k" * 32, "one"), Tokens(b"k" * 32, "two")
+    for reliable in (True, False):
+        flow = FakeFlow(reliable)
+        made = earlier.flow(flow, "c1", CALLER, False, "cm")
+        same, later = earlier.read_flow(made, "c1"), now.read_flow(made, "c1")
+        assert same is not None and not same.gone
+        assert later == same._replace(gone=reliable)
+
+
 def test_a_changed_sign_anywhere_opens_nothing() -> None:
     made = token()
     for index, sign in enumerate(made):

@@ -10,6 +10,7 @@ from typing import Final
 
 from b2bua.session_manager.event_packages.package import EventPackage
 from b2bua.sip.errors import SipError
+from b2bua.sip.profiles import AVAYA
 
 
 def no_publication(body: bytes) -> None:
@@ -31,5 +32,6 @@ AVAYA_CCS_PROFILE: Final = EventPackage(
     view=lambda value, whole: value,
     encode=lambda value, version: b"",
     audience="owner",
+    profile=AVAYA,
     publishers="none",
 )

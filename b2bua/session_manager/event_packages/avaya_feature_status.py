@@ -11,6 +11,7 @@ from typing import Final
 
 from b2bua.session_manager.event_packages.package import EventPackage, Form, Published
 from b2bua.sip.feature_status import CONTENT_TYPE, FeatureStatus, parse_feature_status
+from b2bua.sip.profiles import AVAYA
 
 
 def compose(aor: str, published: Sequence[Published]) -> FeatureStatus:
@@ -43,6 +44,7 @@ AVAYA_FEATURE_STATUS: Final = EventPackage(
     view=lambda value, whole: value,
     encode=lambda value, version: value._replace(version=version).encode(),
     audience="owner",
+    profile=AVAYA,
     publishers="links",
     document=document,
     partial=True,

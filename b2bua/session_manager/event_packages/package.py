@@ -107,6 +107,8 @@ class EventPackage:
     """Who may subscribe: whom the setting `watchers` names, or the user itself and its pickup group alone."""
     publishers: Literal["all", "links", "none"] = "all"
     """Whose PUBLISH is taken: phones' for their own user and feature servers', feature servers' alone, or nobody's."""
+    profile: str = ""
+    """Only users with this profile are offered it (profiles.py); "": everybody."""
     follows: tuple[str, ...] = ()
     """Other packages whose every change is one of this package, too."""
     document: Callable[[Any, Any, int, Form], bytes] | None = None
@@ -139,5 +141,5 @@ def package_for(packages: Mapping[str, EventPackage], request: Request) -> Event
 
 
 def allow_events(packages: Mapping[str, EventPackage]) -> str:
-    """The value of Allow-Events: all that one may subscribe to here (RFC 6665 §4.4.4)."""
-    return ", ".join(sorted(packages))
+    """The value of Allow-Events: all that anybody may subscribe to here (RFC 6665 §4.4.4)."""
+    return ", ".join(sorted(name for name, package in packages.items() if not package.profile))

@@ -1,4 +1,5 @@
-"""PJSIP and baresip transfer, are transferred, and are transferred to: blind and attended, as caller and as callee."""
+"""PJSIP and baresip transfer, are transferred, and are transferred to, blind and attended, as caller and as callee; they pick up
+and are picked up, park and retrieve."""
 
 from __future__ import annotations
 
@@ -16,7 +17,11 @@ from tests.interop.server import DOMAIN, Server, wait_until
 
 HOST = "127.0.0.66"
 LISTEN = (f"tcp:{HOST}",)
-SETTINGS = 'features = ["hold", "lamps", "transfer"]\n'
+SETTINGS = """\
+features = ["hold", "lamps", "transfer", "pickup", "park"]
+[user_defaults]
+pickup_group = "everybody"
+"""
 
 PJSIP: Final = "PJSIP"
 BARESIP: Final = "baresip"
@@ -42,7 +47,7 @@ class PjsipHandset:
 
     def pick_up(self) -> None:
         self.phone.state("early")
-        self.phone.command("answer")
+        self.phone.command("answer", call=len(self.phone.calls()) - 1)
 
     def talks(self) -> None:
         """Of its newest call: RTP comes in, from now on."""
@@ -183,4 +188,33 @@ def test_attended_by_pjsip(server: Server, make: Make, stays: str, comes: str, f
     a.phone.command("transfer_to", call=0, other=1)
     a.reported("200 final")
     a.is_free()
+    alone(server, b, c)
+
+
+@pytest.mark.parametrize(("caller", "comes"), KINDS)
+def test_pickup_by_code(server: Server, make: Make, caller: str, comes: str) -> None:
+    a, b, c = make(caller), make(PJSIP), make(comes)
+    assert isinstance(b, PjsipHandset)
+    a.dial(b.user)
+    b.phone.state("early")
+    c.dial("*20")
+    alone(server, a, c)
+    b.is_free()
+
+
+@pytest.mark.parametrize(("stays", "comes"), KINDS)
+@pytest.mark.parametrize("by_transfer", [True, False], ids=["by transfer", "by code"])
+def test_park_and_retrieve(server: Server, make: Make, stays: str, comes: str, by_transfer: bool) -> None:
+    a, b, c = make(PJSIP), make(stays), make(comes)
+    assert isinstance(a, PjsipHandset)
+    call(a, b)
+    a.held()
+    if by_transfer:
+        a.phone.command("transfer", uri=f"sip:*68@{DOMAIN}")
+        a.reported("200 final")
+    else:
+        a.dial("*68")
+    a.is_free()
+    b.talks()  # with the music
+    c.dial(f"*69{a.user}")
     alone(server, b, c)
