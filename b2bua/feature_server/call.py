@@ -26,7 +26,7 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.privacy import privacy_levels
 from b2bua.sip.response_to import response_to
-from b2bua.sip.served_user import session_case
+from b2bua.sip.served_user import who_is_served
 from b2bua.sip.uri import Uri, parse_uri
 from b2bua.store.call_record import CallRecord
 from b2bua.transaction.server import ServerTransaction
@@ -67,7 +67,7 @@ class Call:
     __slots__ = (
         "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "_length",
         "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
-        "serves",
+        "serves", "served",
     )  # fmt: skip
 
     def __init__(self, b2bua: B2bua, name: str, identity: tuple[str, str, int]) -> None:
@@ -98,8 +98,9 @@ class Call:
         self.kept = False
         """Whether there is a record of it."""
         self.serves = ""
-        """`caller` or `callee` where we are passed for each of them apart, "" where for both: the role of the leg whose party's
-        state is ours to tell."""
+        """`caller` or `callee` where we are passed for each of them apart, "" where for both."""
+        self.served = ""
+        """The address of record of the one that we are passed for."""
         self.ended_by = ""
         """The role of the leg whose BYE ended it; or of the one that has gone, while it waits for another (`handover`)."""
         self.handover: Handover | None = None
@@ -115,7 +116,8 @@ class Call:
         call.caller = call._caller_leg(transaction, invite, _towards_caller(invite))
         call.callee = call._callee_leg(invite, invite.uri, _towards_callee(invite))
         call.caller.other, call.callee.other = call.callee, call.caller
-        if case := session_case(invite):
+        case, call.served = who_is_served(invite)
+        if case:
             call.serves = CALLER if case == "orig" else CALLEE
         return call
 
@@ -128,7 +130,7 @@ class Call:
         call.caller, call.callee = restored_legs(call, record, now, wall)
         call.caller.other, call.callee.other = call.callee, call.caller
         call.state, call.kept, call.ended_by, call.absorbed = CONFIRMED, True, record.ended_by, record.absorbed
-        call.serves = record.serves
+        call.serves, call.served = record.serves, record.served
         call.since = record.since - wall + now
         call.held_since = None if record.held_since is None else record.held_since - wall + now
         return call
@@ -233,6 +235,11 @@ class Call:
     def callee_hooks(self, name: str) -> tuple[Callable[..., Any], ...]:
         """This hook of the features that act for a callee; none where we are passed once more, for the callee."""
         return () if self.serves == CALLER else self.hooks.overridden(name)
+
+    def tells_of(self, leg: Leg) -> bool:
+        """Whether the state of this leg's party is ours to tell: another pass tells that of the other party, and of a callee
+        that the call has gone on to."""
+        return not self.serves or (leg.role == self.serves and (leg.role == CALLER or leg.party == self.served))
 
     # -- life --------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of
 from b2bua.sip.message import Request, Response
+from b2bua.sip.served_user import SERVED_USER
 from b2bua.sip.uri import parse_uri
 
 if TYPE_CHECKING:
@@ -242,4 +243,5 @@ def mark_of(environment: Environment, uri: str, invite: Request) -> str:
     """What goes behind the branch of an INVITE that we make of `invite` for this URI (sip/loop_mark.py). Of the Routes the
     hosts count: the token in Session Manager's own differs from call to call."""
     hops = [route.rpartition("@")[2] for route in invite.elements("Route")]
+    hops += invite.get_all(SERVED_USER)  # we may be passed for one after the other
     return environment.layer.identifiers.loop_mark(uri, *hops)

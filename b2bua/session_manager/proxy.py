@@ -86,11 +86,11 @@ class Proxy:
     # -- where to -----------------------------------------------------------------------------------------------
 
     def to_application(
-        self, arrival: Arrival, user: str, owner: str, link: FeatureLink, position: Position,
+        self, arrival: Arrival, user: str, owner: str, link: FeatureLink, position: Position, served: str,
         without: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         """Hand the request to this application, the first that is left at this position; its Route brings it back behind it.
-        `without` lets the call go on when the application does not answer."""
+        `served` is the user that it is passed for, "" where for both; `without` lets the call go on when it does not answer."""
         if not link.up:
             raise SipError(480, "Feature Server Unreachable")  # known now, and not after 64·T1 of silence
         request = arrival.request
@@ -100,8 +100,8 @@ class Proxy:
         context = self._start_proxying(arrival, ResponseContext if without is None else ApplicationContext)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
         self._route_by(forwarded, arrival, user, link, position)
-        if self._links.sequences.twice and position.served:
-            forwarded.append(SERVED_USER, served_user(self._domain.aor(position.served), position.phase))
+        if served:
+            forwarded.append(SERVED_USER, served_user(self._domain.aor(served), position.phase))
         if arrival.link is None:
             self._assert_identity(forwarded, owner)
             token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), link.name)

@@ -68,6 +68,14 @@ class Sequences:
         common = 0 if self.twice else overlap(position.passed, theirs)
         return Position(TERMINATING, theirs[common:], position.passed, callee)
 
+    def apart(self, position: Position, callee: str) -> bool:
+        """Whether the application that follows is passed for this phase's user alone: it has another pass in this call."""
+        name = position.left[0]
+        if self.twice or position.phase == TERMINATING:
+            return self.twice or name in position.passed
+        theirs = self.of_callee(callee)
+        return name in theirs[overlap(position.passed + position.left, theirs) :]
+
 
 def overlap(passed: tuple[str, ...], following: tuple[str, ...]) -> int:
     """How many at the end of the one are, in this order, the beginning of the other."""

@@ -51,7 +51,8 @@ class Sequencing:
         without = None
         if link.name in links.sequences.optional:
             without = partial(self._go_on_without, arrival, user, owner, position.over())
-        go_on = partial(self._proxy.to_application, arrival, user, owner, link, position, without)
+        served = position.served if links.sequences.apart(position, callee) else ""
+        go_on = partial(self._proxy.to_application, arrival, user, owner, link, position, served, without)
         if new:
             self._forward_invite(arrival, owner, go_on)
         else:

@@ -39,10 +39,6 @@ class Trunks:
         """Go by another dial plan, of the same entities, from now on."""
         self._plan = plan
 
-    def serves(self, uri: str) -> bool:
-        """Whether an entity serves the domain of this URI."""
-        return self._plan.of_domain(uri) is not None
-
     def departures(
         self, method: str, uri: str, user: str | None, caller: str, tell: Tell | None = None
     ) -> Departures | None:

@@ -16,12 +16,13 @@ def served_user(uri: str, case: str) -> str:
     return f"<{uri}>;sescase={case}"
 
 
-def session_case(message: Message) -> str:
-    """`orig`, `term`, or "" where neither is said."""
+def who_is_served(message: Message) -> tuple[str, str]:
+    """`orig` or `term`, and the address of record of the user; both "" where that is not said."""
     if SERVED_USER not in message.names:
-        return ""
+        return "", ""
     try:
-        case = (parse_address(message.get(SERVED_USER) or "").parameter("sescase") or "").lower()
+        address = parse_address(message.get(SERVED_USER) or "")
     except MalformedValue:
-        return ""
-    return case if case in ("orig", "term") else ""
+        return "", ""
+    case = (address.parameter("sescase") or "").lower()
+    return (case, address.uri) if case in ("orig", "term") else ("", "")

@@ -76,7 +76,9 @@ class CallRecord(msgspec.Struct, frozen=True):
     absorbed: str = ""
     """The call whose leg this one has taken over: a record of that one is out of date."""
     serves: str = ""
-    """`caller` or `callee`: the party whose state is ours to tell, where it is not both's."""
+    """`caller` or `callee`: the party that the feature server was passed for, where not for both."""
+    served: str = ""
+    """Its address of record."""
     version: int = CALL_VERSION
 
 

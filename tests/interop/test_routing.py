@@ -14,7 +14,7 @@ from tests.interop.server import Server, command, environment, free_port
 from tests.interop.sipp import Phone, Sipp
 from tests.interop.test_reload import reload
 
-HOST, FIRST, SECOND = "127.0.0.73", "127.0.0.74", "127.0.0.75"
+HOST, FIRST, SECOND = "127.0.0.161", "127.0.0.162", "127.0.0.163"
 USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6030)}
 SETTINGS = """
 next_hop_rest = 0

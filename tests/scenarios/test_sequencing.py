@@ -11,6 +11,7 @@ from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.sequences import Sequences
 from b2bua.sip.message import Message, Request
 from b2bua.sip.uri import parse_uri
+from tests.scenarios.forwarded_call import has_set
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.loose_proxy import LooseProxy
 from tests.scenarios.scene import (
@@ -105,6 +106,21 @@ def test_before_and_behind_communication_manager(make_scene: MakeScene, order: t
     whole_call(scene)
     assert len(first.invites()) == 1
     assert scene.count("calls", "answered") == 1, "Communication Manager held it, too"
+
+
+@pytest.mark.parametrize("order", [("first",), ("cm", "first"), ("first", "cm")])
+def test_a_foreign_b2bua(make_scene: MakeScene, order: tuple[str, ...]) -> None:
+    """It has dialogs and Contacts of its own; the Route back names its link."""
+    scene = make_scene(features=("hold",))
+    scene.server.start_remote("first", FIRST, FIRST_LINK)
+    link = scene.server.links.named("first")
+    assert link is not None
+    link.foreign = True
+    sequence(scene, *order)
+    whole_call(scene)
+    sent = [message for message in scene.linked("CM", "SM", "INVITE") if isinstance(message, Request) and not message.to.tag]
+    assert len(sent) == len(order)
+    assert any(f"@{FIRST_LINK[0]}:{FIRST_LINK[1]};" in message.elements("Route")[0] for message in sent)
 
 
 def test_two_foreign_servers(make_scene: MakeScene) -> None:
@@ -322,6 +338,48 @@ def test_twice_features_of_the_callee_act_once(make_scene: MakeScene, tmp_path: 
     sequence(scene, "cm", callee=("cm",))
     a = called(a.phone, b.phone.aor)
     a.phone >> a.ack(a.phone << "600 INVITE")
+
+
+def test_once_but_not_in_a_row(make_scene: MakeScene) -> None:
+    """Another application stands between the two passes: each is told whom it is for, and the lamps show one call."""
+    scene = make_scene()
+    proxy(scene)
+    sequence(scene, "cm", "first", callee=("cm",))
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    watch(alice, alice)
+    watch(bob, bob)
+    scene.advance(1.1)
+    a, b, arrived = invite(alice, bob)
+    answered(a, b, arrived)
+    assert scene.server.b2bua.calls()["confirmed"] == 2
+    shows_one_call(scene, a, b)
+    hang_up(a, b)
+
+
+def test_twice_and_forwarded(make_scene: MakeScene) -> None:
+    """Communication Manager is passed for the caller, for the callee who forwards, and for the one who answers."""
+    scene = make_scene(features=("forwarding", "hold", "lamps"))
+    sequence(scene, "cm", callee=("cm",), twice=True)
+    alice, bob, carol = (scene.phone(user) for user in ("6001", "6002", "6003"))
+    for phone in (alice, bob, carol):
+        watch(phone, phone)
+    has_set(scene, "6002", forward_always="6003")
+    scene.advance(1.1)
+    a = called(alice, bob.aor)
+    alice << "181 INVITE"
+    arrived = carol << "INVITE"
+    c = ScriptCall.of(carol, arrived)
+    answered(a, c, arrived)
+    assert scene.server.b2bua.calls()["confirmed"] == 3
+    shows_one_call(scene, a, c)
+    assert [dialog.state for dialog in bob.lamp.dialogs] == ["terminated"]
+    hold(a, c)
+    shows_one_call(scene, a, c)
+    assert (renderings(alice), renderings(carol)) == (("no", ""), ("", "no"))
+    hang_up(c, a)
+    scene.advance(2.2)
+    for phone in (alice, bob, carol):
+        assert [dialog.state for dialog in phone.lamp.dialogs] == ["terminated"]
 
 
 def test_twice_over_a_restart(make_scene: MakeScene) -> None:

@@ -75,6 +75,26 @@ def test_another_callee() -> None:
     assert passed(sequences, "6003", "6004", "6003") == ["term d"]
 
 
+def apart(sequences: Sequences, caller: str, *callees: str) -> list[bool]:
+    """For each application on the way whether it is passed for one user alone."""
+    found, turns = [], list(callees)
+    position = sequences.settle(sequences.begin(caller), turns[0])
+    while position.left:
+        found.append(sequences.apart(position, turns[0]))
+        turns = turns[1:] or turns
+        position = sequences.settle(position.over(), turns[0])
+    return found
+
+
+def test_for_whom_alone() -> None:
+    """Where it is passed for the other one, too, in the same call."""
+    assert apart(Sequences(("a", "b"), ("a", "b")), "1", "2") == [False, False]
+    assert apart(Sequences(("a", "b"), ("a",)), "1", "2") == [True, False, True]
+    assert apart(Sequences(("a",), ("b",)), "1", "2") == [False, False]
+    assert apart(Sequences(("a",), ("a",), twice=True), "1", "2") == [True, True]
+    assert apart(Sequences((), ("a",), {"3": ((), ("b", "a"))}), "1", "2", "3") == [False, False, True]
+
+
 def test_where_it_stands() -> None:
     position = Position(ORIGINATING, ("a", "b"), (), "6001")
     assert position.over() == Position(ORIGINATING, ("b",), ("a",), "6001")
