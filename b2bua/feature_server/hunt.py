@@ -1,4 +1,4 @@
-"""A search: groups of targets for one call, one group after another (RFC 5359 §2.12). Within a group all ring at once."""
+"""A search: groups of targets for one call, one group after another (RFC 5359 §2.16). Within a group all ring at once."""
 
 from __future__ import annotations
 
