@@ -189,3 +189,28 @@ def test_a_bad_file_leaves_everything_as_it_was(lab: Lab, tmp_path: Path) -> Non
         raw.close()
     server.check_healthy()
     assert server.stop() == 0
+
+
+def test_codes_and_defaults_are_followed(lab: Lab, tmp_path: Path) -> None:
+    """And a reload that cannot be leaves them as they are."""
+    server = lab.server
+    a, b, c = lab.phone("6001"), lab.phone("6002"), lab.phone("6003")
+    (tmp_path / "users.csv").write_text("6001,one\n6002,two\n6003,three\n")
+    begin = 'users = "users.csv"\nfeatures = ["do_not_disturb", "forwarding", "hold", "lamps"]\n'
+    (tmp_path / "lab.toml").write_text(begin)
+    reload(server)
+    lab.register(a, b, c)
+    lab.start(Caller("*78").invite().refused(480), c).finish()
+    lab.start(Caller(c.user).invite().refused(486), a).finish()
+    changed = begin + '[feature_codes]\ndo_not_disturb_off = "#79"\n[user_defaults]\ndo_not_disturb_status = "603"\n'
+    (tmp_path / "lab.toml").write_text(changed)
+    reload(server)
+    lab.start(Caller(c.user).invite().refused(603), a).finish()
+    lab.start(Caller("*79").invite().refused(404), c).finish()
+    (tmp_path / "lab.toml").write_text(begin + '[feature_codes]\ndo_not_distrub = "*1"\n')
+    reload(server)
+    assert "feature_codes: do_not_distrub: no feature in use has a code of this name" in server.log_text()
+    lab.start(Caller("%2379").invite().refused(480), c).finish()
+    lab.call(a, Caller(c.user).dial().bye(), c, Callee().ring().accept().byed())
+    server.check_healthy()
+    assert server.stop() == 0
