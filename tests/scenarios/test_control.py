@@ -372,6 +372,23 @@ def test_the_door_from_outside(scene: Scene) -> None:
     is_gone(b)
 
 
+@pytest.mark.parametrize(
+    ("verb", "wanted"),
+    [
+        ("view", "id"),
+        ("make", "from and to"),
+        ("hold", "id and user"),
+        ("resume", "id and user"),
+        ("transfer", "id and user and to"),
+        ("end", "id"),
+    ],
+)
+def test_each_verb_says_what_it_needs(make_scene: MakeScene, verb: str, wanted: str) -> None:
+    control = Desk(make_scene()).control
+    assert control.ask(verb, {}) == (400, f"{verb} needs {wanted}")
+    assert control.ask(verb, dict.fromkeys(wanted.split(" and "), "tel:1"))[0] in (400, 404)
+
+
 def test_transfer_by_us(scene: Scene) -> None:
     alice, bob, carol = (scene.phone(user) for user in ("6001", "6002", "6003"))
     a, b = talk(alice, bob)
