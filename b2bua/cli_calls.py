@@ -98,11 +98,11 @@ def _asked(url: str, method: str, words: dict[str, str]) -> dict[str, Any]:
 
 def _done(url: str, one: dict[str, Any], no_wait: bool) -> int:
     """Wait for what comes of it: exit status 1 where nothing did."""
-    while not no_wait and one["last"]["status"] < 200:
+    while not no_wait and one["last"]["status"] < 200 and one["state"] != "ended":
         time.sleep(_LOOK_SECONDS)
         one = _asked(url, "GET", {"id": one["id"]})
     last = one["last"]
     if no_wait:
         return 0
     click.echo(f"{last['asked']}: {last['status']} {last['reason']}".rstrip())
-    return 0 if last["status"] < 300 else 1
+    return 0 if 200 <= last["status"] < 300 else 1

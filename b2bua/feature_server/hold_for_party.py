@@ -3,26 +3,29 @@
     hold:    the far phone hears `sendonly`, as of any hold; then the party's own `inactive`, or it would go on to send
     resume:  the party's phone first, which may listen elsewhere by now; what it answers is what the far phone is offered
 
-The lamp shows it before anybody hears of it, and is taken back when the first phone refuses.
+The lamp shows it before anybody hears of it, and is taken back when the far phone does not agree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from b2bua.feature_server.leg import is_sdp
-from b2bua.feature_server.own_offer import OwnOffer
+from b2bua.feature_server.own_offer import LOST, OwnOffer
 from b2bua.feature_server.streams import offer_towards
 from b2bua.sip import sdp
 from b2bua.sip.message import Response
 
 if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
 
 
 class HoldForParty:
-    """One of them: the party of `leg` holds the other one, or no more. `ended` hears a final status, once."""
+    """One of them: the party of `leg` holds the other one, or no more. `ended` hears a final status, once. As long as it is
+    under way it is the call's `Handover`, beside which there is no other."""
 
     def __init__(self, leg: Leg, holds: bool, ended: Callable[[int, str], None]) -> None:
         self._leg = leg
@@ -32,6 +35,7 @@ class HoldForParty:
         self._asked: OwnOffer | None = None
 
     def start(self) -> None:
+        self._leg.call.handover = self
         self._show(self._holds)
         first = self._first
         held_by_far = self._leg.other.holding
@@ -71,15 +75,34 @@ class HoldForParty:
     def _first_refused(self, status: int, response: Response | None) -> None:
         """Nobody has heard of it."""
         self._show(not self._holds)
-        self._ended(status, response.reason if response is not None else "")
+        self._end(status, response)
 
     def _second_agreed(self, response: Response) -> None:
         self._complete(self._second, response)
-        self._ended(200, "")
+        self._end(200, None)
 
     def _second_refused(self, status: int, response: Response | None) -> None:
-        """The first one has agreed, and that is what counts: it is held, or hears the other one again when that one wants."""
-        self._ended(status, response.reason if response is not None else "")
+        """A hold stands: the far phone has agreed. A resume does not, and the party's own phone is told that it still holds."""
+        self._end(status, response)
+        if not self._holds:
+            self._show(True)
+            if status not in LOST:
+                first = self._first
+                description = sdp.with_direction(first.descriptions.ours, "inactive")
+                self._ask(first, description, partial(self._complete, first), lambda status, response: None)
+
+    def _end(self, status: int, response: Response | None) -> None:
+        call = self._leg.call
+        if call.handover is self:
+            call.handover = None
+            self._ended(status, response.reason if response is not None else "")
+
+    def may_leave(self, leg: Leg) -> bool:
+        return False
+
+    def call_ended(self, call: Call) -> None:
+        """Somebody has hung up meanwhile."""
+        self._ended(487, "")
 
     def _show(self, holding: bool) -> None:
         self._leg.holding = holding

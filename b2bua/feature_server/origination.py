@@ -17,6 +17,7 @@ from b2bua.feature_server.blind_transfer import BlindTransfer
 from b2bua.feature_server.call import Call
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
 from b2bua.sip import sdp
+from b2bua.sip.address import parse_address
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.uri import Uri, host_text
 
@@ -101,8 +102,18 @@ class Origination:
             # A tick later, for the set-up ends its call itself.
             self._b2bua.environment.layer.timers.start(0, partial(self.end, status, reason))
         else:
+            self._learn_address()
             self.call.callee.acknowledge_unkept()
             self._b2bua.environment.layer.timers.start(0, self._call_second)
+
+    def _learn_address(self) -> None:
+        """The first phone's Record-Route tells by which address it knows Session Manager: that stands in our Contacts from here
+        on. Before, nobody could tell."""
+        first = self.call.callee.dialog
+        known = [uri for uri in (parse_address(value).parsed_uri() for value in first.route_set) if uri.user]
+        if known:
+            for dialog in (first, self.leg.dialog):
+                dialog.contact = contact_of(self._b2bua.environment, known[-1])
 
     def _call_second(self) -> None:
         if self.call.state == "ended":

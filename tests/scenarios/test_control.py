@@ -22,6 +22,7 @@ from tests.scenarios.scene import (
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
 from tests.scenarios.transfer_scene import FEATURES, lamp_of, settle
+from tests.scenarios.virtual_network import SERVER
 
 
 @pytest.fixture
@@ -81,6 +82,8 @@ def made(desk: Desk, first: ScriptPhone, second: ScriptPhone) -> tuple[str, Scri
     second >> b.answer(arrived, 180)
     second >> b.answer(arrived, 200, b.sdp())
     offered = first << "INVITE a=sendrecv"
+    for message in (arrived, offered):
+        assert f"@{SERVER[0]}:{SERVER[1]};fs=" in str(message.get("Contact"))
     first >> a.answer(offered, 200, a.sdp())
     first << "ACK no-body"
     second << "ACK a=sendrecv"
@@ -216,6 +219,89 @@ def test_a_hold_that_the_far_phone_refuses(scene: Scene) -> None:
     hang_up(a, b)
 
 
+def held(desk: Desk, a: ScriptCall, b: ScriptCall) -> str:
+    """By us, for 6001."""
+    name = desk.only()
+    desk.ask("hold", name, "6001")
+    offered = b.phone << "INVITE a=sendonly"
+    b.phone >> b.answer(offered, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    offered = a.phone << "INVITE a=inactive"
+    a.phone >> a.answer(offered, 200, a.sdp("inactive"))
+    a.phone << "ACK"
+    return name
+
+
+def test_a_resume_that_the_far_phone_refuses(scene: Scene) -> None:
+    """The party's own phone hears that it still holds, and so do the lamps."""
+    a, b = watched_call(scene)
+    desk = Desk(scene)
+    name = held(desk, a, b)
+    settle(scene)
+    desk.ask("resume", name, "6001")
+    offered = a.phone << "INVITE a=sendrecv"
+    a.phone >> a.answer(offered, 200, a.sdp())
+    a.phone << "ACK"
+    offered = b.phone << "INVITE a=sendrecv"
+    b.phone >> b.answer(offered, 488)
+    b.phone << "ACK"
+    offered = a.phone << "INVITE a=inactive"
+    a.phone >> a.answer(offered, 200, a.sdp("inactive"))
+    a.phone << "ACK"
+    settle(scene)
+    assert desk.last(name) == ("resume", 488)
+    assert renderings(a.phone) == ("no", "")
+    hang_up(a, b)
+
+
+def test_a_hold_that_the_partys_own_phone_refuses(scene: Scene) -> None:
+    """The far one has agreed: it is held."""
+    a, b = watched_call(scene)
+    desk = Desk(scene)
+    name = desk.only()
+    desk.ask("hold", name, "6001")
+    offered = b.phone << "INVITE a=sendonly"
+    b.phone >> b.answer(offered, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    offered = a.phone << "INVITE a=inactive"
+    a.phone >> a.answer(offered, 488)
+    a.phone << "ACK"
+    settle(scene)
+    assert desk.last(name) == ("hold", 488)
+    assert renderings(a.phone) == ("no", "")
+    hang_up(a, b)
+
+
+def test_somebody_hangs_up_during_a_hold(scene: Scene) -> None:
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b = talk(alice, bob)
+    desk = Desk(scene)
+    name = desk.only()
+    desk.ask("hold", name, "6001")
+    offered = bob << "INVITE a=sendonly"
+    alice >> a.request("BYE")
+    alice << "200 BYE"
+    assert desk.last(name) == ("hold", 487)
+    bob >> b.answer(offered, 487)
+    is_gone(b)
+    bob << "ACK"
+
+
+def test_no_code_is_dialled_for_a_call_that_is_made(make_scene: MakeScene) -> None:
+    """What the second one cannot be is told, and the first one hears BYE."""
+    scene = make_scene(features=FEATURES)
+    alice = scene.phone("6001")
+    desk = Desk(scene)
+    name = desk.ask("make", "6001", "*97")
+    arrived = alice << "INVITE a=inactive"
+    a = ScriptCall.of(alice, arrived)
+    alice >> a.answer(arrived, 200, a.sdp("inactive"))
+    alice << "ACK"
+    scene.advance(0.2)
+    is_gone(a)
+    assert desk.last(name)[1] >= 400
+
+
 def test_both_hold(scene: Scene) -> None:
     """One by its phone, the other one by us; who resumes hears what the other one still wants."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
@@ -284,6 +370,23 @@ def test_the_door_from_outside(scene: Scene) -> None:
     assert status == 202 and isinstance(found, dict) and found["last"] == {"asked": "end", "status": 200, "reason": ""}
     is_gone(a)
     is_gone(b)
+
+
+@pytest.mark.parametrize(
+    ("verb", "wanted"),
+    [
+        ("view", "id"),
+        ("make", "from and to"),
+        ("hold", "id and user"),
+        ("resume", "id and user"),
+        ("transfer", "id and user and to"),
+        ("end", "id"),
+    ],
+)
+def test_each_verb_says_what_it_needs(make_scene: MakeScene, verb: str, wanted: str) -> None:
+    control = Desk(make_scene()).control
+    assert control.ask(verb, {}) == (400, f"{verb} needs {wanted}")
+    assert control.ask(verb, dict.fromkeys(wanted.split(" and "), "tel:1"))[0] in (400, 404)
 
 
 def test_transfer_by_us(scene: Scene) -> None:
