@@ -147,6 +147,8 @@ class Soak:
         for phone in self.phones:
             for lamp in phone.phone.lamps:
                 lamp.unsubscribe()
+            if isinstance(phone, StreamPhone):
+                phone.comes_back = bool(expires)
             phone.phone.registration.register(expires)
         wanted = bool(expires)
         for _ in range(3):  # one whose answers were all lost has timed out, and is asked for again

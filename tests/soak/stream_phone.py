@@ -25,6 +25,8 @@ class StreamPhone(Endpoint):
     def __init__(self, reactor: Any, identity: Identity, server: HostPort, host: str) -> None:
         super().__init__(reactor, identity, server, host)
         self.lost = 0
+        self.comes_back = True
+        """Whether it registers by a new connection; not while it takes its registration back."""
         self._stream = TcpListener(_Streams(self), _Unrecorded(), Observer())
         self._back: Any = None
         self._outward: _Outward | None = None
@@ -57,11 +59,11 @@ class StreamPhone(Endpoint):
             return
         self.lost += 1
         self._layer.flow_failed(self._outward)
-        if self.phone.registration.registered and (self._back is None or not self._back.active()):
+        if self.comes_back and (self._back is None or not self._back.active()):
             self._back = self._reactor.callLater(BACK_AFTER, self._register)
 
     def _register(self) -> None:
-        if self._tick is not None and self.phone.registration.registered:
+        if self._tick is not None and self.comes_back:
             self.phone.registration.register()
 
 
