@@ -37,8 +37,8 @@ HEADROOM: Final = 16
 """Requests that may leave while the record that allows more is being written."""
 CALLER: Final = "caller"
 CALLEE: Final = "callee"
-StandIn = Callable[[int, Message | None], None]
-"""Called with the status, and the message that brought it."""
+StandIn = Callable[[int, Message | None, str], None]
+"""Called with the status, the message that brought it, and the reason where it is another."""
 
 
 class Leg:
@@ -130,7 +130,7 @@ class Leg:
         transaction = self.usage.server
         if transaction is None or transaction.request is None:
             if self.stand_in is not None:
-                self.stand_in(status, source)
+                self.stand_in(status, source, reason)
             return
         if self.early is not None and not self.answered and status > 100:
             if status < 200:

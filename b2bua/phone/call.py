@@ -104,6 +104,11 @@ class Call:
         call._incoming = request
         return call
 
+    @property
+    def invite(self) -> Request | None:
+        """The INVITE that came in, until it is answered."""
+        return self._incoming
+
     # -- verbs -------------------------------------------------------------------------------------------------
 
     def ring(self) -> None:

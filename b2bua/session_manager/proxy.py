@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from b2bua.session_manager.application_context import ApplicationContext
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.departure import Departure
@@ -20,16 +21,19 @@ from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import no_sips
+from b2bua.session_manager.sequences import Position
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
+from b2bua.sip.feature_name import FEATURE_NAME, feature_name
 from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of, put_breadth, split
 from b2bua.sip.message import Request
 from b2bua.sip.next_hop import named_host
 from b2bua.sip.response_to import response_to
+from b2bua.sip.served_user import SERVED_USER, served_user
 from b2bua.sip.uri import Uri, host_text, is_sips, parse_uri
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
@@ -81,22 +85,23 @@ class Proxy:
 
     # -- where to -----------------------------------------------------------------------------------------------
 
-    def to_application(self, arrival: Arrival, user: str, owner: str, position: int) -> None:
-        """Hand the request to the application at this position; its Route brings it back behind that position."""
-        link = self._links.sequence[position]
+    def to_application(
+        self, arrival: Arrival, user: str, owner: str, link: FeatureLink, position: Position,
+        without: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Hand the request to this application, the first that is left at this position; its Route brings it back behind it.
+        `without` lets the call go on when the application does not answer."""
         if not link.up:
             raise SipError(480, "Feature Server Unreachable")  # known now, and not after 64·T1 of silence
         request = arrival.request
         sips = is_sips(request.uri)
         if sips and not is_secure(link.flow):
             raise no_sips("Feature Server Without TLS")
-        context = self._start_proxying(arrival)
+        context = self._start_proxying(arrival, ResponseContext if without is None else ApplicationContext)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
-        host, port = link.flow.remote
-        transport = f";transport={link.flow.transport}" if link.flow.transport in ("tcp", "tls") else ""
-        back = self._tokens.position(position + 1, request.call_id)
-        forwarded.insert_before("Route", f"<{self._uri_towards(user, back) or own_uri(arrival.source, back, sips)};lr>")
-        forwarded.insert_before("Route", f"<sip:{host_text(host)}:{port}{transport};lr>")
+        self._route_by(forwarded, arrival, user, link, position)
+        if self._links.sequences.twice and position.served:
+            forwarded.append(SERVED_USER, served_user(self._domain.aor(position.served), position.phase))
         if arrival.link is None:
             self._assert_identity(forwarded, owner)
             token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), link.name)
@@ -107,6 +112,20 @@ class Proxy:
         if link.over_network:
             self._record_route(forwarded, link.flow)
         context.add(self._layer.send_request(forwarded, link.flow, context))
+        if without is not None and isinstance(context, ApplicationContext):
+            context.otherwise(without, self._links.patience)
+
+    def _route_by(self, request: Request, arrival: Arrival, user: str, link: FeatureLink, position: Position) -> None:
+        """The Routes to an application and back. A foreign one sends to the address that the Route back names: its link's."""
+        sips = is_sips(request.uri)
+        host, port = link.flow.remote
+        transport = f";transport={link.flow.transport}" if link.flow.transport in ("tcp", "tls") else ""
+        token = self._tokens.position(position.over(), request.call_id)
+        back = "" if link.foreign else self._uri_towards(user, token)
+        there, done = (f";phase=ims{position.phase}", f";phase={position.phase}done") if self._links.told else ("", "")
+        back = back or own_uri(link.flow if link.foreign else arrival.source, token, sips)
+        request.insert_before("Route", f"<{back};lr{done}>")
+        request.insert_before("Route", f"<sip:{host_text(host)}:{port}{transport};lr{there}>")
 
     def _uri_towards(self, user: str, token: str) -> str:
         """Our URI as a phone of the callee knows us: an application puts that address into its Contact on that leg."""
@@ -365,6 +384,9 @@ class Proxy:
             if first.link or first.direction == second.direction:
                 raise SipError(403, "Routes Of Different Dialogs")
             return self._flow_of(second, arrival)
+        foreign = self._links.named(first.link)
+        if foreign is not None and foreign.foreign:
+            return foreign.flow
         uri = arrival.request.parsed_uri()
         if self._domain.is_alias(uri.host, uri.port):
             # The token says it too: some phones lose the parameters of the Request-URI.
@@ -382,7 +404,7 @@ class Proxy:
 
     def _flow_of(self, token: FlowToken, arrival: Arrival) -> Flow:
         beyond = arrival.routes.beyond
-        flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond)
+        flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond, token.gone)
         if flow is None or (is_sips(arrival.request.uri) and not is_secure(flow)):
             raise SipError(430)
         return flow
@@ -424,6 +446,8 @@ class Proxy:
         request, hops = arrival.request, arrival.hops
         copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
+        if self._links.told:
+            copy.remove(SERVED_USER)  # of one hop: an application's own, or what we told the last one
         self._authenticator.strip(copy)
         if arrival.link is None and not arrival.trusted and not ASSERTED.isdisjoint(copy.names):
             strip(copy)
@@ -446,7 +470,8 @@ class Proxy:
         if not user or uri.endswith(f"@{self._domain.name}"):
             return uri
         parsed = parse_uri(uri)
-        return f"{parsed.scheme}:{parsed.user}@{self._domain.name}"
+        named = feature_name(parsed)
+        return f"{parsed.scheme}:{parsed.user}@{self._domain.name}" + (f";{FEATURE_NAME}={named}" if named else "")
 
 
 def _name_beyond(arrival: Arrival) -> Uri | None:

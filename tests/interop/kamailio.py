@@ -13,6 +13,8 @@ from tests.certificates import Issued
 from tests.interop.server import NotReached, free_port, wait_until
 
 TEMPLATE: Final = Path(__file__).with_name("kamailio.cfg")
+APPLICATION: Final = Path(__file__).with_name("kamailio_application.cfg")
+"""As an application in the sequence, in place of a trunk."""
 START_SECONDS: Final = 10.0
 
 
@@ -24,6 +26,7 @@ class Kamailio:
     def __init__(
         self, directory: Path, host: str, transport: str, upstream: str, far: tuple[str, int],
         issued: Issued | None = None, authority: Path | None = None, challenges: tuple[str, str, str] | None = None,
+        template: Path = TEMPLATE,
     ) -> None:  # fmt: skip
         directory.mkdir(parents=True)
         self.host = host
@@ -37,7 +40,7 @@ class Kamailio:
             (directory / "tls.cfg").write_text(_profiles(issued, authority))
             tls = f'loadmodule "tls.so"\nmodparam("tls", "config", "{directory / "tls.cfg"}")'
             listen.append("enable_tls=yes")
-        text = TEMPLATE.read_text()
+        text = template.read_text()
         for word, value in (
             ("AUTHMODULE", "" if challenges is None else 'loadmodule "auth.so"'), ("CHALLENGE", _challenge(far[0], challenges)),
             ("LISTEN", "\n".join(listen)), ("TCP", "disable_tcp=yes" if transport == "udp" else "tcp_connection_lifetime=3600"),
