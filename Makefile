@@ -36,7 +36,7 @@ help:
 	@echo "make drill    kill -9 at random moments under load, and a judge of what was acknowledged (ARGS='--kills 1000')"
 	@echo "make stateful  two phones and a watcher do anything at any time on a bad network, thousands of runs"
 	@echo "make check-long  what takes a minute or more: make fuzz mutants stateful"
-	@echo "make soak     phones and SIPp call for SOAK_SECONDS (60) on a bad network; then nothing is left and everything adds up"
+	@echo "make soak     phones and SIPp call for SOAK_SECONDS (60) over bad networks; then nothing is left, everything adds up"
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
 	@echo "make interop  every real client over each of its transports, JsSIP in a browser too; writes the table in README.md (as root)"
 	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
@@ -119,7 +119,8 @@ $(VENV)/.fuzz: $(VENV)/.setup
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
 
-# The whole server on real sockets, through a relay that loses, doubles and delays; the end waits for every time-out.
+# The whole server on real sockets, through relays: over UDP one that loses, doubles and delays, over TCP one that delays and
+# breaks connections. The end waits for every time-out, up to 100 s.
 SOAK_SECONDS := 60
 
 soak: system setup

@@ -1,4 +1,5 @@
-"""SIPp's part of a soak: hold calls between two of its phones, one round after the other, on a network that loses nothing."""
+"""SIPp's part of a soak: hold calls between two of its phones, one round after the other, on a network that loses nothing, by
+UDP or by TCP."""
 
 from __future__ import annotations
 
@@ -18,11 +19,15 @@ ROUND: Final = 10
 class SippCalls:
     """Runs in a thread of its own; `calls` and `failed` are read afterwards."""
 
-    def __init__(self, folder: Path, server: str, host: str, users: dict[str, str]) -> None:
+    def __init__(self, folder: Path, server: str, host: str, users: dict[str, str], transport: str = "udp") -> None:
         self.calls = self.failed = 0
-        self._folder = folder / "sipp"
+        self.transport = transport
+        self._folder = folder / f"sipp-{transport}"
         self._server = server
-        self._phones = [Phone(name, password, host, free_port(host, socket.SOCK_DGRAM)) for name, password in users.items()]
+        kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
+        self._phones = [
+            Phone(name, password, host, free_port(host, kind), transport=transport) for name, password in users.items()
+        ]
         self._runs = 0
 
     def run(self, seconds: float) -> None:

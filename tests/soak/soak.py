@@ -1,5 +1,6 @@
-"""A server and phones in one process for as long as is asked for: calls, holds, resumes, refreshes, registrations, lamps, over a
-network that loses, doubles and delays; SIPp beside them. At the end nothing is left and everything adds up.
+"""A server and phones in one process for as long as is asked for: calls, holds, resumes, refreshes, registrations, lamps, over
+UDP on a network that loses, doubles and delays, and over TCP on connections that stall and break, between the two as well;
+SIPp beside them by both. At the end nothing is left and everything adds up.
 
 The server is the whole one, on real sockets; in this process, so that what it keeps can be looked at.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,19 +30,23 @@ from b2bua.phone.call import Call, CallState
 from b2bua.phone.endpoint import Endpoint
 from b2bua.service import Server
 from b2bua.transaction.layer import TransactionLayer
-from tests.interop.server import DOMAIN
+from tests.interop.server import DOMAIN, free_port
 from tests.soak.balance import samples, unbalanced
 from tests.soak.lossy_relay import LossyRelay
+from tests.soak.rough_relay import RoughRelay
 from tests.soak.sipp_calls import SippCalls
+from tests.soak.stream_phone import StreamPhone
 
 HOST: Final = "127.0.0.69"
 RELAY: Final = "127.0.0.70"
+KINDS: Final = ((False, False), (True, True), (False, True))
+"""By pair, which of its two phones are on TCP."""
 PATIENCE: Final = 40.0
 """Seconds for what a phone waits for: a time-out of 64·T1, and some."""
 QUIET: Final = 110.0
 """Seconds after the last verb within which everything is over: a BYE's time-out, Timer J, what a lost message adds, the end of a
 call that a phone lost."""
-CALL_LENGTH: Final = 60
+CALL_LENGTH: Final = 30
 """Seconds after which the server ends a call whose phones did not."""
 
 
@@ -69,32 +75,41 @@ class Soak:
         self._reactor = reactor
         self._seconds = seconds
         self._random = Random(seed)
-        names = [str(6001 + number) for number in range(2 * pairs + 2)]
+        names = [str(6001 + number) for number in range(2 * pairs + 4)]
         users = {name: secrets.token_urlsafe(12) for name in names}
         file = folder / "users"
         file.touch(mode=0o600)
         file.write_text("".join(f"{name},{password}\n" for name, password in users.items()))
+        port = free_port(HOST, socket.SOCK_DGRAM, socket.SOCK_STREAM)  # one for both, or UDP peers would learn another for TCP
         settings = Settings(
-            listen=(Listen("udp", HOST, 0),), http=(HOST, 0), users=file, store=f"sqlite:{folder}/soak.db", keep_alive=0,
-            call_length_max=CALL_LENGTH, domain=DOMAIN,
+            listen=(Listen("udp", HOST, port), Listen("tcp", HOST, port)), http=(HOST, 0), users=file,
+            store=f"sqlite:{folder}/soak.db", keep_alive=0, call_length_max=CALL_LENGTH, domain=DOMAIN,
         )  # fmt: skip
         self.server = Server(settings, reactor, self.log)
         self.server.start()
         listener = self.server.listeners.first()
         assert listener is not None, "the settings name one"
         self.address = listener.bound
-        self.relay = LossyRelay(reactor, self.address, share, seed)
-        way = self.relay.listen(RELAY)
-        self.phones = [Endpoint(reactor, Identity(name, settings.domain, users[name]), way, HOST) for name in names[:-2]]
+        self.relay, self.streams = LossyRelay(reactor, self.address, share, seed), RoughRelay(reactor, self.address, share, seed)
+        ways = self.relay.listen(RELAY), self.streams.listen(RELAY)
+        # Pairs by UDP, by TCP, and by one with the other.
+        by_tcp = [KINDS[number // 2 % len(KINDS)][number % 2] for number in range(2 * pairs)]
+        self.phones = [
+            (StreamPhone if tcp else Endpoint)(reactor, Identity(name, settings.domain, users[name]), ways[tcp], HOST)
+            for name, tcp in zip(names, by_tcp, strict=False)
+        ]
         for phone in self.phones:
             phone.start()
-        sipp_users = {name: users[name] for name in names[-2:]}
-        self.sipp = SippCalls(folder, f"{HOST}:{self.address[1]}", HOST, sipp_users)
+        self.sipp = [
+            SippCalls(folder, f"{HOST}:{port}", HOST, {name: users[name] for name in sipp_names}, transport)
+            for transport, sipp_names in (("udp", names[-2:]), ("tcp", names[-4:-2]))
+        ]
 
     def stop(self) -> None:
         for phone in self.phones:
             phone.stop()
         self.relay.close()
+        self.streams.close()
         self.server.stop()
 
     # -- the script --------------------------------------------------------------------------------------------
@@ -102,26 +117,38 @@ class Soak:
     async def play(self) -> None:
         await self._register(3600)
         await self._counted(over=False)  # what the first question opens for good is open before
-        before = len(os.listdir("/proc/self/fd"))
+        before = self._descriptors()
         ends_at = self._reactor.seconds() + self._seconds
         pairs = [(self.phones[at], self.phones[at + 1]) for at in range(0, len(self.phones), 2)]
         work: list[Deferred[Any]] = [Deferred.fromCoroutine(self._pair(*pair, ends_at)) for pair in pairs]
-        work.append(deferToThread(self.sipp.run, self._seconds))
+        work += [deferToThread(sipp.run, self._seconds) for sipp in self.sipp]
         for success, failure in await DeferredList(work):
             if not success:
                 self.flaws.append(f"{failure.getErrorMessage()}")
         await self._register(0)
         await self._until(self._is_quiet, "everything to be over", QUIET, lambda: f"; left: {self._left()}")
         await self._counted()
-        open_now = len(os.listdir("/proc/self/fd"))
+        open_now = self._descriptors()
         if open_now > before:
-            self.flaws.append(f"{open_now} file descriptors, {before} before")
+            self.flaws.append(f"{open_now} file descriptors beside connections, {before} before")
+        for phone in self.phones:
+            phone.stop()
+        self.streams.close()
+        await self._until(lambda: not self.server.listeners.count().get("tcp"), "the server to let go of connections", QUIET)
         self.flaws += self.log.errors + [repr(error) for phone in self.phones for error in phone.failures]
+
+    def _descriptors(self) -> int:
+        """Open ones, but for connections of phones, which come and go."""
+        connections = self.streams.connections() + self.server.listeners.count().get("tcp", 0)
+        connections += sum(phone.connections() for phone in self.phones if isinstance(phone, StreamPhone))
+        return len(os.listdir("/proc/self/fd")) - connections
 
     async def _register(self, expires: int) -> None:
         for phone in self.phones:
             for lamp in phone.phone.lamps:
                 lamp.unsubscribe()
+            if isinstance(phone, StreamPhone):
+                phone.comes_back = bool(expires)
             phone.phone.registration.register(expires)
         wanted = bool(expires)
         for _ in range(3):  # one whose answers were all lost has timed out, and is asked for again
@@ -230,11 +257,12 @@ class Soak:
 
     def figures(self) -> Sequence[str]:
         done = ", ".join(f"{number} {what}" for what, number in sorted(self.done.items()))
-        relay = self.relay
+        relay, streams = self.relay, self.streams
         return (
             f"phones: {done}",
             f"network: {relay.carried} datagrams, {relay.lost} lost, {relay.doubled} doubled, {relay.delayed} delayed",
-            f"SIPp: {self.sipp.calls} hold calls, {self.sipp.failed} failed",
+            f"connections: {streams.pieces} pieces, {streams.delayed} delayed, {streams.broken} broke their connection",
+            *(f"SIPp by {sipp.transport}: {sipp.calls} hold calls, {sipp.failed} failed" for sipp in self.sipp),
         )
 
 

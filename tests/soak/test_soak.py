@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+
 from tests.soak.balance import samples, unbalanced
+from tests.soak.rough_relay import RoughRelay
 
 GOOD = """\
 # HELP b2bua_requests_total x
@@ -35,3 +41,19 @@ def test_what_does_not() -> None:
     ):  # fmt: skip
         assert line in GOOD
         assert len(unbalanced(samples(GOOD.replace(line, instead)))) == 1, instead
+
+
+def test_the_relay_lets_nothing_overtake() -> None:
+    """What arrives late or in pieces is still the same stream."""
+    clock = Clock()
+    relay = RoughRelay(clock, ("127.0.0.1", 5060), 0.9, 1)
+    relay.random.random = iter(cycle((0.2, 0.5, 0.3, 0.6, 0.1, 0.95))).__next__  # cut in two, late or not, never broken
+    phone, server = relay.end(None), StringTransport()
+    there = relay.end(phone)
+    phone._other, there.transport = there, server
+    said = [f"<{number}>".encode() for number in range(200)]
+    for data in said:
+        phone.carry(data)
+        clock.advance(0.003)
+    clock.advance(1)
+    assert server.value() == b"".join(said) and relay.pieces > len(said) and relay.delayed and not relay.broken
