@@ -59,6 +59,8 @@ class Call(pj.Call):
         self._phone = phone
         self.answered = 0
         """200s to requests of ours."""
+        self.transfers: list[str] = []
+        """What the NOTIFYs of our REFERs said."""
         self.last: Data = {"state": "incoming" if number != pj.PJSUA_INVALID_ID else "null"}
 
     def onCallState(self, parameters: pj.OnCallStateParam) -> None:
@@ -69,6 +71,9 @@ class Call(pj.Call):
             "reason": info.lastReason,
             "call_id": info.callIdString,
         }
+
+    def onCallTransferStatus(self, parameters: pj.OnCallTransferStatusParam) -> None:
+        self.transfers.append(f"{int(parameters.statusCode)}{' final' if parameters.finalNotify else ''}")
 
     def onCallTsxState(self, parameters: pj.OnCallTsxStateParam) -> None:
         event = parameters.e.body.tsxState
@@ -191,15 +196,17 @@ class Phone:
             "registrations": lambda: self.account.registrations,
             "dial": self._dial,
             "calls": lambda: [call.report() for call in self.calls],
-            "answer": lambda status=200: self._call().answer(_with_status(status)),
-            "hold": lambda: self._call().setHold(pj.CallOpParam(True)),
+            "answer": lambda status=200, call=None: self._call(call).answer(_with_status(status)),
+            "hold": lambda call=None: self._call(call).setHold(pj.CallOpParam(True)),
+            "transfer": lambda uri, call=None: self._call(call).xfer(uri, pj.CallOpParam(True)),
+            "transfer_to": lambda call, other: self._call(call).xferReplaces(self._call(other), pj.CallOpParam(True)),
+            "transfers": lambda call: self.calls[call].transfers,
             "hold_or_not": self._hold_or_not,
-            "resume": lambda: self._call().reinvite(_unhold()),
+            "resume": lambda call=None: self._call(call).reinvite(_unhold()),
             "answered": lambda: self._call().answered,
             "refresh": lambda: self._call().update(pj.CallOpParam(True)),
             "ask": lambda method: self._call().sendRequest(_asking(method)),
-            "transfer": lambda uri: self._call().xfer(uri, pj.CallOpParam(True)),
-            "hangup": lambda: self._call().hangup(pj.CallOpParam(True)),
+            "hangup": lambda call=None: self._call(call).hangup(pj.CallOpParam(True)),
             "watch": self._watch,
             "contact": lambda uri: self._contacts[uri].report(),
             "presence": self._say,
@@ -243,7 +250,10 @@ class Phone:
         """End all calls."""
         self._endpoint.hangupAllCalls()
 
-    def _call(self) -> Call:
+    def _call(self, number: int | None = None) -> Call:
+        """The one that stands, or of several the one with this number, counted from the first of its life."""
+        if number is not None:
+            return self.calls[number]
         standing = [call for call in self.calls if call.last["state"] != "disconnected"]
         if len(standing) != 1:
             raise Refused(f"{len(standing)} calls stand")
