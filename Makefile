@@ -145,7 +145,8 @@ interop: system setup $(BROWSER)/jssip.js
 	rm -f $(VENV)/interop.record
 	INTEROP_RECORD=$(abspath $(VENV))/interop.record BROWSER_PACKAGES=$(abspath $(BROWSER)) \
 	  unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
-	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/interop/matrix_calls.py
+	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/interop/matrix_calls.py \
+	    tests/interop/challenge_calls.py
 	$(if $(ARGS),,$(BIN)/python -m tests.interop.matrix $(VENV)/interop.record)
 
 $(BROWSER)/jssip.js: Makefile | system

@@ -16,9 +16,14 @@ import structlog
 
 from b2bua import __version__
 from b2bua.cli_bans import ban
+from b2bua.cli_challenges import challenges
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
+from b2bua.cli_faults import fault
+from b2bua.cli_mailboxes import mwi
+from b2bua.cli_route import route
 from b2bua.cli_store import backup, doctor, restore
+from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
 from b2bua.sip.digest_algorithms import MD5
 from b2bua.sip.digest_offer import DigestOffer
@@ -194,6 +199,7 @@ def remove_user(name: str, **options: str | None) -> int:
     with _Opened(_settings(**options), existing=True) as store:
         if not store.remove_user(name):
             raise ConfigError(f"user {name}: there is no such user")
+        forget_settings(store, name)
     click.echo(f"user {name} removed")
     return 0
 
@@ -229,13 +235,20 @@ def export_users(file: str, **options: str | None) -> int:
     return 0
 
 
+commands.add_command(challenges)
+user.add_command(set_setting)
+user.add_command(unset_setting)
+user.add_command(show_settings)
 commands.add_command(config_commands)
 commands.add_command(backup)
 commands.add_command(restore)
 commands.add_command(doctor)
 commands.add_command(drain)
 commands.add_command(ban)
+commands.add_command(mwi)
+commands.add_command(fault)
 commands.add_command(reload)
+commands.add_command(route)
 
 
 _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", "tracesm"))

@@ -27,19 +27,42 @@ from b2bua.config_addresses import (
     parse_host,
     parse_link,
     parse_listen,
+    parse_network,
     parse_peer,
+    parse_port_range,
     parse_server,
 )
 from b2bua.config_entities import conflicts_of_entities, read_entities, wrong_entity
+from b2bua.config_events import (
+    EVENT_PACKAGES,
+    read_lamp_documents,
+    read_lists,
+    read_packages,
+    read_user_lamp_documents,
+    wrong_lamp_documents,
+    wrong_list,
+)
+from b2bua.config_routing import (
+    conflicts_of_routing,
+    read_adaptations,
+    read_dial_patterns,
+    read_routing_policies,
+    wrong_adaptation,
+    wrong_dial_pattern,
+    wrong_routing_policy,
+)
 from b2bua.config_tables import (
     ENTRIES,
     nearest,
     read_algorithms,
     read_challenges,
     read_pair,
+    read_profiles,
     read_user_challenges,
     read_user_lists,
+    read_user_profiles,
 )
+from b2bua.faults.fault import Fault, parse_fault
 from b2bua.sip.digest_algorithms import MD5, missing
 
 ENVIRONMENT_PREFIX: Final = "B2BUA_"
@@ -121,14 +144,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether each algorithm is offered with `-sess` first (RFC 7616 §3.4.2); it needs no HA1 of its own."""
     digest_userhash: bool = False
     """Whether user names may come hashed (RFC 7616 §3.4.4)."""
+    profiles: tuple[str, ...] = ()
+    """What is done otherwise than the RFCs have it, for phones that want it so: see Profiles."""
+    user_profiles: dict[str, tuple[str, ...]] = {}
+    """Users with profiles of their own, in place of `profiles`."""
     watchers: Literal["domain", "self"] = "domain"
     """Who may watch a lamp: every user of the domain, or its own user alone."""
+    event_packages: tuple[str, ...] = EVENT_PACKAGES
+    """What phones may subscribe to."""
+    lamp_documents: tuple[str, ...] = ()
+    """How lamps are told: `partial` only what has changed, `single-dialog` never several calls, `pvalue` in place of `pval`."""
+    user_lamp_documents: dict[str, tuple[str, ...]] = {}
+    """Watchers whose lamps are told in another way."""
+    lists: dict[str, tuple[str, ...]] = {}
+    """Lists of users that one subscription watches (RFC 4662), by the user part of the list's address."""
     feature_server: str = "communication_manager"
     """The feature server in this process."""
     features: tuple[str, ...] = ("hold", "lamps")
     """The feature server's features, in the order in which they see a message."""
     feature_directory: Path | None = None
     """A directory of your own features, one file each."""
+    feature_codes: dict[str, str] = {}
+    """Feature codes by name, other than the features' own; `""` switches one off."""
+    user_defaults: dict[str, str] = {}
+    """Users' settings by name, for users who have not set them."""
+    feature_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 2.0
+    """Seconds after which a feature that does not come back, and holds everybody up, is ended: its call gets 500; 0 = never."""
     session_expires: Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)] = 1800
     """Seconds that a call lives without a session refresh, on each leg (RFC 4028); 0 = no session timers."""
     session_expires_min: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] = 90
@@ -149,12 +190,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds after which a call ends in any case; 0 = never."""
     dns: tuple[str, ...] = ()
     """Whom to ask where host names lead: `HOST[:PORT]`; none: the servers of `/etc/resolv.conf`."""
+    media_ports: str = "20000-20999"
+    """UDP ports of what the server itself plays and hears, `FIRST-LAST`, the even ones of them; `0-0` = any free ones."""
+    media_address: str = ""
+    """The address that phones are told for that; `""`: the one by which each knows the server."""
     next_hop_rest: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 60.0
     """Seconds for which an address that a name led to, and that failed, is tried after all others (RFC 3263 §4.3)."""
     links: tuple[Link, ...] = ()
     """Feature servers elsewhere, passed in this order after the one in this process: `NAME=udp:HOST:PORT=HOST:PORT`."""
     entities: dict[str, dict[str, Any]] = {}
     """Trunks and gateways: where they are, how they are known, and what they serve."""
+    dial_patterns: dict[str, dict[str, Any]] = {}
+    """Numbers that are no users', by their first digits, and the routing policies that they go by."""
+    routing_policies: dict[str, dict[str, Any]] = {}
+    """Entity, rank and times of a way out, and when the next one is tried."""
+    adaptations: dict[str, dict[str, Any]] = {}
+    """How an entity wants numbers and headers: rules that an entity's `adaptation` names."""
+    trusted_networks: tuple[str, ...] = ()
+    """Networks whose requests are not challenged, and whose P-Asserted-Identity is believed (RFC 3325); by UDP private ones."""
     link_heartbeat: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 5.0
     """Seconds between two OPTIONS on a link, and after which one without an answer means that it is down."""
     session_manager: tuple[str, int] | None = None
@@ -165,6 +218,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Per method another challenge than the default policy's."""
     user_challenge: dict[str, dict[str, Literal["401", "407", "none"]]] = {}
     """Users with challenges of their own, above `challenge`."""
+
+    faults: tuple[Fault, ...] = ()
+    """Faults on purpose from the start on, one a line as `b2bua fault add` takes it."""
 
     def check(self) -> None:
         """ConfigError when the server cannot start with these settings, whatever their sources."""
@@ -197,6 +253,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 if (one.transport, one.host) != (other.transport, other.host) and one.overlaps(other):
                     yield f"{'listen' if other in self.listen else 'links'}: {other} overlaps with {one}"
         yield from conflicts_of_entities(self.entities, {listen.transport for listen in self.listen})
+        yield from conflicts_of_routing(self.dial_patterns, self.routing_policies, self.adaptations, self.entities)
         names = [link.name for link in self.links]
         for name in dict.fromkeys(names):
             if names.count(name) > 1 or (name == IN_PROCESS and self.feature_server != "none"):
@@ -439,8 +496,24 @@ def _links(texts: tuple[str, ...]) -> tuple[Link, ...]:
     return tuple(parse_link(text) for text in texts)
 
 
+def _faults(texts: tuple[str, ...]) -> tuple[Fault, ...]:
+    return tuple(parse_fault(text) for text in texts)
+
+
 def _aliases(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(parse_host(text) for text in texts)
+
+
+def _port_range(text: str) -> str:
+    return "{}-{}".format(*parse_port_range(text))
+
+
+def _address_or_none(text: str) -> str:
+    return parse_host(text) if text else ""
+
+
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(parse_network(text) for text in texts)
 
 
 def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -450,7 +523,10 @@ def _dns(texts: tuple[str, ...]) -> tuple[str, ...]:
 FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 """Key → type of every setting."""
 
-_ENTRIES: Final = {**ENTRIES, "entities": wrong_entity}
+_ENTRIES: Final = {
+    **ENTRIES, "entities": wrong_entity, "dial_patterns": wrong_dial_pattern, "routing_policies": wrong_routing_policy,
+    "adaptations": wrong_adaptation, "lists": wrong_list, "user_lamp_documents": wrong_lamp_documents,
+}  # fmt: skip
 """Tables of a file whose entries are checked one by one, so that an error has the entry's line."""
 
 _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
@@ -464,10 +540,23 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "tls_ca": (str, _path),
     "aliases": (tuple[str, ...], _aliases),
     "entities": (dict[str, dict[str, Any] | str], read_entities),
+    "dial_patterns": (dict[str, dict[str, Any] | str], read_dial_patterns),
+    "routing_policies": (dict[str, dict[str, Any] | str], read_routing_policies),
+    "adaptations": (dict[str, dict[str, Any] | str], read_adaptations),
+    "trusted_networks": (tuple[str, ...], _networks),
     "dns": (tuple[str, ...], _dns),
+    "media_ports": (str, _port_range),
+    "media_address": (str, _address_or_none),
+    "faults": (tuple[str, ...], _faults),
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
+    "event_packages": (tuple[str, ...], read_packages),
+    "profiles": (tuple[str, ...], read_profiles),
+    "user_profiles": (dict[str, tuple[str, ...] | str], read_user_profiles),
+    "lists": (dict[str, tuple[str, ...] | str], read_lists),
+    "lamp_documents": (tuple[str, ...], read_lamp_documents),
+    "user_lamp_documents": (dict[str, tuple[str, ...] | str], read_user_lamp_documents),
     "links": (tuple[str, ...], _links),
     "session_manager": (str, parse_peer),
     "name": (str, link_name),

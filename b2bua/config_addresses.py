@@ -10,16 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from b2bua.sip.private_networks import is_private
+
 KNOWN_TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
 SECURE_TRANSPORTS: Final = ("tls", "wss")
 """Those that need a certificate."""
 LINK_TRANSPORTS: Final = ("udp", "tcp", "tls")
 """What a feature server can be linked by."""
-TRUSTED_NETWORKS: Final = tuple(
-    ipaddress.ip_network(text) for text in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
-)
-"""Loopback and the private networks of RFC 1918 and RFC 4193: on a link the address is all that proves who speaks."""
-
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?")
 
 
@@ -114,7 +111,7 @@ def check_link(listen: Listen, peer: tuple[str, int]) -> None:
             address = ipaddress.ip_address(host)
         except ValueError:
             raise ValueError(f"{host!r} is a name; without TLS a link proves its peer by the address alone") from None
-        if not any(address in network for network in TRUSTED_NETWORKS):
+        if not is_private(address):
             raise ValueError(
                 f"{host} is neither loopback nor private; a link is not encrypted and proves its peer by the address alone"
             )
@@ -172,6 +169,17 @@ def parse_server(text: str, port: int = 53) -> tuple[str, int]:
         raise ValueError(f"{host!r} is not an IP address: who is asked for names has none himself") from None
 
 
+def parse_port_range(text: str) -> tuple[int, int]:
+    """`FIRST-LAST`, both included, or `0-0`; ValueError says what is wrong."""
+    first, dash, last = (part.strip() for part in text.partition("-"))
+    if not dash or not all(part.isascii() and part.isdigit() and len(part) < 6 for part in (first, last)):
+        raise ValueError(f"{text!r} is not FIRST-LAST")
+    low, high = int(first), int(last)
+    if (low, high) != (0, 0) and not 1024 <= low < high <= 65535:
+        raise ValueError(f"{text!r}: ports from 1024 to 65535 are wanted, the first below the last, or 0-0")
+    return low, high
+
+
 def parse_host_port(text: str, addresses_only: bool = False) -> tuple[str, int]:
     """`HOST[:PORT]` of a peer, HOST a name or an IP address, without brackets; port 0 where none is given. ValueError says
     what is wrong."""
@@ -184,6 +192,17 @@ def parse_host_port(text: str, addresses_only: bool = False) -> tuple[str, int]:
         if addresses_only:
             raise ValueError(f"{host!r} is not an IP address") from None
     return parse_host(host), port or 0
+
+
+def parse_network(text: str) -> str:
+    """`ADDRESS/BITS`, or one address, in its usual spelling; ValueError for what is none, or everybody."""
+    try:
+        network = ipaddress.ip_network(text.strip())
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a network such as 10.0.0.0/8: {error}") from None
+    if not network.prefixlen:
+        raise ValueError(f"{text!r} is everybody")
+    return str(network)
 
 
 def host_port_text(host: str, port: int) -> str:

@@ -1,45 +1,36 @@
 """The table of entities in the settings: trunks and gateways, one table each.
 
-A `read_…` raises ValueError with a sentence; `wrong_entity` gives that sentence for one entry, "" for none.
+`read_entities` raises ValueError with a sentence; `wrong_entity` gives that sentence for one entry, "" for none.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Final
 
 from b2bua.config_addresses import parse_host, parse_host_port
-from b2bua.config_tables import nearest
+from b2bua.config_entry import Values, read_table, wrong_entry
 
-Values = dict[str, Any]
 TRANSPORTS: Final = ("udp", "tcp", "tls")
-KEYS: Final[Mapping[str, type]] = {
-    "address": str, "transport": str, "from": list, "certificate": str, "user": str, "trusted": bool, "numbers": list,
-    "domains": list,
-}  # fmt: skip
+KEYS: Final[Mapping[str, type]] = MappingProxyType(
+    {
+        "address": str, "transport": str, "from": list, "certificate": str, "user": str, "trusted": bool, "numbers": list,
+        "domains": list, "adaptation": str,
+    }
+)  # fmt: skip
 _NUMBER: Final = re.compile(r"\+?[0-9A-Za-z*#._-]*")
-_WORDS: Final = {"true": True, "false": False}
 
 
 def read_entities(entries: dict[str, Values | str]) -> dict[str, Values]:
     """Name → key → value, checked; an entry of the environment is `address=sip.example.net numbers=0|+49 trusted=true`."""
-    found = {}
-    for name, entry in entries.items():
-        try:
-            found[name] = _read(name, _of_text(entry) if isinstance(entry, str) else entry)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-    return found
+    return read_table(entries, KEYS, "an entity", _values)
 
 
 def wrong_entity(name: str, entry: object) -> str:
     """What is wrong with one table, "" for nothing."""
-    try:
-        _read(name, entry)
-    except ValueError as error:
-        return str(error)
-    return ""
+    return wrong_entry(name, entry, KEYS, "an entity", _values)
 
 
 def conflicts_of_entities(entities: Mapping[str, Values], transports: Collection[str]) -> Iterator[str]:
@@ -57,42 +48,10 @@ def conflicts_of_entities(entities: Mapping[str, Values], transports: Collection
             known[proof] = name
 
 
-def _of_text(text: str) -> Values:
-    entry: Values = {}
-    for word in text.split():
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise ValueError(f"{word!r} is not KEY=VALUE")
-        if KEYS.get(key) is list:
-            entry[key] = value.split("|")
-        else:
-            entry[key] = _WORDS.get(value, value) if KEYS.get(key) is bool else value
-    return entry
-
-
-def _read(name: str, entry: object) -> Values:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError("an entity's name has letters, digits, - and _ only")
-    if not isinstance(entry, dict):
-        raise ValueError("a table is wanted")
-    for key, value in entry.items():
-        if key not in KEYS:
-            raise ValueError(f"unknown key {key!r}; the nearest known key is {nearest(str(key), KEYS)!r}")
-        if KEYS[key] is list:
-            right = isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
-        else:
-            right = type(value) is KEYS[key]
-        if not right:
-            wanted = {list: "a list of texts", bool: "true or false", str: "a text"}[KEYS[key]]
-            raise ValueError(f"{key}: {wanted} is wanted")
-    if not entry.get("address"):
-        raise ValueError("address: where it is: HOST[:PORT]")
-    made = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    return made | _values(made)
-
-
 def _values(entry: Values) -> Values:
     """The keys whose values have a grammar, in their usual spelling."""
+    if not entry.get("address"):
+        raise ValueError("address: where it is: HOST[:PORT]")
     transport = entry.get("transport", "")
     if transport and transport not in TRANSPORTS:
         raise ValueError(f"transport: {transport!r} is none of {', '.join(TRANSPORTS)}")

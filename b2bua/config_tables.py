@@ -1,4 +1,5 @@
-"""Settings that are tables or lists of fixed words: challenges per method and user, digest algorithms per realm and user.
+"""Settings that are tables or lists of fixed words: challenges per method and user, digest algorithms and profiles per realm
+and user.
 
 A `read_…` raises ValueError with a sentence. A `wrong_…` looks at one entry and gives that sentence, "" for none.
 """
@@ -11,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from b2bua.sip.digest_algorithms import STRENGTH, by_strength
+from b2bua.sip.profiles import SWITCHES
 
 CHALLENGEABLE: Final = frozenset(
     ("REGISTER", "SUBSCRIBE", "INVITE", "PUBLISH", "OPTIONS", "MESSAGE", "REFER", "UPDATE", "PRACK", "BYE", "INFO")
@@ -89,10 +91,29 @@ def read_algorithms(names: object) -> tuple[str, ...]:
     return by_strength(names)
 
 
+def read_profiles(names: object) -> tuple[str, ...]:
+    """A list of profiles, empty or not, each of them once."""
+    if not isinstance(names, list | tuple):
+        raise ValueError(f"a list of {', '.join(SWITCHES)} is wanted")
+    for name in names:
+        if name not in SWITCHES:
+            raise ValueError(f"unknown profile {name!r}; the nearest known profile is {nearest(str(name), SWITCHES)!r}")
+    return tuple(dict.fromkeys(names))
+
+
 def wrong_algorithms(_user: str, names: object) -> str:
     """What is wrong with the list of one user, "" for nothing."""
+    return _wrong(read_algorithms, names)
+
+
+def wrong_profiles(_user: str, names: object) -> str:
+    """The same of his profiles."""
+    return _wrong(read_profiles, names)
+
+
+def _wrong(read: Callable[[object], tuple[str, ...]], names: object) -> str:
     try:
-        read_algorithms(names)
+        read(names)
     except ValueError as error:
         return str(error)
     return ""
@@ -100,16 +121,31 @@ def wrong_algorithms(_user: str, names: object) -> str:
 
 def read_user_lists(lists: dict[str, tuple[str, ...] | str]) -> dict[str, tuple[str, ...]]:
     """User → algorithms; in the environment those of one user are joined by +."""
+    return _user_lists(read_algorithms, lists)
+
+
+def read_user_profiles(lists: dict[str, tuple[str, ...] | str]) -> dict[str, tuple[str, ...]]:
+    """User → profiles, in the same form; `6003=` has none."""
+    return _user_lists(read_profiles, lists)
+
+
+def _user_lists(
+    read: Callable[[object], tuple[str, ...]], lists: dict[str, tuple[str, ...] | str]
+) -> dict[str, tuple[str, ...]]:
     found = {}
     for user, names in lists.items():
+        given = [name for name in names.split("+") if name] if isinstance(names, str) else names
         try:
-            found[user] = read_algorithms(names.split("+") if isinstance(names, str) else names)
+            found[user] = read(given)
         except ValueError as error:
             raise ValueError(f"{user}: {error}") from None
     return found
 
 
 ENTRIES: Final[Mapping[str, Callable[[str, object], str]]] = MappingProxyType(
-    {"challenge": wrong_challenge, "user_challenge": wrong_user_challenges, "user_digest_algorithms": wrong_algorithms}
+    {
+        "challenge": wrong_challenge, "user_challenge": wrong_user_challenges, "user_digest_algorithms": wrong_algorithms,
+        "user_profiles": wrong_profiles,
+    }
 )
 """Tables of a file whose entries are checked one by one, so that an error has the entry's line."""

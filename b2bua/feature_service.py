@@ -5,16 +5,22 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import ConfigError, Settings
-from b2bua.config_addresses import host_port_text
+from b2bua.config_addresses import host_port_text, parse_port_range
+from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment
-from b2bua.feature_server.loader import load_features, load_server
+from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.loader import Choices, load_features, load_server
+from b2bua.feature_server.user_settings import UserSettings
+from b2bua.http.api_control import ReloadPage
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
+from b2bua.media.media_server import MediaServer
 from b2bua.observer import Observer
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
@@ -76,14 +82,18 @@ class FeatureService:
             settings.store, f"{settings.domain} {name}", reactor.callFromThread, settings.durability, log
         )
 
-        # The feature server on it.
+        # Phones know Session Manager's address, which is not where this process hears.
+        ports = parse_port_range(settings.media_ports)
+        self.media = MediaServer(reactor, ports, settings.media_address or listen.host, log.warning)
         environment = Environment(
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, self.store if self.store.durable else None, time.time,
+            users=UserSettings(settings.domain, None, settings.user_defaults),
+            codes=FeatureCodes(settings.feature_codes), media=self.media,
         )  # fmt: skip
         self._environment = environment
-        self._features = load_features(settings.features, settings.feature_directory, environment)
+        self._features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
         self.feature_server = load_server(settings.feature_server, environment, self._features, settings.feature_directory)
         sender = f"<sip:{name}@{settings.domain}>"
         self.heartbeat = Heartbeat(self.layer, link, sender, settings.link_heartbeat, self._link_changed, time.time())
@@ -96,13 +106,20 @@ class FeatureService:
         host, port = settings.http
         if port:
             metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
-            site = make_site(metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host))
+            site = make_site(
+                metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host),
+                controls={b"reload": ReloadPage(self.reload.run)},
+            )  # fmt: skip
             self._http = listen_http(self._reactor, settings.http, site)
         self._turn_wheel()
         self._poll_store()
         self.feature_server.restore()
         self.heartbeat.start()
         self.ready = True
+
+    def features(self) -> Sequence[Feature]:
+        """Those that new calls get."""
+        return self._features
 
     def hangup(self) -> None:
         """SIGHUP: read settings and features again."""
@@ -111,8 +128,11 @@ class FeatureService:
     def _follow(self, settings: Settings) -> None:
         """Of the settings that can change at run time only features and certificates concern a feature server."""
         tls = None if self._tls is None else _tls(settings)
-        features = load_features(settings.features, settings.feature_directory, self._environment, self._features)
+        environment, choices = self._environment, _choices(settings)
+        features = load_features(settings.features, settings.feature_directory, environment, self._features, choices)
         self._features = features
+        environment.users.follow(settings.user_defaults)
+        environment.codes.follow(settings.feature_codes)
         self.feature_server.use(features)
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
@@ -128,6 +148,7 @@ class FeatureService:
         """Stop listening. Calls in progress get no BYE: the phones' media goes on."""
         self.ready = False
         self.heartbeat.stop()
+        self.media.close()
         self.end.close()
         self.store.close()
         return [] if self._http is None else [self._http.stopListening()]
@@ -167,11 +188,16 @@ class FeatureService:
     def _failed(self, error: BaseException, message: Message | None) -> None:
         call_id = message.get("Call-ID") if message is not None else None
         what = message.method if isinstance(message, Request) else None
-        self._log.error("internal error", call_id=call_id, method=what, exc_info=error)
+        feature = {"feature": name} if (name := feature_of(error)) else {}
+        self._log.error("internal error", call_id=call_id, method=what, **feature, exc_info=error)
 
     def _timer_failed(self, error: BaseException) -> None:
         self.observer.internal_error("timer")
         self._failed(error, None)
+
+
+def _choices(settings: Settings) -> Choices:
+    return Choices(settings.feature_codes, settings.user_defaults)
 
 
 def _tls(settings: Settings) -> Tls:

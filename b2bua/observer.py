@@ -34,6 +34,8 @@ NAMES: Final = {
     "dns_queries": ("result",),
     "next_hops_failed": ("reason",),
     "internal_errors": ("where",),
+    "feature_errors": ("feature", "what"),
+    "faults": ("action",),
 }
 """Counter → its labels. `http/metrics.py` exports each as `b2bua_<name>_total`."""
 
@@ -174,6 +176,14 @@ class Observer:
     def internal_error(self, where: str) -> None:
         """A mistake of ours was caught; the log has the details."""
         self.counts["internal_errors"][where,] += 1
+
+    def feature_failed(self, feature: str, what: str) -> None:
+        """A feature made a mistake; `what`: raised, blocked (held everybody up), ended (for that)."""
+        self.counts["feature_errors"][feature, what] += 1
+
+    def fault_injected(self, action: str) -> None:
+        """A fault that somebody set acted on a message: drop, delay, duplicate, answer, challenge, tag, pad."""
+        self.counts["faults"][action,] += 1
 
     def overload_rejected(self, what: str) -> None:
         """A request was refused because a limit was reached; `what` names it: transactions, subscriptions, calls (of one

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from b2bua.config import Settings
-from b2bua.feature_server.loader import LoadError, find_features, find_server
+from b2bua.feature_server.loader import Choices, LoadError, find_features, find_server
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.store.file_users import check_ha1s, read_file_users
 from b2bua.store.interface import StoreError
@@ -35,7 +35,7 @@ def problems(settings: Settings, wrong: Collection[str] = ()) -> Iterator[str]:
 
 def _check_features(settings: Settings) -> None:
     if settings.feature_server != "none":
-        find_features(settings.features, settings.feature_directory)
+        find_features(settings.features, settings.feature_directory, Choices(settings.feature_codes, settings.user_defaults))
 
 
 def _check_server(settings: Settings) -> None:
@@ -58,7 +58,7 @@ def _check_certificates(settings: Settings) -> None:
 
 
 _STEPS: Final[dict[Callable[[Settings], None], tuple[str, ...]]] = {
-    _check_features: ("feature_server", "features", "feature_directory"),
+    _check_features: ("feature_server", "features", "feature_directory", "feature_codes", "user_defaults"),
     _check_server: ("feature_server",),
     _check_certificates: ("tls_cert", "tls_key", "tls_ca"),
     _check_users: ("users", "store", "domain", "digest_algorithms", "user_digest_algorithms"),

@@ -9,21 +9,26 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import structlog
+import twisted
 from twisted.internet.defer import DeferredList
 from twisted.internet.error import CannotListenError
 
+import b2bua
 from b2bua import __version__
-from b2bua.config import ConfigError
+from b2bua.config import ConfigError, Settings
 from b2bua.config_addresses import host_port_text
+from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import LoadError
 from b2bua.observer import Observer
 from b2bua.pauses import CollectorPauses, QuietCollector
+from b2bua.watchdog import LOOK_SECONDS, Watchdog
 
-LOOK_SECONDS: Final = 1.0
+COLLECT_SECONDS: Final = 1.0
 """How often it is looked whether garbage may be collected."""
 _OF_CALLS: Final = ("INVITE", "BYE", "CANCEL", "UPDATE")
 LOCK_SECONDS: Final = 0.0005
@@ -39,6 +44,10 @@ class Service(Protocol):
     """What a process runs."""
 
     observer: Observer
+    settings: Settings
+
+    def features(self) -> Sequence[Feature]:
+        """Those that new calls get."""
 
     def start(self) -> None:
         """Open what is to be open; ConfigError, StoreError or OSError when that cannot be."""
@@ -75,6 +84,7 @@ def run_process(name: str, make: Callable[[Any, Any], Service]) -> int:
     _raise_file_limit()
     sys.setswitchinterval(LOCK_SECONDS)
     CollectorPauses(service.observer, time.monotonic).watch()
+    _watch_features(reactor, service)
     for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
         signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, service))
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(service.hangup))
@@ -119,10 +129,23 @@ def _take_over_collection(reactor: Any, service: Service) -> None:
     collector = QuietCollector(activity, gc.collect, time.monotonic)
 
     def look() -> None:
-        reactor.callLater(LOOK_SECONDS, look)
+        reactor.callLater(COLLECT_SECONDS, look)
         collector.look()
 
     look()
+
+
+def _watch_features(reactor: Any, service: Service) -> None:
+    core = [Path(str(module.__file__)).parent for module in (b2bua, twisted)]
+    limit = service.settings.feature_seconds
+    watchdog = Watchdog(service.features, limit, core, service.observer, structlog.get_logger())
+
+    def turn() -> None:
+        reactor.callLater(LOOK_SECONDS, turn)
+        watchdog.turned()
+
+    turn()
+    watchdog.start()
 
 
 def _raise_file_limit() -> None:

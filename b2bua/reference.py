@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 import textwrap
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -15,20 +15,31 @@ import msgspec
 
 from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, Settings
 from b2bua.config_addresses import KNOWN_TRANSPORTS, host_port_text
+from b2bua.config_events import KNOWN_PACKAGES, LAMP_DOCUMENTS
 from b2bua.sip.digest_algorithms import STRENGTH
+from b2bua.sip.profiles import SWITCHES
 from b2bua.store.opening import without_password
 
 AT_RUN_TIME: Final = frozenset(
     (
-        "users", "features", "feature_directory", "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
+        "users", "features", "feature_directory", "feature_codes", "user_defaults",
+        "challenge", "user_challenge", "challenge_reinvite", "strict_digest_uri",
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
+        "profiles", "user_profiles",
         "registration_expires_min", "registration_expires_max",
-        "registration_expires_default", "watchers", "tls_cert", "tls_key", "tls_ca",
+        "registration_expires_default", "watchers", "lamp_documents", "user_lamp_documents", "tls_cert", "tls_key", "tls_ca",
+        "dial_patterns", "routing_policies",
     )
 )  # fmt: skip
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
 
 COLUMNS: Final = ("TOML key", "Environment", "Option", "Default", "Range", "SIGHUP", "Meaning")
+
+
+
+def _list_of(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
 
 _ALGORITHMS: Final = ", ".join(f"`{name}`" for name in reversed(STRENGTH))
 
@@ -46,15 +57,31 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "store": "`memory:`, `sqlite:PATH`",
         "digest_algorithms": f"one or more of {_ALGORITHMS}",
         "user_digest_algorithms": "user = list as above",
+        "profiles": f"some of {', '.join(f'`{name}`' for name in SWITCHES)}",
+        "user_profiles": "user = list as above",
         "digest_qop": "one or both of `auth`, `auth-int`",
         "feature_server": "`none`, a module of yours, a package in `plugins`",
-        "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`",
+        "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`, "
+        "`adaptation`",
+        "dial_patterns": "name = table of `pattern`, `min`, `max`, `callers`, `policies`",
+        "routing_policies": "name = table of `entity`, `rank`, `times`, `timeout`, `next_on`",
+        "adaptations": "name = table of `called_out`, `called_in`, `asserted_out`, `asserted_in`, `headers_out`, `headers_in`",
+        "trusted_networks": "`ADDRESS/BITS`, IPv4 or IPv6",
         "dns": "`HOST[:PORT]`, HOST an IP address",
+        "media_ports": "two of 1024 to 65535, or `0-0`",
+        "media_address": "`\"\"`, an IP address, a host name",
         "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name",
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",
         "name": "letters, digits, - and _",
         "features": "module names",
+        "faults": "`ACTION [KEY=VALUE…]`",
         "feature_directory": "a directory",
+        "event_packages": _list_of(KNOWN_PACKAGES),
+        "feature_codes": "name = `*` or `#` and 1 to 15 of `0`-`9`, `*`, `#`",
+        "user_defaults": "name = text",
+        "lamp_documents": _list_of(LAMP_DOCUMENTS),
+        "user_lamp_documents": "user = list as above",
+        "lists": "name = list of users, 64 at most",
         "challenge": "method = `401`, `407` or `none`",
         "user_challenge": "user = table as above",
     }

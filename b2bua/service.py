@@ -8,65 +8,75 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from ipaddress import ip_network
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
-from b2bua.config_addresses import Link, Listen, host_port_text, parse_host_port, parse_server
+from b2bua.config_addresses import Link, Listen, host_port_text, parse_port_range, parse_server
+from b2bua.dial_plan_settings import dial_plan_of, entities_of, week_time
 from b2bua.drain import Drain
+from b2bua.faults.faults import Faults
+from b2bua.faults.installation import Installation
+from b2bua.faults.wire import Deliver
+from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.loader import load_features, load_server
+from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.loader import Choices, load_features, load_server
+from b2bua.feature_server.user_settings import UserSettings
 from b2bua.http.api_bans import BansPage
 from b2bua.http.api_control import DrainPage, ReloadPage
+from b2bua.http.api_faults import FaultsPage
+from b2bua.http.api_mailboxes import MailboxesPage
 from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.live_state import LiveState
+from b2bua.media.media_server import MediaServer
 from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
 from b2bua.session_manager.admission import Admission
-from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.entities import Entities, Entity
-from b2bua.session_manager.event_packages import by_name
-from b2bua.session_manager.event_packages.dialog_event import DIALOG
-from b2bua.session_manager.event_packages.package import EventPackage, allow_events
-from b2bua.session_manager.event_state import EventState
+from b2bua.session_manager.entities import Entities
+from b2bua.session_manager.event_core import EventCore, EventWorld
+from b2bua.session_manager.event_packages.package import Form, allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
+from b2bua.session_manager.lenient_nonces import LenientNonces
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location
 from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.nonces import Nonces
-from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
-from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
-from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import Trunks
+from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Message, Request
-from b2bua.sip.uri import DEFAULT_PORTS, Uri, host_text, is_address, parse_uri
+from b2bua.sip.message import Message, Request, Response
+from b2bua.sip.profiles import Profiles
+from b2bua.sip.uri import parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
 from b2bua.store.opening import open_mended
 from b2bua.store.records import BindingRecord
 from b2bua.store.secret_record import derived, stored_secret
+from b2bua.store.setting_record import SETTING
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
@@ -93,6 +103,8 @@ class Server:
     `read` gives the settings once more, on SIGHUP.
     """
 
+    _features: Sequence[Feature] = ()
+
     def __init__(self, settings: Settings, reactor: Any, log: Any, read: Callable[[], Settings] | None = None) -> None:
         self.settings = settings
         self.ready = False
@@ -116,6 +128,7 @@ class Server:
         self.domain = Domain(settings.domain, settings.aliases)
         self.layer = TransactionLayer(self.timers, Identifiers(f"{prefix}s"), self.observer, PRODUCT)
         self.layer.streams = self.listeners
+        self.deliver: Deliver = self.layer.datagram_received
         self.location = Location(self.timers, time.time)
         self.links = Links()
         ways = Ways(self.listeners, self.location, self.domain)
@@ -123,45 +136,44 @@ class Server:
             keep_alive = KeepAlive(self.layer, self.listeners, self.location, settings.domain, settings.keep_alive, log.info)
             self.location.watch = keep_alive.bindings_changed
         self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log.warning)
-        packages = by_name(DIALOG)
-        durable = self._make_notifier(packages, ways)
+        durable = self._make_event_core(ways)
         self._registrar = Registrar(
             self.domain, self.location, self._save, time.time, self.observer, _limits(settings), self._learned
         )
         self._authenticator = Authenticator(
             settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
             _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
-            UserHashes(settings.domain, self._user_names, time.monotonic),
+            UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), _profiles(settings),
         )  # fmt: skip
-        self.bans = _bans(settings, self.observer, log.warning)
+        self.bans, self._trunks = _bans(settings, self.observer, log.warning), _trunks(self)
         self.session_manager = SessionManager(Parts(
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
-            self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners,
-            self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source, self.bans,
-            durable, time.time, _trunks(self), _next_hops(self, reactor),
+            self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)),
+            self.listeners, self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
+            self.bans, durable, time.time, self._trunks, _next_hops(self, reactor),
+            _trusted(settings),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}
         self.link_ends: list[AcceptingLink | UdpLink] = []
+        self.media = MediaServer(reactor, parse_port_range(settings.media_ports), settings.media_address, log.warning)
         self.feature_server: FeatureServer | None = None
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
             self.feature_server = self._start_feature_server(f"{prefix}c")
 
-    def _make_notifier(self, packages: Mapping[str, EventPackage], ways: Ways) -> Store | None:
-        """Compositor and notifier, which need each other. Returns the store where it outlives the process."""
+    def _make_event_core(self, ways: Ways) -> Store | None:
+        """Compositor and notifier. Returns the store where it outlives the process."""
         self._ways, durable = ways, self.store if self.store.durable else None
         tags = self.layer.identifiers.tag
-        self.notifier = Notifier(
-            packages, lambda package, aor: self.event_state.state(package, aor), NotifySender(self.layer, ways.again).send,
-            self.timers, tags, self.observer, self.settings.watchers,
-            keeper=None if durable is None else SubscriptionKeeper(durable, self.timers, time.time),
+        world = EventWorld(
+            self.domain, self.location, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer,
+            durable, time.time,
         )  # fmt: skip
-        self.event_state = EventState(
-            packages, tags, self.timers, self.notifier.changed,
-            None if durable is None else PublicationKeeper(durable, packages, self.timers, time.time), self.observer,
-        )  # fmt: skip
+        settings = self.settings
+        self.events = EventCore(world, settings.event_packages, settings.watchers, *_forms(settings), settings.lists)
+        self.notifier, self.event_state = self.events.notifier, self.events.event_state
         return durable
 
     def _start_feature_server(self, prefix: str) -> FeatureServer:
@@ -176,17 +188,26 @@ class Server:
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
-            settings.reliable_provisional, self.store if self.store.durable else None, time.time,
+            settings.reliable_provisional, self.store if self.store.durable else None, time.time, self._user_settings(),
+            FeatureCodes(settings.feature_codes), self.media,
         )  # fmt: skip
-        features = load_features(settings.features, settings.feature_directory, environment)
+        features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
         self._features = features
         self._load_features = lambda wanted: load_features(
-            wanted.features, wanted.feature_directory, environment, self._features
+            wanted.features, wanted.feature_directory, environment, self._features, _choices(wanted)
         )
+        self._environment = environment
         self.links.add(FeatureLink(environment.name, down))
         self.heartbeats[IN_PROCESS] = Heartbeat(self.layer, down, f"<sip:{settings.domain}>", 0, lambda up: None)
         return server
+
+    def _user_settings(self) -> UserSettings:
+        """What users have set, which other processes may change, too (`b2bua user set`)."""
+        durable = self.store if self.store.durable else None
+        users = UserSettings(self.settings.domain, durable, self.settings.user_defaults)
+        self.store.watch(SETTING, users.take)
+        return users
 
     # -- start and stop ----------------------------------------------------------------------------------------
 
@@ -196,6 +217,7 @@ class Server:
             self._listen(listen)
         for link in self.settings.links:
             self._open_link(link)
+        self.faults = _faults(self)
         self.domain.listens_on(self.listeners.addresses())
         self._load_bindings()
         host, _ = self.settings.http
@@ -207,7 +229,11 @@ class Server:
         # The end of a drain is the process's usual one.
         leave = partial(os.kill, os.getpid(), signal.SIGTERM)
         drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
-        controls = {b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans)}
+        controls = {
+            b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans),
+            b"mailboxes": MailboxesPage(self.events.mailboxes, lambda name: self.store.user(name) is not None),
+            b"faults": FaultsPage(self.faults),
+        }  # fmt: skip
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,
             not is_loopback(host), controls=controls,
@@ -221,6 +247,7 @@ class Server:
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
             self.heartbeats[IN_PROCESS].start()
+        self.events.mailboxes.load()
         self.event_state.restore()  # before the calls: what they publish anew is counted behind it
         if self.feature_server is not None:
             self.feature_server.restore()
@@ -239,6 +266,7 @@ class Server:
             end.close()
         self.listeners.close()
         self._stop_hep()
+        self.media.close()
         waiting = [self._http.stopListening()]
         self.store.close()
         return waiting
@@ -251,20 +279,29 @@ class Server:
         features, policy, offer = self._load_features(settings), _policy(settings), _offer(settings)
         users = None if settings.users is None else self._file_users.read(settings.users, offer)
         check_ha1s(self.store.users() if users is None else self._file_users.after(users), offer)
+        plan = None if self._trunks is None else dial_plan_of(settings, self._trunks.entities.all)
         if users is not None:
             self._file_users.take(users)
+        if self._trunks is not None and plan is not None:
+            self._trunks.follow(plan)
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
-        self._authenticator.follow(policy, offer, settings.strict_digest_uri)
+        self._authenticator.follow(policy, offer, settings.strict_digest_uri, _profiles(settings))
         self._registrar.follow(_limits(settings))
-        self.notifier.follow(settings.watchers)
+        self.events.view.follow(settings.watchers, *_forms(settings))
         if self.feature_server is not None:
             self._features = features
+            self._environment.users.follow(settings.user_defaults)
+            self._environment.codes.follow(settings.feature_codes)
             self.feature_server.use(features)
 
     def _calls(self) -> int:
         """How many calls stand here; those of feature servers elsewhere are theirs to tell."""
         return 0 if self.feature_server is None else sum(self.feature_server.calls().values())
+
+    def features(self) -> Sequence[Feature]:
+        """Those that new calls get, of the feature server in this process."""
+        return self._features
 
     def hangup(self) -> None:
         """SIGHUP: read the settings again."""
@@ -336,7 +373,7 @@ class Server:
         """One message, and all that it causes on the link in process."""
         turns = self.turns
         turns.driving = True
-        self.layer.datagram_received(data, flow)
+        self.deliver(data, flow)
         turns.run()
 
     def _committed(self, tell: Callable[..., object], *arguments: object) -> None:
@@ -372,6 +409,10 @@ class Server:
 
     def _tokens(self) -> Tokens:
         return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"), secrets.token_urlsafe(3))
+
+    def _lenient_nonces(self) -> LenientNonces:
+        key = derived(stored_secret(self.store, secrets.token_bytes), "lenient nonces")
+        return LenientNonces(key, time.time, secrets.randbits(48))
 
     # -- the store ---------------------------------------------------------------------------------------------
 
@@ -421,7 +462,8 @@ class Server:
     def _failed(self, error: BaseException, message: Message | None) -> None:
         call_id = message.get("Call-ID") if message is not None else None
         what = message.method if isinstance(message, Request) else None
-        self._log.error("internal error", call_id=call_id, method=what, exc_info=error)
+        feature = {"feature": name} if (name := feature_of(error)) else {}
+        self._log.error("internal error", call_id=call_id, method=what, **feature, exc_info=error)
 
     def _timer_failed(self, error: BaseException) -> None:
         self.observer.internal_error("timer")
@@ -461,6 +503,12 @@ def _limits(settings: Settings) -> ExpiryLimits:
     )
 
 
+def _forms(settings: Settings) -> tuple[Form, dict[str, Form]]:
+    """How lamp documents look: to everybody, and to single watchers."""
+    own = {user: Form.of(words) for user, words in settings.user_lamp_documents.items()}
+    return Form.of(settings.lamp_documents), own
+
+
 def _tls(settings: Settings) -> Tls | None:
     """The certificates as the files have them now; ConfigError for a bad one, None where none is set."""
     if settings.tls_cert is None:
@@ -471,8 +519,16 @@ def _tls(settings: Settings) -> Tls | None:
         raise ConfigError(f"{error.key}: {error}") from None
 
 
+def _choices(settings: Settings) -> Choices:
+    return Choices(settings.feature_codes, settings.user_defaults)
+
+
 def _policy(settings: Settings) -> ChallengePolicy:
     return ChallengePolicy(settings.challenge_reinvite, settings.challenge, settings.user_challenge)
+
+
+def _profiles(settings: Settings) -> Profiles:
+    return Profiles(settings.profiles, settings.user_profiles)
 
 
 def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) -> Bans | None:
@@ -484,28 +540,19 @@ def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) ->
 
 def _trunks(server: Server) -> Trunks | None:
     """The entities of the settings; None where there are none, so that they cost nothing."""
-    if not server.settings.entities:
+    settings = server.settings
+    if not settings.entities:
         return None
-    entities = [_entity(name, values) for name, values in server.settings.entities.items()]
+    entities = entities_of(settings)
     for entity in entities:
         for host, port in entity.sources:
             if port:
                 server.recorder.element(entity.name, (host, port))
-    return Trunks(Entities(entities, identities), server.store)
+    return Trunks(Entities(entities, identities), server.store, dial_plan_of(settings, entities), week_time)
 
 
-def _entity(name: str, values: Mapping[str, Any]) -> Entity:
-    """One table of `entities`, which config_entities.py has checked."""
-    host, port = parse_host_port(values["address"])
-    transport = values.get("transport", "")
-    uri = Uri("sip", "", host_text(host), port or None, f";transport={transport}" if transport else "")
-    sources = tuple(parse_host_port(text) for text in values.get("from", ()))
-    if not sources and is_address(host) and transport != "tls":
-        sources = ((host, port or DEFAULT_PORTS[transport or "udp"]),)
-    return Entity(
-        name, uri, sources, values.get("certificate", ""), values.get("user", ""), values.get("trusted", False),
-        tuple(values.get("numbers", ())), tuple(values.get("domains", ())),
-    )  # fmt: skip
+def _trusted(settings: Settings) -> TrustedNetworks | None:
+    return TrustedNetworks(map(ip_network, settings.trusted_networks)) if settings.trusted_networks else None
 
 
 def _next_hops(server: Server, reactor: Any) -> NextHops:
@@ -523,6 +570,26 @@ def _next_hops(server: Server, reactor: Any) -> NextHops:
     return NextHops(
         resolver, server.listeners, time.monotonic, settings.next_hop_rest, observer, log.warning, server.domain.is_ours
     )
+
+
+def _faults(server: Server) -> Faults:
+    """Those of the settings; more come by command."""
+    trunks, layer, authenticator = server._trunks, server.layer, server._authenticator
+
+    def trunk(flow: Flow) -> str:
+        found = None if trunks is None else trunks.entities.of(flow)
+        return "" if found is None else found.name
+
+    def challenge(request: Request, stale: bool) -> Response:
+        return challenging(request, authenticator.challenge(request, stale), layer.identifiers.tag())
+
+    def own(flow: Flow) -> bool:
+        return server.links.of(flow) is not None
+
+    installation = Installation(server, own, trunk, challenge, lambda seed: random.Random(seed).random, server._log.warning)
+    for fault in server.settings.faults:
+        installation.faults.add(fault)
+    return installation.faults
 
 
 def _offer(settings: Settings) -> DigestOffer:

@@ -248,6 +248,8 @@ LOOKS = {
     "feature that is broken": (
         'feature_directory = "mine"\nfeatures = ["broken"]\n', "lab.toml:2: features: feature 'broken': mine/broken.py: SyntaxError"
     ),
+    "a code of no feature": ('[feature_codes]\nhold = "*1"\n', "lab.toml:1: feature_codes: hold: no feature in use has a code"),
+    "a default of no feature": ('[user_defaults]\nhold = "1"\n', "lab.toml:1: user_defaults: unknown setting 'hold'"),
     "no such directory": ('feature_directory = "nowhere"\n', "lab.toml:1: feature_directory: nowhere: not a directory"),
     "no such feature server": ('feature_server = "nobody"\n', "lab.toml:1: feature_server: feature server 'nobody': no module"),
     "store of another program": ('store = "sqlite:other.db"\n', "other.db: a database of another program"),

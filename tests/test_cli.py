@@ -187,6 +187,63 @@ def test_a_mistyped_store_is_not_made(call, command):
     assert not Path("none").exists()
 
 
+MOOD = """
+from b2bua.feature_server.feature import Feature
+
+class Mood(Feature):
+    settings = {"mood": "how the user feels"}
+
+    @classmethod
+    def check_setting(cls, name, value):
+        if value == "bad":
+            raise ValueError("nobody wants that")
+"""
+
+
+def with_mood(call, tmp_path):
+    (tmp_path / "mood.py").write_text(MOOD)
+    (tmp_path / "lab.toml").write_text('features = ["mood"]\nfeature_directory = "."\n')
+    call("user", "add", "6001", stdin="secret\n")
+
+
+def test_what_a_user_has_set_is_changed_and_shown(call, tmp_path):
+    with_mood(call, tmp_path)
+    lab = ("--config", "lab.toml")
+    assert call("user", "set", "6001", "mood", "calm", *lab) == (0, "user 6001: mood = calm\n", "")
+    assert call("user", "set", "6001", "mood", "quite calm", *lab) == (0, "user 6001: mood = quite calm\n", "")
+    assert call("user", "show", "6001", *lab) == (0, "mood = quite calm\n", "")
+    assert call("user", "unset", "6001", "mood", *lab) == (0, "user 6001: mood is not set any more\n", "")
+    assert call("user", "show", "6001", *lab) == (0, "", "")
+
+
+def test_who_gets_the_name_of_a_removed_user_begins_anew(call, tmp_path):
+    with_mood(call, tmp_path)
+    call("user", "set", "6001", "mood", "calm", "--config", "lab.toml")
+    call("user", "remove", "6001")
+    call("user", "add", "6001", stdin="secret\n")
+    assert call("user", "show", "6001") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("set", "6001", "mod", "calm"), "setting mod: unknown setting 'mod'; the nearest known setting is 'mood'"),
+        (("set", "6001", "mood", "bad"), "setting mood: nobody wants that"),
+        (("set", "6001", "mood", ""), "setting mood: an empty value; `b2bua user unset 6001 mood` takes it back"),
+        (("set", "6001", "mood", "a\tb"), "setting mood: a value is printable and has at most 1024 characters"),
+        (("set", "6009", "mood", "calm"), "user 6009: there is no such user"),
+        (("show", "6009"), "user 6009: there is no such user"),
+        (("unset", "6001", "mood"), "user 6001: mood is not set"),
+        (("set", "6001", "mood", "x", "--store", "memory:"), "store: memory: keeps no settings; name a sqlite:PATH"),
+        (("show", "6001", "--store", "sqlite:no.db"),
+         "store: no.db: there is no such file; a server's first start makes it, or `b2bua user add`"),
+    ],
+)  # fmt: skip
+def test_a_refused_setting_is_one_line(call, tmp_path, arguments, line):
+    with_mood(call, tmp_path)
+    assert call("user", *arguments, "--config", "lab.toml") == (2, "", f"b2bua: {line}\n")
+
+
 def test_users_are_imported(call):
     Path("users.csv").write_text("6001,one\n6002,two\n")
     options = ("--store", "sqlite:other.db", "--domain", "example.com")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from b2bua import config, config_addresses
 from b2bua.config import FIELDS, ConfigError, Settings, line_of, load_settings
 from b2bua.config_addresses import Link, Listen, parse_address, parse_listen
+from b2bua.faults.fault import Fault
 
 SAMPLE = Path(__file__).resolve().parent.parent / "deploy" / "b2bua.toml"
 
@@ -95,10 +96,18 @@ def test_every_setting_from_the_environment():
         "B2BUA_DIGEST_QOP": "auth-int,auth",
         "B2BUA_DIGEST_SESSION_KEYS": "true",
         "B2BUA_DIGEST_USERHASH": "1",
+        "B2BUA_PROFILES": "avaya",
+        "B2BUA_USER_PROFILES": "6003=, 6004=avaya",
         "B2BUA_WATCHERS": "self",
+        "B2BUA_EVENT_PACKAGES": "message-summary, dialog, dialog",
+        "B2BUA_LAMP_DOCUMENTS": "pvalue, partial",
+        "B2BUA_USER_LAMP_DOCUMENTS": "6002=single-dialog+pvalue, 6003=partial",
+        "B2BUA_LISTS": "panel=6001+6002, doors=6003",
         "B2BUA_FEATURE_SERVER": "none",
         "B2BUA_FEATURES": "lamps,hold",
         "B2BUA_FEATURE_DIRECTORY": "features",
+        "B2BUA_FEATURE_CODES": "forward=*21, park=",
+        "B2BUA_USER_DEFAULTS": "forward_to=6003",
         "B2BUA_SESSION_EXPIRES": "600",
         "B2BUA_SESSION_EXPIRES_MIN": "120",
         "B2BUA_RELIABLE_PROVISIONAL": "always",
@@ -109,14 +118,22 @@ def test_every_setting_from_the_environment():
         "B2BUA_BAN_DURATION": "0.5",
         "B2BUA_CALL_LENGTH_MAX": "0",
         "B2BUA_ENTITIES": "carrier=address=192.0.2.80 numbers=0|+49, office=address=sip.example.net trusted=true",
+        "B2BUA_DIAL_PATTERNS": "national=pattern=0[1-9] min=4 policies=first|second, barred=pattern=0900 policies=",
+        "B2BUA_ROUTING_POLICIES": "first=entity=carrier rank=1 times=mon-fri/08:00-18:00 timeout=4 next_on=500|503",
+        "B2BUA_ADAPTATIONS": "german=called_out=0:1:+49 headers_out=remove:User-Agent|add:X-Lab:yes",
         "B2BUA_DNS": "192.0.2.53, [2001:db8::53]:5353",
         "B2BUA_NEXT_HOP_REST": "0",
+        "B2BUA_MEDIA_PORTS": "30000 - 30099",
+        "B2BUA_MEDIA_ADDRESS": "192.0.2.1",
         "B2BUA_LINKS": "first=udp:127.0.0.1:5070=127.0.0.2:5071, second=udp:[::1]:0=[fd00::2]:5072",
+        "B2BUA_TRUSTED_NETWORKS": "10.1.0.0/16, 2001:DB8::/32,192.0.2.7",
         "B2BUA_LINK_HEARTBEAT": "0.5",
         "B2BUA_SESSION_MANAGER": "10.0.0.1:5070",
         "B2BUA_NAME": "first",
         "B2BUA_CHALLENGE": "BYE=407, UPDATE=none",
         "B2BUA_USER_CHALLENGE": "6003=BYE:407+re-INVITE:none, 6004=INFO:401",
+        "B2BUA_FEATURE_SECONDS": "0.5",
+        "B2BUA_FAULTS": "drop method=NOTIFY, delay user=6001 seconds=0.5",
     }
     assert {name.removeprefix("B2BUA_").lower() for name in environment} == set(FIELDS)
     assert load_settings(None, environment, {}) == Settings(
@@ -147,10 +164,20 @@ def test_every_setting_from_the_environment():
         digest_qop=("auth-int", "auth"),
         digest_session_keys=True,
         digest_userhash=True,
+        profiles=("avaya",),
+        user_profiles={"6003": (), "6004": ("avaya",)},
         watchers="self",
+        event_packages=("message-summary", "dialog"),
+        lamp_documents=("pvalue", "partial"),
+        user_lamp_documents={"6002": ("single-dialog", "pvalue"), "6003": ("partial",)},
+        lists={"panel": ("6001", "6002"), "doors": ("6003",)},
         feature_server="none",
         features=("lamps", "hold"),
         feature_directory=Path("features"),
+        feature_codes={"forward": "*21", "park": ""},
+        user_defaults={"forward_to": "6003"},
+        feature_seconds=0.5,
+        faults=(Fault("drop", method="NOTIFY"), Fault("delay", user="6001", seconds=0.5)),
         session_expires=600,
         session_expires_min=120,
         reliable_provisional="always",
@@ -164,12 +191,25 @@ def test_every_setting_from_the_environment():
             "carrier": {"address": "192.0.2.80", "numbers": ("0", "+49")},
             "office": {"address": "sip.example.net", "trusted": True},
         },
+        dial_patterns={
+            "national": {"pattern": "0[1-9]", "min": 4, "policies": ("first", "second")},
+            "barred": {"pattern": "0900", "policies": ()},
+        },
+        routing_policies={
+            "first": {
+                "entity": "carrier", "rank": 1, "times": ("mon-fri/08:00-18:00",), "timeout": 4, "next_on": ("500", "503"),
+            }
+        },
+        adaptations={"german": {"called_out": ("0:1:+49",), "headers_out": ("remove:User-Agent", "add:X-Lab:yes")}},
         dns=("192.0.2.53:53", "[2001:db8::53]:5353"),
         next_hop_rest=0.0,
+        media_ports="30000-30099",
+        media_address="192.0.2.1",
         links=(
             Link("first", Listen("udp", "127.0.0.1", 5070), ("127.0.0.2", 5071)),
             Link("second", Listen("udp", "::1", 0), ("fd00::2", 5072)),
         ),
+        trusted_networks=("10.1.0.0/16", "2001:db8::/32", "192.0.2.7/32"),
         link_heartbeat=0.5,
         session_manager=("10.0.0.1", 5070),
         name="first",
@@ -229,7 +269,21 @@ def test_an_unknown_variable_is_refused_with_the_nearest():
         ('digest_algorithms = "MD5"', "lab.toml:1: digest_algorithms: expected array, got str"),
         ('[user_digest_algorithms]\n6001 = ["MD5"]\n6002 = ["md5"]', "lab.toml:3: user_digest_algorithms.6002: unknown algorithm 'md5'; the nearest known algorithm is 'MD5'"),  # noqa: E501
         ("[user_digest_algorithms]\n6002 = 5", "lab.toml:2: user_digest_algorithms.6002: a list of MD5, SHA-256, SHA-512-256 is wanted"),  # noqa: E501
+        ('lamp_documents = ["full"]', "lab.toml:1: lamp_documents: 'full' is none of partial, single-dialog, pvalue"),
+        ('[user_lamp_documents]\n6001 = ["pvalue"]\n6002 = ["x"]', "lab.toml:3: user_lamp_documents.6002: 'x' is none of partial, single-dialog, pvalue"),  # noqa: E501
+        ("[user_lamp_documents]\n6002 = 5", "lab.toml:2: user_lamp_documents.6002: a list of partial, single-dialog, pvalue is wanted"),  # noqa: E501
+        ('[lists]\npanel = ["6001", "6001"]', "lab.toml:2: lists.panel: a user stands there twice"),
+        ("[lists]\npanel = 6001", "lab.toml:2: lists.panel: a list of users is wanted"),
+        ("[lists]\npanel = []", "lab.toml:2: lists.panel: a list of users is wanted"),
+        ('event_packages = ["presense"]', "lab.toml:1: event_packages: unknown event package 'presense'; the nearest known one is 'presence'"),  # noqa: E501
         ("user_digest_algorithms = 5", "lab.toml:1: user_digest_algorithms: expected object, got int"),
+        ('\nprofiles = ["nortel"]', "lab.toml:2: profiles: unknown profile 'nortel'; the nearest known profile is 'avaya'"),
+        ('profiles = "avaya"', "lab.toml:1: profiles: expected array, got str"),
+        ('[user_profiles]\n6001 = []\n6002 = ["Avaya"]', "lab.toml:3: user_profiles.6002: unknown profile 'Avaya'; the nearest known profile is 'avaya'"),  # noqa: E501
+        ("[user_profiles]\n6002 = 5", "lab.toml:2: user_profiles.6002: a list of avaya is wanted"),
+        ('\ntrusted_networks = ["10.0.0.1/8"]', "lab.toml:2: trusted_networks: '10.0.0.1/8' is not a network such as 10.0.0.0/8: 10.0.0.1/8 has host bits set"),  # noqa: E501
+        ('trusted_networks = ["0.0.0.0/0"]', "lab.toml:1: trusted_networks: '0.0.0.0/0' is everybody"),
+        ('trusted_networks = ["office"]', "lab.toml:1: trusted_networks: 'office' is not a network such as 10.0.0.0/8: 'office' does not appear to be an IPv4 or IPv6 network"),  # noqa: E501
         ("trace = true", "lab.toml:1: trace: expected int, got bool"),
         ("nonce_lifetime = 0", "lab.toml:1: nonce_lifetime: expected float > 0.0"),
         ('strict_digest_uri = "yes"', "lab.toml:1: strict_digest_uri: expected bool, got str"),
@@ -511,4 +565,5 @@ def test_the_sample_can_be_used_as_it_is_and_in_full(tmp_path):
     settings = from_file(tmp_path, re.sub(r"^#-? (?=[A-Za-z0-9_]+ = |\[)", "", sample, flags=re.MULTILINE))
     assert (settings.users, settings.challenge) == (Path("users.csv"), {"BYE": "407"})
     assert settings.user_digest_algorithms == {"6002": ("SHA-256", "MD5")}
+    assert settings.user_profiles == {"6003": ("avaya",)}
     settings.check()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -13,12 +15,16 @@ import pytest
 from b2bua.cli import commands
 from b2bua.config import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, FIELDS, Settings, load_settings
 from b2bua.config_tables import CHALLENGEABLE, REINVITE
+from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import load_features
 from b2bua.http.families import GAUGES, HELP
 from b2bua.observer import HISTOGRAMS, NAMES
 from b2bua.reference import table
 from b2bua.session_manager.challenge_policy import NEVER, ChallengePolicy
+from b2bua.sip.profiles import SWITCHES
 from tests.feature_server.surroundings import Surroundings
+from tests.scenarios import test_profiles
 from tests.scenarios.options import Options
 from tests.scenarios.scene import Scene, called, hang_up, invite
 from tests.scenarios.test_challenge_matrix import IN_DIALOG, OUT_OF_DIALOG
@@ -113,6 +119,42 @@ def test_a_setting_has_its_default_variable_and_option(key: str, tmp_path: Path)
 def test_variables_exist(name: str) -> None:
     known = {ENVIRONMENT_PREFIX + key.upper() for key in FIELDS} | {CONFIG_VARIABLE, "B2BUA_ADVERTISED", "B2BUA_COMPILE"}
     assert set(re.findall(r"\bB2BUA_[A-Z_]*[A-Z]\b", text_of(name))) <= known
+
+
+# ---- the contract of features
+
+
+def hooks() -> set[str]:
+    """What a feature may override."""
+    return {
+        name
+        for name, value in vars(Feature).items()
+        if not name.startswith("_") and callable(getattr(value, "__func__", value))
+    }
+
+
+def test_every_hook_of_a_feature_is_in_the_reference_and_nothing_else() -> None:
+    table = {bare(row[0]).partition("(")[0]: bare(row[0]) for row in rows(section("plugins/README.md", "Hooks"), "Hook")}
+    assert set(table) == hooks()
+    for name, written in table.items():
+        arguments = [one for one in inspect.signature(getattr(Feature, name)).parameters if one not in ("self", "cls")]
+        assert written == f"{name}({', '.join(arguments)})"
+
+
+def words_of_code(text: str) -> set[str]:
+    """Every word in code spans, indented lines and fenced blocks."""
+    code = re.findall(r"`([^`\n]+)`|^(    .*)$|^```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return set(re.findall(r"\w+", " ".join(" ".join(one) for one in code)))
+
+
+def test_every_setting_of_features_is_in_the_guide() -> None:
+    settings = {key for key in FIELDS if key.startswith("feature")}
+    assert len(settings) > 3
+    assert settings <= words_of_code(text_of("plugins/README.md"))
+
+
+def test_everything_of_the_environment_is_in_the_guide() -> None:
+    assert {field.name for field in fields(Environment)} <= words_of_code(section("plugins/README.md", "What a hook is given"))
 
 
 # ---- the commands
@@ -213,6 +255,21 @@ def test_the_matrix_has_a_row_for_whatever_can_be_challenged() -> None:
     found = [row[1] for row in rows(section("README.md", "Challenges"), "What is challenged")]
     assert sorted(found) == sorted(f'`{method} = "407"`' for method in (*CHALLENGEABLE, REINVITE))
     assert {*IN_DIALOG, *OUT_OF_DIALOG, "REGISTER"} == {*CHALLENGEABLE, REINVITE}
+
+
+# ---- the profiles
+
+
+def test_the_profiles_are_the_table() -> None:
+    found = {bare(row[0]): row[1] for row in rows(section("README.md", "Profiles"), "Profile")}
+    assert found == dict(SWITCHES)
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_scenario_shows_what_a_profile_switches(name: str) -> None:
+    """With it, and that it is off without."""
+    tests = [test for test in vars(test_profiles) if test.startswith(f"test_{name}_")]
+    assert f"test_{name}_is_off_by_default" in tests and len(tests) > 1
 
 
 # ---- the counters

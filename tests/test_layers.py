@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = {"sip", "transaction", "dialog"}
 RECORDS = {
     "store.interface", "store.records", "store.record_text", "store.call_record", "store.invite_record",
-    "store.subscription_record", "store.publication_record",
+    "store.subscription_record", "store.publication_record", "store.mailbox_record", "store.setting_record",
 }  # fmt: skip
 """What the core may know of the store: the Protocol and the records, pure values both."""
 
@@ -32,25 +32,41 @@ ALLOWED: dict[str, set[str]] = {
     "media": {"sip", "media"},
     "trace": {"sip", "trace"},
     "store": {"sip", "store"},
-    "http": {"sip", "trace", "http"} | RECORDS,
-    "config_addresses": set(),
+    "faults": {"sip", "transaction", "trace", "faults"},
+    "http": {"sip", "trace", "http", "faults"} | RECORDS,
+    "config_addresses": {"sip"},
     "config_tables": {"sip"},
-    "config_entities": {"config_addresses", "config_tables"},
-    "config": {"sip", "config_addresses", "config_entities", "config_tables"},
-    "reference": {"sip", "config", "config_addresses", "store.opening"},
+    "config_events": {"config_tables"},
+    "config_entry": {"config_tables"},
+    "config_entities": {"config_addresses", "config_entry"},
+    "config_routing": {
+        "config_entry", "session_manager.header_rule", "session_manager.number_pattern", "session_manager.number_rule",
+        "session_manager.time_range",
+    },
+    "config": {
+        "sip", "faults.fault", "config_addresses", "config_entities", "config_events", "config_routing", "config_tables",
+    },
+    "dial_plan_settings": {"sip", "config", "config_addresses", "config_routing", "session_manager"},
+    "cli_route": {"sip", "config", "dial_plan_settings", "session_manager", "store"},
+    "reference": {"sip", "config", "config_addresses", "config_events", "store.opening"},
     "reload": {"config", "reference", "feature_server.loader", "store.interface"},
     "drain": {"session_manager.admission"},
     "cli_control": set(),
     "cli_bans": {"cli_control"},
+    "cli_mailboxes": {"cli_control"},
+    "cli_challenges": {"sip", "config", "config_tables", "session_manager"},
+    "cli_faults": {"cli_control", "faults.fault"},
     "cli_store": {"config", "store", "doctor"},
     "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
     "preflight": {"sip", "config", "feature_server", "store", "transport.tls"},
+    "cli_user_settings": {"config", "feature_server", "store"},
     "cli_config": {"config", "reference", "preflight"},
     "observer": set(),
     "pauses": set(),
     "live_state": {"session_manager", "feature_server", "transport", "reload"} | RECORDS,
     "": set(),
-    "process": {"config", "config_addresses", "feature_server.loader", "pauses"},
+    "watchdog": {"feature_server.blame"},
+    "process": {"config", "config_addresses", "feature_server.loader", "feature_server.feature", "pauses", "watchdog"},
     "plugins": {"feature_server", "sip", "plugins"},
 }
 """Room (or file at the top of b2bua) → what it may import: a room, or one module of it. The composition roots may import
@@ -64,7 +80,7 @@ LEAF = {"observer", ""}
 EDGE_FILES = {"phone/demo.py", "phone/demo_report.py", "phone/demo_server.py", "phone/endpoint.py"}
 """Files in a core room that run things: they may import any room and touch the edges."""
 
-CLOCKLESS = CORE | {"session_manager", "feature_server", "phone", "trace", "plugins", "observer", "pauses"}
+CLOCKLESS = CORE | {"session_manager", "feature_server", "phone", "trace", "plugins", "observer", "pauses", "faults"}
 CLOCKLESS_MODULES = {"store.interface", "store.records"}
 EDGE_IMPORTS = {
     "twisted", "asyncio", "socket", "socketserver", "ssl", "select", "selectors", "threading", "queue", "subprocess",

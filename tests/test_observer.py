@@ -24,6 +24,8 @@ VERBS = [
     (("dns_answered", "none"), "dns_queries", ("none",)),
     (("next_hop_failed", "timeout"), "next_hops_failed", ("timeout",)),
     (("internal_error", "feature"), "internal_errors", ("feature",)),
+    (("feature_failed", "screening", "raised"), "feature_errors", ("screening", "raised")),
+    (("fault_injected", "drop"), "faults", ("drop",)),
 ]
 
 

@@ -15,7 +15,9 @@ from b2bua.sip.flow import HostPort
 from b2bua.sip.sdp import Stream
 
 PCMU: Final = "0"
-"""The payload type that every phone knows (RFC 3551 §6), and the only one spoken here."""
+"""The payload type that every phone knows (RFC 3551 §6)."""
+NAMES: Final = {PCMU: "PCMU/8000", "8": "PCMA/8000"}
+"""Payload type → encoding of those that may be spoken."""
 
 ANSWERS: Final[dict[tuple[str, bool], str]] = {
     ("sendrecv", False): "sendrecv",
@@ -40,12 +42,11 @@ class _Line(NamedTuple):
     protocol: str
     formats: str
 
-    @property
-    def usable(self) -> bool:
-        return self.media == "audio" and self.protocol == "RTP/AVP" and PCMU in self.formats.split()
-
-
-_AUDIO: Final = _Line("audio", "RTP/AVP", PCMU)
+    def codec(self, known: Sequence[str]) -> str:
+        """The first of its formats that we know; "" where this is no stream for us."""
+        if self.media != "audio" or self.protocol != "RTP/AVP":
+            return ""
+        return next((payload for payload in self.formats.split() if payload in known), "")
 
 
 class _Description(NamedTuple):
@@ -58,10 +59,13 @@ class _Description(NamedTuple):
 class OfferAnswer:
     """One session as an endpoint sees it. Our offer is open from `offer` until `accepted` or `refused`."""
 
-    def __init__(self, session_id: int, address: HostPort) -> None:
-        """`session_id` of the o= line, unique at this host; `address` where we want media."""
+    def __init__(self, session_id: int, address: HostPort, codecs: Sequence[str] = (PCMU,)) -> None:
+        """`session_id` of the o= line, unique at this host; `address` where we want media; `codecs`: payload types out of
+        `NAMES`, the one that we would rather speak first."""
         self.holding = False
         """Our own wish. Set by the user of the phone and by nothing else."""
+        self.plays = False
+        """Whether whoever is held hears something: music of ours."""
         self.held = False
         """Whether the peer's last description wants no media from us."""
         self.direction = ""
@@ -69,8 +73,12 @@ class OfferAnswer:
         self.remote: HostPort | None = None
         """Where the peer wants media; None while it wants none at all or has not been heard."""
         self.address = address
+        self.payload_type = int(codecs[0])
+        """What we send, as agreed: the peer's choice."""
         self._session_id = session_id
-        self._lines: list[_Line] = [_AUDIO]
+        self._codecs = tuple(codecs)
+        self._audio = _Line("audio", "RTP/AVP", " ".join(codecs))
+        self._lines: list[_Line] = [self._audio]
         self._live: int | None = 0
         """Index of the m= line that is our audio; None when it was taken away."""
         self._offered = ""
@@ -82,12 +90,22 @@ class OfferAnswer:
 
     @property
     def sends(self) -> bool:
-        """Whether to send media now: agreed, wanted at an address, and we do not hold (we have no music to play)."""
-        return self.direction in ("sendrecv", "sendonly") and self.remote is not None and not self.holding
+        """Whether to send media now: agreed, wanted at an address, and we do not hold, or have music to play."""
+        wanted = self.direction in ("sendrecv", "sendonly") and self.remote is not None
+        return wanted and (self.plays or not self.holding)
 
     def end(self) -> None:
         """The call is over: nothing flows any more."""
         self.direction, self.remote = "inactive", None
+
+    def join(self, theirs: bytes) -> None:
+        """Take up a session that others have set up: its m= lines are those of the peer's last description. SipError 488
+        where none of its streams is one that we can speak on."""
+        streams, lines = sdp.parse_streams(theirs), _read_lines(theirs)
+        live = self._chosen(lines, streams)
+        if live is None:
+            raise SipError(488)
+        self._lines, self._live = lines, live
 
     # -- our offer ---------------------------------------------------------------------------------------------
 
@@ -96,11 +114,11 @@ class OfferAnswer:
         lines, live = self._lines, self._live
         if live is None:
             # Our audio was taken away: it comes back in its old place, or in a new one at the end (RFC 3264 §8.1).
-            live = next((index for index, line in enumerate(lines) if line.usable), len(lines))
-            lines = lines if live < len(lines) else [*lines, _AUDIO]
+            live = next((index for index, line in enumerate(lines) if line.codec(self._codecs)), len(lines))
+            lines = lines if live < len(lines) else [*lines, self._audio]
         self._open = lines, live
         self._offered = OFFERS[self.holding]
-        return self._describe(lines, live, self._offered)
+        return self._describe(lines, live, self._offered, self._codecs)
 
     def accepted(self, answer: bytes) -> None:
         """The peer's answer to our open offer; MalformedValue (488) when it is none: nothing is agreed then."""
@@ -110,6 +128,7 @@ class OfferAnswer:
             raise MalformedValue("SDP answer", 488)
         self._lines, self._live = lines, live
         stream = streams[live]
+        self._take_codec(_read_lines(answer)[live])
         self._agree(stream, streams, _joint(self._offered, stream.direction))
 
     def refused(self) -> None:
@@ -134,20 +153,27 @@ class OfferAnswer:
         self._lines, self._live = lines, live
         if live is None:
             # Every stream was taken away (RFC 3264 §8.2): nothing flows until somebody offers one again.
-            body = self._describe(lines, live, "inactive")
+            body = self._describe(lines, live, "inactive", ())
             self._agree(Stream("audio", 0, "inactive", ""), streams, "inactive")
             return body
         direction = ANSWERS[streams[live].direction, self.holding]
-        body = self._describe(lines, live, direction)
+        self._take_codec(lines[live])
+        body = self._describe(lines, live, direction, (str(self.payload_type),))
         self._agree(streams[live], streams, direction)
         return body
 
     def _chosen(self, lines: list[_Line], streams: Sequence[Stream]) -> int | None:
         """The stream we speak on: the one so far, else the first that we can."""
-        fitting = [index for index, line in enumerate(lines) if line.usable and streams[index].port]
+        fitting = [index for index, line in enumerate(lines) if line.codec(self._codecs) and streams[index].port]
         return self._live if self._live in fitting else next(iter(fitting), None)
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _take_codec(self, line: _Line) -> None:
+        """Speak what the peer names first of what we know."""
+        codec = line.codec(self._codecs)
+        if codec:
+            self.payload_type = int(codec)
 
     def _agree(self, stream: Stream, streams: Sequence[Stream], direction: str) -> None:
         self.direction = direction
@@ -156,13 +182,14 @@ class OfferAnswer:
         self.remote = (stream.connection, stream.port) if reachable else None
         self._agreed, self._offered = self._sent, ""
 
-    def _describe(self, lines: list[_Line], live: int | None, direction: str) -> bytes:
+    def _describe(self, lines: list[_Line], live: int | None, direction: str, codecs: Sequence[str]) -> bytes:
         host, port = self.address
         network = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
         text = ["s=-", f"c={network}", "t=0 0"]
         for index, line in enumerate(lines):
             if index == live:
-                text += [f"m=audio {port} RTP/AVP {PCMU}", "a=rtpmap:0 PCMU/8000", "a=ptime:20", f"a={direction}"]
+                text.append(f"m=audio {port} RTP/AVP {' '.join(codecs)}")
+                text += [*(f"a=rtpmap:{codec} {NAMES[codec]}" for codec in codecs), "a=ptime:20", f"a={direction}"]
             else:
                 text.append(f"m={line.media} 0 {line.protocol} {line.formats}")
         rest = "\r\n".join(text)

@@ -12,10 +12,11 @@ from b2bua.dialog.session_terms import TIMER
 from b2bua.feature_server.broken_off import answer_again, hang_up, repeats, take_stray
 from b2bua.feature_server.call import CONFIRMED, ENDED, Call
 from b2bua.feature_server.call_keeper import CallKeeper
+from b2bua.feature_server.callees import mark_of
 from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
-from b2bua.feature_server.leg import ALLOW, Leg
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.privacy import check_privacy
 from b2bua.feature_server.refresh import Refresh
 from b2bua.sip.errors import MalformedValue, SipError
@@ -39,7 +40,7 @@ class B2bua:
 
     def __init__(self, environment: Environment, features: Sequence[Feature]) -> None:
         self.environment = environment
-        self.hooks = Hooks(features)
+        self.hooks = Hooks(features, environment.codes.chosen)
         on = {TIMER: environment.limits.session_expires > 0, RELIABLE: environment.reliable != NEVER}
         self._supported = frozenset(tag for tag in SUPPORTED if on[tag])
         self._legs: dict[tuple[str, str], Leg] = {}
@@ -63,7 +64,12 @@ class B2bua:
             return
         if self.environment.link.transport != "memory":  # else Session Manager died with us, and sees to them
             self._strays_until = self.environment.layer.timers.now() + TIMEOUT
-        for record in self.keeper.load():
+        records = list(self.keeper.load())
+        absorbed = {record.absorbed for record in records} - {""}
+        for record in records:
+            if record.id in absorbed:
+                self.keeper.forget(record)  # one of its legs is in another call since
+                continue
             try:
                 call = Call.restored(self, record)
             except MalformedValue as error:
@@ -115,20 +121,47 @@ class B2bua:
 
     def use(self, features: Sequence[Feature]) -> None:
         """New calls get these features; a call that stands keeps those that it began with."""
-        self.hooks = Hooks(features)
+        self.hooks = Hooks(features, self.environment.codes.chosen)
+
+    def take_in(self, call: Call) -> None:
+        """A call that is made here: SipError 480 when its parties have as many as they may."""
+        self._count_in(call.caller.party, call.callee.party)
+        self._legs[call.callee.dialog.key] = call.callee
+        self._open[call.identity] = call
+
+    def moved(self, call: Call) -> None:
+        """From a call: its caller's leg may be another, which is not over."""
+        self._open[call.identity] = call
+
+    def leg_of(self, call_id: str, one_tag: str, other_tag: str) -> Leg | None:
+        """The leg that is one party's dialog, the tags in either order: ours and the party's."""
+        for ours, theirs in ((one_tag, other_tag), (other_tag, one_tag)):
+            leg = self._legs.get((call_id, ours))
+            if leg is not None and leg.dialog.local_tag == ours and leg.dialog.remote_tag == theirs and not leg.ended:
+                return leg
+        return None
 
     def ended(self, call: Call) -> None:
         """From a call, once: it counts no more."""
         for leg in (call.caller, call.callee):
-            left = self._calls_of.get(leg.party, 0) - 1
-            if left > 0:
-                self._calls_of[leg.party] = left
-            else:
-                self._calls_of.pop(leg.party, None)
+            self.left(leg.party)
 
-    def _count_in(self, call: Call) -> None:
+    def left(self, party: str) -> None:
+        """This party has a call less."""
+        left = self._calls_of.get(party, 0) - 1
+        if left > 0:
+            self._calls_of[party] = left
+        else:
+            self._calls_of.pop(party, None)
+
+    def joined(self, leg: Leg) -> None:
+        """From a call: another callee. SipError 480 when it has as many calls as it may."""
+        self._count_in(leg.party)
+        self._legs[leg.dialog.key] = leg
+
+    def _count_in(self, *parties: str) -> None:
         """SipError 480 when a party has as many calls as it may."""
-        most, parties = self.environment.limits.calls_per_user, (call.caller.party, call.callee.party)
+        most = self.environment.limits.calls_per_user
         if most and any(self._calls_of.get(party, 0) >= most for party in parties):
             self.environment.observer.overload_rejected("calls")
             raise SipError(480, "Too Many Calls")
@@ -139,6 +172,10 @@ class B2bua:
         """From a call: another early dialog of this leg (RFC 3261 §12.1)."""
         self._legs[key] = leg
         self._forked.setdefault(leg, [leg.dialog.key]).append(key)
+
+    def exchanged(self, leg: Leg) -> None:
+        """From a call: this leg has taken the place of one with the same dialog, in which nothing was said yet."""
+        self._legs[leg.dialog.key] = leg
 
     def forget(self, leg: Leg) -> None:
         """From a leg that is over: nothing matches it any more, but what acknowledges a reliable response that the final one
@@ -166,10 +203,10 @@ class B2bua:
         elif request.method == "OPTIONS":
             self._asked(since(request))
             response = response_to(request, 200, tag=self.environment.layer.identifiers.tag())
-            response.append("Allow", ALLOW)
+            response.append("Allow", self.hooks.allow)
             self.environment.layer.respond(transaction, response)
         else:
-            raise SipError(405, "", ("Allow", ALLOW))
+            raise SipError(405, "", ("Allow", self.hooks.allow))
 
     def _asked(self, since: float) -> None:
         """Session Manager's heartbeat, on a link over the network."""
@@ -260,14 +297,12 @@ class B2bua:
             # The same request by another path (RFC 3261 §8.2.2.2). A higher CSeq would be another request.
             raise SipError(482, "Merged Request")
         breadth_of(invite)
-        # Of the Routes the hosts: the token in Session Manager's own differs from call to call.
-        hops = [route.rpartition("@")[2] for route in invite.elements("Route")]
-        mark = self.environment.layer.identifiers.loop_mark(invite.uri, *hops)
+        mark = mark_of(self.environment, invite.uri, invite)
         if bears(invite, mark):
             raise SipError(482)  # the INVITE that we made of it came back as it was (RFC 7332 §4)
         call = Call.of_invite(self, transaction, invite)
         call.mark = mark
-        self._count_in(call)
+        self._count_in(call.caller.party, call.callee.party)
         transaction.attached = call.caller
         for leg in (call.caller, call.callee):
             self._legs[leg.dialog.key] = leg
@@ -277,7 +312,7 @@ class B2bua:
 
     def _require_supported(self, request: Request) -> None:
         """420 for an extension that a leg would not keep its word on (RFC 3261 §8.2.2.3)."""
-        unknown = sorted(request.tokens("Require") - self._supported)
+        unknown = sorted(request.tokens("Require") - self._supported - self.hooks.extensions)
         if unknown:
             raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.reliable_provisional import ReliableReceiver
 from b2bua.feature_server.reliable_answers import ReliableAnswers, Told
 from b2bua.sip.message import Response
 from b2bua.sip.rack import RAck
 
+if TYPE_CHECKING:
+    from b2bua.feature_server.leg import Leg
+
 
 class Branch:
     """Kept by `EarlyDialogs`, which alone changes it."""
 
-    __slots__ = ("callee", "caller", "received", "answers", "kept", "agreed", "changed", "offer", "said", "described", "updates",
-                 "refused")  # fmt: skip
+    __slots__ = ("leg", "over", "callee", "caller", "received", "answers", "kept", "agreed", "changed", "offer", "said",
+                 "described", "updates", "refused")  # fmt: skip
 
-    def __init__(self, callee: Dialog, caller: Dialog) -> None:
+    def __init__(self, leg: Leg, callee: Dialog, caller: Dialog) -> None:
+        self.leg = leg
+        """The callee's."""
+        self.over = False
+        """Whether the call goes on without this callee."""
         self.callee = callee
         self.caller = caller
         self.received = ReliableReceiver()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from b2bua.dialog.dialog import Dialog
+from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.diversion import UNCONDITIONAL
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
+from b2bua.feature_server.media_leg import MediaLeg
+from b2bua.feature_server.music_offer import MusicOffer
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.feature_server.recorded import restored_legs
+from b2bua.feature_server.referral import refer, resubscribe
 from b2bua.feature_server.refresh import Refresh
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.relay import relay
@@ -29,6 +34,8 @@ from b2bua.transaction.timers import T4, TIMEOUT, Timer
 if TYPE_CHECKING:
     from b2bua.feature_server.b2bua import B2bua
     from b2bua.feature_server.call_keeper import CallKeeper
+    from b2bua.feature_server.callees import Callees
+    from b2bua.feature_server.places import Handover
 
 TRYING: Final = "trying"
 EARLY: Final = "early"
@@ -37,7 +44,7 @@ ENDED: Final = "ended"
 
 
 class Exchange(Protocol):
-    """What is under way in a call: `Setup`, `Reinvite` or `Refresh`."""
+    """What is under way in a call: `Setup`, `Reinvite`, `Refresh` or `OwnOffer`."""
 
     def progressed(self, leg: Leg, response: Response) -> None: ...
 
@@ -57,8 +64,8 @@ class Call:
     """Between `caller` and `callee`. Features read it; only the toolkit changes it, but for `holding` of its legs."""
 
     __slots__ = (
-        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "_b2bua", "_length",
-        "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by",
+        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "_length",
+        "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
     )  # fmt: skip
 
     def __init__(self, b2bua: B2bua, name: str, identity: tuple[str, str, int]) -> None:
@@ -78,7 +85,7 @@ class Call:
         """Call-ID, From tag and CSeq of the INVITE: what a merged request has in common with the first (RFC 3261 §8.2.2.2)."""
         self.mark = ""
         """What tells the INVITE that we make of this one, should it come back (sip/loop_mark.py)."""
-        self._b2bua = b2bua
+        self.b2bua = b2bua
         self._apart = False
         self._length: Timer | None = None
         self._shown: tuple[str, bool, bool] = ("", False, False)
@@ -89,7 +96,11 @@ class Call:
         self.kept = False
         """Whether there is a record of it."""
         self.ended_by = ""
-        """The role of the leg whose BYE ended it."""
+        """The role of the leg whose BYE ended it; or of the one that has gone, while it waits for another (`handover`)."""
+        self.handover: Handover | None = None
+        """What is about to exchange one of its legs."""
+        self.absorbed = ""
+        """The recorded call that its newest leg came from: that one's record counts no more."""
 
     @classmethod
     def of_invite(cls, b2bua: B2bua, transaction: ServerTransaction, invite: Request) -> Call:
@@ -97,7 +108,7 @@ class Call:
         name = b2bua.environment.layer.identifiers.call_id()
         call = cls(b2bua, name, (invite.call_id, invite.from_.tag, invite.cseq))
         call.caller = call._caller_leg(transaction, invite, _towards_caller(invite))
-        call.callee = call._callee_leg(invite, _towards_callee(invite))
+        call.callee = call._callee_leg(invite, invite.uri)
         call.caller.other, call.callee.other = call.callee, call.caller
         return call
 
@@ -109,7 +120,7 @@ class Call:
         now = timers.now()
         call.caller, call.callee = restored_legs(call, record, now, wall)
         call.caller.other, call.callee.other = call.callee, call.caller
-        call.state, call.kept, call.ended_by = CONFIRMED, True, record.ended_by
+        call.state, call.kept, call.ended_by, call.absorbed = CONFIRMED, True, record.ended_by, record.absorbed
         call.since = record.since - wall + now
         call.held_since = None if record.held_since is None else record.held_since - wall + now
         return call
@@ -125,18 +136,89 @@ class Call:
         leg.session.check(invite)
         return leg
 
-    def _callee_leg(self, invite: Request, known_as: Uri) -> Leg:
+    def _callee_leg(self, invite: Request, uri: str) -> Leg:
         identifiers = self.environment.layer.identifiers
         call_id, tag = identifiers.call_id(), identifiers.tag()
-        contact = contact_of(self.environment, known_as)
+        contact = contact_of(self.environment, _towards_callee(invite))
         caller, levels = self.caller.dialog.remote, privacy_levels(invite)
         if "user" in levels:
             caller, self.caller.known_as = ANONYMOUS, ANONYMOUS_URI
         elif "id" in levels:
             self.caller.known_as = str(invite.from_.parsed_uri().without_parameters())
-        dialog = Dialog(call_id, caller, tag, invite.get("To") or "", invite.uri, contact)
+        dialog = Dialog(call_id, caller, tag, invite.get("To") or "", uri, contact)
         dialog.route_set = invite.elements("Route")[1:]
-        return Leg(self, self.environment, CALLEE, dialog, str(parse_uri(invite.uri).without_parameters()))
+        return Leg(self, self.environment, CALLEE, dialog, str(parse_uri(uri).without_parameters()))
+
+    # -- other callees -------------------------------------------------------------------------------------------
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The caller's, and those of all callees that may answer: `callee` alone, but while several ring."""
+        exchange = self.exchange
+        callees = exchange.callees if isinstance(exchange, Setup) else None
+        return (self.caller, self.callee) if callees is None else (self.caller, *callees.ringing)
+
+    def redirect(self, targets: Sequence[str], cause: int = UNCONDITIONAL, leg: Leg | None = None) -> None:
+        """Before the answer: the callee of `leg`, or the one that there is, gives way to others, who ring all at once.
+
+        `targets` are URIs. `cause` is why: a status as in diversion.py. SipError when it cannot be: 482 where all of them had
+        their turn, 483 after too many, 481 where this callee is none any more.
+        """
+        self._callees().redirect(leg or self.callee, targets, cause)
+
+    def ring_also(self, targets: Sequence[str], leg: Leg | None = None) -> None:
+        """The same, and this callee rings on: who answers first has the call."""
+        self._callees().ring_also(leg or self.callee, targets)
+
+    def _callees(self) -> Callees:
+        if not isinstance(self.exchange, Setup) or self.callee.answered:
+            raise SipError(481)
+        return self.exchange.all_callees()
+
+    def new_callee(self, uri: str, invite: Request) -> Leg:
+        """From the callees: a leg for one more."""
+        leg = self._callee_leg(invite, uri)
+        self.b2bua.joined(leg)
+        leg.other, leg.silent = self.caller, True
+        if self.caller.early is not None:
+            self.caller.early.joined(leg)
+        self.environment.leg_joined(self.id, leg.dialog.call_id)
+        return leg
+
+    def stands_with(self, leg: Leg) -> None:
+        """From the callees: this one stands for all of them."""
+        self.callee, self.caller.other = leg, leg
+
+    def leave(self, leg: Leg, *headers: tuple[str, str]) -> None:
+        """From the callees: the call goes on without this one, which hears CANCEL or nothing."""
+        leg.aside = True
+        if leg.early is not None:
+            leg.early.left(leg)
+        if leg.gone:
+            self._take_apart_later(leg)
+        else:
+            leg.release(*headers)
+        self.b2bua.left(leg.party)
+        self.hooks.tell("callee_left", self.hook_failed, self, leg)
+
+    def parties_changed(self) -> None:
+        """The legs are others than those that the features know."""
+        self._shown = ("", False, False)
+        self.changed()
+
+    def answer(self, source: str) -> None:
+        """Be the callee ourselves: the caller hears this source of `environment.media` (contract.py) until somebody hangs up.
+
+        For `call_offered`, before the INVITE goes on, which then goes to nobody. SipError 480 where there is no media.
+        """
+        there = self.callee
+        assert there.usage.client is None and not there.ended, "the callee has been asked already"
+        self.callee = MediaLeg(there, source)
+        self.caller.other, self.callee.other = self.callee, self.caller
+        self.b2bua.exchanged(self.callee)
+        if isinstance(self.exchange, Setup) and self.exchange.callees is not None:
+            self.exchange.callees.exchanged(there, self.callee)
+        there.take_apart()
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -158,7 +240,12 @@ class Call:
         if longest:
             left = self.since + longest - self.environment.layer.timers.now()
             self._length = self.environment.layer.timers.start(max(left, 0.0), self._too_long)
-        if self.ended_by:
+        local = next((leg for leg in (self.caller, self.callee) if leg.source), None)
+        if local is not None:
+            # The stream ended with the process: so does the call, for whoever listens to nothing cannot know why.
+            local.over()
+            self.finish("failed", ("Reason", 'SIP;cause=500;text="Media lost"'), spare=local)
+        elif self.ended_by:
             gone = self.caller if self.ended_by == CALLER else self.callee
             gone.over()
             self.finish("answered", spare=gone)
@@ -194,6 +281,17 @@ class Call:
                 self.held_since = self.environment.layer.timers.now()
             self.hooks.tell("call_changed", self.hook_failed, self)
 
+    def joined(self, rest: Call, offerer: Leg) -> None:
+        """One leg is another now, and its party has agreed with the other one on an offer of the party of `offerer`; what is
+        left of two calls is `rest`, which ends. The trace shows them as one call."""
+        self.b2bua.moved(self)
+        for leg in (self.caller, self.callee):
+            self.environment.leg_joined(self.id, leg.dialog.call_id)
+        self.environment.leg_joined(self.id, rest.id)
+        self._shown = ("", False, False)
+        self.hooks.tell("call_joined", self.hook_failed, self, offerer)
+        self.changed()
+
     def finish(self, result: str, *headers: tuple[str, str], spare: Leg | None = None) -> None:
         """End the call: release both legs (but `spare`, which ended itself) and tell the features. Idempotent."""
         if self.state == ENDED:
@@ -211,10 +309,13 @@ class Call:
         if self._length is not None:
             self._length.cancel()
             self._length = None
-        self._b2bua.ended(self)
+        self.b2bua.ended(self)
         observer.call_ended(result)
         self.changed()
         self.hooks.tell("call_ended", self.hook_failed, self)
+        handover, self.handover = self.handover, None
+        if handover is not None:
+            handover.call_ended(self)
 
     def _too_long(self) -> None:
         """The backstop: however it came that the call still stands, it ends."""
@@ -225,11 +326,14 @@ class Call:
 
     def leg_forked(self, leg: Leg, key: tuple[str, str]) -> None:
         """From an early dialog: requests that match this key, too, are of this leg."""
-        self._b2bua.remember(leg, key)
+        self.b2bua.remember(leg, key)
 
     def leg_over(self, leg: Leg) -> None:
         """From a leg: its dialog is gone."""
-        self._b2bua.forget(leg)
+        self.b2bua.forget(leg)
+        if leg.aside:
+            self._take_apart_later(leg)
+            return
         if self.kept and leg.other.gone and self.keeper is not None:
             self.keeper.drop(self)
         if leg.other.ended and not self._apart:
@@ -237,13 +341,19 @@ class Call:
             self._apart = True
             self.environment.layer.timers.start(TIMEOUT + T4, self._take_apart)
 
+    def _take_apart_later(self, leg: Leg) -> None:
+        self.environment.layer.timers.start(TIMEOUT + T4, leg.take_apart)
+
     def _take_apart(self) -> None:
         self.caller.take_apart()
         self.callee.take_apart()
 
     def hook_failed(self, error: BaseException) -> None:
         """A feature raised: counted and logged, never fatal."""
-        self.environment.observer.internal_error("feature")
+        observer = self.environment.observer
+        observer.internal_error("feature")
+        observer.feature_failed(feature_of(error), "raised")
+        error.add_note(f"call {self.caller.dialog.call_id}")
         self.environment.failed(error, None)
 
     def sleep(self, seconds: float) -> Pause:
@@ -254,7 +364,9 @@ class Call:
 
     def request_received(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         """A request from the party of `leg`, its CSeq already checked."""
-        if request.method == "INVITE":
+        if leg.aside:
+            self._from_aside(leg, transaction, request)
+        elif request.method == "INVITE":
             self._reinvite(leg, transaction, request)
         elif request.method == "BYE":
             self._bye(leg, transaction, request)
@@ -266,16 +378,29 @@ class Call:
             if leg.early is None:
                 raise SipError(481)
             leg.early.prack(leg, transaction, request)
+        elif request.method == "REFER":
+            refer(self, leg, transaction, request)
+        elif request.method == "SUBSCRIBE":
+            resubscribe(self, leg, transaction, request)
         else:
             relay(self, leg, transaction, request)
+
+    def _from_aside(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+        """From a callee that the call goes on without."""
+        if request.method != "BYE":
+            raise SipError(481)
+        leg.answer_bye(transaction, request)
+        leg.over()
 
     def _reinvite(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         if self.state != CONFIRMED:
             # RFC 3261 §14.2: our answer to the first INVITE is still open.
             raise SipError(500, "", ("Retry-After", str(self._seconds())))
         leg.session.check(request)
+        if leg.other.ended:
+            raise SipError(491)  # another party is about to take that one's place
         pending = self.exchange
-        if isinstance(pending, Refresh) and pending.takes(leg):
+        if isinstance(pending, (Refresh, MusicOffer)) and pending.takes(leg):
             self._take(leg, transaction, request)
             pending.then(leg, request)
             return
@@ -313,12 +438,17 @@ class Call:
 
     def _bye(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         """BYE always wins: 200 to it, 487 to what is open, BYE to the other leg, all at once."""
+        waits = self.handover is not None and self.handover.may_leave(leg)
         if self.kept and self.keeper is not None and not self.ended_by:
             self.ended_by = leg.role
             self.keeper.keep(self, lambda _kept: leg.answer_bye(transaction, request))
         else:
             leg.answer_bye(transaction, request)
         leg.over()  # where BYEs crossed, ours is still open: its answer changes nothing
+        if waits:
+            self._shown = ("", False, False)
+            self.changed()
+            return
         reasons = tuple(("Reason", value) for value in request.get_all("Reason"))
         self.finish("answered" if leg.answered else "cancelled", *reasons, spare=leg)
 
@@ -333,11 +463,11 @@ class Call:
     # -- events of the legs ------------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response) -> None:
-        if self.exchange is not None:
+        if self.exchange is not None and not leg.aside:
             self.exchange.progressed(leg, response)
 
     def accepted(self, leg: Leg, response: Response) -> None:
-        if self.exchange is not None:
+        if self.exchange is not None and not leg.aside:
             self.exchange.accepted(leg, response)
             return
         # The call ended before the answer came: taken and given back (RFC 3261 §9.1, §15).
@@ -348,7 +478,7 @@ class Call:
         leg.release()
 
     def refused(self, leg: Leg, status: int, response: Response | None) -> None:
-        if self.exchange is not None:
+        if self.exchange is not None and not leg.aside:
             self.exchange.refused(leg, status, response)
         elif not leg.answered:
             leg.over()
@@ -361,7 +491,7 @@ class Call:
         """Nobody acknowledged our 2xx (RFC 3261 §13.3.1.4); an offerless exchange owes the other side its ACK still."""
         if leg.other.usage.owes_ack:
             leg.other.usage.acknowledge()
-        if leg.confirmed and self._b2bua.peer_died():
+        if leg.confirmed and self.b2bua.peer_died():
             # The ACK, or the phone's connection, died with Session Manager: whoever is there says so (a declared deviation).
             Refresh.begin(leg, "INVITE")
             return

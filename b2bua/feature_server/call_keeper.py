@@ -55,6 +55,10 @@ class CallKeeper:
             else:
                 yield record
 
+    def forget(self, record: CallRecord) -> None:
+        """A record of a call that another one has absorbed."""
+        self._records.drop(CALL, record.id)
+
     def set_aside(self, record: CallRecord, reason: str) -> None:
         """A record that no call can be made of."""
         self._records.set_aside(CALL, record.id, reason)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.user_settings import UserSettings
 from b2bua.observer import Observer
-from b2bua.sip.flow import Flow
+from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Message
 from b2bua.store.interface import Records
 from b2bua.transaction.layer import TransactionLayer
@@ -38,6 +40,29 @@ class CallLimits:
     """Calls that one user has a part in at a time; one more is refused with 480."""
 
 
+class MediaStream(Protocol):
+    """One RTP stream of our own: G.711, 20 ms a packet, on a port that nobody else has until it is closed."""
+
+    @property
+    def address(self) -> HostPort:
+        """Where the other end is to send."""
+
+    def send_to(self, remote: HostPort | None, payload_type: int) -> None:
+        """Send there from now on, in PCMU (0) or PCMA (8); None, or what is no address, stops at once."""
+
+    def close(self) -> None:
+        """Stop, and give the port back. May be called twice."""
+
+
+class Media(Protocol):
+    """What a feature server plays and hears itself. A source is named by a text: `echo` says what it hears; `melody`,
+    `tone:HERTZ` and `file:PATH` (a WAV file) are played from their beginning, again and again (media_source.py)."""
+
+    def open(self, source: str, host: str) -> MediaStream:
+        """A stream that waits to be told where to send. `host`: our address or name as its other end knows it. SipError 480
+        where no port is free, or the source cannot be played: the log says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Everything a feature server may touch. Time, identifiers and randomness come from here, never from a module."""
@@ -64,6 +89,12 @@ class Environment:
     """A store that outlives the process; None where there is none, and nothing is recorded then."""
     wall: Callable[[], float] = _no_wall
     """Unix seconds, for what is recorded: the clock of the timers begins anew with each start."""
+    users: UserSettings = field(default_factory=lambda: UserSettings(""))
+    """What users have switched on and chosen."""
+    codes: FeatureCodes = field(default_factory=FeatureCodes)
+    """The feature codes that the configuration chose."""
+    media: Media | None = None
+    """Streams of our own; None where there are none."""
 
 
 class FeatureServer(Protocol):

@@ -43,7 +43,8 @@ MOST: Final = 64
 class EarlyDialogs:
     """All of one call; known to both its legs until the caller has its final response and nothing is left to acknowledge."""
 
-    def __init__(self, setup: Setup, call: Call, invite: Request) -> None:
+    def __init__(self, setup: Setup, call: Call, invite: Request, first: Leg) -> None:
+        """`first` is the callee that the caller has heard already, if anything was said."""
         off = call.environment.reliable == NEVER
         self.selected: Branch | None = None
         """The one that was answered."""
@@ -52,15 +53,37 @@ class EarlyDialogs:
         self._invite = invite
         self._supports = not off and supports(invite)
         self._demands = not off and demands(invite)
-        self._branches: dict[str, Branch] = {}
-        """By the callee's tag."""
+        self._branches: dict[tuple[str, str], Branch] = {}
+        """By the Call-ID of the callee's leg, and the callee's tag."""
+        self._callees: list[Leg] = []
         self._offer: EarlyOffer | None = None
         self._resume: Callable[[], None] | None = None
         """What to do with the 2xx that is held back."""
         self._finished = False
-        if call.callee.dialog.remote_tag:  # what came before there was any need of us
-            self._branches[call.callee.dialog.remote_tag] = Branch(call.callee.dialog, call.caller.dialog)
-        call.caller.early = call.callee.early = self
+        if first.dialog.remote_tag:  # what came before there was any need of us
+            self._branches[first.dialog.call_id, first.dialog.remote_tag] = Branch(first, first.dialog, call.caller.dialog)
+        if first.aside:
+            self.left(first)
+        call.caller.early = self
+        for leg in call.legs[1:]:
+            self.joined(leg)
+
+    def joined(self, leg: Leg) -> None:
+        """Another callee."""
+        self._callees.append(leg)
+        leg.early = self
+
+    def left(self, leg: Leg) -> None:
+        """The call goes on without this callee: nothing more is said in its early dialogs, while the caller may still
+        acknowledge what was."""
+        for branch in self._branches.values():
+            if branch.leg is leg:
+                branch.over = True
+                if branch.answers is not None:
+                    branch.answers.final()
+        offer = self._offer
+        if offer is not None and offer.branch.leg is leg:
+            offer.abandoned()
 
     # -- which one ---------------------------------------------------------------------------------------------
 
@@ -74,6 +97,10 @@ class EarlyDialogs:
         branch = self._asked(leg, request)
         return None if branch is None else self._side(branch, leg.other)
 
+    def far(self, branch: Branch, leg: Leg) -> Leg:
+        """The leg on the other side of this branch."""
+        return branch.leg if leg is self._call.caller else self._call.caller
+
     def _side(self, branch: Branch, leg: Leg) -> Dialog:
         return branch.caller if leg is self._call.caller else branch.callee
 
@@ -84,42 +111,49 @@ class EarlyDialogs:
         else:
             branches = list(self._branches.values())
         for branch in branches:
+            if leg is not self._call.caller and leg is not branch.leg:
+                continue
             dialog = self._side(branch, leg)
             if dialog.local_tag == ours and dialog.remote_tag in ("", theirs):
                 return branch
         return None
 
-    def _answering(self, response: Response) -> Branch | None:
+    def _answering(self, leg: Leg, response: Response) -> Branch | None:
         """The branch of a response, made if it is new; None for one too many."""
-        tag, known = response.to.tag, self._branches.get(response.to.tag)
+        call_id, tag = leg.dialog.call_id, response.to.tag
+        known = self._branches.get((call_id, tag))
         if known is not None:
             return known
-        caller, callee = self._call.caller, self._call.callee
+        caller = self._call.caller
+        mine = [branch for branch in self._branches.values() if branch.leg is leg]
         if not tag:  # RFC 2543: no dialog
-            return next(iter(self._branches.values()), None) or Branch(callee.dialog, caller.dialog)
-        branch = self._branches.pop("", None)  # in which a feature spoke first
-        if branch is None and not self._branches:
-            branch = Branch(callee.dialog, caller.dialog)
-        elif branch is None and len(self._branches) < MOST:
-            ours = self._call.environment.layer.identifiers.tag()
-            branch = Branch(
-                callee.dialog.sibling(callee.dialog.local_tag, -1), caller.dialog.sibling(ours, self._invite.cseq)
-            )
-            self._call.leg_forked(caller, branch.caller.key)
+            return mine[0] if mine else Branch(leg, leg.dialog, caller.dialog)
+        branch = self._branches.pop((call_id, ""), None)  # in which a feature spoke first
+        if branch is None and len(self._branches) < MOST:
+            branch = Branch(leg, leg.dialog, caller.dialog)
+            if mine:
+                branch.callee = leg.dialog.sibling(leg.dialog.local_tag, -1)
+            if self._branches:
+                ours = self._call.environment.layer.identifiers.tag()
+                branch.caller = caller.dialog.sibling(ours, self._invite.cseq)
+                self._call.leg_forked(caller, branch.caller.key)
         if branch is None:
             return None
         branch.callee.remote_tag = tag
         if response.has("Contact"):
             branch.callee.establish(response)
-        self._branches[tag] = branch
+        self._branches[call_id, tag] = branch
         return branch
 
     # -- the callee's responses --------------------------------------------------------------------------------
 
-    def progressed(self, response: Response) -> None:
-        """A provisional response above 100."""
-        branch = self._answering(response)
+    def progressed(self, leg: Leg, response: Response, heard: bool = False) -> None:
+        """A provisional response above 100 of the party of `leg`; `heard`: the features have let it pass already."""
+        branch = self._answering(leg, response)
         if branch is None:
+            return
+        if heard:
+            self._pass(branch, response)
             return
         if response.has("Allow"):
             branch.updates = "UPDATE" in response.elements("Allow")
@@ -133,14 +167,13 @@ class EarlyDialogs:
             if order is not Order.NEXT:
                 return
             branch.kept = response
-        call = self._call
-        call.run_hooks("response_received", call.callee, response, partial(self._pass, branch), self._setup.failed)
+        self._call.run_hooks("response_received", leg, response, partial(self._pass, branch), self._setup.failed)
 
     def _pass(self, branch: Branch, response: Response | Request) -> None:
         """Tell the caller, in the way that it understands."""
         assert isinstance(response, Response)
         call, setup = self._call, self._setup
-        if call.exchange is not setup:
+        if call.exchange is not setup or branch.over:
             return
         source, branch.kept = branch.kept, None
         through = source is not None and self._supports
@@ -153,13 +186,13 @@ class EarlyDialogs:
             branch.described = response
             if through and not branch.agreed:
                 self._described(branch, response, body)
-        call.enter("early")
+        setup.rang(branch.leg)
         self._tell(branch, response.status, response, body, source if through else None)
 
     def _described(self, branch: Branch, response: Response, body: bytes) -> None:
         """A description that both sides hear reliably: the answer, or where the INVITE had no offer, that."""
         if self._setup.offered:
-            self.complete(branch, (self._setup.theirs, body), (response.body, self._setup.ours))
+            self.complete(branch, (self._setup.theirs, body), (response.body, branch.leg.first_offer))
         else:
             branch.offer = response.body, body
 
@@ -170,14 +203,23 @@ class EarlyDialogs:
             branch.offer = None
             branch.said = caller, callee
             self._call.caller.descriptions.completed(*caller)
-            self._call.callee.descriptions.completed(*callee)
+            branch.leg.descriptions.completed(*callee)
 
     def tell(self, status: int, source: Message | None, body: bytes, reason: str, *headers: tuple[str, str]) -> None:
         """A provisional response of a feature's own to the caller."""
-        branch = next(iter(self._branches.values()), None)
+        branch = next((branch for branch in self._branches.values() if not branch.over), None)
         if branch is None:
-            branch = self._branches[""] = Branch(self._call.callee.dialog, self._call.caller.dialog)
+            branch = self._new_image()
         self._tell(branch, status, source, body, None, reason, *headers)
+
+    def _new_image(self) -> Branch:
+        """Before the callee has said anything: where a feature speaks in its place."""
+        callee, caller = self._call.callee, self._call.caller
+        branch = self._branches[callee.dialog.call_id, ""] = Branch(callee, callee.dialog, caller.dialog)
+        if len(self._branches) > 1:
+            branch.caller = caller.dialog.sibling(self._call.environment.layer.identifiers.tag(), self._invite.cseq)
+            self._call.leg_forked(caller, branch.caller.key)
+        return branch
 
     def _tell(
         self, branch: Branch, status: int, source: Message | None, body: bytes, acknowledges: Response | None,
@@ -218,7 +260,7 @@ class EarlyDialogs:
         else:
             branch.refused = None
             leg.answer(transaction, request, 200)
-            if told.source is not None and self._call.stands():
+            if told.source is not None and self._call.stands() and not branch.over:
                 self._pass_prack(branch, leg, request, told.source)
         self._go_on()
 
@@ -237,7 +279,7 @@ class EarlyDialogs:
         def forward(prack: Request | Response) -> None:
             assert isinstance(prack, Request)
             offer = branch.offer
-            body = self._call.callee.render(prack, offer[0] if offer is not None else b"")
+            body = branch.leg.render(prack, offer[0] if offer is not None else b"")
             if offer is not None and is_sdp(prack):
                 self.complete(branch, (prack.body, offer[1]), (offer[0], body))
             self._acknowledge(branch, source, prack, body)
@@ -248,9 +290,9 @@ class EarlyDialogs:
     def _acknowledge(self, branch: Branch, source: Response, prack: Request | None = None, body: bytes = b"") -> None:
         """Our PRACK to the callee: the caller's, or one of our own. What becomes of it is the callee's care: without it the
         callee ends the call (§3)."""
-        if not self._call.callee.ended:
+        if not branch.leg.ended:
             rack = RAck(rseq_of(source), source.cseq, "INVITE")
-            send_early(self._call.callee, branch.callee, "PRACK", prack, body, NOBODY, ("RAck", str(rack)))
+            send_early(branch.leg, branch.callee, "PRACK", prack, body, NOBODY, ("RAck", str(rack)))
 
     # -- offers before the answer ------------------------------------------------------------------------------
 
@@ -258,7 +300,7 @@ class EarlyDialogs:
         """An UPDATE with an offer; SipError 491 where it crosses an offer to this party (RFC 3311 §5.2). False when it cannot
         be passed on now: an offer of this party is open, there is no session yet, the other party takes no UPDATE."""
         branch = self._asked(leg, request)
-        if branch is None:
+        if branch is None or branch.over:
             raise SipError(481)
         if self._offer is not None:
             if self._offer.leg is leg:
@@ -267,21 +309,21 @@ class EarlyDialogs:
         towards_leg = branch.offer is not None if leg is self._call.caller else self._setup.offered
         if not branch.agreed and towards_leg:
             raise SipError(491)
-        if not branch.agreed or not self._takes_update(leg.other, branch):
+        if not branch.agreed or not self._takes_update(self.far(branch, leg), branch):
             return False
         self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, None))
         return True
 
     def _takes_update(self, leg: Leg, branch: Branch) -> bool:
-        return branch.updates if leg is self._call.callee else "UPDATE" in self._invite.elements("Allow")
+        return branch.updates if leg is not self._call.caller else "UPDATE" in self._invite.elements("Allow")
 
     def _offered(
         self, branch: Branch, leg: Leg, transaction: ServerTransaction, request: Request, source: Response | None
     ) -> None:
         """An offer in a PRACK: on in ours, or where there is none to send, in an UPDATE. A callee that can hear neither says
         no through us."""
-        possible = source is not None or (branch.agreed and self._takes_update(leg.other, branch))
-        if self._offer is None and possible:
+        possible = source is not None or (branch.agreed and self._takes_update(self.far(branch, leg), branch))
+        if self._offer is None and possible and not branch.over:
             self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, source))
             return
         leg.answer(transaction, request, 488)  # it may come again without
@@ -292,7 +334,7 @@ class EarlyDialogs:
 
     def send_offer(self, offer: EarlyOffer, request: Request, body: bytes) -> None:
         """From an early offer: it goes to the other party."""
-        far = offer.leg.other
+        far = self.far(offer.branch, offer.leg)
         source, dialog = offer.acknowledges, self._side(offer.branch, far)
         if source is None:
             send_early(far, dialog, "UPDATE", request, body, offer)
@@ -314,17 +356,17 @@ class EarlyDialogs:
 
     # -- the end -----------------------------------------------------------------------------------------------
 
-    def select(self, response: Response) -> None:
-        """The callee's 2xx: its branch is the call."""
-        branch = self._answering(response)
+    def select(self, leg: Leg, response: Response) -> None:
+        """The 2xx of the callee of `leg`: its branch is the call."""
+        caller, branch = self._call.caller, self._answering(leg, response)
         if branch is None:  # one of very many; its dialogs are as good as any
-            branch = Branch(self._call.callee.dialog, self._call.caller.dialog)
+            branch = Branch(leg, leg.dialog, caller.dialog)
         self.selected = branch
-        for leg in (self._call.caller, self._call.callee):
-            leg.dialog = leg.usage.dialog = self._side(branch, leg)
+        for side in (caller, leg):
+            side.dialog = side.usage.dialog = self._side(branch, side)
         if branch.said is not None:
-            self._call.caller.descriptions.completed(*branch.said[0])
-            self._call.callee.descriptions.completed(*branch.said[1])
+            caller.descriptions.completed(*branch.said[0])
+            leg.descriptions.completed(*branch.said[1])
 
     @property
     def agreed(self) -> bool:
@@ -375,7 +417,7 @@ class EarlyDialogs:
     def _let_go(self) -> None:
         """Once nothing is left to acknowledge the legs do without us."""
         if self._finished and all(branch.answers is None or branch.answers.over for branch in self._branches.values()):
-            for leg in (self._call.caller, self._call.callee):
+            for leg in (self._call.caller, *self._callees):
                 leg.early = None
 
 

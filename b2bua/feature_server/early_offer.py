@@ -51,7 +51,7 @@ class EarlyOffer:
     def _forward(self, request: Request | Response) -> None:
         assert isinstance(request, Request)
         if self._transaction is not None:
-            self._body = self.leg.other.render(request)
+            self._body = self._early.far(self.branch, self.leg).render(request)
             self._early.send_offer(self, request, self._body)
 
     # -- the other party's answer ------------------------------------------------------------------------------
@@ -59,8 +59,9 @@ class EarlyOffer:
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         if response.status >= 200:
             self._call.run_hooks(
-                "response_received", self.leg.other, response, self._pass_back, self._failed, self._under_way
-            )
+                "response_received", self._early.far(self.branch, self.leg), response, self._pass_back, self._failed,
+                self._under_way,
+            )  # fmt: skip
 
     def _pass_back(self, response: Response | Request) -> None:
         assert isinstance(response, Response)
@@ -79,7 +80,7 @@ class EarlyOffer:
     def _complete(self, response: Response, body: bytes) -> None:
         leg, call, early = self.leg, self._call, self._early
         if response.cseq_method == "UPDATE":
-            early.target_refreshed(self.branch, leg.other, response)
+            early.target_refreshed(self.branch, early.far(self.branch, leg), response)
         if self._request.method == "UPDATE":
             early.target_refreshed(self.branch, leg, self._request)
         if not is_sdp(response):

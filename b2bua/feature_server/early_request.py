@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.session_terms import TIMER
 from b2bua.feature_server.carried import carry, carry_body, carry_credentials
-from b2bua.feature_server.leg import ALLOW
 from b2bua.sip.message import Request
 from b2bua.transaction.client import ClientUser
 
@@ -25,7 +24,7 @@ def send_early(
     request.append("Max-Forwards", str(max(left - 1, 0)) if left is not None else "70")
     if method == "UPDATE":
         request.append("Contact", dialog.contact)
-        request.append("Allow", ALLOW)
+        request.append("Allow", leg.call.hooks.allow)
     if leg.session.terms is not None:
         request.append("Supported", TIMER)
     request.extend(headers)

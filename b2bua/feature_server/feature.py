@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
+    from b2bua.feature_server.referral import Referral
+
+FILE_MODULE: Final = "b2bua_user_feature_"
+"""What the module of a file in `feature_directory` is called, before the file's own name."""
 
 Passed = Request | None | Awaitable[Request | None]
 """A hook gives the request back, changed or not, to pass it on; None when it has dealt with it."""
@@ -23,9 +28,35 @@ class Feature:
     counted and logged, and the server goes on.
     """
 
+    codes: ClassVar[Mapping[str, str]] = {}
+    """Feature codes: name → what is dialled unless `feature_codes` of the configuration says otherwise, such as
+    `{"forward_always": "*72"}`; "": none unless it does."""
+    settings: ClassVar[Mapping[str, str]] = {}
+    """Settings of users, name → what it means in a few words: `environment.users.value(leg.party, name)`."""
+
+    @classmethod
+    def check_setting(cls, name: str, value: str) -> None:
+        """ValueError, a sentence, when the setting `name` cannot be `value`, which is not ""."""
+
+    def code_dialled(self, call: Call, name: str, argument: str, invite: Request) -> Passed:
+        """The caller of a new call dialled the code `name`, and `argument` behind it. All features have let the call pass
+        (`call_offered`); it is this feature's to answer: `confirm(call, text)` or `SipError`, and None."""
+        raise SipError(404)
+
     def call_offered(self, call: Call, invite: Request) -> Passed:
         """A new call: `invite` is what the caller sent. To refuse it: `call.caller.respond(status)` and None."""
         return invite
+
+    def callee_chosen(self, call: Call, leg: Leg) -> None:
+        """The call is about to be offered to the party of `leg`: whom the caller called, and each that the call goes on to. It
+        may go elsewhere (`call.redirect`), to others too (`call.ring_also`), or SipError answers in this party's place."""
+
+    def callee_refused(self, call: Call, leg: Leg, status: int, response: Response | None) -> None:
+        """The party of `leg` does not take the call; without a response it did not answer (408), could not be reached, or a
+        feature refused. `call.redirect` gives the call to others; SipError changes what the caller hears."""
+
+    def callee_left(self, call: Call, leg: Leg) -> None:
+        """`leg` is no part of the call any more, which goes on with others: what is kept of it may be dropped."""
 
     def request_received(self, call: Call, leg: Leg, request: Request) -> Passed:
         """From the party of `leg`: re-INVITE, UPDATE with an offer, PRACK with a body, INFO, MESSAGE, or the ACK of an
@@ -36,6 +67,20 @@ class Feature:
         """A response above 100 from the party of `leg`, to the INVITE, re-INVITE or other request that went there. A reliable
         1xx (RFC 3262) that a hook keeps is acknowledged when the party repeats it."""
         return response
+
+    def refer_received(self, call: Call, leg: Leg, referral: Referral) -> Referral | None:
+        """The party of `leg`, in a call that stands, wants the other one to call somebody else (RFC 3515): `referral.accept()`
+        or `referral.refuse(status)`, and None. A referral that no feature takes is declined."""
+        return referral
+
+    def replaces_received(self, call: Call, leg: Leg, invite: Request) -> Passed:
+        """A new call that is to take the place of the party of `leg`, in a call of another (RFC 3891). None or SipError
+        keeps it from that; the request returned lets it."""
+        return invite
+
+    def call_joined(self, call: Call, offerer: Leg) -> None:
+        """One leg of the call is another one since. What both have agreed to, on an offer of the party of `offerer`, stands in
+        their descriptions."""
 
     def exchange_ended(self, call: Call, leg: Leg, status: int) -> None:
         """The re-INVITE of `leg`, or its offer in an UPDATE or PRACK, is answered with this final status, whoever decided it

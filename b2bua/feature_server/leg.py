@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import compress
@@ -29,15 +30,14 @@ from b2bua.transaction.server import ServerTransaction
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.early_dialogs import EarlyDialogs
+    from b2bua.feature_server.referral import Referral
 
-ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, PRACK, UPDATE"
-_ALLOW_LINE: Final = f"Allow: {ALLOW}"
-_OWN_HEADERS: Final = ("Contact", "Allow")
-"""What each INVITE of ours and each answer to one carries."""
 HEADROOM: Final = 16
 """Requests that may leave while the record that allows more is being written."""
 CALLER: Final = "caller"
 CALLEE: Final = "callee"
+StandIn = Callable[[int, Message | None], None]
+"""Called with the status, and the message that brought it."""
 
 
 class Leg:
@@ -48,6 +48,14 @@ class Leg:
         "holding", "answered", "confirmed", "_bye_waits", "ended", "party", "reserved", "restored", "gone", "ack_waits",
         "promise",
         "known_as",
+        "has_lamp",
+        "aside",
+        "silent",
+        "first_offer",
+        "source",
+        "invited",
+        "stand_in",
+        "referral",
     )  # fmt: skip
     __deletable__ = ["call", "other", "usage", "session"]  # noqa: RUF012  # mypyc reads it, for `take_apart`
 
@@ -80,8 +88,22 @@ class Leg:
         """The headers of our BYE where it waits for the ACK of the 2xx that confirmed the dialog."""
         self.party = party
         """The user's address of record, as a URI without parameters."""
+        self.invited = role == CALLEE
+        """Whether we invited the party, so that the Call-ID of its dialog is ours. It stays so whatever place the leg takes."""
+        self.referral: Referral | None = None
+        """The party's REFER whose subscription stands."""
+        self.stand_in: StandIn | None = None
+        """Where no party is behind this leg: hears what one would be answered."""
         self.known_as = ""
         """What the other party and who watches it are told in place of `party`; "" for the truth."""
+        self.aside = False
+        """Whether the call goes on without this callee: nothing that it says matters any more."""
+        self.silent = False
+        """Of one callee of several: whether the caller has heard nothing of it yet, whatever the state of the call."""
+        self.first_offer = b""
+        """Of a callee: the offer in our INVITE."""
+        self.has_lamp = True
+        """Whether the party is somebody whose state is shown: False where we are the party, as of a feature code."""
         self.reserved = 0
         """The CSeq up to which requests may be sent before the record is written anew; 0 where none is kept."""
         self.restored = False
@@ -92,6 +114,8 @@ class Leg:
         """Whether the ACK of this party's 2xx waits for the record of the call."""
         self.promise: Promise | None = None
         """Our 2xx that waits for the same."""
+        self.source = ""
+        """The source (contract.py) that is the party where it is no phone but media of ours; "" for a phone."""
 
     # -- verbs -------------------------------------------------------------------------------------------------
 
@@ -104,6 +128,8 @@ class Leg:
             return
         transaction = self.usage.server
         if transaction is None or transaction.request is None:
+            if self.stand_in is not None:
+                self.stand_in(status, source)
             return
         if self.early is not None and not self.answered and status > 100:
             if status < 200:
@@ -119,6 +145,11 @@ class Leg:
             self.call.keeper.keep(self.call, self.promise.kept)
         else:
             self.send_answer(transaction.request, response)
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for the answer to an INVITE of this party."""
+        return self.usage.server is not None or self.stand_in is not None
 
     def acknowledge_unkept(self) -> None:
         """Send the ACK that waits for the record, if there is one."""
@@ -195,19 +226,32 @@ class Leg:
     def refresh(self, method: str, user: ClientUser) -> None:
         """Tell this party that the session goes on (RFC 4028 §7.4): UPDATE without a description, or INVITE with the one
         that it has from us; `user` hears of the UPDATE."""
+        if method == "INVITE":
+            self.reinvite(self.descriptions.ours)
+            return
         request = self.dialog.make_request(method)
         request.append("Max-Forwards", "70")
-        request.append("Contact", self.dialog.contact)
-        request.append("Allow", ALLOW)
+        self._add_own_headers(request)
         self.session.ask(request)
         request.call = self.call.id
-        if method == "INVITE":
-            request.set_body(self.descriptions.ours, sdp.CONTENT_TYPE)
-            self._invite = request
-            self.usage.invite(request)
-        else:
-            request.append("Content-Length", "0")
-            self.environment.layer.send_request(request, self.environment.link, user)
+        request.append("Content-Length", "0")
+        self.environment.layer.send_request(request, self.environment.link, user)
+
+    def reinvite(self, body: bytes) -> None:
+        """Send this party a re-INVITE of our own, with this description, or b"" for one that asks for an offer."""
+        request = self.dialog.make_request("INVITE")
+        request.append("Max-Forwards", "70")
+        self._add_own_headers(request)
+        self.session.ask(request)
+        request.call = self.call.id
+        request.set_body(body, sdp.CONTENT_TYPE if body else "")
+        self._invite = request
+        self.usage.invite(request)
+
+    def _add_own_headers(self, request: Request) -> None:
+        hooks = self.call.hooks
+        request.names += hooks.own_names
+        request.lines += (f"Contact: {self.dialog.contact}", *hooks.own_lines)
 
     def keep_ahead(self) -> None:
         """Before a request that no record follows: no CSeq may be above the one that is stored."""
@@ -227,6 +271,9 @@ class Leg:
     def release(self, *headers: tuple[str, str]) -> None:
         """End this leg, whatever it is doing: BYE, CANCEL, or a final response to its open INVITE. Idempotent."""
         if self.ended:
+            return
+        if self.stand_in is not None:
+            self.over()
             return
         if self.promise is not None:
             self.promise.release = headers
@@ -262,11 +309,13 @@ class Leg:
 
     def over(self) -> None:
         """The dialog is gone on both sides: nothing is matched to it any more."""
+        if self.aside and self.gone:
+            return
         self.ended = self.gone = True
         self._bye_waits = None
         self.session.stop()
         self.usage.end()
-        if self.early is not None:
+        if self.early is not None and self.role == CALLER:  # of several callees the others may still answer
             self.early.final()
         self.call.leg_over(self)
 
@@ -357,8 +406,8 @@ class Leg:
         lines.append(f"Max-Forwards: {max(left - 1, 0) if left is not None else 70}")
         put_breadth(request, hops)  # both as a proxy does it (RFC 7332 §5, §6)
         if request.method == "INVITE":
-            names += _OWN_HEADERS
-            lines += (f"Contact: {self.dialog.contact}", _ALLOW_LINE)
+            names += self.call.hooks.own_names
+            lines += (f"Contact: {self.dialog.contact}", *self.call.hooks.own_lines)
         self.session.ask(request)
         carry(source, request)
         carry_credentials(source, request, self.environment.domain)
@@ -378,8 +427,8 @@ class Leg:
         if 100 < status < 300 and request.method in ("INVITE", "UPDATE"):
             routes = list(compress(request.lines, map("Record-Route".__eq__, request.names)))
             response.names += ["Record-Route"] * len(routes)
-            response.names += _OWN_HEADERS
-            response.lines += (*routes, f"Contact: {self.dialog.contact}", _ALLOW_LINE)
+            response.names += self.call.hooks.own_names
+            response.lines += (*routes, f"Contact: {self.dialog.contact}", *self.call.hooks.own_lines)
             if status >= 200:
                 self.session.answer(request, response)
         if source is not None:

@@ -6,14 +6,17 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import pkgutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Final
+from types import MappingProxyType, ModuleType
+from typing import Final, NamedTuple
 
 from b2bua.feature_server.contract import Environment, FeatureServer
-from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature import FILE_MODULE, Feature
+from b2bua.feature_server.feature_codes import check_codes
+from b2bua.feature_server.user_settings import check_defaults
 
 ENTRY_POINTS: Final = "b2bua.features"
 """The entry point group in which an installed distribution names its features."""
@@ -30,24 +33,52 @@ class LoadError(Exception):
         self.key = key
 
 
+class Choices(NamedTuple):
+    """What the configuration says of features beside their names."""
+
+    codes: Mapping[str, str] = MappingProxyType({})
+    """Name of a feature code → the code."""
+    defaults: Mapping[str, str] = MappingProxyType({})
+    """Name of a user's setting → its value for who has not set it."""
+
+
+NO_CHOICES: Final = Choices()
+
+
 def load_features(
-    names: Sequence[str], directory: Path | None, environment: Environment, standing: Sequence[Feature] = ()
-) -> list[Feature]:
+    names: Sequence[str], directory: Path | None, environment: Environment, standing: Sequence[Feature] = (),
+    choices: Choices = NO_CHOICES,
+) -> list[Feature]:  # fmt: skip
     """One feature per name, in order. A module is looked for in the directory first, then built in, then installed.
 
     Each module has one class that derives from `Feature`, made with the environment if its `__init__` takes one. Of
     `standing`, the features in use, one whose class is the same still is used on: it keeps what it shares among calls.
     """
     in_use = {type(feature): feature for feature in standing}
-    classes = find_features(names, directory)
+    classes = find_features(names, directory, choices)
     return [in_use.get(found) or _make(found, name, environment) for name, found in zip(names, classes, strict=True)]
 
 
-def find_features(names: Sequence[str], directory: Path | None) -> list[type[Feature]]:
-    """The classes of `load_features`; LoadError says which cannot be used."""
+def find_features(names: Sequence[str], directory: Path | None, choices: Choices = NO_CHOICES) -> list[type[Feature]]:
+    """The classes of `load_features`; LoadError says which cannot be used, or what of the choices."""
     if directory is not None and not directory.is_dir():
         raise LoadError(f"{directory}: not a directory", "feature_directory")
-    return [_feature_class(name, directory) for name in names]
+    classes = [_feature_class(name, directory) for name in names]
+    try:
+        check_codes(classes, choices.codes)
+    except ValueError as error:
+        raise LoadError(str(error), "feature_codes") from None
+    try:
+        check_defaults(classes, choices.defaults)
+    except ValueError as error:
+        raise LoadError(str(error), "user_defaults") from None
+    return classes
+
+
+def built_in_features() -> list[str]:
+    """The names of the features that come with the program."""
+    package = importlib.import_module(BUILT_IN)
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
 
 
 def load_server(
@@ -88,7 +119,7 @@ def _feature_class(name: str, directory: Path | None) -> type[Feature]:
         return _class_in(importlib.import_module(f"{BUILT_IN}.{name}"), name)
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
         try:
-            loaded = entry.load()
+            loaded = _load_installed(entry)
         except Exception as error:  # a distribution's own mistakes, told in one line as well
             raise LoadError(f"feature {name!r}: {entry.value}: {_one_line(error)}") from error
         if isinstance(loaded, type) and issubclass(loaded, Feature):
@@ -100,7 +131,7 @@ def _feature_class(name: str, directory: Path | None) -> type[Feature]:
 
 def _from_file(path: Path, name: str) -> ModuleType:
     """The module in a file: run anew when its text has changed, and never from a cache, whose times are too coarse."""
-    module_name = f"b2bua_user_feature_{name}"
+    module_name = f"{FILE_MODULE}{name}"
     try:
         source = path.read_bytes()
     except OSError as error:
@@ -121,6 +152,42 @@ def _from_file(path: Path, name: str) -> ModuleType:
             sys.modules[module_name] = known
         raise LoadError(f"feature {name!r}: {path}: {_one_line(error)}") from error
     return module
+
+
+def _load_installed(entry: importlib.metadata.EntryPoint) -> object:
+    """What an entry point names. When a file of its package has changed, all of the package is imported anew; what is in use
+    keeps the modules that it has."""
+    package = entry.value.partition(":")[0].partition(".")[0].strip()
+    known = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == package}
+    changed = [module for module in known.values() if _source_of(module) != getattr(module, _SOURCE, _source_of(module))]
+    if changed:
+        for name in known:
+            del sys.modules[name]
+        for module in changed:  # the times by which Python's own cache is judged are too coarse
+            Path(importlib.util.cache_from_source(str(module.__file__))).unlink(missing_ok=True)
+        importlib.invalidate_caches()
+    try:
+        loaded = entry.load()
+    except BaseException:
+        for name in [name for name in sys.modules if changed and name.partition(".")[0] == package]:
+            del sys.modules[name]
+        sys.modules.update(known)
+        raise
+    for name, module in sys.modules.items():
+        if name.partition(".")[0] == package and not hasattr(module, _SOURCE) and (source := _source_of(module)) is not None:
+            setattr(module, _SOURCE, source)
+    return loaded
+
+
+def _source_of(module: ModuleType) -> bytes | None:
+    """The text of a module's file now; None where there is none, as of a compiled one."""
+    file = getattr(module, "__file__", None)
+    if not file or not file.endswith(".py"):
+        return None
+    try:
+        return Path(file).read_bytes()
+    except OSError:
+        return None
 
 
 def _class_in(module: ModuleType, name: str) -> type[Feature]:

@@ -72,14 +72,15 @@ class Publication:
     """One party's state for one call."""
 
     __slots__ = (
-        "aor", "tick", "_owner", "_call", "_call_id", "_to", "_cseq", "_etag", "_document", "_wanted", "_ending", "_dead",
+        "aor", "tick", "call", "_owner", "_call_id", "_to", "_cseq", "_etag", "_document", "_wanted", "_ending", "_dead",
         "_retries", "_timer", "_sending", "_refresh_at",
     )  # fmt: skip
 
     def __init__(self, owner: Publications, aor: str, call: str) -> None:
         self.aor = aor
         self._owner = owner
-        self._call = call
+        self.call = call
+        """The call that its messages belong to."""
         self._call_id = ""
         self._to: Address | None = None
         self._cseq = 0
@@ -153,7 +154,7 @@ class Publication:
         request.remember(call_id, cseq, "PUBLISH", None, self._to)
         if document is not None:
             request.defer_body(document)
-        request.call = self._call
+        request.call = self.call
         self._sending = what
         environment.layer.send_request(request, environment.link, self)
 

@@ -25,7 +25,9 @@ def record_of(call: Call, now: float, wall: float) -> CallRecord:
     ahead = wall - now
     held_since = None if call.held_since is None else call.held_since + ahead
     caller, callee = _leg_record(call.caller, ahead), _leg_record(call.callee, ahead)
-    return CallRecord(call.id, call.identity, call.since + ahead, held_since, call.ended_by, caller, callee)
+    return CallRecord(
+        call.id, call.identity, call.since + ahead, held_since, call.ended_by, caller, callee, absorbed=call.absorbed
+    )  # fmt: skip
 
 
 def _leg_record(leg: Leg, ahead: float) -> LegRecord:
@@ -37,6 +39,7 @@ def _leg_record(leg: Leg, ahead: float) -> LegRecord:
         dialog.remote_cseq, list(dialog.route_set), dialog.remote_target, dialog.contact, usage.invited_cseq,
         usage.answered_cseq, descriptions.session_id, descriptions.version, descriptions.ours, descriptions.theirs,
         leg.holding, interval, refreshes, negotiated, session.updates, agreed_at + ahead, leg.known_as,
+        leg.invited, leg.source,
     )  # fmt: skip
 
 
@@ -55,7 +58,9 @@ def _leg(call: Call, role: str, record: LegRecord, back: float) -> Leg:
     leg = Leg(call, call.environment, role, dialog, record.party)
     leg.reserved = record.local_cseq
     leg.answered = leg.confirmed = leg.restored = True
-    leg.holding, leg.known_as = record.holding, record.known_as
+    leg.holding, leg.known_as, leg.source = record.holding, record.known_as, record.source
+    if record.invited is not None:
+        leg.invited = record.invited
     leg.usage.resume(record.invited_cseq, record.answered_cseq)
     leg.descriptions.resume(record.session_id, record.version, record.theirs, record.ours)
     leg.session.resume(record.interval, record.refreshes, record.negotiated, record.updates, record.agreed_at + back)

@@ -120,7 +120,7 @@ class Refresh:
         call = self._call
         if status == 491:
             call.environment.observer.glare("retried")
-            return round(call.environment.uniform(*(OWNER_WAITS if self._leg is call.callee else OTHER_WAITS)), 2)
+            return round(call.environment.uniform(*(OWNER_WAITS if self._leg.invited else OTHER_WAITS)), 2)
         try:
             asked = response.integer("Retry-After") if response is not None else None
         except MalformedValue:

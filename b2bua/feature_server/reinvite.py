@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import status_of
-from b2bua.feature_server.leg import CALLEE, is_sdp
+from b2bua.feature_server.leg import is_sdp
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
@@ -188,7 +188,7 @@ class Reinvite:
 
     def _wait_to_retry(self) -> None:
         """RFC 3261 §14.1: one more try, after a wait in the band of whoever made that leg's Call-ID."""
-        low, high = OWNER_WAITS if self.far.role == CALLEE else OTHER_WAITS
+        low, high = OWNER_WAITS if self.far.invited else OTHER_WAITS
         environment = self._call.environment
         seconds = round(environment.uniform(low, high) / STEP) * STEP
         self._retry = environment.layer.timers.start(min(max(seconds, low), high), self._try_again)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import always, status_of
-from b2bua.feature_server.leg import ALLOW
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
@@ -28,11 +27,15 @@ def relay(call: Call, leg: Leg, transaction: ServerTransaction, request: Request
     stands with that party yet the request may be tried again.
     """
     if request.method not in RELAYED:
-        raise SipError(405, "", ("Allow", ALLOW))
+        raise SipError(405, "", ("Allow", call.hooks.allow))
     other = leg.other
-    if other.ended:
+    if other.source:
+        # Nobody is there to understand it; who sends INFO (keys pressed, a picture wanted) need not know that.
+        leg.answer(transaction, request, 200 if request.method == "INFO" else 405)
+        return
+    if other.ended and call.handover is None:
         raise SipError(481)
-    if not other.answered and not (call.state == "early" and other.dialog.remote_tag):
+    if other.ended or (not other.answered and not (call.state == "early" and other.dialog.remote_tag)):
         raise SipError(500, "", ("Retry-After", "1"))
     passing = _Passing(call, leg, transaction, request)
     call.run_hooks("request_received", leg, request, passing.forward, passing.failed, always)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from b2bua.dialog.reliable_provisional import demands
+from b2bua.feature_server.callees import Callees
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.early_dialogs import EarlyDialogs
+from b2bua.feature_server.feature_codes import FIRST, Dialled
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
+from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -28,33 +32,67 @@ class Setup:
         self.theirs = b""
         """The offer, as it came; b"" before it went on."""
         self.ours = b""
-        """The offer, as it went on."""
+        """Where the callee's answer is the offer: as it went on."""
+        self.callees: Callees | None = None
+        """All that may answer; None where there is one callee and no feature that minds."""
+        self.speaker: Leg | None = None
+        """The callee whose description the caller was told first: another's needs an early dialog of its own."""
 
     def start(self) -> None:
         call = self._call
         if "Require" in self._invite.names and demands(self._invite):
-            EarlyDialogs(self, call, self._invite)
+            EarlyDialogs(self, call, self._invite, call.callee)
+        dialled = self._dialled()
         call.enter("trying")
-        call.hooks.run("call_offered", (call,), self._invite, self._forward, self.failed, call.stands)
+        then = self._forward if dialled is None else partial(self._do, dialled)
+        call.hooks.run("call_offered", (call,), self._invite, then, self.failed, call.stands)
+
+    def _dialled(self) -> Dialled | None:
+        """The feature code in the Request-URI, if there is one: we are the party ourselves then."""
+        call, user = self._call, self._invite.parsed_uri().user
+        if not user.startswith(FIRST):
+            return None
+        dialled = call.hooks.dial_plan.dialled(unquote(user))
+        call.callee.has_lamp = dialled is None
+        return dialled
+
+    def _do(self, dialled: Dialled, invite: Request) -> None:
+        """The caller dialled a code: its feature does what it stands for."""
+        call = self._call
+        if call.state == "ended" or not call.caller.waits:
+            return
+        arguments = (call, dialled.name, dialled.argument)
+        call.hooks.run_one(dialled.feature.code_dialled, arguments, invite, self._forward, self.failed, call.stands)
 
     def _forward(self, invite: Request) -> None:
         """Send the callee its own INVITE: other Call-ID, tags, CSeq, o= line; what is end to end goes along."""
         call = self._call
-        if call.state == "ended" or call.caller.usage.server is None:
+        if call.state == "ended" or not call.caller.waits:
             return  # the caller gave up, or a feature refused, while another waited
-        callee = call.callee
-        body = self._rendered(callee, invite)
-        call.changed()
-        request = callee.dialog.make_request("INVITE")
-        callee.finish_invite(request, invite, body)
-        callee.usage.invite(request, call.mark)
+        if self.callees is None and not call.hooks.overridden("callee_chosen"):
+            self.send(call.callee, invite, call.mark)
+        else:
+            self.all_callees().offer(invite)
 
-    def _rendered(self, leg: Leg, source: Request | Response) -> bytes:
-        rendered = leg.render(source)
-        if source.body and is_sdp(source):
-            self.ours = rendered
-            self.theirs = source.body
-        return rendered
+    def send(self, leg: Leg, invite: Request, mark: str) -> None:
+        """Send a callee its own INVITE, made of this one."""
+        body = leg.render(invite)
+        if invite.body and is_sdp(invite):
+            leg.first_offer, self.theirs = body, invite.body
+        self._call.changed()
+        request = leg.dialog.make_request("INVITE")
+        leg.finish_invite(request, invite, body)
+        leg.usage.invite(request, mark)
+
+    def all_callees(self) -> Callees:
+        """From here on there may be others."""
+        if self.callees is None:
+            self.callees = Callees(self, self._call, self._invite)
+        return self.callees
+
+    def forwarded(self) -> None:
+        """From the callees: another is tried."""
+        self._call.caller.respond(181)
 
     def offer(self) -> bytes:
         """What the callee's description answers; b"" where that is an offer itself."""
@@ -65,34 +103,58 @@ class Setup:
     def progressed(self, leg: Leg, response: Response) -> None:
         call, early, tag = self._call, leg.early, response.to.tag
         other_tag = tag and tag != leg.dialog.remote_tag
-        if early is None and ("RSeq" in response.names or (other_tag and leg.dialog.remote_tag)):
-            early = EarlyDialogs(self, call, self._invite)  # from another branch, or reliable
+        if early is None and ("RSeq" in response.names or (other_tag and leg.dialog.remote_tag) or self._spoke_another(leg)):
+            early = EarlyDialogs(self, call, self._invite, self.speaker or leg)  # from another branch, or reliable
         if early is not None:
-            early.progressed(response)
+            early.progressed(leg, response)
             return
         if other_tag:
             leg.dialog.remote_tag = tag
             if response.has("Contact"):
                 leg.dialog.establish(response)
-        call.run_hooks("response_received", leg, response, self._pass_progress, self.failed)
+        call.run_hooks("response_received", leg, response, partial(self._pass_progress, leg), self.failed)
 
-    def _pass_progress(self, response: Response | Request) -> None:
+    def _spoke_another(self, leg: Leg) -> bool:
+        return self.speaker is not None and self.speaker is not leg
+
+    def _pass_progress(self, leg: Leg, response: Response | Request) -> None:
         call = self._call
         assert isinstance(response, Response)
-        if call.exchange is not self:
+        if call.exchange is not self or leg.aside:
             return
-        caller = call.caller
+        early, caller = leg.early, call.caller
+        if early is None and self._spoke_another(leg):  # while a feature let this one wait
+            early = EarlyDialogs(self, call, self._invite, self.speaker or leg)
+        if early is not None:
+            early.progressed(leg, response, heard=True)
+            return
         body = caller.render(response, self.offer())
-        call.enter("early")
+        if body:
+            self.speaker = leg
+        self.rang(leg)
         caller.respond(response.status, response, body)
+
+    def rang(self, leg: Leg) -> None:
+        """This callee has said something that the caller hears."""
+        call = self._call
+        if not leg.silent:
+            call.enter("early")
+            return
+        leg.silent = False
+        if call.state == "early":
+            call.parties_changed()
+        else:
+            call.enter("early")
 
     def accepted(self, leg: Leg, response: Response) -> None:
         call = self._call
+        if self.callees is not None:
+            self.callees.answered(leg)
         early, rung = leg.early, leg.dialog.remote_tag
-        if early is None and rung and response.to.tag != rung:
-            early = EarlyDialogs(self, call, self._invite)  # a branch that has not rung
+        if early is None and ((rung and response.to.tag != rung) or self._spoke_another(leg)):
+            early = EarlyDialogs(self, call, self._invite, self.speaker or leg)  # a branch that has not rung
         if early is not None:
-            early.select(response)
+            early.select(leg, response)
         leg.dialog.establish(response)
         leg.answered = True
         if self.offered and call.keeper is not None:
@@ -106,7 +168,7 @@ class Setup:
         call = self._call
         assert isinstance(response, Response)
         caller, callee = call.caller, call.callee
-        if call.exchange is not self or caller.usage.server is None:
+        if call.exchange is not self or not caller.waits:
             return
         early, agreed = callee.early, False
         if early is not None:
@@ -115,7 +177,7 @@ class Setup:
                 return
             response, agreed = early.last_word(response), early.agreed
             early.final()
-        offer_to_callee, offer_of_caller = self.ours, self.theirs
+        offer_to_callee, offer_of_caller = callee.first_offer, self.theirs
         body = caller.render(response, self.offer())
         caller.answered = True
         if agreed:
@@ -152,23 +214,33 @@ class Setup:
         call = self._call
         leg.over()
         if response is None:
-            self._refuse(status, None)
+            self._not_taken(leg, status, None)
             return
-        call.run_hooks("response_received", leg, response, self._pass_refusal, self.failed)
+        call.run_hooks("response_received", leg, response, partial(self._pass_refusal, leg), self.failed)
 
-    def _pass_refusal(self, response: Response | Request) -> None:
+    def _pass_refusal(self, leg: Leg, response: Response | Request) -> None:
         assert isinstance(response, Response)
         status = response.status
         if status in (401, 407) and not foreign_challenges(response, self._call.environment.domain):
             status = 403  # only our own realm's challenge was in it: it never crosses
-        self._refuse(status, response)
+        self._not_taken(leg, status, response)
 
-    def _refuse(self, status: int, response: Response | None) -> None:
+    def _not_taken(self, leg: Leg, status: int, response: Response | None) -> None:
+        if self.callees is None and not self._call.hooks.overridden("callee_refused"):
+            self.refuse(status, response)
+        elif self._call.exchange is self:
+            self.all_callees().failed(leg, status, response)
+
+    def refuse(self, status: int, response: Response | None, refusal: SipError | None = None) -> None:
+        """No callee takes the call: the caller hears this, or what a feature said in a callee's place."""
         call = self._call
         if call.exchange is not self:
             return
         call.exchange = None
-        call.caller.respond(status, response, response.body if response is not None else b"")
+        if refusal is not None:
+            call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
+        else:
+            call.caller.respond(status, response, response.body if response is not None else b"")
         call.finish(_result(status))
 
     # -- the caller's change of mind ---------------------------------------------------------------------------
@@ -176,12 +248,18 @@ class Setup:
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         """487 to the INVITE at once, CANCEL to the callee once it has answered anything (RFC 3261 §9.2)."""
         call = self._call
+        self._let_others_go(*reasons)
         call.exchange = None
         call.caller.respond(487)
         call.finish("cancelled", *reasons)
 
     def abandoned(self) -> None:
-        return
+        self._let_others_go()
+
+    def _let_others_go(self, *headers: tuple[str, str]) -> None:
+        """Whoever rings beside the one callee that ends with the call."""
+        if self.callees is not None:
+            self.callees.abandon(self._call.callee, *headers)
 
     def failed(self, error: BaseException) -> None:
         """A feature raised, or refused by SipError."""
@@ -190,6 +268,7 @@ class Setup:
         if refusal is not error:
             call.hook_failed(error)
         call.caller.respond(refusal.status, None, reason=refusal.reason)
+        self._let_others_go()
         call.exchange = None
         call.finish(_result(refusal.status))
 

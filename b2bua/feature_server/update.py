@@ -68,7 +68,7 @@ def _before_the_answer(call: Call, leg: Leg, transaction: ServerTransaction, req
     """An offer in an early dialog: it goes on as an UPDATE where reliable responses have settled the first one. Where that is
     open it crosses ours (491) or comes too soon after its own (500)."""
     if leg.early is None:
-        if leg is call.callee and isinstance(call.exchange, Setup) and call.exchange.offered:
+        if leg is not call.caller and isinstance(call.exchange, Setup) and call.exchange.offered:
             raise SipError(491)
         raise _later(call)
     if not leg.early.update(leg, transaction, request):

@@ -28,6 +28,8 @@ HELP: Final[dict[str, str]] = {
     "dns_queries": "Questions to the DNS, by outcome; answers from memory do not count.",
     "next_hops_failed": "Targets that a name led to and that did not serve a request, by why: the next one was tried.",
     "internal_errors": "Mistakes of this program that were caught; the log has the details.",
+    "feature_errors": "Mistakes of features that were contained, by the feature and by what it did.",
+    "faults": "Messages that faults set on purpose acted on, by what they did.",
     "trace_dropped": "Messages that a slow reader of the live trace did not get.",
     "call_setup_seconds": "From a call's INVITE to its 2xx, ringing included.",
     "post_dial_delay_seconds": "From a call's INVITE to the first 18x or 2xx.",
@@ -80,7 +82,7 @@ EXPECTED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "reinvites": tuple((kind, "ok") for kind in _REINVITES),
     "glare": tuple((outcome,) for outcome in ("refused", "retried", "gave_up", "yielded")),
     "publish": (("dialog", "200"),),
-    "notify": (("dialog", "200"), ("dialog", "408")),
+    "notify": (("dialog", "200"), ("dialog", "408"), ("message-summary", "200"), ("presence", "200"), ("reg", "200")),
     "overload_rejected": tuple(
         (what,) for what in ("transactions", "subscriptions", "calls", "requests", "overload", "draining", "store")
     ),
@@ -88,6 +90,8 @@ EXPECTED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "dns_queries": (("found",), ("none",), ("failed",)),
     "next_hops_failed": (("timeout",), ("unavailable",), ("unreachable",)),
     "internal_errors": (("transaction user",),),
+    "feature_errors": (("hold", "raised"),),
+    "faults": (("drop",),),
 }
 """Counter → label values that are there from the start with 0: a rate sees the first event only if a 0 was before it."""
 
@@ -98,10 +102,10 @@ EXPECTED_HISTOGRAMS: Final[dict[str, tuple[str, ...]]] = {
 """Histogram with a label → values that are there from the start; one without a label always is."""
 
 SERIES: Final[dict[str, int]] = {
-    "requests": 40, "responses": 32, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
+    "requests": 40, "responses": 29, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
     "auth_results": 15, "bans": 2, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4, "publish": 8,
     "notify": 8, "overload_rejected": 8, "not_durable": 5, "dns_queries": 3, "next_hops_failed": 3, "internal_errors": 6,
-    "transaction_seconds": 8, "notify_latency_seconds": 2,
+    "feature_errors": 9, "faults": 7, "transaction_seconds": 6, "notify_latency_seconds": 2,
 }  # fmt: skip
 """Most label sets that a family shows; what comes up later is counted in one more, whose labels are all `other`. So no peer
 can make more than 500 series of us, whatever status codes it sends; 20 are left for gauges of more transports and links."""

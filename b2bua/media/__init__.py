@@ -1,1 +1,1 @@
-"""Media, an edge: the RTP that the scripted phone sends and counts."""
+"""Media, an edge: RTP, what the scripted phone says and counts, and what Communication Manager plays and hears itself."""

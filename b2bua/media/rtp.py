@@ -8,8 +8,10 @@ from typing import Final, NamedTuple
 VERSION: Final = 2
 PCMU: Final = 0
 """Payload type of G.711 µ-law at 8,000 samples a second (RFC 3551 §6)."""
+PCMA: Final = 8
+"""The same of G.711 A-law."""
 SAMPLES: Final = 160
-"""A packet's 20 ms in samples, which are octets in PCMU (RFC 3551 §4.2)."""
+"""A packet's 20 ms in samples, which are octets in G.711 (RFC 3551 §4.2)."""
 PACKET_SECONDS: Final = 0.02
 
 _HEADER: Final = struct.Struct("!BBHII")

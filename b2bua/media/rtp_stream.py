@@ -1,38 +1,53 @@
-"""One RTP stream on a UDP port of its own: sends a tone every 20 ms while it may, and counts what comes in."""
+"""One RTP stream on a UDP port of its own: sends sound every 20 ms while it may, and counts what comes in."""
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.protocol import DatagramProtocol
 
-from b2bua.media.rtp import PACKET_SECONDS, PCMU, SAMPLES, MalformedPacket, RtpPacket, parse_packet
-from b2bua.media.tone import Tone
+from b2bua.media.media_clock import MediaClock
+from b2bua.media.rtp import PCMU, SAMPLES, MalformedPacket, RtpPacket, parse_packet
+
+
+class Sound(Protocol):
+    """What is said."""
+
+    def frame(self, payload_type: int) -> bytes:
+        """The next 20 ms in G.711 of this payload type."""
 
 
 class RtpStream(DatagramProtocol):
     """Owns its socket from `open` to `close`. Counts rise only; whoever measures takes differences."""
 
-    def __init__(self, reactor: Any, tone: Tone, source: int) -> None:
-        """`source` is the SSRC."""
+    def __init__(self, reactor: Any, sound: Sound, source: int, clock: MediaClock | None = None) -> None:
+        """`source` is the SSRC; without a clock that others are on, too, it has one of its own."""
         self.sent = 0
         self.received = 0
         """Packets of RTP, whoever sent them."""
+        self.address = ("", 0)
+        """Where it hears, once open, as others know it."""
+        self.closed: Callable[[], None] = lambda: None
+        """Told when the port is given back."""
         self._reactor = reactor
-        self._tone = tone
+        self._sound = sound
         self._source = source
+        self._clock = clock or MediaClock(reactor)
         self._port: Any = None
+        self._bound = ""
         self._remote: tuple[str, int] | None = None
-        self._next: Any = None
-        self._due = 0.0
+        self._payload_type = PCMU
         self._samples = 0
         self._marker = True
 
-    def open(self, host: str) -> tuple[str, int]:
-        """Bind any free port at a local address and return both; CannotListenError when there is none."""
-        self._port = self._reactor.listenUDP(0, self, interface=host)
-        return host, int(self._port.getHost().port)
+    def open(self, host: str, port: int = 0) -> tuple[str, int]:
+        """Bind a port (0: any free one) at a local address and return both; CannotListenError when that cannot be."""
+        self._port, self._bound = self._reactor.listenUDP(port, self, interface=host), host
+        self.address = host, int(self._port.getHost().port)
+        return self.address
 
     def close(self) -> None:
         """Stop sending and give the port back. May be called twice."""
@@ -40,18 +55,26 @@ class RtpStream(DatagramProtocol):
         port, self._port = self._port, None
         if port is not None:
             port.stopListening()
+            self.closed()
 
-    def send_to(self, remote: tuple[str, int] | None) -> None:
+    def send_to(self, remote: tuple[str, int] | None, payload_type: int = PCMU) -> None:
         """Send there from now on; None stops at once."""
-        self._remote = remote
-        if remote is None:
-            if self._next is not None:
-                self._next.cancel()
-                self._next = None
+        self._remote, self._payload_type = self._reachable(remote), payload_type
+        if self._remote is None:
+            self._clock.remove(self)
             self._marker = True
-        elif self._next is None and self._port is not None:
-            self._due = self._reactor.seconds()
-            self._send()
+        elif self._port is not None:
+            self._clock.add(self)
+
+    def _reachable(self, remote: tuple[str, int] | None) -> tuple[str, int] | None:
+        """The same, or None for what a peer may write and no packet can be sent to: a name, the other family, a group."""
+        try:
+            address = ipaddress.ip_address(remote[0]) if remote is not None and 0 < remote[1] <= 65535 else None
+        except ValueError:
+            return None
+        if address is None or address.is_multicast or str(address) == "255.255.255.255":
+            return None
+        return remote if (address.version == 6) == (":" in self._bound) else None
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         try:
@@ -60,19 +83,17 @@ class RtpStream(DatagramProtocol):
             return
         self.received += 1
 
-    def _send(self) -> None:
+    def beat(self) -> None:
+        """From the clock."""
+        self.send(self._sound.frame(self._payload_type))
+
+    def send(self, payload: bytes) -> None:
+        """One packet to the remote address; none where there is none."""
         if self._remote is None or self._port is None:
-            self._next = None
             return
-        packet = RtpPacket(PCMU, self.sent, self._samples, self._source, self._tone.frame(), self._marker)
+        packet = RtpPacket(self._payload_type, self.sent, self._samples, self._source, payload, self._marker)
         with suppress(OSError):  # media is lost as on any network; the counts show it
             self._port.write(packet.encode(), self._remote)
         self.sent += 1
         self._samples += SAMPLES
         self._marker = False
-        # Due times lie on a grid, so that lateness does not add up; after a long stall the grid starts anew.
-        self._due += PACKET_SECONDS
-        now = self._reactor.seconds()
-        if self._due < now - 10 * PACKET_SECONDS:
-            self._due = now
-        self._next = self._reactor.callLater(max(self._due - now, 0.0), self._send)

@@ -26,3 +26,5 @@ class Arrival(NamedTuple):
     """Max-Forwards as it came."""
     entity: Entity | None = None
     """The trunk it came from, if any."""
+    trusted: bool = False
+    """Whether who sent it belongs to our trust domain: what is asserted in it is believed (RFC 3325)."""

@@ -12,13 +12,16 @@ from typing import Final, NamedTuple
 
 from b2bua.observer import Observer
 from b2bua.session_manager.challenge_policy import ChallengePolicy
+from b2bua.session_manager.lenient_nonces import OPAQUE, LenientNonces
 from b2bua.session_manager.nonces import NO_NC, Nonce, Nonces, Outcome
 from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.sip.digest import Credentials, challenge_text, expected_response, parse_credentials, parse_parameters
 from b2bua.sip.digest_algorithms import DIGITS, HASHES, MD5, plain
 from b2bua.sip.digest_offer import AUTH, DigestOffer
 from b2bua.sip.errors import MalformedValue
-from b2bua.sip.message import Request
+from b2bua.sip.message import Request, Response
+from b2bua.sip.profiles import AVAYA, Profiles
+from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import Uri, parse_uri
 
 REINVITE_AGE: Final = 32.0
@@ -62,6 +65,16 @@ class Refused(NamedTuple):
 
 Verdict = Passed | Challenge | Refused
 
+
+def challenging(request: Request, challenge: Challenge, tag: str) -> Response:
+    """The 401 or 407 to a request."""
+    response = response_to(request, challenge.status, tag=tag)
+    response.append(challenge.header_name, challenge.header_value)
+    for value in challenge.weaker:
+        response.append(challenge.header_name, value)
+    return response
+
+
 NOT_CHALLENGED: Final = Passed("")
 
 _CREDENTIALS_IN: Final = {401: "Authorization", 407: "Proxy-Authorization"}
@@ -81,13 +94,14 @@ class Authenticator:
 
     `secret_of`: user and algorithm → H(A1) in small hex digits, "" for a user without one by this algorithm, None for an
     unknown user. `is_alias`: whether host (lower case, IPv6 without brackets) and port are ours. `strict_uri`: the digest
-    uri must equal the Request-URI. `offer`: the algorithms.
+    uri must equal the Request-URI. `offer`: the algorithms. `lenient`: the nonces of users with the profile `avaya`.
     """
 
     def __init__(
         self, realm: str, secret_of: Callable[[str, str], str | None], nonces: Nonces, policy: ChallengePolicy,
         observer: Observer, is_alias: Callable[[str, int | None], bool], strict_uri: bool = False,
-        offer: DigestOffer | None = None, user_hashes: UserHashes | None = None,
+        offer: DigestOffer | None = None, user_hashes: UserHashes | None = None, lenient: LenientNonces | None = None,
+        profiles: Profiles | None = None,
     ) -> None:  # fmt: skip
         self._realm = realm
         self._quoted_realm = f'realm="{realm}"'
@@ -95,19 +109,23 @@ class Authenticator:
         self._nonces = nonces
         self._observer = observer
         self._is_alias = is_alias
-        self.follow(policy, offer or DigestOffer(), strict_uri)
+        self._lenient = lenient
+        self.follow(policy, offer or DigestOffer(), strict_uri, profiles or Profiles())
         self._user_hashes = user_hashes
         self._first_cnonces: dict[str, str] = {}
         """Nonce → the cnonce of its first use with a `-sess` algorithm, the oldest first."""
         self._loops: dict[str, tuple[int, int]] = {}
         """Call-ID → (right digests in a row on unusable nonces, ms of the last one), the oldest first."""
 
-    def follow(self, policy: ChallengePolicy, offer: DigestOffer, strict_uri: bool) -> None:
-        """From the next request on: this policy, these algorithms. Nonces that are out stay good."""
+    def follow(self, policy: ChallengePolicy, offer: DigestOffer, strict_uri: bool, profiles: Profiles) -> None:
+        """From the next request on: this policy, these algorithms and profiles. Nonces that are out stay good, lenient ones
+        for whom they still are."""
         self._policy = policy
         self._offer = offer
         self._qop = ",".join(offer.qop)
         self._strict_uri = strict_uri
+        self._profiles = profiles if self._lenient is not None and profiles.anywhere(AVAYA) else None
+        """None where nobody has lenient nonces, so that they cost nothing."""
 
     def check(self, request: Request, in_dialog: bool, proxied_subscribe: bool = False) -> Verdict:
         """Whether a request may go on, and whose it is.
@@ -135,7 +153,7 @@ class Authenticator:
         if not self._right(user, credentials, request):
             return self._challenge(request, status, in_dialog)._replace(wrong=True)
         once = in_dialog and method == "INVITE" and policy.reinvite == "always"
-        outcome = self._use(request, credentials, once)
+        outcome = self._use(request, credentials, once, user)
         self._observer.credentials_checked(outcome, credentials.algorithm)
         if outcome != "ok":
             if once and self._loops_now(request.call_id):
@@ -145,6 +163,11 @@ class Authenticator:
         if once and self._loops:
             self._loops.pop(request.call_id, None)
         return Passed(user)
+
+    def challenge(self, request: Request, stale: bool) -> Challenge:
+        """A challenge whatever the credentials and the policy say: 401 where a registrar or notifier asks, else 407."""
+        status = 401 if request.method in ("REGISTER", "SUBSCRIBE") else 407
+        return self._challenge(request, status, bool(request.to.tag), stale)
 
     def strip(self, request: Request) -> None:
         """Take our realm's credentials out of a request of ours that goes on, ACK included; other realms' stay."""
@@ -235,12 +258,13 @@ class Authenticator:
             del known[next(iter(known))]
         known[credentials.nonce] = credentials.cnonce
 
-    def _use(self, request: Request, credentials: Credentials, once: bool) -> Outcome:
-        """Use the nonce of right credentials; `once`: as for a re-INVITE that is always challenged."""
+    def _use(self, request: Request, credentials: Credentials, once: bool, user: str) -> Outcome:
+        """Use the nonce of a user's right credentials; `once`: as for a re-INVITE that is always challenged."""
         nonces = self._nonces
         nonce = nonces.read(credentials.nonce)
         if nonce is None:
-            return "stale"  # from before a restart, or from another node
+            # From before a restart, from another node, or one that is never used up.
+            return "ok" if self._is_good(credentials.nonce, user) else "stale"
         if once and not self._serves_reinvite(nonce, request):
             return "stale"
         tag = request.from_.tag
@@ -249,6 +273,11 @@ class Authenticator:
             # Without a count only the first use can be told from a replay.
             return nonces.use(nonce, NO_NC, mark, first_only=True)
         return nonces.use(nonce, int(credentials.nc, 16), mark, first_only=once)
+
+    def _is_good(self, nonce: str, user: str) -> bool:
+        """Whether it is a lenient nonce, and the user one who may use those."""
+        lenient, profiles = self._lenient, self._profiles
+        return lenient is not None and profiles is not None and profiles.has(AVAYA, user) and lenient.is_good(nonce)
 
     def _serves_reinvite(self, nonce: Nonce, request: Request) -> bool:
         """Whether a nonce answered this dialog's request with this CSeq or a lower one, not long ago."""
@@ -269,6 +298,10 @@ class Authenticator:
         return Challenge(status, _CHALLENGE_IN[status], strongest, weaker)
 
     def _challenge_by(self, algorithm: str, request: Request, stale: bool) -> str:
+        if self._profiles is not None and self._profiles.has(AVAYA, self._claimed_user(request)):
+            assert self._lenient is not None, "no profile without"
+            nonce = self._lenient.make()
+            return challenge_text(self._realm, nonce, False, algorithm, self._qop, self._offer.userhash, OPAQUE)
         nonce = self._nonces.make(request.call_id, request.from_.tag, request.cseq)
         return challenge_text(self._realm, nonce, stale, algorithm, self._qop, self._offer.userhash)
 

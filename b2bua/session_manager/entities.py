@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from b2bua.session_manager.adaptation import NONE, Adaptation
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.uri import Uri
 
@@ -32,6 +33,8 @@ class Entity:
     """It serves numbers with these prefixes."""
     domains: tuple[str, ...] = ()
     """It serves these domains, in small letters."""
+    adaptation: Adaptation = NONE
+    """How it wants numbers and headers."""
 
 
 def nobody(flow: Flow) -> frozenset[str]:

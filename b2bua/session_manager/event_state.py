@@ -88,6 +88,7 @@ class EventState:
         observer: Observer | None = None,
     ) -> None:
         self._packages = packages
+        self._allow_publish = ", ".join(sorted(name for name, one in packages.items() if one.publishers == "all"))
         self._entity_tags = entity_tags
         self._timers = timers
         self._changed = changed
@@ -185,6 +186,8 @@ class EventState:
 
     def _process(self, request: Request, aor: str, link: str, elsewhere: bool) -> Answer:
         package = package_for(self._packages, request)
+        if package.publishers != "all" and (package.publishers == "none" or not link):
+            raise SipError(489, "", ("Allow-Events", self._allow_publish))
         resource = package.name, aor
         names = request.names
         condition = None

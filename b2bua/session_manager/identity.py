@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from b2bua.session_manager.domain import Domain
+from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message, Request
 from b2bua.sip.privacy import privacy_levels
@@ -37,3 +39,14 @@ def strip(message: Message) -> None:
     """What somebody outside the trust domain asserts of itself is worth nothing (RFC 3325 §5)."""
     for name in ASSERTED.intersection(message.names):
         message.remove(name)
+
+
+def caller_in(request: Request, domain: Domain, trusted: bool) -> str:
+    """The user of the domain that a request says it is from, "" for somebody else: whom an application asserts, where it is
+    one that is `trusted`, else who From names."""
+    if trusted:
+        for value in request.elements("P-Asserted-Identity"):
+            user = domain.user_in(parse_address(value).uri)
+            if user:
+                return user
+    return domain.user_in(request.from_.uri) or ""

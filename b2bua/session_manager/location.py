@@ -92,7 +92,9 @@ class Location:
         self._wall = wall
         self._gone = gone
         self.watch: Callable[[str, Sequence[Binding]], None] | None = None
-        """Called with a user and its bindings when these have changed."""
+        """Called with a user and its bindings when these change."""
+        self.changed: Callable[[str], None] | None = None
+        """Called with a user after its bindings have changed."""
         self._silent: set[tuple[object, ...]] = set()
         """The ways of bindings whose phone is known to be gone."""
         self._bindings: dict[str, tuple[Binding, ...]] = {}
@@ -129,12 +131,14 @@ class Location:
         sweep = self._sweeps.pop(user, None)
         if sweep is not None:
             sweep.cancel()
-        if not kept:
+        if kept:
+            self._bindings[user] = kept
+            soonest = min(binding.expires_at for binding in kept) - self._wall()
+            self._sweeps[user] = self._timers.start(max(soonest, 0.0), lambda: self._sweep(user))
+        else:
             self._bindings.pop(user, None)
-            return
-        self._bindings[user] = kept
-        soonest = min(binding.expires_at for binding in kept) - self._wall()
-        self._sweeps[user] = self._timers.start(max(soonest, 0.0), lambda: self._sweep(user))
+        if self.changed is not None:
+            self.changed(user)
 
     def users(self) -> Iterable[tuple[str, tuple[Binding, ...]]]:
         """Every registered user with its live bindings."""

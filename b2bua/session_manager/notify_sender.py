@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from b2bua.session_manager.notifier import NO_WAY
+from b2bua.session_manager.subscription import NO_WAY
 from b2bua.session_manager.ways import FlowGone
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.departure import Departure
 from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entity
-from b2bua.session_manager.failover import Failover
+from b2bua.session_manager.failover import Failover, Hop
 from b2bua.session_manager.identity import ASSERTED, strip, withhold
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location, behind_nat
@@ -221,20 +223,27 @@ class Proxy:
         token = self._tokens.flow(flow, request.call_id, CALLEE, by_flow, name)
         self._record_route(forwarded, flow, token, sips)
 
-    def to_entity(self, arrival: Arrival, entity: Entity, uri: str) -> None:
-        """Out by a trunk. The Request-URI of a number becomes the trunk's own; that of a foreign domain stays."""
+    def to_entities(self, arrival: Arrival, departures: Sequence[Departure]) -> None:
+        """Out by a trunk, by the next one where that does not serve. The Request-URI of a number becomes the trunk's own; that
+        of a foreign domain stays."""
         assert self._next_hops is not None, "whoever has trunks has a way to find them"
         context = self._start_proxying(arrival)
-        build, send = partial(self._for_entity, arrival, entity, uri), partial(self._send_along, context, "")
-        secure = is_sips(uri)
-        there = entity.uri._replace(scheme="sips") if secure else entity.uri
-        Failover(context, self._next_hops, build, send, 480 if secure else 503).look_for(there)
+        secure = is_sips(arrival.request.uri)
+        hops = []
+        for departure in departures:
+            way = departure.way
+            there = way.entity.uri._replace(scheme="sips") if secure else way.entity.uri
+            build = partial(self._for_entity, arrival, way.entity, departure.uri)
+            hops.append(Hop(there, build, way.timeout, way.next_on))
+        send = partial(self._send_along, context, "")
+        Failover(context, self._next_hops, hops[0].build, send, 480 if secure else 503).try_each(hops)
 
     def _for_entity(self, arrival: Arrival, entity: Entity, uri: str, flow: Flow) -> Request:
         request = arrival.request
         forwarded = self._forwarded(arrival, uri)
         if not entity.trusted:
             strip(forwarded)  # RFC 3325 §5: told within the trust domain only
+        entity.adaptation.to_trunk(forwarded)
         if request.method == "INVITE":
             self._record_both_sides(forwarded, arrival, flow, False, is_sips(uri))
         return forwarded
@@ -287,7 +296,7 @@ class Proxy:
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
         return forwarded
 
-    def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
+    def _send_another_way(self, arrival: Arrival, context: DialogContext, gone: Flow) -> bool:
         """The connection is gone that a request was sent on: whether there is another, where it is sent (RFC 3263 §4.3)."""
         try:
             flow = self._target_in_dialog(arrival)
@@ -295,7 +304,10 @@ class Proxy:
             return False
         if flow is gone:
             return False
+        stood = self._ways.stands(flow)
         self._send_in_dialog(arrival, context, flow)
+        if stood:  # what was opened for this request is the last way; one that stood may be as dead as the first
+            context.else_by(partial(self._send_another_way, arrival, context, flow))
         return True
 
     def _target_in_dialog(self, arrival: Arrival) -> Flow:
@@ -366,14 +378,13 @@ class Proxy:
         copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
         self._authenticator.strip(copy)
-        trusted = arrival.link is not None or (arrival.entity is not None and arrival.entity.trusted)
-        if not trusted and not ASSERTED.isdisjoint(copy.names):
+        if arrival.link is None and not arrival.trusted and not ASSERTED.isdisjoint(copy.names):
             strip(copy)
         return copy
 
     def _assert_identity(self, request: Request, owner: str) -> None:
         """Tell the applications whom we authenticated (RFC 3325 §5)."""
-        if owner:
+        if owner and "P-Asserted-Identity" not in request.names:  # who is trusted may have said it
             request.append("P-Asserted-Identity", f"<{self._domain.aor(owner)}>")
 
     def _record_route(self, request: Request, flow: Flow, token: str = "", sips: bool = False) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.identity import ASSERTED, strip, withhold
 from b2bua.session_manager.next_hops import TIMED_OUT, UNAVAILABLE, UNREACHABLE
+from b2bua.sip.best_response import rank
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.transaction.client import ClientTransaction
@@ -17,8 +18,6 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMER_C, Timer
 
-_PREFERRED: Final = frozenset((401, 407, 415, 420, 484))
-"""Of the failures of one class these tell the caller most (RFC 3261 §16.7 step 6)."""
 _CHALLENGES: Final = ("WWW-Authenticate", "Proxy-Authenticate")
 
 
@@ -27,7 +26,7 @@ class ResponseContext:
 
     __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timers_c", "_given_up", "_cancelled",
                  "_tag", "_final", "_status_of_silence", "_patience", "_retry_after", "_unsent", "_failovers",
-                 "_waiting", "phones")  # fmt: skip
+                 "_waiting", "_abandoned", "phones")  # fmt: skip
 
     def __init__(
         self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str],
@@ -60,6 +59,8 @@ class ResponseContext:
         """The branches whose next hop has a name, by the transaction in use; None: there never was one."""
         self._waiting: list[Failover] = []
         """Those that have no transaction at the moment: the DNS is asked."""
+        self._abandoned: list[ClientTransaction] | None = None
+        """Those that said nothing for too long, while another hop was asked: of what they say later only a 2xx counts."""
         server.attached = self
 
     def add(self, branch: ClientTransaction) -> None:
@@ -109,13 +110,15 @@ class ResponseContext:
             self._failovers = {}
         self._failovers[transaction] = failover
         self.add(transaction)
+        if failover.patience and isinstance(transaction, InviteClient) and not self._cancelled:
+            failover.silence = self._layer.timers.start(failover.patience, partial(self._was_silent, transaction))
 
     def went_nowhere(self, failover: Failover, status: int, response: Response | None) -> None:
         """It has no target left."""
         self._unsent -= 1
         self._waiting.remove(failover)
         if response is not None:
-            self._failed(response, 503)
+            self._failed(response, response.status)
         else:
             self._failed_here(self._status_of_silence if status == 408 and self._cancelled else status)
 
@@ -140,6 +143,30 @@ class ResponseContext:
         seconds = None if response is None else _leading_number(response.get("Retry-After") or "")
         return failover.failed(why, None if response is None else response.without_top_via(), seconds)
 
+    def _next_is_asked(self, transaction: ClientTransaction, response: Response) -> bool:
+        """Whether another target is asked, or another next hop, because this one answered so; not where nobody wants to know
+        any more."""
+        if response.status == 503:
+            return self._goes_on(transaction, UNAVAILABLE, response)
+        assert self._failovers is not None, "asked before"
+        failover = self._failovers.get(transaction)
+        if failover is None or self._cancelled or self._final or transaction in self._given_up:
+            return False
+        self._branch_done(transaction)
+        return failover.refused(self._upstream(response))
+
+    def _was_silent(self, transaction: InviteClient) -> None:
+        """Not even a 100: as if its Timer B had fired, but that the transaction is still there. It is cancelled by whatever
+        comes from it (RFC 3261 §9.1)."""
+        failover = None if self._failovers is None else self._failovers.get(transaction)
+        if failover is None or self._cancelled or self._final:
+            return
+        failover.silence = None
+        self._abandoned = [*(self._abandoned or ()), transaction]
+        transaction.cancel()
+        if not self._goes_on(transaction, TIMED_OUT):
+            self._failed_here(408)
+
     def _give_up_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         self._unsent -= len(waiting)
@@ -150,6 +177,8 @@ class ResponseContext:
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         status = response.status
+        if self._abandoned is not None and not 200 <= status < 300 and transaction in self._abandoned:
+            return
         if response.names.count("Via") < 2 and len(response.elements("Via")) < 2:
             # Ours alone: nobody is left to forward it to (§16.7 step 3). What the branch really wants to say is not known.
             if status >= 200:
@@ -157,9 +186,11 @@ class ResponseContext:
                 self._failed_here(502)
             return
         if status < 200:
+            if self._failovers is not None and transaction in self._failovers:
+                failover = self._failovers[transaction]
+                failover.speaks()
+                failover.heard = failover.heard or status > 100
             if status > 100 and not self._final:
-                if self._failovers is not None and transaction in self._failovers:
-                    self._failovers[transaction].heard = True
                 if transaction in self._timers_c:
                     self._start_timer_c(transaction)
                 self._forward(response)
@@ -171,7 +202,7 @@ class ResponseContext:
             self._finish()
             self._forward(response)
             self._cancel_others()
-        elif status == 503 and self._failovers is not None and self._goes_on(transaction, UNAVAILABLE, response):
+        elif self._failovers is not None and self._next_is_asked(transaction, response):
             return
         else:
             self._branch_done(transaction)
@@ -181,6 +212,8 @@ class ResponseContext:
                 self._failed(self._upstream(response), status)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        if self._abandoned is not None and transaction in self._abandoned:
+            return
         if self._failovers is not None and self._goes_on(transaction, TIMED_OUT if status == 408 else UNREACHABLE):
             return
         self._branch_done(transaction)
@@ -210,7 +243,7 @@ class ResponseContext:
                 self._challenges += [(name, value) for value in response.get_all(name)]
         elif status == 503:
             self._note_retry_after(response)
-        if self._best is None or _rank(response) < _rank(self._best):
+        if self._best is None or rank(response.status) < rank(self._best.status):
             self._best = response
         if status >= 600:
             self._cancel_others()
@@ -261,7 +294,9 @@ class ResponseContext:
         if transaction in self._branches:
             self._branches.remove(transaction)
         if self._failovers is not None:
-            self._failovers.pop(transaction, None)
+            failover = self._failovers.pop(transaction, None)
+            if failover is not None:
+                failover.speaks()
         timer = self._timers_c.pop(transaction, None)
         if timer is not None:
             timer.cancel()
@@ -296,13 +331,6 @@ class ResponseContext:
         self._given_up.append(branch)
         if isinstance(branch, InviteClient):
             branch.cancel()
-
-
-def _rank(response: Response) -> tuple[int, int]:
-    """Order of preference (§16.7 step 6): any 6xx, then the lowest class, then what tells the caller most; 503 last."""
-    status = response.status
-    family = 0 if status >= 600 else status // 100
-    return family, 0 if status in _PREFERRED else 2 if status == 503 else 1
 
 
 def _leading_number(text: str) -> int | None:

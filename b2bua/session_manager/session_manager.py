@@ -15,18 +15,18 @@ from typing import Final, NamedTuple
 from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.arrival import Arrival
-from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed
+from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed, challenging
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.elsewhere import Elsewhere
 from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.event_packages.package import Answer
 from b2bua.session_manager.event_state import EventState
-from b2bua.session_manager.identity import is_anonymous
+from b2bua.session_manager.identity import caller_in, is_anonymous
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.next_hops import NextHops
-from b2bua.session_manager.notifier import Notifier, Subscription
+from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.proxy import Proxy, Users
@@ -36,8 +36,10 @@ from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import require_supported, screen
 from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.stateless_refusal import stateless_refusal
+from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
+from b2bua.session_manager.trusted_networks import TrustedNetworks, asserted_user
 from b2bua.session_manager.waiting_invite import WaitingInvite
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
@@ -57,6 +59,11 @@ _NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
 
 def _no_wall() -> float:
     return 0.0
+
+
+def _is_vouched_for(arrival: Arrival) -> bool:
+    """Whether it comes from a trusted network: who is behind it has been asked already. A trunk has rules of its own."""
+    return arrival.trusted and arrival.entity is None
 
 
 class Parts(NamedTuple):
@@ -94,6 +101,8 @@ class Parts(NamedTuple):
     """None: there are none, and nothing leaves the domain."""
     next_hops: NextHops | None = None
     """Finds where names lead; None: names are not looked up."""
+    trusted: TrustedNetworks | None = None
+    """None: there are none."""
 
 
 class SessionManager:
@@ -124,6 +133,7 @@ class SessionManager:
             now = parts.layer.timers.now
             self._source_limit = SourceLimit(parts.requests_per_source, now, parts.links, parts.observer, self._is_in_dialog)
         self._trunks = parts.trunks
+        self._trusted = parts.trusted
         self._bans = parts.bans
         self._banned = {} if parts.bans is None else parts.bans.standing
         parts.layer.gate = self._verdict if parts.trunks is None else self._gate
@@ -142,7 +152,8 @@ class SessionManager:
         hops = screen(request, source)
         routes = self._read_routes(request)
         entity = None if self._trunks is None or link is not None else self._trunks.entities.of(source)
-        arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity))
+        trusted = self._is_trusted(source, entity) if link is None else False
+        arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity, trusted))
         if link is None:
             self._domain.local_address_seen(source.local)
             if entity is not None:
@@ -192,7 +203,8 @@ class SessionManager:
 
         def work() -> None:
             entity = None if self._trunks is None else self._trunks.entities.of(flow)
-            arrival = Arrival(transaction, request, flow, None, self._read_routes(request), screen(request, flow), entity)
+            routes, hops = self._read_routes(request), screen(request, flow)
+            arrival = Arrival(transaction, request, flow, None, routes, hops, entity, self._is_trusted(flow, entity))
             if request.to.tag:
                 self._forward_invite(arrival, owner, partial(self._proxy.forward_in_dialog, arrival))
             else:
@@ -200,6 +212,12 @@ class SessionManager:
                 self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, user, owner, 0))
 
         self._layer.resume(transaction, request, work)
+
+    def _is_trusted(self, flow: Flow, entity: Entity | None) -> bool:
+        """Whether a peer that is no feature server belongs to our trust domain; an entity does where it says so."""
+        if entity is not None:
+            return entity.trusted
+        return self._trusted is not None and self._trusted.holds(flow)
 
     def internal_error(self, error: BaseException, message: Message) -> None:
         self._parts.failed(error, message)
@@ -267,10 +285,13 @@ class SessionManager:
         if entity is not None and method in FROM_TRUNKS:
             self._take_from_entity(arrival, entity)
             return
-        self._check_owner(request, owner)
+        if not _is_vouched_for(arrival):
+            self._check_owner(request, owner)
+        elif method == "PUBLISH" and not owner:
+            raise SipError(403, "Not Your Address Of Record")  # in nobody's name nothing is published
         self._check_contact(arrival)
-        if self._trunks is not None:
-            self._trunks.check_leave(request, user, owner)
+        if self._trunks is not None and not owner:
+            self._trunks.check_leave(request, user, caller_in(request, self._domain, False))
         if user is not None:
             self._serve(arrival, user, owner)
         elif self._trunks is None or not self._leave(arrival, owner):
@@ -291,6 +312,9 @@ class SessionManager:
 
     def _take_from_entity(self, arrival: Arrival, entity: Entity) -> None:
         """A call or message of a trunk, for a user of ours and for nobody else."""
+        adapted = entity.adaptation.from_trunk(arrival.request)
+        if adapted is not arrival.request:
+            arrival = arrival._replace(request=adapted)
         user = self._domain.user_in(arrival.request.uri)
         self._check_contact(arrival)
         check_arrived(arrival.request, entity, self._domain, user)
@@ -299,17 +323,20 @@ class SessionManager:
         self._serve(arrival, user or "", "")
 
     def _leave(self, arrival: Arrival, owner: str) -> bool:
-        """Out by the trunk that serves the Request-URI, if one does: a call by way of the feature servers. A position in
+        """Out by the trunks that serve the Request-URI, if any does: a call by way of the feature servers. A position in
         the sequence means that it comes from there."""
         assert self._trunks is not None
         request = arrival.request
-        way = self._trunks.way_of(request, self._domain.user_in(request.uri))
-        if way is None:
+        caller = owner or caller_in(request, self._domain, arrival.link is not None)
+        departures = self._trunks.departures(request.method, request.uri, self._domain.user_in(request.uri), caller)
+        if departures is None:
             return False
         if arrival.link is None and request.method == "INVITE" and self._links.sequence:
             self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, "", owner, 0))
+        elif departures.ways:
+            self._proxy.to_entities(arrival, departures.ways)
         else:
-            self._proxy.to_entity(arrival, *way)
+            raise SipError(departures.status, departures.reason)
         return True
 
     def _serve(self, arrival: Arrival, user: str, owner: str) -> None:
@@ -322,7 +349,8 @@ class SessionManager:
                 raise SipError(403, "Not Your Address Of Record")
             self._publish(arrival.transaction, arrival.request, None, user)
         elif method == "SUBSCRIBE":
-            self._known(user)
+            if not self._parts.notifier.is_list(self._domain.aor(user)):
+                self._known(user)
             self._subscribe(arrival, user, owner)
         elif not user:
             # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).
@@ -389,16 +417,16 @@ class SessionManager:
     # -- steps -------------------------------------------------------------------------------------------------
 
     def _challenge_passed(self, arrival: Arrival, in_dialog: bool, proxied: bool = False) -> str | None:
-        """The authenticated user ("" where none is asked for); None when the request has been answered here."""
+        """The authenticated user ("" where none is asked for); None when the request has been answered here. Who is trusted is
+        not challenged, and says who it is; but for REGISTER, which is the phone's own and always challenged."""
         request = arrival.request
+        if _is_vouched_for(arrival) and request.method != "REGISTER":
+            return asserted_user(request, self._domain, self._parts.users)
         verdict = self._authenticator.check(request, in_dialog, proxied)
         if isinstance(verdict, Passed):
             return verdict.user
         if isinstance(verdict, Challenge):
-            response = response_to(request, verdict.status, tag=self._tag())
-            response.append(verdict.header_name, verdict.header_value)
-            for value in verdict.weaker:
-                response.append(verdict.header_name, value)
+            response = challenging(request, verdict, self._tag())
             if verdict.wrong and self._bans is not None:
                 self._bans.failed(arrival.source.remote[0])
         else:
@@ -450,7 +478,8 @@ class SessionManager:
         """The user of the domain that a feature server's request is for, "" for the domain itself, and where it may be
         `leaving` for what a trunk serves."""
         user = self._domain.user_in(request.uri)
-        if user is None and leaving and self._trunks is not None and self._trunks.way_of(request, None) is not None:
+        trunks = self._trunks if leaving and user is None else None
+        if trunks is not None and trunks.departures(request.method, request.uri, None, "") is not None:
             return ""
         if user is None:
             raise SipError(403, "No Relay To Other Domains")

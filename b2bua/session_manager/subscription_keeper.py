@@ -15,7 +15,7 @@ from b2bua.store.subscription_record import SUBSCRIPTION, SUBSCRIPTION_VERSION, 
 from b2bua.transaction.timers import Timers
 
 if TYPE_CHECKING:
-    from b2bua.session_manager.notifier import Subscription
+    from b2bua.session_manager.subscription import Subscription
 
 BLOCK: Final = 64
 """How many NOTIFYs a record allows for: so many may be sent until it is written anew."""
@@ -39,6 +39,7 @@ class SubscriptionKeeper:
             subscription.event, subscription.package.name, subscription.aor, subscription.watcher, dialog.call_id, dialog.local,
             dialog.local_tag, dialog.remote, dialog.remote_tag, subscription.reserved, dialog.remote_cseq,
             list(dialog.route_set), dialog.remote_target, dialog.contact, flow.listener, host, port, expires_at,
+            subscription.watched_list is not None,
         )  # fmt: skip
         self._records.keep(SUBSCRIPTION, dialog.local_tag, encode_record(record), expires_at, done)
 

@@ -69,6 +69,10 @@ class Ways:
         gone = isinstance(flow, FlowGone)
         return self.to_phone(flow.listener, flow.remote, through_nat, request, gone=gone) or flow
 
+    def stands(self, flow: Flow) -> bool:
+        """Whether there is a connection already (that its peer is still there it does not prove)."""
+        return flow.reliable and self._flows.find(flow.listener, flow.remote) is flow
+
     def remembered(self, listener: str, remote: HostPort) -> Flow:
         """The flow that stood before a restart, or what is left of it: `again` finds another way."""
         return self._flows.find(listener, remote) or FlowGone(listener, remote)

@@ -66,9 +66,11 @@ class DialogInfo(NamedTuple):
     version: int = 0
     state: str = "full"
 
-    def encode(self) -> bytes:
-        """The document as UTF-8, valid by the schema of RFC 4235 §4.4."""
+    def encode(self, value_name: str = "pval") -> bytes:
+        """The document as UTF-8, valid by the schema of RFC 4235 §4.4, unless `value_name` is another name for `pval`."""
         dialogs = "".join(map(_dialog, self.dialogs))
+        if value_name != "pval":  # an attribute cannot hold this: quotes are escaped there
+            dialogs = dialogs.replace(f'<param pname="{RENDERING}" pval="', f'<param pname="{RENDERING}" {value_name}="')
         document = (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<dialog-info xmlns="{NAMESPACE}" version="{self.version}" '
             f'state="{_text(self.state)}" entity="{_text(self.entity)}">\n{dialogs}</dialog-info>\n'

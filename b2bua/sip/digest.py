@@ -97,10 +97,11 @@ def _is_true(text: str | None) -> bool:
 
 
 def challenge_text(
-    realm: str, nonce: str, stale: bool = False, algorithm: str = MD5, qop: str = "auth", userhash: bool = False
-) -> str:
-    """A challenge of ours; `qop` is a list with commas."""
-    flag = ", stale=true" if stale else ""
+    realm: str, nonce: str, stale: bool = False, algorithm: str = MD5, qop: str = "auth", userhash: bool = False,
+    opaque: str = "",
+) -> str:  # fmt: skip
+    """A challenge of ours; `qop` is a list with commas. One with `opaque` says `stale` in any case."""
+    flag = f', opaque="{opaque}", stale={"true" if stale else "false"}' if opaque else ", stale=true" if stale else ""
     if userhash:
         flag += ", userhash=true"
     return f'Digest realm="{realm}", nonce="{nonce}", algorithm={algorithm}, qop="{qop}"{flag}'

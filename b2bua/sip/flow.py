@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 from b2bua.sip.message import Message
 from b2bua.sip.uri import host_text
 
 HostPort = tuple[str, int]
 """Host without brackets, and port."""
+Put = Callable[[Any, bytes, Message | None], bytes]
+"""How a listener puts a message on a flow of its own: flow, bytes, and the message (None: the bytes are sent again). Returns
+what a retransmission is to repeat. A listener looks it up for each message, so another may be put in its place."""
 
 
 class Flow(Protocol):

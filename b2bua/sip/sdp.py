@@ -178,6 +178,22 @@ def _refused(line: str) -> str:
     return f"m={media} 0 {rest.rstrip()}"
 
 
+def first_streams(body: bytes, count: int) -> bytes:
+    """The description with no more than so many m= sections."""
+    sections = _SECTION.split(body)
+    return body if len(sections) <= count + 1 else b"".join(sections[: count + 1])
+
+
+def with_more_streams(body: bytes, known: bytes) -> bytes:
+    """An offer with as many m= lines as the session has had: those that it lacks stand there as refused (RFC 3264 §8)."""
+    missing = [line for line in _lines(known) if line.startswith("m=")][len(parse_streams(body)) :]
+    if not missing:
+        return body
+    end = b"\r\n" if b"\r\n" in body else b"\n"
+    whole = body if body.endswith(b"\n") else body + end
+    return whole + b"".join(_refused(line).encode("utf-8", "surrogateescape") + end for line in missing)
+
+
 def with_direction(body: bytes, direction: str) -> bytes:
     """The description with `direction` on every stream: session-level lines go, each m= section gets one line at its end."""
     out: list[str] = []

@@ -54,6 +54,10 @@ class LegRecord(msgspec.Struct, frozen=True):
     """Unix seconds of the last refresh."""
     known_as: str = ""
     """What the other party is told in place of `party`; "" for the truth."""
+    invited: bool | None = None
+    """Whether the Call-ID is ours; None: as for the callee's leg of a call that nobody has joined."""
+    source: str = ""
+    """The source that was the party, where it was no phone but media of ours."""
 
 
 class CallRecord(msgspec.Struct, frozen=True):
@@ -69,6 +73,8 @@ class CallRecord(msgspec.Struct, frozen=True):
     """`caller` or `callee`: whose BYE was acknowledged, the other party not having answered ours yet; "" while it stands."""
     caller: LegRecord
     callee: LegRecord
+    absorbed: str = ""
+    """The call whose leg this one has taken over: a record of that one is out of date."""
     version: int = CALL_VERSION
 
 

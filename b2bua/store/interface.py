@@ -58,8 +58,13 @@ class Store(Records, Protocol):
     def save_bindings(self, aor: str, records: Sequence[BindingRecord], done: Done) -> None:
         """Replace all bindings of an AoR (its user part); `done` is called on the caller's thread after the commit."""
 
+    def watch(self, kind: str, changed: Callable[[Sequence[tuple[str, str]]], None]) -> None:
+        """Once another process has changed anything, `changed` is called on the caller's thread with all records of this kind,
+        after each `done` of a write of ours that was committed before."""
+
     def poll(self) -> None:
-        """Look whether another process changed the users; called once a second, never blocks, never raises."""
+        """Look whether another process changed users or a kind of records that is watched; called once a second, never blocks,
+        never raises."""
 
     @property
     def up(self) -> bool:

@@ -59,6 +59,9 @@ class MemoryStore:
     def set_aside(self, kind: str, key: str, reason: str) -> None:
         """There is nothing to set aside."""
 
+    def watch(self, kind: str, changed: Callable[[Sequence[tuple[str, str]]], None]) -> None:
+        """Nothing changes but by its owner."""
+
     def poll(self) -> None:
         """Nobody else can reach this memory."""
 

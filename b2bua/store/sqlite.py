@@ -45,6 +45,7 @@ class SqliteStore:
         self._poll_waits = False
         self._dropped = 0
         """Records dropped since those were taken away."""
+        self._watched: dict[str, Callable[[Sequence[tuple[str, str]]], None]] = {}
         self._seen_version = 0  # Writer's thread only.
         self._writer = Writer(open_database(path, synchronous), str(path), post)
         self._promises = Promises(self._writer, str(path), post, monotonic)
@@ -120,6 +121,9 @@ class SqliteStore:
 
         self._promises.write((kind, key), move)
 
+    def watch(self, kind: str, changed: Callable[[Sequence[tuple[str, str]]], None]) -> None:
+        self._watched[kind] = changed
+
     def poll(self) -> None:
         """The change shows in `user` once the writer's thread has looked, a moment later."""
         self._promises.look()
@@ -131,15 +135,20 @@ class SqliteStore:
         self._poll_waits = True
         generation = self._generation
         found: list[dict[str, User]] = []
+        records: dict[str, list[tuple[str, str]]] = {}
+        kinds = tuple(self._watched)
 
         def look(database: sqlite3.Connection) -> None:
             if self._data_version(database) != self._seen_version:
+                records.update({kind: self._read_records(database, kind) for kind in kinds})
                 found.append(self._load_users(database))
 
         def looked(_error: StoreError | None) -> None:  # An error is in the writer's log already.
             self._poll_waits = False
             if found and generation == self._generation:
                 self._users = found[0]
+            for kind, rows in records.items():
+                self._watched[kind](rows)
 
         self._writer.submit(look, looked, writes=False)
 
@@ -188,9 +197,13 @@ class SqliteStore:
     def _load_records(self, database: sqlite3.Connection, kind: str) -> list[tuple[str, str]]:
         row = (self._realm, kind, self._now())
         database.execute("DELETE FROM records WHERE realm = ? AND kind = ? AND expires_at <= ?", row)
+        return self._read_records(database, kind)
+
+    def _read_records(self, database: sqlite3.Connection, kind: str) -> list[tuple[str, str]]:
         # As bytes: text that is no UTF-8 would otherwise fail the whole query.
         rows = database.execute(
-            "SELECT CAST(key AS BLOB), CAST(record AS BLOB) FROM records WHERE realm = ? AND kind = ?", row[:2]
+            "SELECT CAST(key AS BLOB), CAST(record AS BLOB) FROM records WHERE realm = ? AND kind = ? AND expires_at > ?",
+            (self._realm, kind, self._now()),
         ).fetchall()
         return [(key.decode("utf-8", "replace"), text.decode("utf-8", "replace")) for key, text in rows]
 

@@ -40,4 +40,6 @@ class SubscriptionRecord(msgspec.Struct, frozen=True):
     port: int
     expires_at: float
     """Unix seconds."""
+    eventlist: bool = False
+    """Whether `aor` is a list (RFC 4662): that never changes in a subscription."""
     version: int = SUBSCRIPTION_VERSION

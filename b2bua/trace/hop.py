@@ -53,6 +53,8 @@ class Hop:
     """1–9, or 0 for none of the nine steps."""
     note: str = ""
     """What an offer or answer changes, or what is wrong with it."""
+    fault: str = ""
+    """What was done to it on purpose."""
     addresses: tuple[str, str] = ("", "")
     """`ip:port` of source and destination; "" where it is not known, as on the link in process."""
 

@@ -18,9 +18,11 @@ from b2bua.trace.names import SM, Directory
 IN: Final = "in"
 OUT: Final = "out"
 LINK: Final = "link"
+MARK: Final = "mark"
+"""In place of a direction: the entry is no message, but says in its bytes what was done to the one before it on purpose."""
 
 Entry = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes, str]
-"""Time, direction (IN, OUT, LINK), transport, the peer's address (on the link: source and destination), bytes, and the
+"""Time, direction (IN, OUT, LINK, MARK), transport, the peer's address (on the link: source and destination), bytes, and the
 trace id of the call when the message came with one."""
 
 
@@ -149,6 +151,13 @@ class Recorder:
             self._ring.append(entry)
             if self._listeners:
                 self._tell(_written(entry))
+
+    def mark(self, flow: Flow, text: str) -> None:
+        """Say of the message that was written last, if it was one of this flow, what was done to it on purpose."""
+        if self._ring and self._ring[-1][1] in (IN, OUT) and self._ring[-1][3] == flow.remote:
+            entry = (self._wall(), MARK, flow.transport, flow.remote, text.encode(), "")
+            self._ring.append(entry)
+            self._tell(entry)
 
     def _tell(self, entry: Entry) -> None:
         for listener in self._listeners:

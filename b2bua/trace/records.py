@@ -15,13 +15,13 @@ from b2bua.sip.flow import HostPort
 from b2bua.sip.uri import host_text
 from b2bua.trace.explain import EXPLAINED, MAX_LEGS, Explainer
 from b2bua.trace.hop import Facts, Hop, read_facts
-from b2bua.trace.recorder import IN, LINK, Entry, Recorder
+from b2bua.trace.recorder import IN, LINK, MARK, Entry, Recorder
 from b2bua.trace.redact import redact
 from b2bua.trace.steps import number_steps
 
 Record = dict[str, Any]
 """`time`, `source`, `destination`, `transport`, `call`, `retransmission`, `message`; and where there is one: `step`, `note`,
-`source_address`, `destination_address`."""
+`fault`, `source_address`, `destination_address`."""
 
 _NO_CALL: Final = frozenset(("REGISTER", "OPTIONS", "SUBSCRIBE"))
 """Never part of a call."""
@@ -92,7 +92,10 @@ class Reader:
         """
         batch: list[Hop] = []
         for entry in entries:
-            batch.append(self._take(entry))
+            if entry[1] != MARK:
+                batch.append(self._take(entry))
+            elif batch:
+                batch[-1].fault = entry[4].decode()
             yield None
         numbered: set[str] = set()
         for hop in batch:
@@ -216,8 +219,10 @@ class Reader:
         }
         if hop.step:
             record["step"] = hop.step
-        if hop.note:
-            record["note"] = hop.note
+        if hop.note or hop.fault:
+            record["note"] = "; ".join(text for text in (hop.fault, hop.note) if text)
+        if hop.fault:
+            record["fault"] = hop.fault
         for key, address in zip(("source_address", "destination_address"), hop.addresses, strict=True):
             if address:
                 record[key] = address

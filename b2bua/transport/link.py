@@ -19,7 +19,7 @@ from twisted.internet.protocol import ClientFactory
 from twisted.internet.protocol import Protocol as StreamProtocol
 
 from b2bua.observer import Observer
-from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.flow import Flow, HostPort, Put
 from b2bua.sip.framer import Unframed
 from b2bua.sip.message import Message, Response
 from b2bua.transport.address import is_address, listener_name
@@ -210,6 +210,7 @@ class DiallingLink:
         self._tls = tls
         self.name = listener_name(kind.transport, ours)
         self.limits = Limits()
+        self.put: Put = StreamFlow.put
         self.recorder = recorder
         self.observer = observer
         self.link = LinkFlow(self.name, ours, peer, self._nowhere, kind)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from socket import AF_INET6
 from typing import Any, Final, Protocol
 
-from b2bua.sip.flow import WEB, Flow, HostPort
+from b2bua.sip.flow import WEB, Flow, HostPort, Put
 from b2bua.sip.next_hop import Reach
 from b2bua.transport.address import WILDCARDS, family_of
 
@@ -20,6 +20,7 @@ class Listener(Protocol):
     """What the set needs of a listener, whatever its transport."""
 
     name: str
+    put: Put
 
     @property
     def transport(self) -> str: ...
@@ -107,6 +108,19 @@ class ListenerSet:
             key=lambda one: (one.name != name, one.bound[0] != host, one.bound[0] not in WILDCARDS),
             default=None,
         )
+
+    def interpose(self, between: Callable[[Put], Put]) -> Callable[[], None]:
+        """Have what every listener sends go through `between`, which is given the listener's own way; returns what ends it.
+        Not twice at a time."""
+        before = [(listener, listener.put) for listener in self._listeners.values()]
+        for listener, put in before:
+            listener.put = between(put)
+
+        def end() -> None:
+            for listener, put in before:
+                listener.put = put
+
+        return end
 
     # -- requests that are too long for a datagram -------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from b2bua.observer import Observer
-from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.flow import Flow, HostPort, Put
 from b2bua.sip.framer import Framer, Ping, Unframed
 from b2bua.sip.message import Message
 
@@ -107,6 +107,8 @@ class StreamListener(Protocol):
     user: StreamUser
     recorder: Recorder
     observer: Observer
+    put: Put
+    """`StreamFlow.put`, or what stands in its place."""
     certain: str
     """The name or address that whoever connects over TLS has to prove; "": none."""
 
@@ -178,12 +180,10 @@ class StreamFlow:
         return self._listener.name
 
     def send(self, message: Message) -> bytes:
-        data = message.encode()
-        self._put(data, message)
-        return data
+        return self._listener.put(self, message.encode(), message)
 
     def resend(self, data: bytes) -> None:
-        self._put(data, None)
+        self._listener.put(self, data, None)
 
     def towards(self, remote: HostPort) -> Flow:
         return self._listener.flow(remote)
@@ -193,24 +193,26 @@ class StreamFlow:
         """Whether there is a connection, or one is being opened."""
         return self.state in (State.OPEN, State.CONNECTING)
 
-    def _put(self, data: bytes, message: Message | None) -> None:
+    def put(self, data: bytes, message: Message | None) -> bytes:
+        """Write the bytes of a message, now or once there is a connection."""
         connection = self._connection
         if self.state is State.OPEN and connection is not None:
             self._record(data, message)
             connection.write(data)
-            return
+            return data
         if self.state is State.CLOSED:
             self._listener.observer.message_dropped("connection gone")
             self._listener.later(0, self._listener.user.failed, self)
-            return
+            return data
         self._waiting += len(data)
         if self._waiting > self._listener.limits.backlog:
             self._listener.observer.message_dropped("slow reader")
-            return
+            return data
         self._unsent.append((data, message))
         if self.state is State.IDLE:
             self.state = State.CONNECTING
             self._listener.connect(self)
+        return data
 
     def _record(self, data: bytes, message: Message | None) -> None:
         if message is None:

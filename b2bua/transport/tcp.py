@@ -12,7 +12,7 @@ from twisted.internet.protocol import ClientFactory, ServerFactory
 from twisted.internet.protocol import Protocol as StreamProtocol
 
 from b2bua.observer import Observer
-from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.flow import Flow, HostPort, Put
 from b2bua.transport.address import WILDCARDS, family_of, is_address, kernel_address, listener_name
 from b2bua.transport.kinds import TCP, Kind
 from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
@@ -55,6 +55,7 @@ class TcpListener:
         self.recorder = recorder
         self.observer = observer
         self.limits = limits or Limits()
+        self.put: Put = StreamFlow.put
         self.name = ""
         self.kind = kind
         self._tls = tls

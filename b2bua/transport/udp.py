@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from b2bua.observer import Observer
-from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.flow import Flow, HostPort, Put
 from b2bua.sip.message import Message
 from b2bua.transport.address import WILDCARDS, family_of, is_address, kernel_address, listener_name
 
@@ -66,16 +66,10 @@ class UdpFlow:
         return self._listener.name
 
     def send(self, message: Message) -> bytes:
-        data = message.encode()
-        listener = self._listener
-        listener.recorder.sent(self, message, data)
-        listener.write(data, self.remote)
-        return data
+        return self._listener.put(self, message.encode(), message)
 
     def resend(self, data: bytes) -> None:
-        listener = self._listener
-        listener.recorder.resent(self, data)
-        listener.write(data, self.remote)
+        self._listener.put(self, data, None)
 
     def towards(self, remote: HostPort) -> Flow:
         return self._listener.flow(remote)
@@ -127,6 +121,7 @@ class UdpListener:
         self._reactor: Any = None
         self.waited = 0.0
         self._sampling = False
+        self.put: Put = self._put
 
     def listen(self, reactor: Any, host: str, port: int) -> None:
         """Bind and start to read; OSError when the address cannot be had. Port 0 is any free one."""
@@ -264,17 +259,22 @@ class UdpListener:
         """Count a message that is not sent."""
         self._observer.message_dropped(reason)
 
-    def write(self, data: bytes, remote: HostPort) -> None:
+    def _put(self, flow: UdpFlow, data: bytes, message: Message | None) -> bytes:
         """Send a datagram. UDP may lose it: what the kernel refuses is counted, and SIP's timers do the rest."""
+        if message is None:
+            self.recorder.resent(flow, data)
+        else:
+            self.recorder.sent(flow, message, data)
         sender = self._socket
         if sender is None:
-            return
+            return data
         try:
-            sender.sendto(data, remote)
+            sender.sendto(data, flow.remote)
         except (BlockingIOError, InterruptedError):
             self._observer.message_dropped("socket full")
         except OSError:
             self._observer.message_dropped("unreachable")
+        return data
 
     def _local_towards(self, remote: HostPort) -> HostPort:
         if self._advertised is not None:

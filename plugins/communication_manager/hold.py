@@ -83,11 +83,29 @@ class Hold(Feature):
         if before is not None and status >= 300:
             self._set(call, leg, before)
 
+    def call_joined(self, call: Call, offerer: Leg) -> None:
+        """Two parties who have just agreed, one of them new to the call: its first exchange, so to speak."""
+        for leg in (offerer, offerer.other):
+            self._before.pop(leg, None)
+            self._forget_offers(leg)
+        offered, answered = _described(offerer.descriptions.theirs), _described(offerer.other.descriptions.theirs)
+        offerer.other.holding = False
+        self._offered(call, offerer, offered)
+        self._answered(call, offerer.other, answered)
+        self._forget_offers(offerer)
+
+    def callee_left(self, call: Call, leg: Leg) -> None:
+        """What it offered, or answered before it had the call, means nothing."""
+        self._forget(leg)
+
     def call_ended(self, call: Call) -> None:
         for leg in (call.caller, call.callee):
-            self._before.pop(leg, None)
-            self._offers.pop(leg, None)
-            self._early.pop(leg, None)
+            self._forget(leg)
+
+    def _forget(self, leg: Leg) -> None:
+        self._before.pop(leg, None)
+        self._offers.pop(leg, None)
+        self._early.pop(leg, None)
 
     def _forget_offers(self, leg: Leg) -> None:
         self._offers.pop(leg, None)
@@ -114,9 +132,11 @@ class Hold(Feature):
 
 
 def _streams(message: Message) -> Sequence[sdp.Stream]:
-    if not message.body or not is_sdp(message):
-        return ()
+    return _described(message.body) if message.body and is_sdp(message) else ()
+
+
+def _described(body: bytes) -> Sequence[sdp.Stream]:
     try:
-        return sdp.parse_streams(message.body)
+        return sdp.parse_streams(body)
     except MalformedValue:
         return ()

@@ -22,37 +22,55 @@ class Lamps(Feature):
 
     def __init__(self, environment: Environment) -> None:
         self._publications = Publications(environment, "dialog", CONTENT_TYPE)
-        self._open: dict[str, tuple[Publication, Publication]] = {}
+        self._open: dict[Leg, Publication] = {}
 
     def call_changed(self, call: Call) -> None:
-        """Both parties' documents change with every change of either."""
-        pair = self._open.get(call.id)
-        if pair is None:
-            if call.state == "ended":
-                return
-            pair = (
-                self._publications.open(call.caller.party, call.id),
-                self._publications.open(call.callee.party, call.id),
-            )
-            self._open[call.id] = pair
-        callers, callees = documents(call)
-        pair[0].update(callers)
-        pair[1].update(callees)
+        """All parties' documents change with every change of one."""
+        for leg, document in zip(call.legs, documents(call), strict=True):
+            self._show(call, leg, document)
 
-    def call_ended(self, call: Call) -> None:
-        for publication in self._open.pop(call.id, ()):
+    def callee_left(self, call: Call, leg: Leg) -> None:
+        """Its lamp goes out, while the others' go on."""
+        publication = self._open.pop(leg, None)
+        if publication is not None:
+            caller = call.caller
+            own, other = _participant(leg, False), _hidden(caller, _participant(caller, False))
+            publication.update(_document(call, leg, "terminated", own, other))
             publication.end()
 
+    def call_ended(self, call: Call) -> None:
+        for leg in (call.caller, call.callee):
+            publication = self._open.pop(leg, None)
+            if publication is not None:
+                publication.end()
 
-def documents(call: Call) -> tuple[DialogInfo, DialogInfo]:
-    """What the caller's publication says, and what the callee's."""
-    caller, callee = call.caller, call.callee
-    shows = call.state == "confirmed" or (call.state == "early" and _held_in_early_media(call))
+    def _show(self, call: Call, leg: Leg, document: DialogInfo) -> None:
+        """A leg's publication goes with it, where a transfer brings it into another call."""
+        publication = self._open.get(leg)
+        if publication is None:
+            if call.state == "ended" or leg.stand_in is not None or not leg.has_lamp:
+                return
+            publication = self._open[leg] = self._publications.open(leg.party, call.id)
+        publication.call = call.id
+        publication.update(document)
+
+
+def documents(call: Call) -> list[DialogInfo]:
+    """What the publication of each leg of the call says, as in `call.legs`."""
+    caller, *callees = call.legs
+    state = call.state
+    shows = state == "confirmed" or (state == "early" and _held_in_early_media(call))
+    callee = call.callee
     one, other = _participant(caller, shows), _participant(callee, shows)
     shown_one, shown_other = one, other
     if caller.known_as or callee.known_as:
         shown_one, shown_other = _hidden(caller, one), _hidden(callee, other)
-    return _document(call, caller, "initiator", one, shown_other), _document(call, callee, "recipient", other, shown_one)
+    found = [_document(call, caller, _STATES[state], one, shown_other)]
+    for leg in callees:
+        own = other if leg is callee else _participant(leg, shows)
+        said = "trying" if leg.silent and state == "early" else _STATES[state]
+        found.append(_document(call, leg, said, own, shown_one))
+    return found
 
 
 def _held_in_early_media(call: Call) -> bool:
@@ -72,10 +90,11 @@ def _hidden(leg: Leg, truth: Participant) -> Participant:
     return truth if not leg.known_as else truth._replace(identity=leg.known_as, target=leg.known_as)
 
 
-def _document(call: Call, leg: Leg, direction: str, own: Participant, other: Participant) -> DialogInfo:
+def _document(call: Call, leg: Leg, state: str, own: Participant, other: Participant) -> DialogInfo:
     """The dialog state of one party, seen from that party: its own tag is the local one."""
-    dialog = leg.dialog
-    state = _STATES[call.state]
+    dialog, direction = leg.dialog, "recipient" if leg.invited else "initiator"
+    if leg.gone:
+        state = "terminated"
     fields = (call.id, state, dialog.call_id, dialog.remote_tag, dialog.local_tag, direction, own, other, "")
     return _new(DialogInfo, (leg.party, (_new(DialogState, fields),), 0, "full"))
 

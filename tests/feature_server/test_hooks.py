@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.hooks import Hooks, Pause, drive, status_of
+from b2bua.feature_server.hooks import Hooks, Pause, status_of
 from b2bua.sip.errors import SipError
 
 
@@ -210,14 +211,107 @@ def test_tell_reaches_all_whoever_raises() -> None:
     assert told == ["call", "call"] and len(errors) == 1
 
 
-def test_drive_gives_the_value() -> None:
-    found: list[int] = []
+def test_what_cannot_be_waited_for_is_not_async() -> None:
+    class Wrong(Feature):
+        async def call_changed(self, call: Any) -> None:  # type: ignore[override]  # that is the mistake
+            pytest.fail("it is never begun")
 
-    async def seven() -> int:
-        return 7
+    errors: list[BaseException] = []
+    Hooks([Wrong()]).tell("call_changed", errors.append, "call")
+    assert [type(error) for error in errors] == [TypeError]
 
-    drive(seven(), found.append, lambda error: pytest.fail(str(error)))
-    assert found == [7]
+
+def test_the_feature_is_blamed() -> None:
+    switch = Switch()
+
+    class Raises(Feature):
+        async def request_received(self, call: Any, leg: Any, request: Any) -> Any:
+            await switch.pause()
+            raise KeyError("no")
+
+    late, soon = Run(Raises()), Run(Breaks())
+    switch.go_on()
+    assert [feature_of(error) for error in (*late.errors, *soon.errors)] == ["test_hooks", "test_hooks"]
+    errors: list[BaseException] = []
+    Hooks([Breaks()]).tell("call_changed", errors.append, "call")
+    assert [feature_of(error) for error in errors] == ["test_hooks"]
+    assert feature_of(KeyError()) == ""
+
+
+class Lasting(Feature):
+    """Waits for what never comes, and says how it ended."""
+
+    def __init__(self, switch: Switch) -> None:
+        self.switch = switch
+        self.ended: list[str] = []
+
+    async def request_received(self, call: Any, leg: Any, request: Any) -> Any:
+        try:
+            await self.switch.pause()
+        finally:
+            self.ended.append(request)
+
+
+def test_what_waits_for_a_call_that_has_ended_is_closed() -> None:
+    switch = Switch()
+    feature, results = Lasting(switch), []
+    hooks = Hooks([feature])
+
+    def run(call: str, message: str, wanted: Callable[[], bool]) -> None:
+        hooks.run("request_received", (call, "leg"), message, results.append, lambda error: pytest.fail(str(error)), wanted)
+
+    run("first", "a", lambda: True)
+    run("second", "b", lambda: True)
+    hooks.tell("call_ended", lambda error: pytest.fail(str(error)), "first")
+    assert feature.ended == ["a"] and results == []
+    switch.go_on()  # the pause of what is closed: nobody is there
+    switch.go_on()
+    assert feature.ended == ["a", "b"]
+    assert not hooks._waiting
+
+
+def test_what_matters_all_the_same_goes_on_when_its_call_has_ended() -> None:
+    feature, results = Lasting(Switch()), []
+    hooks = Hooks([feature, Adds("b")])
+    hooks.run("request_received", ("call", "leg"), "m", results.append, lambda error: pytest.fail(str(error)))
+    hooks.tell("call_ended", lambda error: pytest.fail(str(error)), "call")
+    assert (feature.ended, results) == (["m"], ["mb"])
+    assert not hooks._waiting
+
+
+def test_a_pause_is_told_that_nobody_waits_any_more() -> None:
+    cancelled: list[bool] = []
+
+    class Handle:
+        def cancel(self) -> None:
+            cancelled.append(True)
+
+    class Waits(Feature):
+        async def request_received(self, call: Any, leg: Any, request: Any) -> Any:
+            await Pause(lambda resume: Handle())
+
+    hooks = Hooks([Waits()])
+    fail: Callable[[BaseException], None] = lambda error: pytest.fail(str(error))  # noqa: E731
+    hooks.run("request_received", ("call", "leg"), "m", fail, fail, lambda: True)
+    hooks.tell("call_ended", fail, "call")
+    assert cancelled == [True]
+
+
+def test_one_that_will_not_end_is_the_features_mistake() -> None:
+    switch = Switch()
+
+    class Stubborn(Feature):
+        async def request_received(self, call: Any, leg: Any, request: Any) -> Any:
+            try:
+                await switch.pause()
+            finally:
+                await switch.pause()
+
+    errors: list[BaseException] = []
+    hooks = Hooks([Stubborn()])
+    hooks.run("request_received", ("call", "leg"), "m", errors.append, errors.append, lambda: True)
+    hooks.tell("call_ended", errors.append, "call")
+    assert [type(error) for error in errors] == [RuntimeError]
 
 
 def test_status_of() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -160,6 +162,77 @@ def test_an_entry_point_that_does_not_load(monkeypatch: pytest.MonkeyPatch) -> N
 
     install(monkeypatch, fail)
     assert "ImportError: missing library" in failure("there")
+
+
+SCREENING = """
+from screening.words import WORD
+from b2bua.feature_server.feature import Feature
+
+
+class Screening(Feature):
+    word = WORD
+
+
+class Other(Feature):
+    word = WORD
+"""
+
+
+class Distribution:
+    """A distribution as pip leaves it, with two features in a package of two modules."""
+
+    def __init__(self, folder: Path) -> None:
+        self.package = folder / "screening"
+        self.package.mkdir()
+        (self.package / "__init__.py").write_text("")
+        (self.package / "features.py").write_text(SCREENING)
+        self.says("one")
+        about = folder / "screening-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: screening\nVersion: 1.0\n")
+        names = "screening = screening.features:Screening\nother = screening.features:Other\n"
+        (about / "entry_points.txt").write_text(f"[{ENTRY_POINTS}]\n{names}")
+
+    def says(self, word: str) -> None:
+        (self.package / "words.py").write_text(f"WORD = {word!r}\n")
+
+
+@pytest.fixture
+def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Distribution]:
+    made = Distribution(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield made
+    for name in [name for name in sys.modules if name.partition(".")[0] == "screening"]:
+        del sys.modules[name]
+
+
+def word(feature: Feature) -> str:
+    return str(vars(type(feature))["word"])
+
+
+def test_a_distribution_that_changed_is_imported_anew_however_fast(distribution: Distribution) -> None:
+    first, beside = load_features(["screening", "other"], None, Surroundings().environment)
+    assert (word(first), word(beside)) == ("one", "one")
+    standing = [first, beside]
+    assert load_features(["screening", "other"], None, Surroundings().environment, standing) == standing
+    distribution.says("two")
+    after = load_features(["screening", "other"], None, Surroundings().environment, standing)
+    assert [word(feature) for feature in (*after, *standing)] == ["two", "two", "one", "one"]
+    assert load_features(["screening", "other"], None, Surroundings().environment, after) == after
+
+
+def test_a_distribution_that_broke_leaves_what_is_in_use(distribution: Distribution) -> None:
+    standing = load_features(["screening"], None, Surroundings().environment)
+    module = sys.modules["screening.words"]
+    (distribution.package / "words.py").write_text("WORD = 1 / 0\n")
+    with pytest.raises(LoadError, match=r"^feature 'screening': screening\.features:Screening: ZeroDivisionError[^\n]*$"):
+        load_features(["screening"], None, Surroundings().environment, standing)
+    assert sys.modules["screening.words"] is module
+    distribution.says("one")
+    assert load_features(["screening"], None, Surroundings().environment, standing) == standing
+    distribution.says("two")
+    [after] = load_features(["screening"], None, Surroundings().environment, standing)
+    assert word(after) == "two"
 
 
 # -- feature servers ----------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ class FakeLive:
         return True, 6
 
     def subscriptions_active(self) -> Mapping[str, int]:
-        return {"dialog": 4}
+        return dict.fromkeys(("dialog", "message-summary", "presence", "reg"), 4)
 
     def admitted(self) -> float:
         return 0.25

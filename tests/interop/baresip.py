@@ -11,7 +11,7 @@ import re
 import socket
 import subprocess
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -55,9 +55,12 @@ class Baresip:
 
     def __init__(
         self, folder: Path, server: str, user: str, password: str, host: str, transport: str = "udp", ca: Path | None = None,
+        modules: Sequence[str] = (), account: str = "", contacts: Sequence[str] = (),
         speech_seconds: int = SPEECH_SECONDS,
     ) -> None:  # fmt: skip
-        """Over TLS the server's certificate has to be signed by `ca`. When its speech is over it hangs up."""
+        """Over TLS the server's certificate has to be signed by `ca`. `modules`: more of them; `account`: more parameters of
+        its account, `;name=value` each; `contacts`: whose presence it watches, users of the server.
+        When its speech is over it hangs up."""
         self.folder = folder
         self.user = user
         self.server = server
@@ -77,9 +80,13 @@ class Baresip:
         if ca is not None:
             with (folder / "config").open("a") as config:
                 config.write(f"sip_cafile {ca}\n")
+        with (folder / "config").open("a") as config:
+            config.writelines(f"module_app {module}.so\n" for module in modules)
+        (folder / "contacts").write_text("".join(f'"{user}" <sip:{user}@{server}>;presence=p2p\n' for user in contacts))
         accounts = folder / "accounts"
         accounts.touch(mode=0o600)
-        accounts.write_text(_ACCOUNT.format(user=user, server=server, password=password, transport=transport))
+        line = _ACCOUNT.format(user=user, server=server, password=password, transport=transport)
+        accounts.write_text(line.replace(";answermode", f"{account};answermode"))
         _write_speech(folder / "speech.wav", speech_seconds)
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.certificates import Issued
+from tests.interop.hearing import RATE, is_tone, samples_of
 from tests.interop.server import DOMAIN, environment, free_port, wait_until
 
 ANSWER_SECONDS: Final = 10.0
@@ -84,6 +85,7 @@ class Pjsip:
         setup = {
             "host": host, "port": self.port, "rtp": free_port(host, span=8), "transport": transport, "server": server,
             "domain": DOMAIN, "user": user, "password": password, "timer": timer, "log": str(folder / "log"),
+            "heard": str(folder / "heard.wav"),
             "reliable": reliable, "ca": "" if ca is None else str(ca),
             "certificate": "" if shows is None else str(shows.certificate), "key": "" if shows is None else str(shows.key),
         }  # fmt: skip
@@ -148,6 +150,11 @@ class Pjsip:
     def says_nothing(self) -> None:
         """Wait until it has stopped sending RTP."""
         self._still("says nothing", lambda call: call.sent)
+
+    def hears_tone(self, hertz: int) -> None:
+        """Wait until the last half second that it heard was a tone of this pitch."""
+        heard = self.folder / "heard.wav"
+        wait_until(f"PJSIP {self.user} hears {hertz} Hz", lambda: is_tone(samples_of(heard)[-RATE // 2 :], hertz))
 
     def _still(self, what: str, counted: Callable[[CallReport], int]) -> None:
         def is_still() -> bool:

@@ -83,12 +83,16 @@ class Call(pj.Call):
         """
         if self.last["state"] != "confirmed" or not self.hasMedia():
             return
-        for media in self.getInfo().media:
+        info = self.getInfo()  # kept: what is read of it lies in its memory
+        for media in info.media:
             if media.type == pj.PJMEDIA_TYPE_AUDIO and media.audioConfSlot not in (pj.PJSUA_INVALID_ID, *self._fed()):
-                self._phone.tone.startTransmit(self.getAudioMedia(media.index))
+                stream = self.getAudioMedia(media.index)
+                self._phone.tone.startTransmit(stream)
+                stream.startTransmit(self._phone.ear)
 
     def _fed(self) -> list[int]:
-        return list(self._phone.tone.getPortInfo().listeners)
+        port = self._phone.tone.getPortInfo()
+        return list(port.listeners)
 
     def report(self) -> Data:
         """Its state; of its one stream the status and the RTP packets received and sent."""
@@ -128,7 +132,7 @@ class Phone:
 
     def __init__(self, setup: Data) -> None:
         """`host`, `port`: where it listens; `transport`: `udp`, `tcp` or `tls`; `server`: HOST:PORT; `domain`, `user`,
-        `password`; `rtp`: the first of its media ports; `log`: a file; `timer`: seconds of its session timers, 0 = none;
+        `password`; `rtp`: the first of its media ports; `log`, `heard`: files; `timer`: seconds of its session timers, 0 = none;
         `reliable`: `none`, `optional`, `mandatory`; `ca`, `certificate`, `key`: files for TLS, "" for none."""
         self.calls: list[Call] = []
         self._turns = 0
@@ -146,6 +150,9 @@ class Phone:
         for codec in self._endpoint.codecEnum2():
             self._endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith("PCMU/") else 0)
         self.tone = _tone()
+        self.ear = pj.AudioMediaRecorder()
+        """What all calls say, in a file."""
+        self.ear.createRecorder(setup["heard"])
         self.account = Account(self)
         self.account.create(_account_config(setup))
 
@@ -174,6 +181,8 @@ class Phone:
             "resume": lambda: self._call().reinvite(_unhold()),
             "answered": lambda: self._call().answered,
             "refresh": lambda: self._call().update(pj.CallOpParam(True)),
+            "ask": lambda method: self._call().sendRequest(_asking(method)),
+            "transfer": lambda uri: self._call().xfer(uri, pj.CallOpParam(True)),
             "hangup": lambda: self._call().hangup(pj.CallOpParam(True)),
             "clear": self._clear,
         }
@@ -253,6 +262,12 @@ def _tone() -> pj.ToneGenerator:
     generator.createToneGenerator(8000)
     generator.play(tones, True)
     return generator
+
+
+def _asking(method: str) -> pj.CallSendRequestParam:
+    parameters = pj.CallSendRequestParam()
+    parameters.method = method
+    return parameters
 
 
 def _with_status(status: int) -> pj.CallOpParam:

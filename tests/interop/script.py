@@ -15,7 +15,8 @@ from tests.interop.server import DOMAIN
 FOLDER: Final = Path(__file__).resolve().parent / "scenarios"
 HOLD_REASON: Final = 'Reason: avaya-action;cause=1;text="Hold"'
 _REASONS: Final = {180: "Ringing", 183: "Session Progress", 200: "OK", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",
-                   488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated", 603: "Decline"}  # fmt: skip
+                   488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated", 500: "Server Internal Error",
+                   603: "Decline"}  # fmt: skip
 
 
 def _fragment(name: str) -> str:
@@ -51,12 +52,19 @@ class Script:
 
     # -- out of dialog -----------------------------------------------------------------------------------------
 
-    def register(self, contact: str = "<sip:[field0]@[local_ip]:[local_port]>", expires: int = 600) -> Self:
+    def register(
+        self, contact: str = "<sip:[field0]@[local_ip]:[local_port]>", expires: int = 600, challenge: int = 401
+    ) -> Self:
         """RFC 3665 §2.1: REGISTER, 401, REGISTER with credentials, 200."""
         headers = [f"Contact: {contact}", f"Expires: {expires}"]
         self._uri = f"sip:{DOMAIN}"
-        self._challenged("REGISTER", 401, headers)
+        self._challenged("REGISTER", challenge, headers)
         return self.receive(200)
+
+    def ask(self, method: str, challenge: int, status: int, *headers: str) -> Self:
+        """Any request, in the call or out of it: challenged so or (0) not at all, then answered with this status."""
+        self._challenged(method, challenge, list(headers))
+        return self.receive(status)
 
     def register_refused(self) -> Self:
         """REGISTER whose credentials are not accepted: the challenge comes again."""
@@ -64,11 +72,11 @@ class Script:
         self._challenged("REGISTER", 401, ["Contact: <sip:[field0]@[local_ip]:[local_port]>"])
         return self.receive(401)
 
-    def subscribe(self, status: int = 200) -> Self:
-        """Watch the remote party's lamp."""
+    def subscribe(self, status: int = 200, event: str = "dialog", *more: str, challenge: int = 401) -> Self:
+        """Watch the remote party's lamp, or another event; `more`: further headers."""
         contact = "Contact: <sip:[field0]@[local_ip]:[local_port]>"
-        headers = ["Event: dialog", "Accept: application/dialog-info+xml", "Expires: 600", contact]
-        self._challenged("SUBSCRIBE", 401, headers)
+        headers = [f"Event: {event}", "Expires: 600", contact, *(more or ("Accept: application/dialog-info+xml",))]
+        self._challenged("SUBSCRIBE", challenge, headers)
         return self.receive(status)
 
     def answer_notifies(self) -> Self:
@@ -93,19 +101,19 @@ class Script:
         self._elements.append(f'  <recv {kind}="{message}"{attributes}>{actions}</recv>\n')
         return self
 
-    def reinvite(self, direction: str, *headers: str, status: int = 200) -> Self:
+    def reinvite(self, direction: str, *headers: str, status: int = 200, challenge: int = 407) -> Self:
         """A re-INVITE, challenged, with the next o= version; the session stays as it was when `status` is no 200."""
         self._version += 1
-        return self._reinvite(self._sdp(direction), status, *headers)
+        return self._reinvite(self._sdp(direction), status, *headers, challenge=challenge)
 
     def reinvite_without_media(self, status: int) -> Self:
         """A re-INVITE whose description has lost its m= line; refused, so the o= version is free again."""
         sdp = self._sdp("sendonly").partition("m=")[0].rstrip()
         return self._reinvite(sdp, status)
 
-    def _reinvite(self, sdp: str, status: int, *headers: str) -> Self:
+    def _reinvite(self, sdp: str, status: int, *headers: str, challenge: int = 407) -> Self:
         contact = "Contact: <sip:[field0]@[local_ip]:[local_port]>"
-        self._challenged("INVITE", 407, [contact, *headers], sdp)
+        self._challenged("INVITE", challenge, [contact, *headers], sdp)
         self.receive(100, optional="true")
         self.receive(status)
         if status >= 300:
@@ -122,9 +130,8 @@ class Script:
         self._respond(200, sdp=self._sdp(answer))
         return self.receive("ACK")
 
-    def bye(self, status: int = 200) -> Self:
-        self._request("BYE", [])
-        return self.receive(status)
+    def bye(self, status: int = 200, challenge: int = 0) -> Self:
+        return self.ask("BYE", challenge, status)
 
     def update(self, *headers: str) -> Self:
         """A session refresh (RFC 4028 §7.4): UPDATE without an offer."""
@@ -148,6 +155,11 @@ class Script:
         self.receive("UPDATE")
         return self._respond(200)
 
+    def asked(self, method: str) -> Self:
+        """The other side's request, answered."""
+        self.receive(method)
+        return self._respond(200)
+
     def byed(self) -> Self:
         self.receive("BYE")
         return self._respond(200)
@@ -155,9 +167,9 @@ class Script:
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _challenged(self, method: str, status: int, headers: list[str], sdp: str = "") -> None:
-        """A request without credentials, its challenge, and the same with credentials on CSeq + 1."""
+        """A request without credentials, its challenge (0: none), and the same with credentials on CSeq + 1."""
         self._request(method, headers, sdp)
-        if not self._is_challenged:
+        if not (self._is_challenged and status):
             return
         self.receive(100, optional="true")
         self.receive(status, auth="true")
@@ -249,15 +261,17 @@ class Caller(Script):
         self._callee = f"<sip:{to}@{domain}>"
         super().__init__(me, self._callee, f"sip:{to}@{domain}", 0)
 
-    def invite(self, *headers: str, credentials: bool = True, direction: str = "sendrecv") -> Self:
+    def invite(
+        self, *headers: str, credentials: bool = True, direction: str = "sendrecv", challenge: int = 407
+    ) -> Self:
         """The INVITE up to the request with credentials; its answers are the caller's to `receive`."""
         contact = "Contact: <sip:[field0]@[local_ip]:[local_port]>"
         sdp = self._sdp(direction)
         self._request("INVITE", [contact, *headers], sdp)
         self.receive(100, optional="true")
-        if not self._is_challenged:
+        if not (self._is_challenged and challenge):
             return self
-        self.receive(407, auth="true")
+        self.receive(challenge, auth="true")
         self._remote = f"{self._callee}[peer_tag_param]"
         self._ack(self._branch)
         self._remote = self._callee
@@ -266,9 +280,9 @@ class Caller(Script):
             self.receive(100, optional="true")
         return self
 
-    def dial(self, *headers: str) -> Self:
+    def dial(self, *headers: str, challenge: int = 407) -> Self:
         """A whole call set-up; 180 or not."""
-        self.invite(*headers)
+        self.invite(*headers, challenge=challenge)
         self.receive(180, optional="true")
         return self.connected()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from tests.interop.lab import Lab
 from tests.interop.raw import Raw
 from tests.interop.script import Callee, Caller
-from tests.interop.server import DOMAIN, Server, wait_until
+from tests.interop.server import DOMAIN, Server, command, environment, wait_until
 
 HOST = "127.0.0.58"
 RELOADED = "b2bua_config_last_reload_success_timestamp_seconds"
@@ -74,6 +75,65 @@ def test_hold_before_and_resume_after_a_reload(lab: Lab, tmp_path: Path) -> None
     assert [message.get("Subject") for message in offered][-1] == "one"
     server.check_healthy()
     assert server.stop() == 0
+
+
+EACH = '''
+from b2bua.feature_server.feature import Feature
+
+
+class Each(Feature):
+    def call_offered(self, call, invite):
+        return self.marked(invite)
+
+    def request_received(self, call, leg, request):
+        return self.marked(request)
+
+    def marked(self, request):
+        marked = request.copy()
+        marked.append("Subject", "NUMBER")
+        return marked
+'''
+
+
+@pytest.mark.parametrize("installed", [False, True], ids=["directory", "distribution"])
+def test_a_changed_feature_is_for_new_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    """`b2bua reload`, from a directory and from an installed distribution: a call that stands keeps what it began with."""
+    folder = tmp_path / "features"
+    folder.mkdir()
+    (tmp_path / "lab.toml").write_text('features = ["each"]\n' + ("" if installed else 'feature_directory = "features"\n'))
+    if installed:
+        (folder / "each-1.0.dist-info").mkdir()
+        (folder / "each-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: each\nVersion: 1.0\n")
+        (folder / "each-1.0.dist-info" / "entry_points.txt").write_text("[b2bua.features]\neach = each:Each\n")
+        monkeypatch.setenv("PYTHONPATH", str(folder))
+    (folder / "each.py").write_text(EACH.replace("NUMBER", "one"))
+    server = Server(tmp_path, HOST, {"6001": "one", "6002": "two"}, options=("--config", "lab.toml"))
+    lab = Lab(server, tmp_path / "lab")
+    try:
+        a, b = lab.phone("6001"), lab.phone("6002")
+        lab.register(a, b)
+        far = lab.start(Callee().ring().accept().reinvited("sendonly", "recvonly").reinvited("sendrecv", "sendrecv").byed(), b)
+        near = lab.start(Caller(b.user).dial().reinvite("sendonly").pause(3000).reinvite("sendrecv").bye(), a)
+        wait_until("a hold", lambda: subjects(server) == ["one", "one"])
+        (folder / "each.py").write_text(EACH.replace("NUMBER", "two"))
+        argv = command("reload", "--url", f"http://{server.http_host}:{server.http_port}")
+        done = subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        near.finish()
+        far.finish()
+        lab.call(a, Caller(b.user).dial().bye(), b, Callee().ring().accept().byed())
+        assert subjects(server) == ["one", "one", "one", "two"]
+        server.check_healthy()
+        assert server.stop() == 0
+    finally:
+        lab.close()
+        server.kill()
+
+
+def subjects(server: Server) -> list[str | None]:
+    """Of the INVITEs that Communication Manager sent on."""
+    hops = [hop.message for hop in server.hops() if hop.way == ("CM", "SM")]
+    return [message.get("Subject") for message in hops if message.start.startswith("INVITE")]
 
 
 def test_users_of_the_file_come_and_go(lab: Lab, tmp_path: Path) -> None:

@@ -1,37 +1,13 @@
 """The stream on Twisted's test clock, its socket replaced by a list."""
 
 import pytest
-from twisted.internet.task import Clock
 
 from b2bua.media.rtp import RtpPacket, parse_packet
 from b2bua.media.rtp_stream import RtpStream
 from b2bua.media.tone import Tone
+from tests.media.reactor import Reactor
 
 THERE = ("192.0.2.20", 4000)
-
-
-class Port:
-    def __init__(self) -> None:
-        self.written: list[tuple[bytes, tuple[str, int]]] = []
-        self.open = True
-
-    def getHost(self):
-        return type("Address", (), {"port": 30_000})
-
-    def write(self, data, address):
-        self.written.append((data, address))
-
-    def stopListening(self):
-        self.open = False
-
-
-class Reactor(Clock):
-    def __init__(self) -> None:
-        super().__init__()
-        self.port = Port()
-
-    def listenUDP(self, port, protocol, interface):
-        return self.port
 
 
 @pytest.fixture
@@ -105,3 +81,23 @@ def test_closing_gives_the_port_back_once(reactor, stream):
     stream.send_to(THERE)
     assert not reactor.port.open
     assert reactor.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [("phone.example.com", 4000), ("2001:db8::1", 4000), ("239.0.0.1", 4000), ("255.255.255.255", 4000), ("192.0.2.20", 0),
+     ("192.0.2.20", 65_536), ("", 4000)],
+)  # fmt: skip
+def test_what_no_packet_can_be_sent_to_is_silence(reactor, stream, remote):
+    stream.send_to(THERE)
+    before = stream.sent
+    stream.send_to(remote)
+    reactor.pump([0.02] * 5)
+    assert stream.sent == before
+
+
+def test_a_law_is_said_where_that_was_agreed(reactor, stream):
+    stream.send_to(THERE, 8)
+    (packet,) = packets(reactor)
+    assert packet.payload_type == 8
+    assert packet.payload == Tone().frame(8)

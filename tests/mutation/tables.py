@@ -122,11 +122,13 @@ ASKED: Final = tuple(sorted(METHODS - {"ACK", "CANCEL", "NOTIFY"}))
 TRUNKS: Final = "tests/scenarios/test_trunks.py"
 IDENTITY: Final = ("tests/session_manager/test_identity.py",)
 PRIVACY: Final = ("tests/feature_server/test_privacy.py",)
+DIVERSION: Final = ("tests/feature_server/test_diversion.py",)
 LEG: Final = "tests/feature_server/test_leg_session.py"
 
 TABLES: Final = (
     Table("b2bua.dialog.session_timer", "TABLE", ("tests/dialog/test_session_timer.py",), keys=_session_timer()),
     Table("b2bua.dialog.reliable_provisional", "TABLE", ("tests/dialog/test_reliable_provisional.py",), keys=_reliable()),
+    Table("b2bua.feature_server.own_offer", "LOST", ("tests/scenarios/test_music_on_hold.py",)),
     Table("b2bua.dialog.offer_answer", "ANSWERS", ("tests/dialog/test_offer_answer.py",)),
     Table("b2bua.dialog.offer_answer", "OFFERS", ("tests/dialog/test_offer_answer.py",), ("recvonly", "inactive")),
     Table("b2bua.dialog.session_terms", "REFRESHERS", ("tests/dialog/test_session_terms.py",)),
@@ -141,12 +143,18 @@ TABLES: Final = (
     Table(f"{SM}.authenticator", "_CREDENTIALS_IN", AUTHENTICATOR),
     Table(f"{SM}.authenticator", "_OTHER", AUTHENTICATOR),
     Table(f"{SM}.authenticator", "_CHALLENGE_IN", AUTHENTICATOR),
-    Table(f"{SM}.notifier", "ENDING", ("tests/session_manager/test_notifier.py",), FAILURES),
-    Table(f"{SM}.response_context", "_PREFERRED", ("tests/session_manager/test_response_context.py",), NOT_503),
+    Table(f"{SM}.subscription", "ENDING", ("tests/session_manager/test_notifier.py",), FAILURES),
+    Table("b2bua.sip.best_response", "_PREFERRED", ("tests/session_manager/test_response_context.py",), NOT_503),
     Table("b2bua.sip.next_hop", "_SERVICES", ("tests/sip/test_next_hop.py",)),
     Table("b2bua.sip.next_hop", "_LABELS", ("tests/sip/test_next_hop.py",)),
     Table(f"{SM}.trunks", "FROM_TRUNKS", (TRUNKS,), ("REGISTER", "SUBSCRIBE", "PUBLISH", "REFER")),
     Table(f"{SM}.trunks", "TO_TRUNKS", (TRUNKS,)),
+    Table(
+        f"{SM}.routing_policy", "NEXT_ON",
+        ("tests/scenarios/test_routing.py::test_the_next_one_when_one_cannot",
+         "tests/scenarios/test_routing.py::test_what_is_said_of_the_callee_is_the_answer"), (404, 480, 486, 501, 603),
+    ),
+    Table(f"{SM}.header_rule", "OWNED", ("tests/session_manager/test_header_rule.py",), ("User-Agent", "Subject", "Reason")),
     Table("b2bua.sip.flow", "SECURE", ("tests/session_manager/test_screening.py",), ("udp", "tcp", "ws")),
     Table(f"{SM}.screening", "SUPPORTED", ("tests/session_manager/test_screening.py",), ("100rel", "timer", "gruu")),
     Table(f"{SM}.session_manager", "_NAMING_TARGET", ("tests/session_manager/test_session_manager.py",), tuple(sorted(METHODS))),
@@ -161,6 +169,8 @@ TABLES: Final = (
     Table(f"{CM}.leg_session", "LOST", (LEG,), FAILURES),
     Table(f"{CM}.leg_session", "ALIVE", (LEG,), NOT_LOST),
     Table(f"{CM}.leg_session", "NO_UPDATE", (LEG,), NOT_LOST),
+    Table(f"{CM}.diversion", "_REASONS", DIVERSION),
+    Table(f"{CM}.diversion", "_HIDDEN", DIVERSION, ("id", "user", "critical")),
     Table(f"{CM}.relay", "RELAYED", ("tests/feature_server/test_relay.py",), tuple(sorted(METHODS))),
     Table(f"{CM}.carried", "_OF_ONE_LEG", ("tests/feature_server/test_carried.py",), HEADERS),
     Table(f"{CM}.b2bua", "SUPPORTED", ("tests/feature_server/test_b2bua.py",), ("100rel", "path")),

@@ -28,6 +28,8 @@ ELSEWHERE: Final = {
     "names._COMPACT", "names._BY_LOWER", "names.CANONICAL", "names.SINGLE", "parser._TOKEN", "framer._FIRST", "uri._HOST",
     "uri._IPV6", "uri._FORBIDDEN", "uri._NEVER_IGNORED", "uri.DEFAULT_PORTS", "message._TYPED", "reason.REASON",
     "dialog_info._QUOTE", "dialog_event._EVENTS", "dialog_event._DIRECTIONS", "dialog_event._RENDERINGS",
+    # Texts: tests/test_documentation.py, and the answers that tests/media reads.
+    "profiles.SWITCHES", "offer_answer.NAMES",
     # Computation: a wrong one fails every digest.
     "digest_algorithms.HASHES", "digest_algorithms.DIGITS", "authenticator._NOBODY",
     # Made of another table that is listed.

@@ -7,14 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from b2bua.config_events import EVENT_PACKAGES
 from b2bua.feature_server.contract import AS_CALLER, CallLimits
 from b2bua.session_manager.bans import BanRule
 from b2bua.session_manager.challenge_policy import Reinvite
+from b2bua.session_manager.dial_plan import DialPlan
 from b2bua.session_manager.entities import Entity
+from b2bua.session_manager.event_packages.package import Form
+from b2bua.session_manager.time_range import WeekTime
 from tests.scenarios.kept_records import KeptRecords
 
 DOMAIN: Final = "example.com"
+MONDAY: Final = WeekTime(0, 10 * 60)
 FEATURES: Final = ("hold", "lamps")
+ALLOWED: Final = ", ".join(sorted(EVENT_PACKAGES))
+"""The Allow-Events of a server with the usual event packages."""
 
 
 def password(user: str) -> str:
@@ -32,10 +39,19 @@ class Options:
     nonce_lifetime: float = 300
     digest_algorithms: Sequence[str] = ("MD5",)
     user_digest_algorithms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    profiles: Sequence[str] = ()
+    user_profiles: Mapping[str, Sequence[str]] = field(default_factory=dict)
     features: Sequence[str] = FEATURES
     feature_directory: Path | None = None
+    codes: Mapping[str, str] = field(default_factory=dict)
+    """Feature codes that the configuration chose."""
+    user_defaults: Mapping[str, str] = field(default_factory=dict)
     uniform: Callable[[float, float], float] | None = None
     """In place of a seeded random number."""
+    event_packages: Sequence[str] = EVENT_PACKAGES
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    """How single watchers want their lamp documents."""
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trace: int = 0
     limits: CallLimits = field(default_factory=CallLimits)
     reliable: str = AS_CALLER
@@ -50,6 +66,12 @@ class Options:
     keep_alive: float = 0.0
     entities: Sequence[Entity] = ()
     """Its trunks."""
+    plan: DialPlan | None = None
+    """What leads to them; None: their own prefixes and domains."""
+    week_time: WeekTime = MONDAY
+    """When it is."""
+    trusted: Sequence[str] = ()
+    """Its trusted networks."""
     requests_per_source: int = 1000
     bans: BanRule | None = None
     link: Literal["memory", "udp", "tcp"] = "memory"

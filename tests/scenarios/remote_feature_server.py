@@ -9,7 +9,9 @@ from b2bua import PRODUCT
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.loader import load_features, load_server
+from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.loader import Choices, load_features, load_server
+from b2bua.feature_server.user_settings import UserSettings
 from b2bua.observer import Observer
 from b2bua.sip.flow import HostPort
 from b2bua.sip.identifiers import Identifiers
@@ -20,6 +22,7 @@ from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
 from tests.scenarios.options import DOMAIN, Options
+from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import LINKS, VirtualNetwork, VirtualSocket
 
 
@@ -41,11 +44,15 @@ class RemoteFeatureServer:
         self._link = link
         self.records = options.remote_records
         self._socket = VirtualSocket(network, address, self.recorder, LINKS[options.link])
+        self.media = VirtualMedia()
         environment = Environment(
             name, DOMAIN, self.layer, self._socket.flow(link), observer, options.uniform or Random(6001).uniform,
             self.recorder.join, failed, options.limits, options.reliable, self.records, network.clock.wall,
+            users=UserSettings(DOMAIN, None, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
         )  # fmt: skip
-        self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
+        choices = Choices(options.codes, options.user_defaults)
+        self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
+        self.user_settings = environment.users
         self.features: Sequence[Feature] = ()
         self.features = self._load(options.features)
         server = load_server("communication_manager", environment, self.features)

@@ -129,8 +129,8 @@ class ScriptPhone:
 
     @property
     def documents(self) -> list[DialogInfo]:
-        """What the NOTIFYs said."""
-        return [parse_dialog_info(request.body) for request in self.notified]
+        """What the NOTIFYs said of dialogs."""
+        return [parse_dialog_info(request.body) for request in self.notified if request.get("Event") == "dialog"]
 
     @property
     def lamp(self) -> DialogInfo:

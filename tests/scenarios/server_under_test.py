@@ -6,47 +6,52 @@ Put together from the same parts as b2bua/service.py; keys, identifiers and rand
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_network
 from itertools import count
 from random import Random
 from types import MappingProxyType
 from typing import Any, Final
 
 from b2bua import PRODUCT
+from b2bua.faults.fault import parse_fault
+from b2bua.faults.installation import Installation
+from b2bua.faults.wire import Deliver
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.loader import load_features, load_server
+from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.loader import Choices, load_features, load_server
+from b2bua.feature_server.user_settings import UserSettings
 from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
-from b2bua.session_manager.authenticator import Authenticator
+from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities
-from b2bua.session_manager.event_packages import by_name
-from b2bua.session_manager.event_packages.dialog_event import DIALOG
+from b2bua.session_manager.event_core import EventCore, EventWorld
 from b2bua.session_manager.event_packages.package import allow_events
-from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.keep_alive import KeepAlive
+from b2bua.session_manager.lenient_nonces import LenientNonces
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Location
 from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.nonces import Nonces
-from b2bua.session_manager.notifier import Notifier
 from b2bua.session_manager.notify_sender import NotifySender
-from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
-from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunks import Trunks
+from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
+from b2bua.sip.profiles import Profiles
 from b2bua.store.memory import MemoryStore
+from b2bua.store.setting_record import SETTING
 from b2bua.store.users_file import make_user
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
@@ -61,6 +66,7 @@ from plugins.communication_manager.lamps import Lamps
 from tests.scenarios.options import DOMAIN, Options, password
 from tests.scenarios.remote_feature_server import RemoteFeatureServer
 from tests.scenarios.virtual_dns import VirtualDns
+from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, LINKS, SERVER, VirtualNetwork, VirtualSocket, VirtualUdp
 from tests.scenarios.virtual_streams import VirtualTcp
 
@@ -109,13 +115,16 @@ class ServerUnderTest:
         if options.ipv6:
             self._listen(VirtualSocket(network, IPV6_SERVER, self.recorder))
         self.layer = TransactionLayer(self.timers, Identifiers(f"5e551on{start}"), self.observer, PRODUCT)
+        self.deliver: Deliver = self.layer.datagram_received
         self._start = start
+        self._installation: Installation | None = None
         self._session_manager(options)
         self.layer.streams = self.listeners if options.tcp else None
         self.remotes: dict[str, RemoteFeatureServer] = {}
         """Feature servers on other hosts, by the names of their links."""
         self.heartbeats: list[Heartbeat] = []
         self.options = options
+        self.media = VirtualMedia()
         if options.link == "memory":
             self.b2bua = self._communication_manager(options)
         elif remotes is None:
@@ -153,19 +162,18 @@ class ServerUnderTest:
         waited = self.listeners.waited
         self.admission = Admission(self.links, self.location, observer, waited, clock.now, self.reports.append)
         ways = Ways(self.listeners, self.location, domain)
-        packages = by_name(DIALOG)
         entity_tags = count(1)
         notify = NotifySender(layer, ways.again).send
-        self.notifier = Notifier(
-            packages, lambda package, aor: self.event_state.state(package, aor), notify, self.timers,
-            layer.identifiers.tag, observer,
-            keeper=None if self.records is None else SubscriptionKeeper(self.records, self.timers, clock.wall),
+        self.events = EventCore(
+            EventWorld(
+                domain, self.location, self.timers, layer.identifiers.tag,
+                lambda: f"etag{self._start}{next(entity_tags)}", notify, observer, self.records, clock.wall,
+            ),
+            options.event_packages, forms=options.forms, lists=options.lists,
         )  # fmt: skip
+        self.notifier, self.event_state = self.events.notifier, self.events.event_state
         self.ways = ways
-        self.event_state = EventState(
-            packages, lambda: f"etag{self._start}{next(entity_tags)}", self.timers, self.notifier.changed,
-            None if self.records is None else PublicationKeeper(self.records, packages, self.timers, clock.wall), observer,
-        )  # fmt: skip
+        self.events.mailboxes.load()
         self.event_state.restore()
         registrar = Registrar(
             domain, self.location, lambda user, bindings, done: done(None), clock.wall, observer, ExpiryLimits(),
@@ -174,8 +182,9 @@ class ServerUnderTest:
         self.nonces = Nonces(b"n" * 32, clock.wall, options.nonce_lifetime)
         policy = ChallengePolicy(options.reinvite, options.challenge, options.user_challenge)
         authenticator = Authenticator(
-            DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri, self.offer
-        )
+            DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri, self.offer,
+            None, LenientNonces(b"l" * 32, clock.wall), Profiles(options.profiles, options.user_profiles),
+        )  # fmt: skip
         self.dns = VirtualDns()
         resolver = Resolver(
             self.dns.ask, clock.now, lambda total: 0, self.listeners.reach, observer, self.reports.append, self.errors.append
@@ -183,18 +192,35 @@ class ServerUnderTest:
         next_hops = NextHops(
             resolver, self.listeners, clock.now, 60.0, observer, self.reports.append, domain.is_ours
         )
-        trunks = Trunks(Entities(options.entities), self.store) if options.entities else None
+        trunks = None
+        if options.entities:
+            trunks = Trunks(Entities(options.entities), self.store, options.plan, lambda: options.week_time)
+        self.trunks, self.authenticator = trunks, authenticator
         log = lambda event, **_fields: self.reports.append(event)  # noqa: E731  # as structlog's, but kept
         self.bans = None if options.bans is None else Bans(options.bans, clock.now, observer, log)
         self.session_manager = SessionManager(
             Parts(
                 layer, domain, Tokens(b"t" * 32, f"p{self._start}"), self.links, self.store, self.location, registrar,
                 authenticator,
-                self.event_state, self.notifier, ("Allow-Events", allow_events(packages)), self.listeners, observer,
+                self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)), self.listeners, observer,
                 self._failed, self.recorder.continued, self.admission, options.requests_per_source,
                 self.bans, self.records, clock.wall, trunks, next_hops,
+                TrustedNetworks(map(ip_network, options.trusted)) if options.trusted else None,
             )
         )  # fmt: skip
+
+    def fault(self, text: str) -> Installation:
+        """Set a fault, as `b2bua fault add` does."""
+        if self._installation is None:
+            trunks, tag = self.trunks, self.layer.identifiers.tag
+            self._installation = Installation(
+                self, lambda flow: self.links.of(flow) is not None,
+                lambda flow: entity.name if trunks is not None and (entity := trunks.entities.of(flow)) is not None else "",
+                lambda request, stale: challenging(request, self.authenticator.challenge(request, stale), tag()),
+                lambda seed: Random(seed).random, lambda event, **fields: self.reports.append(event),
+            )  # fmt: skip
+        self._installation.faults.add(parse_fault(text))
+        return self._installation
 
     def _learned(self, user: str, flow: Flow, contact: str) -> None:
         self.recorder.learn(user, flow.remote)
@@ -211,8 +237,11 @@ class ServerUnderTest:
         environment = Environment(
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits,
             options.reliable, self.records, self.network.clock.wall,
+            users=UserSettings(DOMAIN, self.records, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
         )  # fmt: skip
-        self._load = lambda names: load_features(names, options.feature_directory, environment, self.features)
+        choices = Choices(options.codes, options.user_defaults)
+        self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
+        self.user_settings = environment.users
         self.features: Sequence[Feature] = ()
         self.features = features = self._load(options.features)
         server = load_server("communication_manager", environment, features)
@@ -236,7 +265,8 @@ class ServerUnderTest:
         kept = self.options.remote_records
         number = kept.starts + 1 if kept is not None else 1 if known is None else 2
         remote = RemoteFeatureServer(self.network, self.options, self.observer, name, address, link, self._failed, number)
-        self.feature_layer, self.b2bua = remote.layer, remote.b2bua
+        self.media = remote.media
+        self.feature_layer, self.b2bua, self.user_settings = remote.layer, remote.b2bua, remote.user_settings
         self.remotes[name] = remote
         if known is None and self.options.feature_server:
             self._open_link(name, address, link)
@@ -264,7 +294,7 @@ class ServerUnderTest:
     def message(self, data: bytes, flow: Flow) -> None:
         self.recorder.received(flow, data)
         self.turns.driving = True
-        self.layer.datagram_received(data, flow)
+        self.deliver(data, flow)
         self.run()
 
     def run(self) -> None:
@@ -323,16 +353,20 @@ class ServerUnderTest:
             "legs": len(b2bua._legs),
             "calls": len(b2bua._open),
             "publications": self.event_state.count(),
+            "media streams": len(self.media.open_streams),
         }
         # Registrations and subscriptions have a timer each; nothing else runs when all is quiet.
         lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values()) + self.keep_alive.asked()
         found["timers"] = max(self.timers.running() - lasting, 0)
         if self.records is not None:
-            # A subscription has one as long as it stands.
-            found["records"] = len(self.records.kept) - sum(self.notifier.count().values())
+            # A subscription has one as long as it stands, and what a user has set is there to stay.
+            set_by_users = sum(kind == SETTING for kind, _ in self.records.kept)
+            mailboxes = len(self.events.mailboxes.list())
+            found["records"] = len(self.records.kept) - sum(self.notifier.count().values()) - set_by_users - mailboxes
         for feature in b2bua.hooks.features:
-            # Not by vars(): a compiled class has slots only.
-            held = [getattr(feature, name) for name in dir(feature) if not name.startswith("__")]
+            # Not by vars(): a compiled class has slots only. Codes and settings are the class's.
+            names = [name for name in dir(feature) if not name.startswith("__") and name not in ("codes", "settings")]
+            held = [getattr(feature, name) for name in names]
             kept = sum(len(value) for value in held if isinstance(value, dict))
             if isinstance(feature, Lamps):
                 kept += len(feature._publications._outstanding)

@@ -7,6 +7,7 @@ import pytest
 from b2bua.session_manager.nonces import Nonces
 from b2bua.sip.digest import parse_challenge
 from b2bua.sip.message import Message
+from tests.scenarios.options import ALLOWED
 from tests.scenarios.scene import (
     MakeScene,
     Scene,
@@ -71,7 +72,7 @@ def test_options_to_the_server_itself_is_answered(scene: Scene) -> None:
     alice = scene.phone("6001", registered=False)
     alice >> ScriptCall(alice, "sip:example.com").request("OPTIONS")
     answer = alice << "200 OPTIONS"
-    assert answer.has("Allow") and answer.get("Allow-Events") == "dialog"
+    assert answer.has("Allow") and answer.get("Allow-Events") == ALLOWED
 
 
 def test_in_dialog_bye_info_and_ack_pass(scene: Scene) -> None:

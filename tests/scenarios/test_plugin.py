@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.loader import LoadError
 from tests.scenarios.scene import (
     MakeScene,
@@ -114,6 +115,31 @@ class Sleepy(Feature):
         if request.method != "ACK":
             await call.sleep(2)
         return request
+'''
+
+PATIENT = '''
+"""Waits an hour for a word from elsewhere, before the call, in a hold, and for an INFO."""
+
+from b2bua.feature_server.feature import Feature
+
+
+class Patient(Feature):
+    def __init__(self) -> None:
+        self.waiting = {}
+
+    async def call_offered(self, call, invite):
+        return await self.wait(call, invite) if call.callee.party == "sip:6003@example.com" else invite
+
+    async def request_received(self, call, leg, request):
+        return request if request.method == "ACK" else await self.wait(call, request)
+
+    async def wait(self, call, message):
+        self.waiting[call.id, message.method] = message
+        try:
+            await call.sleep(3600)
+        finally:
+            del self.waiting[call.id, message.method]
+        return message
 '''
 
 POLITE = '''
@@ -331,6 +357,41 @@ def test_call_that_ends_while_an_async_feature_thinks_about_an_info(with_plugin:
     scene.wait(alice, 3)
     alice << "481 INFO"
     bob.hears_nothing()
+
+
+def test_what_waits_for_a_call_is_ended_with_it(with_plugin: MakePluginScene) -> None:
+    """Set-up, re-INVITE and INFO: nothing is left in the feature, no timer runs on (`quiet`)."""
+    scene = with_plugin(patient=PATIENT)
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    scene.phone("6003")
+    a = called(alice, "sip:6003@example.com")
+    alice.inbox.clear()
+    alice >> a.cancel()
+    alice << "200 CANCEL"
+    alice >> a.ack(alice << "487 INVITE")
+    a, b = talk(alice, bob)
+    alice >> a.request("INFO")
+    send_offer(a, a.sdp("sendonly"))
+    scene.advance(5)
+    bob.hears_nothing()
+    bob >> b.request("BYE")
+    bob << "200 BYE"
+    got = {" ".join(message.start_line().split()[:2]): message for message in alice.inbox}
+    assert got["SIP/2.0 481"].cseq_method == "INFO"
+    final, bye = got["SIP/2.0 487"], next(message for line, message in got.items() if line.startswith("BYE"))
+    alice.inbox.clear()
+    alice >> a.ack(final)
+    alice >> a.answer(bye, 200)
+
+
+def test_a_mistake_is_counted_by_the_features_name(with_plugin: MakePluginScene) -> None:
+    scene = with_plugin(clumsy=CLUMSY)
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    hang_up(*talk(alice, bob))
+    made = scene.count("internal_errors", "feature")
+    assert scene.count("feature_errors", "clumsy", "raised") == made > 0
+    assert {feature_of(error) for error in scene.server.errors} == {"clumsy"}
+    scene.expected_errors = made
 
 
 def test_async_feature_refuses_by_raising(with_plugin: MakePluginScene) -> None:

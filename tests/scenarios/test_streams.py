@@ -236,6 +236,21 @@ def test_what_is_sent_on_a_connection_that_had_died_goes_another_way(scene: Scen
     hang_up(a, b)
 
 
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_every_connection_had_died(scene: Scene, method: str) -> None:
+    """The one that the server had opened to the Contact as well: a new one is opened there."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002")
+    a, b = talk(alice, bob)
+    scene.network.detach(bob.address)
+    bob.address = bob.listening
+    opened = scene.server.tcp.flow(bob.listening)
+    opened.used = opened.dead = True
+    if method == "INVITE":
+        hold(a, b)
+    hang_up(a, b)
+    assert scene.server.tcp.flow(bob.listening) is not opened
+
+
 def test_what_no_other_way_takes_is_refused(scene: Scene) -> None:
     alice, bob = scene.phone("6001"), scene.tcp_phone("6002", listening=False)
     a, b = talk(alice, bob)

@@ -12,7 +12,7 @@ from random import Random
 from typing import Final, NamedTuple, Protocol
 
 from b2bua.sip.errors import MalformedMessage
-from b2bua.sip.flow import HostPort
+from b2bua.sip.flow import HostPort, Put
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.trace.recorder import Recorder
@@ -200,16 +200,10 @@ class VirtualUdp:
         self.listener = f"udp:{socket.address[0]}:{socket.address[1]}"
 
     def send(self, message: Message) -> bytes:
-        data = message.encode()
-        if self._socket.recorder is not None:
-            self._socket.recorder.sent(self, message, data)
-        self._socket.network.send(data, self.local, self.remote)
-        return data
+        return self._socket.put(self, message.encode(), message)
 
     def resend(self, data: bytes) -> None:
-        if self._socket.recorder is not None:
-            self._socket.recorder.resent(self, data)
-        self._socket.network.send(data, self.local, self.remote)
+        self._socket.put(self, data, None)
 
     def towards(self, remote: HostPort) -> VirtualUdp:
         return self._socket.flow(remote)
@@ -246,6 +240,15 @@ class VirtualSocket:
         self.recorder = recorder
         self._kind = kind
         self._flows: dict[HostPort, VirtualUdp] = {}
+        self.put: Put = self._put
+
+    def _put(self, flow: VirtualUdp, data: bytes, message: Message | None) -> bytes:
+        if self.recorder is not None and message is not None:
+            self.recorder.sent(flow, message, data)
+        elif self.recorder is not None:
+            self.recorder.resent(flow, data)
+        self.network.send(data, flow.local, flow.remote)
+        return data
 
     def flow(self, remote: HostPort, name: str = "") -> VirtualUdp:
         found = self._flows.get(remote)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.flow import Flow, HostPort, Put
 from b2bua.sip.message import Message
 from b2bua.transport.kinds import TCP, Kind
 from tests.scenarios.virtual_network import VirtualNetwork
@@ -24,26 +24,27 @@ class VirtualStream:
         self.listener = owner.name
         self.open = True
         self.used = False
+        self.dead = False
+        """The peer is gone, and nobody has told us."""
 
     def send(self, message: Message) -> bytes:
-        data = message.encode()
-        self._put(data)
-        return data
+        return self._owner.put(self, message.encode(), message)
 
     def resend(self, data: bytes) -> None:
-        self._put(data)
+        self._owner.put(self, data, None)
 
     def towards(self, remote: HostPort) -> Flow:
         return self._owner.flow(remote)
 
-    def _put(self, data: bytes) -> None:
+    def put(self, data: bytes, message: Message | None) -> bytes:
         network = self._owner.network
-        reached = network.listens(self.remote) and (self.used or not self._owner.kind.web)
+        reached = not self.dead and network.listens(self.remote) and (self.used or not self._owner.kind.web)
         self.used = True
         if self.open and reached:
             network.send(data, self.local, self.remote)
         else:
             network.soon.append(lambda: self._owner.cut(self.remote, self))
+        return data
 
 
 class VirtualTcp:
@@ -61,6 +62,7 @@ class VirtualTcp:
         self.name = f"{kind.transport}:{address[0]}:{address[1]}"
         self._server = server
         self._flows: dict[HostPort, VirtualStream] = {}
+        self.put: Put = VirtualStream.put
 
     def listen(self, reactor: Any, host: str, port: int) -> None:
         self.network.attach(self._Host(self), self.bound)

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from b2bua.session_manager import authenticator as module
 from b2bua.session_manager.authenticator import Challenge, Passed, Refused
+from b2bua.session_manager.lenient_nonces import LIFETIME, LenientNonces
 from b2bua.sip.digest import Credentials, expected_response, parse_challenge
+from b2bua.sip.digest_offer import DigestOffer
+from b2bua.sip.profiles import AVAYA, Profiles
 from tests.session_manager.digest_server import BOB, REALM, Server, credentials, message, signed, stale
 
 # -- the challenge -------------------------------------------------------------------------------------------
@@ -311,3 +314,47 @@ def test_strip_leaves_a_request_without_credentials_as_it_is() -> None:
     before = request.encode()
     Server().authenticator.strip(request)
     assert request.encode() == before
+
+
+# -- the profile avaya ---------------------------------------------------------------------------------------
+
+
+def lenient(*users: str) -> Server:
+    server = Server()
+    server.authenticator._lenient = LenientNonces(server.key, lambda: server.seconds)
+    profiles = Profiles((), {user: [AVAYA] for user in users}) if users else Profiles([AVAYA])
+    server.authenticator.follow(server.authenticator._policy, DigestOffer(), False, profiles)
+    return server
+
+
+def test_a_lenient_nonce_past_its_day_brings_a_challenge_that_says_stale_false() -> None:
+    server = lenient()
+    nonce = server.nonce()
+    server.seconds += LIFETIME
+    assert server.check(signed(message(cseq=2), nonce)) == Passed("6001")
+    server.seconds += 1
+    verdict = server.challenged(signed(message(cseq=3), nonce))
+    assert "stale=false" in verdict.header_value
+    assert server.results() == {"ok": 1, "stale": 1}
+    assert server.check(signed(message(cseq=4), parse_challenge(verdict.header_value).nonce)) == Passed("6001")
+
+
+def test_a_lenient_nonce_without_qop_passes() -> None:
+    server = lenient()
+    nonce = server.nonce()
+    assert [server.check(signed(message(cseq=cseq), nonce, qop="")) for cseq in (2, 3)] == [Passed("6001")] * 2
+
+
+def test_once_the_profile_is_off_its_nonces_are_stale() -> None:
+    server = lenient("6001")
+    nonce = server.nonce()
+    server.authenticator.follow(server.authenticator._policy, DigestOffer(), False, Profiles())
+    verdict = server.check(signed(message(cseq=2), nonce))
+    assert stale(verdict)
+    server = lenient("6002")
+    assert stale(server.check(signed(message(cseq=2), nonce)))
+
+
+def test_a_lenient_nonce_is_no_help_to_a_wrong_password() -> None:
+    server = lenient()
+    assert server.challenged(signed(message(cseq=2), server.nonce(), password="wrong")).wrong

@@ -13,6 +13,7 @@ from b2bua.session_manager.authenticator import Challenge, Passed, Verdict
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.sip.digest import parse_challenge
 from b2bua.sip.digest_offer import DigestOffer
+from b2bua.sip.profiles import Profiles
 from tests.session_manager.digest_server import Server, message, signed, stale
 
 ALL = ("MD5", "SHA-256", "SHA-512-256")
@@ -183,9 +184,9 @@ def test_a_from_that_cannot_be_read_gets_the_realms_list() -> None:
 def test_another_offer_holds_from_the_next_request_on() -> None:
     server = Server()
     md5, again = server.nonce(), server.nonce()
-    server.authenticator.follow(ChallengePolicy(), DigestOffer(("SHA-256", "MD5")), strict_uri=False)
+    server.authenticator.follow(ChallengePolicy(), DigestOffer(("SHA-256", "MD5")), False, Profiles())
     assert server.check(signed(message(cseq=2), md5)) == Passed("6001")
     assert offered(server.check(message())) == ["SHA-256", "MD5"]
-    server.authenticator.follow(ChallengePolicy("never", {"MESSAGE": "none"}), DigestOffer(("SHA-256",)), strict_uri=True)
+    server.authenticator.follow(ChallengePolicy("never", {"MESSAGE": "none"}), DigestOffer(("SHA-256",)), True, Profiles())
     assert isinstance(server.check(signed(message(cseq=2), again)), Challenge)
     assert server.check(message("MESSAGE")) == Passed("")

@@ -10,6 +10,7 @@ from b2bua.sip.digest import answer, parse_challenge
 from b2bua.sip.digest_algorithms import HASHES
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.sip.message import Request
+from b2bua.sip.profiles import Profiles
 from tests.session_manager.digest_server import BOB, REALM, Server, message
 
 SDP = b"v=0\r\n"
@@ -18,7 +19,7 @@ SDP = b"v=0\r\n"
 def server(**offer: object) -> Server:
     made = Server()
     made.authenticator._user_hashes = UserHashes(REALM, lambda: ("6001", "6002"), lambda: made.seconds)
-    made.authenticator.follow(made.authenticator._policy, DigestOffer(**offer), False)  # type: ignore[arg-type]  # what it takes
+    made.authenticator.follow(made.authenticator._policy, DigestOffer(**offer), False, Profiles())  # type: ignore[arg-type]  # what it takes
     return made
 
 

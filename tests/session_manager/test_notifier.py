@@ -13,7 +13,9 @@ from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import Answer
 from b2bua.session_manager.event_state import EventState
-from b2bua.session_manager.notifier import ENDING, MAX_SUBSCRIPTIONS, Notifier, Subscription, WatchPolicy
+from b2bua.session_manager.notifier import MAX_SUBSCRIPTIONS, Notifier
+from b2bua.session_manager.subscription import ENDING, Subscription
+from b2bua.session_manager.watcher_view import WatcherView, WatchPolicy
 from b2bua.sip.dialog_info import DialogInfo, DialogState, Participant, parse_dialog_info
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request
@@ -53,15 +55,15 @@ class World:
         self.flow = flow()
         tags, calls, packages = count(1), count(1), by_name(DIALOG)
         self.calls, self.cseq, self.etag = calls, 1, ""
+        fresh = lambda: f"sm{next(tags)}"  # noqa: E731
+        self.view = WatcherView(lambda package, aor: self.events.state(package, aor), fresh, watch, {"6001": {"6003"}})
         self.notifier = Notifier(
             packages,
-            lambda package, aor: self.events.state(package, aor),
+            self.view,
             lambda request, flow, final: self.sent.append(Sent(request, flow, final)),
             self.timers,
-            lambda: f"sm{next(tags)}",
+            fresh,
             self.observer,
-            watch,
-            {"6001": {"6003"}},
         )
         self.events = EventState(packages, lambda: f"e{next(tags)}", self.timers, self.notifier.changed)
 

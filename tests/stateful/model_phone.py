@@ -269,8 +269,9 @@ class ModelPhone(Phone):
         self.shaken = self.timers.now()
 
     def returns(self) -> None:
-        """It connects anew, registers there, and looks whether its lamps are what they were. What rings is given up: whether
-        the caller is still there it cannot know, as a CANCEL may be lost with a connection, or never sent (RFC 3261 §9.1)."""
+        """It connects anew, registers there, and looks whether its lamps and calls are what they were: a BYE may have found no
+        way to it. What rings is given up: whether the caller is still there it cannot know, as a CANCEL may be lost with a
+        connection, or never sent (RFC 3261 §9.1)."""
         assert self.link is not None
         self.shaken = self.timers.now()
         clients = self.layer._clients
@@ -278,6 +279,8 @@ class ModelPhone(Phone):
         for call in list(self.calls):
             if call.state is CallState.OFFERED:
                 call.reject(480)
+            elif isinstance(call, ModelCall):
+                call.update(None)
         if self.registration.registered:
             self.registration.register()
         for lamp in self.lamps:

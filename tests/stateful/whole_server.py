@@ -239,7 +239,8 @@ class WholeServer(RuleBasedStateMachine):
         unanswered = set().union(*(phone.unanswered for phone in self.phones.values()))
         for phone in self.phones.values():
             unanswered |= set() if phone.link is None else phone.link.repeated
-        self._check([*wrong_answers(self.network.ladder, unanswered, self.breaks), *wrong_notifies(self.network.ladder)])
+        ladder = self.network.ladder
+        self._check([*wrong_answers(ladder, unanswered, self.breaks), *wrong_notifies(ladder, bool(self.connected))])
 
     def _everybody_leaves(self) -> None:
         self._set_network(0.0, 0.0)

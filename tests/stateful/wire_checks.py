@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from b2bua.sip.dialog_info import parse_dialog_info
 from b2bua.sip.message import Message, Request, Response
@@ -43,16 +43,17 @@ def wrong_answers(ladder: Iterable[Step], unanswered: Container[str], breaks: Se
     return found
 
 
-def wrong_notifies(ladder: Iterable[Step]) -> list[str]:
-    """NOTIFYs whose CSeq or document version did not rise in their subscription (RFC 3261 §12.2.1.1, RFC 4235 §4.1)."""
+def wrong_notifies(ladder: Iterable[Step], connected: bool = False) -> list[str]:
+    """NOTIFYs whose CSeq or document version did not rise in their subscription (RFC 3261 §12.2.1.1, RFC 4235 §4.1).
+
+    `connected`: two connections may carry two of them, and the ladder shows when each arrived: they are taken by their CSeqs.
+    """
     last: dict[tuple[str, str], tuple[int, int]] = {}
-    seen: set[str] = set()
     found = []
-    for step in ladder:
-        message: Message | None = step.message
-        if not isinstance(message, Request) or message.method != "NOTIFY" or message.top_via.branch in seen:
-            continue
-        seen.add(message.top_via.branch)
+    notifies = list(_first_notifies(ladder))
+    if connected:
+        notifies.sort(key=lambda one: one[1].cseq)
+    for step, message in notifies:
         key = message.call_id, message.to.tag
         cseq, version = last.get(key, (-1, -1))
         newer = parse_dialog_info(message.body).version if message.body else version + 1
@@ -60,3 +61,13 @@ def wrong_notifies(ladder: Iterable[Step]) -> list[str]:
             found.append(f"after CSeq {cseq} and version {version}: version {newer} in {step}")
         last[key] = message.cseq, newer
     return found
+
+
+def _first_notifies(ladder: Iterable[Step]) -> Iterator[tuple[Step, Request]]:
+    """Each NOTIFY once, whatever its transaction repeated."""
+    seen: set[str] = set()
+    for step in ladder:
+        message: Message | None = step.message
+        if isinstance(message, Request) and message.method == "NOTIFY" and message.top_via.branch not in seen:
+            seen.add(message.top_via.branch)
+            yield step, message

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from math import inf
 
 import pytest
 import structlog
@@ -65,6 +66,24 @@ def test_a_change_by_another_process_is_seen_after_a_poll(open_sqlite, reactor):
     store.poll()
     reactor.turn()
     assert store.user("6001") is None
+
+
+def test_records_of_a_watched_kind_are_told_when_another_process_changed_anything(open_sqlite, reactor):
+    store, other, told = open_sqlite(), open_sqlite(), []
+    store.watch("setting", told.append)
+    store.keep("setting", "a", "mine", inf, lambda error: told.append("committed"))
+    reactor.turn()
+    store.poll()
+    reactor.turn()
+    assert told == ["committed"]
+    other.keep("setting", "b", "another's", inf)
+    other.keep("call", "c", "not watched", inf)
+    other.keep("setting", "d", "expired", NOW - 1)
+    other.close()
+    store.poll()
+    while len(told) < 2:
+        reactor.turn()
+    assert told[1:] == [[("a", "mine"), ("b", "another's")]]
 
 
 def test_own_writes_do_not_cause_a_reload(open_sqlite, reactor, binding):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from b2bua.sip.flow import Flow, HostPort
+from b2bua.sip.flow import Flow, HostPort, Put
+from b2bua.sip.message import Message
 from b2bua.transport import listener_set
 from b2bua.transport.address import listener_name
 from b2bua.transport.listener_set import FORGIVEN, ListenerSet
@@ -27,6 +28,7 @@ class FakeListener:
         self.bound = (host, port)
         self.name = ""
         self._flows: dict[HostPort, FakeFlow] = {}
+        self.put: Put = lambda flow, data, message: data
 
     def listen(self, reactor: Any, host: str, port: int) -> None:
         self.name = listener_name(self.transport, self.bound)
@@ -137,3 +139,24 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert udp is not None and made.set.stream_beside(udp, 1400) is not None
         made.set.refused(udp, 1400)
     assert len(made.set._refusers) <= 5 and len(made.set._told) <= 5
+
+
+def test_something_stands_between_and_goes_again() -> None:
+    made = Made(("udp", "192.0.2.1"), ("tcp", "192.0.2.1"))
+    seen: list[bytes] = []
+    before = [made.set._listeners[name].put for name in made.set.describe()]
+
+    def between(put: Put) -> Put:
+        def through(flow: Flow, data: bytes, message: Message | None) -> bytes:
+            seen.append(data)
+            return put(flow, data, message)
+
+        return through
+
+    end = made.set.interpose(between)
+    for name in made.set.describe():
+        listener = made.set._listeners[name]
+        assert listener.put(listener.flow(PHONE), name.encode(), None) == name.encode()
+    assert seen == [b"udp:192.0.2.1:5060", b"tcp:192.0.2.1:5060"]
+    end()
+    assert [made.set._listeners[name].put for name in made.set.describe()] == before

@@ -274,7 +274,7 @@ def test_what_the_kernel_refuses_is_counted(error: OSError, reason: str, bound: 
 
 def test_nothing_is_sent_before_the_socket_is_open(bound: Bound) -> None:
     listener = UdpListener(lambda *_: None, bound.trace, bound.observer)
-    listener.write(b"x", PHONE)
+    listener.put(listener.flow(PHONE), b"x", None)
     assert bound.socket.sent == []
 
 

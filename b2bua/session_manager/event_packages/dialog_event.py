@@ -1,6 +1,7 @@
 """The `dialog` event package (RFC 4235): how publications become the document that lights a lamp.
 
-Every document has the full state, an idle one included: a phone that waits for a `<dialog>` would keep its lamp lit.
+Every document has the full state, an idle one included: a phone that waits for a `<dialog>` would keep its lamp lit. Watchers
+that want it otherwise are told what has changed, or of one dialog (`document`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
-from b2bua.session_manager.event_packages.package import EventPackage, Published
+from b2bua.session_manager.event_packages.package import EventPackage, Form, Published
 from b2bua.sip.dialog_info import CONTENT_TYPE, DialogInfo, DialogState, Participant, parse_dialog_info
 from b2bua.sip.uri import parse_uri
 
@@ -110,6 +111,38 @@ def encode(document: DialogInfo, version: int) -> bytes:
     return document._replace(version=version).encode()
 
 
+def document(value: DialogInfo, before: DialogInfo | None, version: int, form: Form) -> bytes:
+    """The document as this watcher wants it; `before`: what it was told last, where it wants only what has changed."""
+    if form.single_dialog:
+        value = value._replace(dialogs=(max(value.dialogs, key=_interest),))
+    elif form.partial and before is not None:
+        # Never without a dialog: where nothing has changed, what stands is said again.
+        value = value._replace(dialogs=_changes(before, value) or value.dialogs, state="partial")
+    return value._replace(version=version).encode("pvalue" if form.pvalue else "pval")
+
+
+def _changes(before: DialogInfo, value: DialogInfo) -> tuple[DialogState, ...]:
+    """Dialogs that are new or changed, and as terminated those that are gone without having been told so (RFC 4235 §4.3)."""
+    known = {dialog.id: dialog for dialog in before.dialogs}
+    ids = {dialog.id for dialog in value.dialogs}
+    gone = [dialog for dialog in before.dialogs if dialog.id not in ids and dialog.state != "terminated"]
+    changed = [dialog for dialog in value.dialogs if dialog != known.get(dialog.id) and dialog != IDLE]
+    return (*changed, *(_ended(dialog) for dialog in gone))
+
+
+def _ended(dialog: DialogState) -> DialogState:
+    local, remote = dialog.local._replace(rendering=""), dialog.remote._replace(rendering="")
+    return dialog._replace(state="terminated", local=local, remote=remote)
+
+
+_INTEREST: Final = ("terminated", "trying", "proceeding", "confirmed", "early")
+
+
+def _interest(dialog: DialogState) -> tuple[int, bool]:
+    """What one lamp is to show of several dialogs: one that rings, else one that talks, else one that is held."""
+    return _INTEREST.index(dialog.state), "no" not in (dialog.local.rendering, dialog.remote.rendering)
+
+
 DIALOG: Final = EventPackage(
     name="dialog",
     content_type=CONTENT_TYPE,
@@ -123,4 +156,5 @@ DIALOG: Final = EventPackage(
     compose=compose,
     view=view,
     encode=encode,
+    document=document,
 )

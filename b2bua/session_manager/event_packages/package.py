@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 
 Headers = tuple[tuple[str, str], ...]
+OWN: Final = "(own)"
+"""In the place of a link's name: the state is neither a phone's nor a feature server's. No link is called so."""
 
 
 class Answer(NamedTuple):
@@ -45,6 +47,34 @@ class Published(Protocol):
         """The event state: what `EventPackage.parse` made of the body."""
 
 
+class Own(NamedTuple):
+    """State that is the server's own, as composition sees it beside publications."""
+
+    value: Any
+    number: int = 0
+    link: str = OWN
+
+
+class Form(NamedTuple):
+    """How a watcher wants its documents, where a package has more than one way (`EventPackage.document`)."""
+
+    partial: bool = False
+    """After the first one only what has changed."""
+    single_dialog: bool = False
+    """Never more than one `<dialog>`: some phones crash on several."""
+    pvalue: bool = False
+    """`pvalue` for `pval`, as in the examples of RFC 4235: some phones read nothing else."""
+
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> Form:
+        """From words of the settings: `partial`, `single-dialog`, `pvalue`."""
+        return cls(**{word.replace("-", "_"): True for word in words})
+
+
+PLAIN: Final = Form()
+
+
 @dataclass(frozen=True, slots=True)
 class EventPackage:
     """An event package. `value_type` below is the type that `parse` returns; composition and documents use it too."""
@@ -73,6 +103,17 @@ class EventPackage:
     """A composed value as a watcher may see it: whole (True: the user itself, its pickup group) or as others do."""
     encode: Callable[[Any, int], bytes]
     """A composed value as a document with this version."""
+    audience: Literal["watchers", "owner"] = "watchers"
+    """Who may subscribe: whom the setting `watchers` names, or the user itself and its pickup group alone."""
+    publishers: Literal["all", "links", "none"] = "all"
+    """Whose PUBLISH is taken: phones' for their own user and feature servers', feature servers' alone, or nobody's."""
+    follows: tuple[str, ...] = ()
+    """Other packages whose every change is one of this package, too."""
+    document: Callable[[Any, Any, int, Form], bytes] | None = None
+    """Where `encode` is not all: `document(value, before, version, form)`, `before` being what the watcher was told last, or
+    None when it is to be told everything."""
+    partial: bool = False
+    """Whether every watcher is told only what has changed, not just who wants it so (`Form.partial`)."""
 
     def granted(self, request: Request) -> int:
         """The seconds that a request is granted, 0 when it asks for 0; SipError 423 or MalformedValue.

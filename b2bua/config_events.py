@@ -1,0 +1,78 @@
+"""Settings of the event packages: which are served."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from b2bua.config_tables import nearest
+
+KNOWN_PACKAGES: Final = ("dialog", "message-summary", "presence", "reg")
+EVENT_PACKAGES: Final = ("dialog", "message-summary", "presence", "reg")
+"""Those that are served unless others are named."""
+
+
+MAX_MEMBERS: Final = 64
+"""Users of one list: what fits into one datagram where a phone takes no connection, at some 900 bytes each."""
+LAMP_DOCUMENTS: Final = ("partial", "single-dialog", "pvalue")
+"""What lamp documents may be beside plain."""
+
+
+def read_lamp_documents(words: object) -> tuple[str, ...]:
+    """The words as they are; ValueError for one that is not known."""
+    if not isinstance(words, list | tuple):
+        raise ValueError(f"a list of {', '.join(LAMP_DOCUMENTS)} is wanted")
+    for word in words:
+        if word not in LAMP_DOCUMENTS:
+            raise ValueError(f"{word!r} is none of {', '.join(LAMP_DOCUMENTS)}")
+    return tuple(dict.fromkeys(words))
+
+
+def wrong_lamp_documents(_user: str, words: object) -> str:
+    """What is wrong with the list of one user, "" for nothing."""
+    try:
+        read_lamp_documents(words)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def read_user_lamp_documents(lists: dict[str, tuple[str, ...] | str]) -> dict[str, tuple[str, ...]]:
+    """User → words; in the environment those of one user are joined by +."""
+    found = {}
+    for user, words in lists.items():
+        try:
+            found[user] = read_lamp_documents(words.split("+") if isinstance(words, str) else words)
+        except ValueError as error:
+            raise ValueError(f"{user}: {error}") from None
+    return found
+
+
+def wrong_list(name: str, users: object) -> str:
+    """What is wrong with one list, "" for nothing."""
+    if not isinstance(users, list | tuple) or not users or not all(isinstance(user, str) and user for user in users):
+        return "a list of users is wanted"
+    if len(users) > MAX_MEMBERS:
+        return f"{len(users)} users are more than {MAX_MEMBERS}"
+    if len(set(users)) < len(users):
+        return "a user stands there twice"
+    return "" if name else "a list needs a name"
+
+
+def read_lists(lists: dict[str, tuple[str, ...] | str]) -> dict[str, tuple[str, ...]]:
+    """Name → users; in the environment those of one list are joined by +."""
+    found = {}
+    for name, given in lists.items():
+        users = tuple(given.split("+")) if isinstance(given, str) else given
+        if what := wrong_list(name, users):
+            raise ValueError(f"{name}: {what}")
+        found[name] = users
+    return found
+
+
+def read_packages(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names as they are, each once; ValueError for one that is not known."""
+    for name in names:
+        if name not in KNOWN_PACKAGES:
+            known = nearest(name, dict.fromkeys(KNOWN_PACKAGES))
+            raise ValueError(f"unknown event package {name!r}; the nearest known one is {known!r}")
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,84 @@
+"""Music for one party of a standing call, in place of the other one's media (RFC 7088 §2; RFC 5359 §2.3).
+
+    offered ── 2xx ──► playing      the party's leg says where our stream comes from; the other leg knows nothing of it
+       └───── else ──► over         what stood stands: the plain hold
+
+Whatever the party agrees on next (the resume, a re-INVITE of its own, another leg) takes the music's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from b2bua.dialog.offer_answer import OfferAnswer
+from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.media_leg import CODECS, open_stream
+from b2bua.feature_server.music_offer import MusicOffer
+from b2bua.sip.errors import SipError
+from b2bua.sip.message import Response
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.leg import Leg
+
+
+class Music:
+    """One stream to the party of `leg`, from `start` to `stop`. Owns its port."""
+
+    def __init__(self, leg: Leg, source: str, refused: Callable[[int], None]) -> None:
+        """`refused` hears why there is none after all; not after `stop`. SipError where no stream can be had."""
+        environment = leg.environment
+        self._leg = leg
+        self._refused = refused
+        self._stream = open_stream(environment, source, leg)
+        session = OfferAnswer(environment.layer.identifiers.number(), self._stream.address, CODECS)
+        session.holding = session.plays = True  # it is to hear us, and we do not want to hear it
+        self._session = session
+        self._offer = MusicOffer(leg, self._describe, self._accepted, self._not_accepted)
+        self._playing = False
+        self._over = False
+
+    def start(self) -> None:
+        """Offer it as soon as nothing else is under way in the call."""
+        self._offer.start()
+
+    @property
+    def stands(self) -> bool:
+        """Whether the party hears it, or is about to: nothing else has been agreed on since."""
+        return not self._over and (not self._playing or self._leg.descriptions.ours == self._offer.body)
+
+    def stop(self) -> None:
+        """Nobody wants it any more. What the party is to hear now is the caller's care, if it was told of the music."""
+        self._over = True
+        self._offer.give_up()
+        self._stream.close()
+
+    def _describe(self) -> bytes:
+        """An offer on the m= lines that the party's session has by now."""
+        descriptions = self._leg.descriptions
+        self._session.join(descriptions.theirs)
+        return descriptions.render(self._session.offer())
+
+    def _accepted(self, response: Response) -> None:
+        leg, session = self._leg, self._session
+        leg.usage.acknowledge()
+        self._offer.done()
+        if not is_sdp(response):
+            self._not_accepted(488, response)
+            return
+        try:
+            session.accepted(response.body)
+        except SipError as error:
+            self._not_accepted(error.status, response)
+            return
+        leg.descriptions.completed(response.body, self._offer.body)
+        self._playing = True
+        if leg.call.keeper is not None and leg.call.kept:
+            leg.call.keeper.keep(leg.call)
+        self._stream.send_to(session.remote if session.sends else None, session.payload_type)
+
+    def _not_accepted(self, status: int, response: Response | None) -> None:
+        if not self._over:
+            self._over = True
+            self._stream.close()
+            self._refused(status)

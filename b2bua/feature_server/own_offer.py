@@ -1,0 +1,178 @@
+"""A re-INVITE of Communication Manager's own to one party of a standing call, for a call that is joined of others' legs.
+
+    waiting ── nothing else under way ──► asked ── 2xx ──► accepted ── the owner acknowledges
+       ▲                                   │  └─── 491 ──► waiting again, in that leg's band (RFC 3261 §14.1)
+       │                                   └────── 3xx–6xx ──► refused: the session is what it was
+    give_up: the party hears what stood before, if it has heard anything else
+
+What RFC 3725 §4 calls the controller. While it is asked, and until its 2xx is acknowledged, no other re-INVITE passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.refresh import OTHER_WAITS, OWNER_WAITS, Refresh
+from b2bua.sip import sdp
+from b2bua.sip.errors import MalformedValue, SipError
+from b2bua.sip.message import Request, Response
+from b2bua.transaction.timers import Timer
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.leg import Leg
+
+LOOK_AGAIN: Final = 0.1
+"""Seconds after which a call is looked at again that has something else under way: mostly a hold that has no ACK yet."""
+PATIENCE: Final = 100
+"""How often; ten seconds."""
+TRIES: Final = 3
+"""Re-INVITEs in a row that may be answered 491."""
+LOST: Final = frozenset((408, 481))
+"""Answers by which the dialog is over, and so its call (protocol.md §4)."""
+
+
+class OwnOffer:
+    """One of them; the `Exchange` of its call from when it leaves. `accepted` and `refused` are called once, either of them,
+    and not after `give_up` or when the call has ended."""
+
+    def __init__(
+        self, leg: Leg, accepted: Callable[[Response], None], refused: Callable[[int, Response | None], None]
+    ) -> None:
+        self.leg = leg
+        self.body = b""
+        """Our offer as it was sent; b"" where the party was asked for one."""
+        self._accepted = accepted
+        self._refused = refused
+        self._timer: Timer | None = None
+        self._looked = 0
+        self._tried = 0
+        self._unwanted = False
+        self._response: Response | None = None
+        self._over = False
+
+    def start(self, body: bytes = b"") -> None:
+        """Offer the party this description, as it is to be sent; without one ask it for its own."""
+        self.body = body
+        self._try()
+
+    def _try(self) -> None:
+        self._timer = None
+        leg = self.leg
+        call = leg.call
+        if self._over or call.state == "ended":
+            return
+        if call.exchange is not None or any(_busy(each) for each in (leg, leg.other)):
+            self._looked += 1
+            if self._looked > PATIENCE:
+                self._end_refused(491, None)
+            else:
+                self._timer = leg.environment.layer.timers.start(LOOK_AGAIN, self._try)
+            return
+        try:
+            self.body = self.describe()
+        except SipError as error:
+            self._end_refused(error.status, None)
+            return
+        call.exchange = self
+        self._tried += 1
+        leg.reinvite(self.body)
+
+    def describe(self) -> bytes:
+        """What is offered, asked for when it leaves: the session may have changed while we waited. SipError: nothing is."""
+        return self.body
+
+    # -- what the owner does -----------------------------------------------------------------------------------
+
+    def done(self) -> None:
+        """The exchange is complete; the owner sends the ACK."""
+        self._over = True
+        if self.leg.call.exchange is self:
+            self.leg.call.exchange = None
+
+    def give_up(self) -> None:
+        """Nobody wants it any more: the party goes on with what it had."""
+        if self._over:
+            return
+        self._unwanted = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._response is not None:
+            self._restore(self._response)
+        elif self.leg.call.exchange is self:
+            self.leg.usage.cancel()
+        else:
+            self._over = True
+
+    # -- an exchange of the call -------------------------------------------------------------------------------
+
+    def progressed(self, leg: Leg, response: Response) -> None:
+        return
+
+    def accepted(self, leg: Leg, response: Response) -> None:
+        leg.dialog.refresh_target(response)
+        if self._unwanted:
+            self._restore(response)
+            return
+        self._response = response
+        self._count("ok")
+        self._accepted(response)
+
+    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
+        call = leg.call
+        call.exchange = None
+        if status == 491 and self._tried < TRIES and not self._unwanted:
+            environment = leg.environment
+            environment.observer.glare("retried")
+            wait = round(environment.uniform(*(OWNER_WAITS if leg.invited else OTHER_WAITS)), 2)
+            self._timer = environment.layer.timers.start(wait, self._try)
+            return
+        self._count({408: "timeout", 481: "timeout", 487: "cancelled", 491: "glare"}.get(status, "refused"))
+        self._end_refused(status, response)
+        if status in LOST:
+            call.finish("failed", ("Reason", f"SIP;cause={status}"))
+
+    def acknowledged(self, leg: Leg, ack: Request) -> None:
+        return
+
+    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
+        return
+
+    def abandoned(self) -> None:
+        """The call ends: the legs answer what is open, and its owner hears of it from the call."""
+        self._over = True
+        self._count("ended")
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _end_refused(self, status: int, response: Response | None) -> None:
+        self._over = True
+        if not self._unwanted:
+            self._refused(status, response)
+
+    def _restore(self, response: Response) -> None:
+        """What stood before stands again (RFC 3725 §7): said in our ACK, or where that cannot be, in another re-INVITE."""
+        leg, descriptions = self.leg, self.leg.descriptions
+        self.done()
+        self._count("cancelled")
+        if self.body or not is_sdp(response):
+            leg.usage.acknowledge()
+            descriptions.renew()
+            Refresh.begin(leg, "INVITE")
+            return
+        try:
+            answer = descriptions.render(sdp.legal_answer(response.body, descriptions.ours))
+        except MalformedValue:
+            answer = descriptions.ours
+        descriptions.completed(response.body, answer)
+        leg.usage.acknowledge(answer, sdp.CONTENT_TYPE)
+
+    def _count(self, result: str) -> None:
+        self.leg.environment.observer.reinvite_finished("media", result)
+
+
+def _busy(leg: Leg) -> bool:
+    """Whether an INVITE or offer of the leg's is open."""
+    return not leg.ended and (leg.usage.busy or leg.update is not None or leg.early is not None)

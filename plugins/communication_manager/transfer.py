@@ -1,0 +1,33 @@
+"""Transfer (RFC 5359 §2.4, §2.5; RFC 5589): a party gives the other one to somebody else, alone or after a word with them."""
+
+from __future__ import annotations
+
+from b2bua.feature_server.attended_transfer import JoinedCalls
+from b2bua.feature_server.blind_transfer import BlindTransfer
+from b2bua.feature_server.call import Call
+from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.leg import Leg
+from b2bua.feature_server.referral import Referral
+
+
+class Transfer(Feature):
+    """Answers every REFER of a party that stands in a call."""
+
+    def refer_received(self, call: Call, leg: Leg, referral: Referral) -> None:
+        """A Replaces in the Refer-To names the other call of whoever transfers (RFC 5589 §7)."""
+        replaces = referral.to.replaces
+        if replaces is None:
+            referral.accept()
+            BlindTransfer(referral).start()
+            return
+        other = call.b2bua.leg_of(replaces.call_id, replaces.to_tag, replaces.from_tag)
+        if other is not None and other.party != leg.party:
+            referral.refuse(603)  # somebody else's call
+            return
+        referral.accept()
+        if other is None or other.call is call or other.call.state != "confirmed":
+            referral.end(481)
+        elif other.call.handover is not None:
+            referral.end(491)
+        else:
+            JoinedCalls(leg, other, referral.end).start()

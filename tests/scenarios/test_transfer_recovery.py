@@ -1,0 +1,203 @@
+"""Transfers and the death of the process, as by SIGKILL: a joined call goes on, one that was not joined yet is what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.scenarios.kept_records import KeptRecords
+from tests.scenarios.options import Options
+from tests.scenarios.scene import Scene, hang_up, hold, is_gone, register_again, reinvite, renderings, resume, talk, watch
+from tests.scenarios.script_call import ScriptCall
+from tests.scenarios.transfer_scene import FEATURES, Talk, asked, join, lamp_of, refer, replaces, settle
+
+BOTH = pytest.mark.parametrize("first_is_caller", [True, False])
+SECOND = pytest.mark.parametrize("second_is_caller", [True, False])
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    made = Scene(Options(records=KeptRecords(), features=FEATURES))
+    yield made
+    made.quiet()
+
+
+def records(scene: Scene) -> KeptRecords:
+    assert scene.server.records is not None
+    return scene.server.records
+
+
+def calls_kept(scene: Scene) -> dict[tuple[str, str], str]:
+    return {key: text for key, text in records(scene).kept.items() if key[0] == "call"}
+
+
+def two_calls(scene: Scene, first_is_caller: bool = True, second_is_caller: bool = True) -> tuple[Talk, Talk]:
+    alice, bob, carol = (scene.phone(user) for user in ("6001", "6002", "6003"))
+    a, b = talk(alice, bob) if first_is_caller else talk(bob, alice)[::-1]
+    hold(a, b)
+    a2, c = talk(alice, carol) if second_is_caller else talk(carol, alice)[::-1]
+    scene.advance(3)
+    return (a, b), (a2, c)
+
+
+def goes_on(scene: Scene, one: ScriptCall, other: ScriptCall) -> None:
+    """The call of these two is the only one, and all that a call can do can be done."""
+    assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 1, "held": 0}
+    for number, call in enumerate((one, other)):
+        register_again(call.phone, 11 + 10 * number)
+        watch(call.phone, call.phone)
+    settle(scene)
+    assert lamp_of(one) == [("confirmed", other.phone.aor)]
+    assert lamp_of(other) == [("confirmed", one.phone.aor)]
+    for first, second in ((one, other), (other, one)):
+        hold(first, second)
+        settle(scene)
+        assert renderings(first.phone) == ("no", "")
+        resume(first, second)
+    hang_up(one, other)
+
+
+@BOTH
+@SECOND
+def test_two_joined_calls_are_one_after_the_start(scene: Scene, first_is_caller: bool, second_is_caller: bool) -> None:
+    (a, b), (a2, c) = two_calls(scene, first_is_caller, second_is_caller)
+    refer(a, c.phone.aor + replaces(a2))
+    join(b, c)
+    is_gone(a)
+    is_gone(a2)
+    assert len(calls_kept(scene)) == 1
+    scene.restart()
+    for call in (a, a2):
+        call.phone >> call.request("OPTIONS")
+        challenge = call.phone << "407 OPTIONS"
+        call.phone >> call.request("OPTIONS", "", call.phone.credentials(challenge, "OPTIONS", call.target))
+        call.phone << "481 OPTIONS"
+    goes_on(scene, b, c)
+
+
+@BOTH
+def test_a_transferred_call_goes_on_after_the_start(scene: Scene, first_is_caller: bool) -> None:
+    alice, bob, carol = (scene.phone(user) for user in ("6001", "6002", "6003"))
+    a, b = talk(alice, bob) if first_is_caller else talk(bob, alice)[::-1]
+    refer(a, carol.aor)
+    arrived = carol << "INVITE no-body"
+    c = ScriptCall.of(carol, arrived)
+    carol >> c.answer(arrived, 200, c.sdp())
+    bob >> b.answer(bob << "INVITE a=sendrecv", 200, b.sdp())
+    bob << "ACK no-body"
+    carol << "ACK a=sendrecv"
+    is_gone(a)
+    scene.restart()
+    goes_on(scene, b, c)
+
+
+def test_bye_right_after_the_start(scene: Scene) -> None:
+    """Of either party; nothing is left of the records."""
+    (a, b), (a2, c) = two_calls(scene)
+    refer(a, c.phone.aor + replaces(a2))
+    join(b, c)
+    is_gone(a)
+    is_gone(a2)
+    scene.restart()
+    hang_up(c, b)
+    assert not calls_kept(scene)
+
+
+@pytest.mark.parametrize("transferor_has_gone", [False, True])
+def test_while_the_target_rings(scene: Scene, transferor_has_gone: bool) -> None:
+    """Its INVITE is cancelled as any other. The old call stands; where nobody is left to take the party back, it ends."""
+    alice, bob, carol = (scene.phone(user) for user in ("6001", "6002", "6003"))
+    a, b = talk(alice, bob)
+    refer(a, carol.aor)
+    arrived = carol << "INVITE no-body"
+    c = ScriptCall.of(carol, arrived)
+    carol >> c.answer(arrived, 180)
+    if transferor_has_gone:
+        alice >> a.request("BYE")
+        alice << "200 BYE"
+    scene.restart()
+    cancel = carol << "CANCEL"
+    carol >> c.answer(cancel, 200)
+    carol >> c.answer(arrived, 487)
+    carol << "ACK"
+    if transferor_has_gone:
+        is_gone(b)
+    else:
+        hold(a, b)
+        resume(a, b)
+        hang_up(a, b)
+
+
+def test_while_the_one_who_stays_is_asked(scene: Scene) -> None:
+    """Its 2xx finds a new process: acknowledged, and it hears what stands, the hold."""
+    (a, b), (a2, c) = two_calls(scene)
+    refer(a, c.phone.aor + replaces(a2))
+    answer = b.answer(asked(b), 200, b.sdp("sendrecv"))
+    scene.restart()
+    b.phone >> answer
+    b.phone << "ACK"
+    again = b.phone << "INVITE a=sendonly"
+    b.phone >> b.answer(again, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    hang_up(a2, c)
+    resume(a, b)
+    hang_up(a, b)
+
+
+def test_before_the_record_is_written(scene: Scene) -> None:
+    """Nobody has its ACK, so nothing was promised: both old calls stand, and both phones are told."""
+    (a, b), (a2, c) = two_calls(scene)
+    refer(a, c.phone.aor + replaces(a2))
+    of_b = b.answer(asked(b), 200, b.sdp("sendrecv"))
+    b.phone >> of_b
+    offered = c.phone << "INVITE a=sendrecv"
+    records(scene).slow = True
+    of_c = c.answer(offered, 200, c.sdp())
+    c.phone >> of_c
+    for phone in (a.phone, b.phone, c.phone):
+        phone.hears_nothing()
+    scene.restart()
+    for call, answer, direction in ((b, of_b, "sendonly"), (c, of_c, "sendrecv")):
+        call.phone >> answer
+        call.phone << "ACK"
+        again = call.phone << f"INVITE a={direction}"
+        call.phone >> call.answer(again, 200, call.sdp("recvonly" if direction == "sendonly" else "sendrecv"))
+        call.phone << "ACK"
+    hang_up(a2, c)
+    resume(a, b)
+    hang_up(b, a)
+
+
+def test_a_record_that_was_to_go_is_out_of_date(scene: Scene) -> None:
+    """The process died between the writing of the one and the dropping of the other."""
+    (a, b), (a2, c) = two_calls(scene)
+    before = calls_kept(scene)
+    refer(a, c.phone.aor + replaces(a2))
+    join(b, c)
+    is_gone(a)
+    is_gone(a2)
+    (key,) = before.keys() - calls_kept(scene).keys()
+    records(scene).kept[key] = before[key]
+    scene.restart()
+    assert len(calls_kept(scene)) == 1
+    goes_on(scene, b, c)
+
+
+def test_disk_that_takes_nothing(scene: Scene) -> None:
+    """A call that stands goes on: the two are joined, and the store owes it."""
+    (a, b), (a2, c) = two_calls(scene)
+    refer(a, c.phone.aor + replaces(a2))
+    b.phone >> b.answer(asked(b), 200, b.sdp("sendrecv"))
+    offered = c.phone << "INVITE a=sendrecv"
+    records(scene).failing = True
+    c.phone >> c.answer(offered, 200, c.sdp())
+    c.phone << "ACK no-body"
+    b.phone << "ACK a=sendrecv"
+    is_gone(a)
+    is_gone(a2)
+    records(scene).failing = False
+    scene.advance(1.1)
+    assert len(calls_kept(scene)) == 1
+    reinvite(b, c, "sendonly", "recvonly")
+    hang_up(b, c)

@@ -1,0 +1,135 @@
+"""The watchdog's judgement: who is at work in a stack of calls, and where it may be broken off. Real ones: tests/interop."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+import pytest
+
+from b2bua.feature_server.feature import FILE_MODULE, Feature
+from b2bua.observer import Observer
+from b2bua.watchdog import HookTooLong, Watchdog
+
+CORE = "/core/b2bua"
+FEATURE = "/features/slow.py"
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, object]]] = []
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.lines.append((event, fields))
+
+
+class Kennel:
+    """A watchdog whose time the test turns, and a feature in a file."""
+
+    def __init__(self, feature: object, limit: float = 2.0) -> None:
+        self.seconds = 0.0
+        self.log = Log()
+        self.observer = Observer()
+        self.dog = Watchdog(lambda: [feature], limit, [Path(CORE)], self.observer, self.log, lambda: self.seconds)
+
+    def signalled(self) -> Callable[[], None]:
+        """What the signal does where it is called."""
+        return lambda: self.dog._signalled(14, sys._getframe(1))
+
+
+def function(file: str, name: str, **known: Any) -> Callable[[Callable[[], None]], None]:
+    """`def NAME(then): then()` in a file."""
+    space: dict[str, Any] = {"__name__": name, **known}
+    exec(compile("def run(then):\n    then()\n", file, "exec"), space)
+    run: Callable[[Callable[[], None]], None] = space["run"]
+    return run
+
+
+@pytest.fixture
+def feature() -> Iterator[Feature]:
+    module = ModuleType(f"{FILE_MODULE}slow")
+    module.__file__ = FEATURE
+    sys.modules[module.__name__] = module
+    made = type("Slow", (Feature,), {"__module__": module.__name__})
+    yield made()
+    del sys.modules[module.__name__]
+
+
+in_feature, in_core, elsewhere = (function(file, "any") for file in (FEATURE, f"{CORE}/sip/uri.py", "/usr/lib/re.py"))
+
+
+def stack(*functions: Callable[[Callable[[], None]], None], then: Callable[[], None]) -> None:
+    """Call them, each by the one before it, and `then` at the bottom."""
+    if functions:
+        functions[0](lambda: stack(*functions[1:], then=then))
+    else:
+        then()
+
+
+@pytest.mark.parametrize("functions", [(in_feature,), (in_core, in_feature), (in_core, in_feature, elsewhere)])
+def test_ended_where_the_feature_is(feature: Feature, functions: tuple[Any, ...]) -> None:
+    kennel = Kennel(feature)
+    kennel.seconds = 2.1
+    with pytest.raises(HookTooLong, match=r"^slow was at /features/slow\.py:2 for more than 2 s$"):
+        stack(*functions, then=kennel.signalled())
+    kennel.dog._seen = ("slow", "there")
+    kennel.dog.turned()
+    assert kennel.observer.counts["feature_errors"] == {("slow", "ended"): 1}
+
+
+@pytest.mark.parametrize(
+    "functions", [(), (in_core,), (elsewhere,), (in_feature, in_core), (in_core, in_feature, elsewhere, in_core)]
+)
+def test_never_in_the_core_nor_in_what_is_nobodys(feature: Feature, functions: tuple[Any, ...]) -> None:
+    kennel = Kennel(feature)
+    kennel.seconds = 2.1
+    stack(*functions, then=kennel.signalled())
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [(2.0, 1.9), (0.0, 3600.0)])
+def test_not_before_its_time(feature: Feature, limit: float, seconds: float) -> None:
+    kennel = Kennel(feature, limit)
+    kennel.seconds = seconds
+    stack(in_feature, then=kennel.signalled())
+
+
+def test_a_signal_that_comes_late_does_nothing(feature: Feature) -> None:
+    """The turn is over, and another call is in the feature."""
+    kennel = Kennel(feature)
+    kennel.seconds = 2.1
+    kennel.dog.turned()
+    stack(in_feature, then=kennel.signalled())
+
+
+def test_seen_from_the_thread(feature: Feature, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is in the stack at all, once a turn; who is quick is not looked at."""
+    kennel = Kennel(feature, 0.0)
+    frames: dict[int, FrameType] = {}
+    monkeypatch.setattr(sys, "_current_frames", lambda: frames)
+
+    def look() -> None:
+        frames[kennel.dog._main] = sys._getframe(0)
+        for kennel.seconds in (0.1, 0.29, 0.5, 0.6):
+            kennel.dog.look()
+
+    stack(in_feature, in_core, then=look)
+    assert kennel.log.lines == [("a feature holds everybody up", {"feature": "slow", "at": f"{FEATURE}:2"})]
+    kennel.dog.turned()
+    assert kennel.log.lines[1:] == [
+        ("a feature held everybody up", {"feature": "slow", "at": f"{FEATURE}:2", "seconds": 0.6, "ended": False})
+    ]
+    assert kennel.observer.counts["feature_errors"] == {("slow", "blocked"): 1}
+    kennel.dog.turned()
+    assert len(kennel.log.lines) == 2
+
+
+def test_who_is_no_feature_is_not_told(feature: Feature, monkeypatch: pytest.MonkeyPatch) -> None:
+    kennel = Kennel(feature)
+    monkeypatch.setattr(sys, "_current_frames", lambda: {kennel.dog._main: sys._getframe(0)})
+    kennel.seconds = 10.0
+    stack(in_core, elsewhere, then=kennel.dog.look)
+    kennel.dog.turned()
+    assert kennel.log.lines == [] and not kennel.observer.counts["feature_errors"]
