@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kamailio-tls-modules nftables iproute2 tmux tshark sngrep rtpengine-daemon
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check check-long fuzz mutants stateful drill bench overload soak interop image
+.PHONY: help setup system demo run test check check-long fuzz mutants stateful drill bench overload soak interop constraints image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
@@ -40,6 +40,7 @@ help:
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
 	@echo "make interop  every real client over each of its transports, JsSIP in a browser too; writes the table in README.md (as root)"
 	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
+	@echo "make constraints  looks up anew which files of which packages the image is made of, by hash"
 	@echo "make system   the Debian packages that tests use (as root)"
 
 setup: $(VENV)/.setup
@@ -154,6 +155,11 @@ $(BROWSER)/jssip.js: Makefile | system
 	timeout 300 npm install --prefix $(BROWSER) --no-save --no-package-lock --no-audit --no-fund --ignore-scripts $(NPM_PACKAGES)
 	$(BROWSER)/node_modules/.bin/esbuild $(BROWSER)/node_modules/jssip/lib/JsSIP.js --bundle --format=iife \
 	  --global-name=JsSIP --log-level=warning --outfile=$@
+
+# Which files of which packages the image is made of: looked up anew. `make setup` takes what pyproject.toml allows: the hashes
+# are of wheels for the image's Python and machines, and would fail on any other.
+constraints: setup
+	$(BIN)/python -m tests.image.constraints
 
 # The network namespace lets the image listen on its own ports, whoever has them outside.
 image: SYSTEM_PACKAGES += buildah debootstrap iproute2

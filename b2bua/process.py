@@ -67,6 +67,7 @@ def run_process(name: str, make: Callable[[Any, Any], Service]) -> int:
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold HA1s and keys
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"),
                     # Plain: where rich is installed the default shows local variables, credentials among them.

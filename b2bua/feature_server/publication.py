@@ -21,6 +21,8 @@ RETRY_AFTER: Final = 5.0
 """Seconds before a failed PUBLISH is tried again when the answer does not say."""
 MAX_RETRIES: Final = 5
 """Tries in a row before a publication is left alone until its next change."""
+UNREACHABLE: Final = 503
+"""What the transaction layer says where there is no connection (RFC 3261 §8.1.3.1)."""
 _NAMES: Final = ("Max-Forwards", "From", "To", "Call-ID", "Event", "CSeq", "Expires")
 FINAL_FAILURES: Final = frozenset((403, 404, 405, 410, 415, 416, 420, 489, 501, 604))
 """The compositor will not have it: no user of the domain, no such event. Trying again cannot help."""
@@ -178,6 +180,8 @@ class Publication:
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         self._owner.environment.observer.published(self._owner.event, status)
+        if status == UNREACHABLE and not self._ending:
+            self._retries = 0  # it has not heard us: tried until there is a connection again, or its lamps would go out
         self._try_later(None)
         self._next()
 

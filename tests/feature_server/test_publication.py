@@ -262,6 +262,17 @@ def test_no_answer_is_tried_again(world: World) -> None:
     assert world.reply_with(200).body == b"a"
 
 
+def test_a_connection_that_is_gone_is_waited_for(world: World) -> None:
+    """Session Manager is away for longer than the tries last: what stands is published when it is back."""
+    world.update("a")
+    for number in range(3 * MAX_RETRIES):
+        world.publications.environment.layer.flow_failed(world.publications.environment.link)
+        world.clock.pass_time(RETRY_AFTER + 0.1)
+        assert len(world.outstanding) == number + 2  # nobody has answered any
+    world.answer(world.outstanding[-1], 200)
+    assert world.clock.timers.running() <= 1
+
+
 def test_a_removal_that_fails_is_tried_again_and_not_for_ever(world: World) -> None:
     world.update("a")
     world.reply_with(200)

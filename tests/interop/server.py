@@ -92,9 +92,11 @@ class Server:
         http_port: int = 0,
         own_ports: Sequence[str] = (),
         ready: bool = True,
+        prefix: Sequence[str] = (),
     ) -> None:
         """`more`: further listeners, TRANSPORT:HOST, all at the one port; `own_ports`: transports that listen at `host`,
-        each on a port of its own, which `ports` has; `ready`: whether to wait until it is."""
+        each on a port of its own, which `ports` has; `ready`: whether to wait until it is; `prefix`: a
+        command that starts it in a place of its own."""
         self.directory = directory
         self.host = host
         self.port = port or free_port(host, socket.SOCK_DGRAM, socket.SOCK_STREAM)
@@ -104,7 +106,7 @@ class Server:
         self.users = users or {}
         self._next_user = iter(self.users)
         self.log = directory / "server.log"
-        argv = command("run", "--domain", DOMAIN, "--listen", f"udp:{host}:{self.port}")
+        argv = [*prefix, *command("run", "--domain", DOMAIN, "--listen", f"udp:{host}:{self.port}")]
         for listener in more:
             argv += ["--listen", f"{listener}:{self.port}"]
         self.ports = {transport: free_port(host, socket.SOCK_STREAM) for transport in own_ports}

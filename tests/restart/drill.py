@@ -32,9 +32,9 @@ from tests.restart.sipp_load import SippLoad
 HOST: Final = "127.0.0.90"
 PHONES: Final = "127.0.90"
 """Each phone has an address of its own there, as in an office."""
-UP: Final = (0.05, 1.6)
+UP: Final = (0.05, 1.2)
 """Seconds for which a server lives after it has become ready."""
-EARLY: Final = 0.1
+EARLY: Final = 0.25
 """Share of the kills that come while it starts."""
 START: Final = (0.05, 0.9)
 DOWN: Final = (0.0, 0.3)

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from b2bua.observer import Observer
 from b2bua.sip.flow import HostPort
+from b2bua.sip.response_to import response_to
 from b2bua.transport.link import FIRST_WAIT, LONGEST_WAIT, AcceptingLink, DiallingLink, UdpLink
 from tests.transaction.neighbours import request
 from tests.transport.streams import FakeReactor, Heard, Pipe, Trace
@@ -195,6 +196,25 @@ def test_what_is_sent_between_two_connections_fails() -> None:
     dialling.reactor.advance(0)
     assert dialling.heard.lost == [dialling.end.link]
     assert dialling.observer.counts["messages_dropped"]["connection gone",] == 1
+
+
+def test_an_answer_between_two_connections_waits_for_the_next() -> None:
+    """Nobody repeats it, and whoever asked may be alive: Session Manager's next process, or this one's peer."""
+    dialling = Dialling()
+    dialling.stands().lose()
+    dialling.heard.lost.clear()
+    answer = response_to(request("INVITE", transport="TCP"), 488)
+    dialling.end.link.send(answer)
+    dialling.wait()
+    dialling.end.link.send(answer)  # while it dials
+    dialling.refused()
+    dialling.wait()
+    pipe = dialling.stands()
+    assert pipe.value().count(b"SIP/2.0 488") == 2
+    accepting = Accepting()
+    accepting.end.link.send(answer)
+    assert accepting.feature_server().value().count(b"SIP/2.0 488") == 1
+    assert accepting.heard.lost == []
 
 
 def test_closed_it_dials_no_more() -> None:
