@@ -30,13 +30,13 @@ LATER: Final = "1"
 
 def refer(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
     """A REFER of the party of `leg`; SipError refuses it. 400 without one Refer-To that can be read (RFC 3515 §2.4.2), 603 for
-    what is no call to a SIP address, 491 while another party is about to come into the call."""
+    what is no call to a SIP address or is meant for media of our own, 491 while another party is about to come into the call."""
     if not call.hooks.overridden("refer_received"):
         raise SipError(405, "", ("Allow", call.hooks.allow))
     if call.state != "confirmed" or leg.other.ended:
         raise SipError(500, "", ("Retry-After", LATER))
     referral = Referral(call, leg, transaction, request)
-    if referral.to.uri.scheme not in ("sip", "sips") or referral.to.method != "INVITE":
+    if referral.to.uri.scheme not in ("sip", "sips") or referral.to.method != "INVITE" or leg.other.source:
         raise SipError(603)
     if call.handover is not None:
         raise SipError(491)

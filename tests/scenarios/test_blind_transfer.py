@@ -8,7 +8,20 @@ from b2bua.feature_server.contract import CallLimits
 from b2bua.sip.message import Message, Request
 from tests.scenarios.forwarded_call import has_set
 from tests.scenarios.options import Options
-from tests.scenarios.scene import MakeScene, Scene, hang_up, hold, invite, is_gone, reinvite, resume, talk, watch, watched_call
+from tests.scenarios.scene import (
+    MakeScene,
+    Scene,
+    called,
+    hang_up,
+    hold,
+    invite,
+    is_gone,
+    reinvite,
+    resume,
+    talk,
+    watch,
+    watched_call,
+)
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.transfer_scene import FEATURES, Talk, aor, lamp_of, refer, refer_text, reports, settle
 
@@ -534,6 +547,18 @@ def test_too_many_calls(make_scene: MakeScene) -> None:
     scene.advance(0.1)
     assert reports(a)[-1] == "480 Too Many Calls terminated"
     hang_up(a, b)
+
+
+def test_our_own_media_are_sent_to_nobody(make_scene: MakeScene) -> None:
+    """603, and the echo test goes on."""
+    scene = make_scene(features=("echo_test", *FEATURES))
+    a = called(scene.phone("6001"), "sip:*43@example.com")
+    answer = a.phone << "200 INVITE"
+    a.learn(answer)
+    a.phone >> a.ack(answer)
+    refer(a, aor("6003"), status=603)
+    a.phone >> a.request("BYE")
+    a.phone << "200 BYE"
 
 
 # ---- where the target's call goes
