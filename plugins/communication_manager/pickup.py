@@ -6,24 +6,21 @@ sends it. With one a user's other phone also takes over the user's call that sta
 
 from __future__ import annotations
 
-from typing import Final
-
 from b2bua.feature_server.call import Call
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.replacement import replace
+from b2bua.feature_server.user_settings import PICKUP_GROUP
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
-
-GROUP: Final = "pickup_group"
 
 
 class Pickup(Feature):
     """Who may is in the same `pickup_group`, or the user that is called."""
 
     codes = {"pickup": "*20"}  # noqa: RUF012  # as the contract has it: nobody writes to it
-    settings = {GROUP: "users with the same word here may answer each other's calls"}  # noqa: RUF012
+    settings = {PICKUP_GROUP: "users with the same word here may answer each other's calls"}  # noqa: RUF012
 
     def __init__(self, environment: Environment) -> None:
         self._users = environment.users
@@ -44,6 +41,7 @@ class Pickup(Feature):
         replace(call, leg, invite)
 
     def _may(self, call: Call, leg: Leg) -> bool:
-        party = call.caller.party
-        group = self._users.value(party, GROUP)
-        return leg.call is not call and (party == leg.party or (group != "" and group == self._users.value(leg.party, GROUP)))
+        mine, theirs = self._users.user_of(call.caller.party), self._users.user_of(leg.party)
+        if leg.call is call or not mine or not theirs:
+            return False
+        return mine == theirs or self._users.same_group(mine, theirs)
