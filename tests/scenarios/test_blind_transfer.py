@@ -507,6 +507,35 @@ def test_one_notify_at_a_time(scene: Scene) -> None:
     hang_up(b, c)
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_bye_comes_behind_the_last_notify(scene: Scene, answers: bool) -> None:
+    """A phone that has BYE first would never know what became of its transfer; one that answers no NOTIFY is not waited for any
+    longer than that transaction lives. Its own re-INVITE and REFER find nobody any more."""
+    a, b = in_call(scene, True)
+    a.phone.notify_status = None
+    refer(a, aor("6003"))
+    c, arrived = target_rings(scene)
+    target_answers(c, arrived, b)
+    a.phone.hears_nothing()
+    assert reports(a) == ["100 Trying active"]
+    hold(b, c)
+    resume(b, c)
+    refer(a, aor("6004"), status=491)
+    a.phone >> a.offer("sendonly")
+    challenge = a.phone << "407 INVITE"
+    a.phone >> a.ack(challenge)
+    a.phone >> a.with_credentials(challenge)
+    a.phone >> a.ack(a.phone << "491 INVITE")
+    if answers:
+        a.phone.notify_status = 200
+        scene.advance(4)
+        assert reports(a) == ["100 Trying active", "200 OK terminated"]
+    else:
+        scene.advance(33)
+    is_gone(a)
+    hang_up(b, c)
+
+
 def test_subscription_is_renewed_and_ended_by_subscribe(scene: Scene) -> None:
     """RFC 3515 §2.4.4: the transfer goes on without it."""
     a, b = in_call(scene, True)
