@@ -9,13 +9,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import structlog
 
 from b2bua import __version__
 from b2bua.cli_bans import ban
+from b2bua.cli_calls import call
 from b2bua.cli_challenges import challenges
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
@@ -23,6 +24,7 @@ from b2bua.cli_faults import fault
 from b2bua.cli_mailboxes import mwi
 from b2bua.cli_route import route
 from b2bua.cli_store import backup, doctor, restore
+from b2bua.cli_try import try_call
 from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
 from b2bua.sip.digest_algorithms import MD5
@@ -36,6 +38,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _CONFIG = click.option("--config", metavar="FILE.toml", help="Settings in TOML (or B2BUA_CONFIG).")
 _DOMAIN = click.option("--domain", metavar="NAME", help="The SIP domain, also the realm. [lab.internal]")
+FEATURE_SERVER_STORE: Final = "sqlite:var/feature-server.db"
+"""Not the server's own file: both may run in one directory."""
 _STORE = click.option("--store", metavar="URL", help="memory: or sqlite:PATH. [sqlite:var/b2bua.db]")
 
 
@@ -130,6 +134,7 @@ def run(config: str | None, **options: object) -> int:
 @click.option("--plugin", "feature_server", metavar="NAME", help="What runs here. [communication_manager]")
 @click.option("--feature", "features", multiple=True, metavar="NAME", help="A feature, in order; repeatable. [hold, lamps]")
 @click.option("--feature-directory", metavar="DIRECTORY", help="Your own features and plugins.")
+@click.option("--store", metavar="URL", help=f"memory: or sqlite:PATH, for its calls. [{FEATURE_SERVER_STORE}]")
 @click.option("--http", metavar="HOST:PORT", help="Metrics, health, trace of this process; off unless given.")
 @click.option("--trace", metavar="N", help="Messages that the trace keeps; 0 = off. [10000]")
 def feature_server(config: str | None, listen: str | None, **options: object) -> int:
@@ -137,7 +142,8 @@ def feature_server(config: str | None, listen: str | None, **options: object) ->
     options["listen"] = (listen,) if listen else ()
 
     def read() -> Settings:
-        found = load_settings(Path(config) if config else None, os.environ, options, http=("", 0), listen=())
+        usual = {"http": ("", 0), "listen": (), "store": FEATURE_SERVER_STORE}
+        found = load_settings(Path(config) if config else None, os.environ, options, **usual)
         found.check_feature_server()
         return found
 
@@ -243,6 +249,8 @@ commands.add_command(drain)
 commands.add_command(ban)
 commands.add_command(mwi)
 commands.add_command(fault)
+commands.add_command(call)
+commands.add_command(try_call)
 commands.add_command(reload)
 commands.add_command(route)
 

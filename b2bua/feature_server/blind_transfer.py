@@ -50,7 +50,7 @@ class BlindTransfer:
         """Call the target."""
         leg = self._leg
         uri = address_in_domain(leg, self._uri)
-        told = [("Referred-By", f"<{leg.party}>")] if not leg.known_as else []
+        told = [("Referred-By", f"<{leg.party}>")] if not leg.known_as and leg.stand_in is None else []
         try:
             second, invite = call_on_behalf(self._stays, uri, self, self._target_answered, *told)
         except SipError as error:

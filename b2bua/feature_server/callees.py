@@ -138,7 +138,7 @@ class Callees:
         """Its INVITE leaves, unless a feature has other plans for this callee."""
         call, offered = self._call, self._setup.passed
         assert offered is not None
-        for hook in call.hooks.overridden("callee_chosen"):
+        for hook in call.callee_hooks("callee_chosen"):
             try:
                 _answers_at_once(hook(call, leg))
             except Exception as error:
@@ -183,7 +183,7 @@ class Callees:
         call = self._call
         if leg not in self.ringing:
             return
-        for hook in call.hooks.overridden("callee_refused"):
+        for hook in call.callee_hooks("callee_refused"):
             try:
                 _answers_at_once(hook(call, leg, status, response))
             except Exception as error:

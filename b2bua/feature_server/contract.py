@@ -123,6 +123,8 @@ class Environment:
     """Streams of our own; None where there are none."""
     relay: MediaRelay | None = None
     """Through whom media of others go; None: they go between the phones."""
+    echoes: bool = False
+    """Whether Session Manager answers challenges of trunks for us (sip/proxy_answer.py), to whatever request."""
 
 
 class FeatureServer(Protocol):

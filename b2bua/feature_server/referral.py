@@ -14,6 +14,7 @@ from b2bua.sip.message import Request, Response
 from b2bua.sip.reason import REASON
 from b2bua.sip.refer_to import refer_to_of
 from b2bua.sip.response_to import response_to
+from b2bua.sip.uri import Uri
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import Timer
@@ -81,6 +82,11 @@ class Referral:
         self._until = 0.0
         self.heard: Callable[[], None] | None = None
         """Called once the party has answered the last NOTIFY, or will not."""
+
+    @property
+    def target(self) -> Uri:
+        """Whom the other party is to call, without what else the Refer-To says."""
+        return self.to.uri
 
     # -- answering ---------------------------------------------------------------------------------------------
 

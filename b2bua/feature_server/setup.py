@@ -119,7 +119,7 @@ class Setup:
         if call.state == "ended" or not call.caller.waits:
             return  # the caller gave up, or a feature refused, while another waited
         self.passed = invite
-        if self.callees is None and not call.hooks.overridden("callee_chosen"):
+        if self.callees is None and not call.callee_hooks("callee_chosen"):
             self.send(call.callee, invite, call.mark)
         else:
             self.all_callees().offer()
@@ -278,7 +278,7 @@ class Setup:
         self._not_taken(leg, status, response)
 
     def _not_taken(self, leg: Leg, status: int, response: Response | None) -> None:
-        if self.callees is None and not self._call.hooks.overridden("callee_refused"):
+        if self.callees is None and not self._call.callee_hooks("callee_refused"):
             self.refuse(status, response)
         elif self._call.exchange is self:
             self.all_callees().failed(leg, status, response)

@@ -174,6 +174,10 @@ class Notifier:
                     if subscription in self._restored:
                         self._resume(subscription)  # before its turn
 
+    def all(self) -> list[Subscription]:
+        """Those that stand, in no order that means anything."""
+        return list(self._by_dialog.values())
+
     def count(self) -> dict[str, int]:
         """Subscriptions by event, counted now."""
         counts = {name: 0 for name, package in self._packages.items() if not package.profile}

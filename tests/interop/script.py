@@ -246,7 +246,7 @@ class Script:
 
 
 _ADDRESS: Final = "[^ ].*"
-_URI: Final = "sips?:[^;]*[^&gt;]*"
+_URI: Final = "sips?:[^;&gt;]*[^&gt;]*"
 _OF_PEER: Final = (("uri", "Contact", _URI), ("peer", "From", _ADDRESS), ("me", "To", _ADDRESS))
 _OF_INVITE: Final = (
     *_OF_PEER, ("cseq", "CSeq", _ADDRESS), ("via1", "Via", _ADDRESS), ("via2", "Via", _ADDRESS),

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+from b2bua.sip.profiles import PARTIAL, PVALUE, SINGLE_DIALOG
 
 Headers = tuple[tuple[str, str], ...]
 OWN: Final = "(own)"
@@ -68,8 +69,9 @@ class Form(NamedTuple):
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Form:
-        """From words of the settings: `partial`, `single-dialog`, `pvalue`."""
-        return cls(**{word.replace("-", "_"): True for word in words})
+        """From the names of a watcher's profiles."""
+        names = frozenset(words)
+        return cls(PARTIAL in names, SINGLE_DIALOG in names, PVALUE in names)
 
 
 PLAIN: Final = Form()
