@@ -215,7 +215,6 @@ class Server:
             wanted.features, wanted.feature_directory, environment, self._features, _choices(wanted)
         )
         self._environment = environment
-        self.events.view.same_group = environment.users.same_group
         self.links.add(FeatureLink(environment.name, down))
         self.heartbeats[IN_PROCESS] = Heartbeat(self.layer, down, f"<sip:{settings.domain}>", 0, lambda up: None)
         return server

@@ -22,8 +22,6 @@ from b2bua.store.setting_record import SETTING, SettingRecord, decode_setting, e
 
 LONGEST: Final = 1024
 """Characters of a value: as much as a handful of URIs."""
-PICKUP_GROUP: Final = "pickup_group"
-"""The setting by which users answer each other's calls, and see each other's whole dialogs."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 Changed = Callable[[str, str, str], None]
 """`changed(user, name, value)`: this user's setting has another value now, "" where it is not set any more."""
@@ -56,11 +54,6 @@ class UserSettings:
             return ""
         own = self._values.get((user, name))
         return self._defaults.get(name, "") if own is None else own
-
-    def same_group(self, user: str, other: str) -> bool:
-        """Whether these two users are in one pickup group."""
-        one, two = (self._values.get((each, PICKUP_GROUP), self._defaults.get(PICKUP_GROUP, "")) for each in (user, other))
-        return one != "" and one == two
 
     def number(self, party: str, name: str, usual: int) -> int:
         """The same for a whole number; `usual` where nobody has set one."""

@@ -46,8 +46,6 @@ class WatcherView:
         self._form = form
         self._forms = forms or {}
         self._profiles = profiles or Profiles()
-        self.same_group: Callable[[str, str], bool] = _alone
-        """Whether a user and a watcher are in one pickup group by what users have set."""
 
     def follow(
         self, watch: WatchPolicy, form: Form = PLAIN, forms: Mapping[str, Form] | None = None, profiles: Profiles | None = None
@@ -123,8 +121,4 @@ class WatcherView:
 
     def _sees_all(self, aor: str, watcher: str) -> bool:
         user = parse_uri(aor).username
-        return user == watcher or watcher in self._groups.get(user, ()) or self.same_group(user, watcher)
-
-
-def _alone(user: str, watcher: str) -> bool:
-    return False
+        return user == watcher or watcher in self._groups.get(user, ())

@@ -257,7 +257,6 @@ class ServerUnderTest:
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
         self.user_settings = environment.users
-        self.notifier.view.same_group = environment.users.same_group
         self.features: Sequence[Feature] = ()
         self.features = features = self._load(options.features)
         server = load_server("communication_manager", environment, features)
