@@ -31,7 +31,7 @@ from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.loader import Choices, load_features, load_server
-from b2bua.feature_server.user_settings import UserSettings
+from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.http.api_bans import BansPage
 from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import DrainPage, ReloadPage
@@ -182,8 +182,9 @@ class Server:
         tags = self.layer.identifiers.tag
         world = EventWorld(
             self.domain, self.location, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer,
-            durable, time.time,
+            durable, time.time, self._same_group,
         )  # fmt: skip
+        self._settings_of_users: UserSettings | None = None
         self.events = EventCore(world, self.settings.event_packages, _event_rules(self.settings))
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         return durable
@@ -224,7 +225,13 @@ class Server:
         durable = self.store if self.store.durable else None
         users = UserSettings(self.settings.domain, durable, self.settings.user_defaults)
         self.store.watch(SETTING, users.take)
+        self._settings_of_users = users
         return users
+
+    def _same_group(self, user: str, watcher: str) -> bool:
+        """Whether two users are of one pickup group, as far as is known here: a feature server elsewhere has its own settings."""
+        users = self._settings_of_users
+        return users is not None and users.shared(PICKUP_GROUP, user, watcher)
 
     # -- start and stop ----------------------------------------------------------------------------------------
 

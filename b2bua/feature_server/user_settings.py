@@ -23,6 +23,8 @@ from b2bua.store.setting_record import SETTING, SettingRecord, decode_setting, e
 LONGEST: Final = 1024
 """Characters of a value: as much as a handful of URIs."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+PICKUP_GROUP: Final = "pickup_group"
+"""The setting of users who may answer each other's calls: Session Manager shows them each other's lamps whole."""
 Changed = Callable[[str, str, str], None]
 """`changed(user, name, value)`: this user's setting has another value now, "" where it is not set any more."""
 Kept = Callable[[bool], None]
@@ -63,6 +65,11 @@ class UserSettings:
     def names(self) -> list[str]:
         """The users who have set anything."""
         return sorted({user for user, _ in self._values})
+
+    def shared(self, name: str, user: str, other: str) -> bool:
+        """Whether two users have this setting, and the same value of it."""
+        value = self.value(f"sip:{user}@{self._domain}", name)
+        return value != "" and value == self.value(f"sip:{other}@{self._domain}", name)
 
     def of(self, user: str) -> dict[str, str]:
         """What this user has set, by name."""

@@ -49,6 +49,8 @@ class EventWorld(NamedTuple):
     """A store that outlives the process; None where there is none."""
     wall: Callable[[], float]
     """Unix seconds."""
+    same_group: Callable[[str, str], bool]
+    """Whether two users are of one pickup group, and see each other's lamps whole."""
 
 
 class EventRules(NamedTuple):
@@ -75,7 +77,7 @@ class EventCore:
         self.packages: Mapping[str, EventPackage] = by_name(*named, *of_profiles)
         records = world.records
         self.view = WatcherView(
-            self.state, world.tags, rules.watch, None, rules.form, rules.forms, rules.profiles
+            self.state, world.tags, rules.watch, world.same_group, rules.form, rules.forms, rules.profiles
         )  # fmt: skip
         self.notifier = Notifier(
             self.packages, self.view, world.send, world.timers, world.tags, world.observer,

@@ -74,7 +74,8 @@ class Notifier:
         self._by_dialog: dict[tuple[str, str, str], Subscription] = {}
         self._by_request: dict[tuple[str, str], Subscription] = {}
         """By what the first SUBSCRIBE had of its dialog: Call-ID and From tag."""
-        self._by_resource: dict[tuple[str, str], dict[Subscription, None]] = {}
+        self._by_resource: dict[str, dict[str, dict[Subscription, None]]] = {}
+        """By address of record and package: nobody watches most of those that change."""
         self._by_watcher: dict[str, int] = {}
         self._keeper = keeper
         self._followers = _followers(packages)
@@ -162,17 +163,18 @@ class Notifier:
 
     def changed(self, package: str, aor: str, call: str) -> None:
         """The state of an address of record changed, by the call with this trace id: tell whoever watches it."""
+        watched = self._by_resource.get(aor)
+        if watched is None:
+            return
         for name in self._followers.get(package, ()):
-            watching = self._by_resource.get((name, aor))
-            if watching is not None:
-                for subscription in list(watching):
-                    if subscription.watched_list is not None:
-                        if not self.view.may_watch(subscription.package, aor, subscription.watcher):
-                            continue
-                        subscription.watched_list.changed.add(aor)
-                    subscription.state_changed(call)
-                    if subscription in self._restored:
-                        self._resume(subscription)  # before its turn
+            for subscription in list(watched.get(name, ())):
+                if subscription.watched_list is not None:
+                    if not self.view.may_watch(subscription.package, aor, subscription.watcher):
+                        continue
+                    subscription.watched_list.changed.add(aor)
+                subscription.state_changed(call)
+                if subscription in self._restored:
+                    self._resume(subscription)  # before its turn
 
     def all(self) -> list[Subscription]:
         """Those that stand, in no order that means anything."""
@@ -342,18 +344,21 @@ class Notifier:
 
     def _unlist(self, subscription: Subscription) -> None:
         """Hear of no changes for it any more."""
+        name = subscription.package.name
         for aor in subscription.resources:
-            watching = self._by_resource[subscription.package.name, aor]
-            del watching[subscription]
-            if not watching:
-                del self._by_resource[subscription.package.name, aor]
+            watched = self._by_resource[aor]
+            del watched[name][subscription]
+            if not watched[name]:
+                del watched[name]
+                if not watched:
+                    del self._by_resource[aor]
         left = self._by_watcher.pop(subscription.watcher) - len(subscription.resources)
         if left:
             self._by_watcher[subscription.watcher] = left
 
     def _enlist(self, subscription: Subscription) -> None:
         for aor in subscription.resources:
-            self._by_resource.setdefault((subscription.package.name, aor), {})[subscription] = None
+            self._by_resource.setdefault(aor, {}).setdefault(subscription.package.name, {})[subscription] = None
         watcher = subscription.watcher
         self._by_watcher[watcher] = self._by_watcher.get(watcher, 0) + len(subscription.resources)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from b2bua.session_manager.event_packages.package import PLAIN, EventPackage, Form, Published
@@ -20,13 +20,17 @@ _LISTED = "listed"
 """What a subscription to a list was told last: the members know it themselves."""
 
 
+def _never(user: str, watcher: str) -> bool:
+    return False
+
+
 class WatcherView:
     """The state of all, seen by each.
 
     `state` gives what a document of a package about an address of record is composed of; `unique` text that was never there
     before. `watch` is `domain` (any user may watch any other) or `self` (only its own state and that of its pickup group);
-    `groups` maps a user to the users that see all of its state, `forms` a watcher to how it wants its documents where that is
-    not the usual way, `form`.
+    `same_group(user, watcher)` says whether they are of one, `forms` maps a watcher to how it wants its documents where that
+    is not the usual way, `form`.
     """
 
     def __init__(
@@ -34,7 +38,7 @@ class WatcherView:
         state: Callable[[str, str], Sequence[Published]],
         unique: Callable[[], str],
         watch: WatchPolicy = "domain",
-        groups: Mapping[str, Collection[str]] | None = None,
+        same_group: Callable[[str, str], bool] = _never,
         form: Form = PLAIN,
         forms: Mapping[str, Form] | None = None,
         profiles: Profiles | None = None,
@@ -42,7 +46,7 @@ class WatcherView:
         self._state = state
         self._unique = unique
         self._watch = watch
-        self._groups = groups or {}
+        self._same_group = same_group
         self._form = form
         self._forms = forms or {}
         self._profiles = profiles or Profiles()
@@ -66,7 +70,9 @@ class WatcherView:
 
     def may_watch(self, package: EventPackage, aor: str, watcher: str) -> bool:
         """Whether this user may subscribe to that state."""
-        return (self._watch == "domain" and package.audience == "watchers") or self._sees_all(aor, watcher)
+        if package.audience == "owner":
+            return parse_uri(aor).username == watcher
+        return self._watch == "domain" or self._sees_all(aor, watcher)
 
     def is_news(self, subscription: Subscription) -> bool:
         """Whether the state looks to a watcher otherwise than it was told last."""
@@ -121,4 +127,4 @@ class WatcherView:
 
     def _sees_all(self, aor: str, watcher: str) -> bool:
         user = parse_uri(aor).username
-        return user == watcher or watcher in self._groups.get(user, ())
+        return user == watcher or self._same_group(user, watcher)

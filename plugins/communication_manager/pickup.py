@@ -44,4 +44,4 @@ class Pickup(Feature):
         mine, theirs = self._users.user_of(call.caller.party), self._users.user_of(leg.party)
         if leg.call is call or not mine or not theirs:
             return False
-        return mine == theirs or self._users.same_group(mine, theirs)
+        return mine == theirs or self._users.shared(PICKUP_GROUP, mine, theirs)

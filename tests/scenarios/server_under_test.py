@@ -21,7 +21,7 @@ from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.loader import Choices, load_features, load_server
-from b2bua.feature_server.user_settings import UserSettings
+from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator, challenging
@@ -171,6 +171,7 @@ class ServerUnderTest:
             EventWorld(
                 domain, self.location, self.timers, layer.identifiers.tag,
                 lambda: f"etag{self._start}{next(entity_tags)}", notify, observer, self.records, clock.wall,
+                self._same_group,
             ),
             options.event_packages,
             EventRules(
@@ -234,6 +235,10 @@ class ServerUnderTest:
             )  # fmt: skip
         self._installation.faults.add(parse_fault(text))
         return self._installation
+
+    def _same_group(self, user: str, watcher: str) -> bool:
+        """A feature server on another host has its own settings."""
+        return not self.remotes and self.b2bua.environment.users.shared(PICKUP_GROUP, user, watcher)
 
     def _learned(self, user: str, flow: Flow, contact: str) -> None:
         self.recorder.learn(user, flow.remote)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from b2bua.sip.message import Message
+from tests.scenarios.events import refused
 from tests.scenarios.options import ALLOWED
 from tests.scenarios.scene import (
+    MakeScene,
     Scene,
     hang_up,
     hold,
@@ -114,6 +116,30 @@ def test_others_see_state_rendering_and_identities_only(scene: Scene) -> None:
     for secret in (a.call_id, a.tag, a.remote_tag, b.call_id, "192.0.2."):
         assert secret.encode() not in body
     resume(a, b)
+    hang_up(a, b)
+
+
+def test_the_pickup_group_sees_everything(make_scene: MakeScene) -> None:
+    """As long as both have the same word in their settings: a key that picks up needs Call-ID and tags (RFC 3891)."""
+    scene = make_scene(link="memory")
+    a, b = watched_call(scene)
+    key = scene.phone("6003")
+    users = scene.server.b2bua.environment.users
+    users.put("6001", "pickup_group", "sales")
+    watch(key, a.phone)
+    assert key.lamp.dialogs[0].call_id == ""
+    users.put("6003", "pickup_group", "sales")
+    scene.advance(1.1)
+    hold(a, b)
+    (dialog,) = key.lamp.dialogs
+    assert (dialog.call_id, dialog.local_tag, dialog.remote_tag) == (a.call_id, a.tag, a.remote_tag)
+    scene.server.events.view.follow("self")
+    assert refused(key, "dialog", b.phone.aor) == refused(key, "message-summary", a.phone.aor) == 403
+    users.put("6003", "pickup_group", "")
+    scene.advance(1.1)
+    resume(a, b)
+    assert key.lamp.dialogs[0].call_id == ""
+    users.put("6001", "pickup_group", "")
     hang_up(a, b)
 
 

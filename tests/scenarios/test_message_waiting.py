@@ -10,7 +10,7 @@ from b2bua.store.mailbox_record import MAILBOX
 from tests.scenarios.events import ask, publish, refused, subscribe, told
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
-from tests.scenarios.scene import Scene
+from tests.scenarios.scene import MakeScene, Scene, register_again, watch
 from tests.scenarios.script_phone import ScriptPhone
 
 EVENT = "message-summary"
@@ -71,6 +71,17 @@ def test_what_is_set_reaches_every_phone_of_the_user(scene: Scene) -> None:
     assert scene.server.events.mailboxes.clear("6001", lambda error: None)
     scene.advance(1.1)
     assert lamp(alice) == ["Messages-Waiting: no", "Message-Account: sip:6001@example.com"]
+
+
+def test_where_the_package_is_not_served_nobody_hears(make_scene: MakeScene) -> None:
+    scene = make_scene(event_packages=("dialog",))
+    alice = scene.phone("6001")
+    watch(alice, alice)
+    put(scene, "6001", 1)
+    register_again(alice, 11)
+    scene.advance(1.1)
+    assert len(alice.notified) == 1 and refused(alice, EVENT, alice.aor) == 489
+    assert scene.server.events.mailboxes.clear("6001", lambda error: None)
 
 
 def test_nobody_else_may_ask(scene: Scene) -> None:

@@ -56,7 +56,8 @@ class World:
         tags, calls, packages = count(1), count(1), by_name(DIALOG)
         self.calls, self.cseq, self.etag = calls, 1, ""
         fresh = lambda: f"sm{next(tags)}"  # noqa: E731
-        self.view = WatcherView(lambda package, aor: self.events.state(package, aor), fresh, watch, {"6001": {"6003"}})
+        same_group = lambda *users: users == ("6001", "6003")  # noqa: E731
+        self.view = WatcherView(lambda package, aor: self.events.state(package, aor), fresh, watch, same_group)
         self.notifier = Notifier(
             packages,
             self.view,

@@ -106,7 +106,7 @@ class EventPackage:
     encode: Callable[[Any, int], bytes]
     """A composed value as a document with this version."""
     audience: Literal["watchers", "owner"] = "watchers"
-    """Who may subscribe: whom the setting `watchers` names, or the user itself and its pickup group alone."""
+    """Who may subscribe: whom the setting `watchers` names, or the user itself alone."""
     publishers: Literal["all", "links", "none"] = "all"
     """Whose PUBLISH is taken: phones' for their own user and feature servers', feature servers' alone, or nobody's."""
     profile: str = ""
