@@ -137,6 +137,11 @@ class B2bua:
         """From a call: its caller's leg may be another, which is not over."""
         self._open[call.identity] = call
 
+    def exchange_identities(self, one: Call, other: Call) -> None:
+        """Who asked for the one is in the other from here on: its INVITE made that one now."""
+        one.identity, other.identity = other.identity, one.identity
+        self._open[one.identity], self._open[other.identity] = one, other
+
     def leg_of(self, call_id: str, one_tag: str, other_tag: str) -> Leg | None:
         """The leg that is one party's dialog, the tags in either order: ours and the party's. It may be over."""
         for ours, theirs in ((one_tag, other_tag), (other_tag, one_tag)):
@@ -309,8 +314,9 @@ class B2bua:
             raise SipError(483)
         known = self._open.get((invite.call_id, invite.from_.tag, invite.cseq))
         if known is not None:
-            if repeats(known.caller, invite):
-                answer_again(known.caller, transaction, invite)
+            asks = known.caller if known.caller.dialog.call_id == invite.call_id else known.callee
+            if repeats(asks, invite):
+                answer_again(asks, transaction, invite)
                 return
             # The same request by another path (RFC 3261 §8.2.2.2). A higher CSeq would be another request.
             raise SipError(482, "Merged Request")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from b2bua.dialog.offer_answer import OfferAnswer
 from b2bua.feature_server.leg import Leg, is_sdp
 from b2bua.feature_server.own_offer import OwnOffer
-from b2bua.feature_server.places import change_places
+from b2bua.feature_server.places import ELSEWHERE, change_places
 from b2bua.feature_server.setup import Setup
 from b2bua.feature_server.streams import offer_towards
 from b2bua.sip import sdp
@@ -25,7 +25,6 @@ from b2bua.sip.message import Request, Response
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
 
-ELSEWHERE: Final = ("Reason", 'SIP;cause=200;text="Call completed elsewhere"')
 _NO_PORT: Final = 9
 """The discard port: where nobody listens and nothing is to be sent."""
 

@@ -6,11 +6,17 @@ Each call has two legs at all times. So whatever goes wrong before, both calls a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
+
+
+ELSEWHERE: Final = ("Reason", 'SIP;cause=200;text="Call completed elsewhere"')
+"""Why a leg ends whose call goes on without it (RFC 3326)."""
 
 
 class Handover(Protocol):
@@ -41,7 +47,7 @@ def hand_over(leaving: Leg, coming: Leg, offerer: Leg, acknowledge: Callable[[],
     def then(_kept: bool) -> None:
         if acknowledge is not None and call.state != "ended":
             acknowledge()
-        rest.finish("answered", ("Reason", 'SIP;cause=200;text="Call completed elsewhere"'))
+        _end(rest)
 
     if keeper is None or acknowledge is None:
         then(True)
@@ -49,6 +55,48 @@ def hand_over(leaving: Leg, coming: Leg, offerer: Leg, acknowledge: Callable[[],
     keeper.keep(call, then)
     if was_kept:
         keeper.drop(rest)
+
+
+def _end(rest: Call) -> None:
+    """With BYE to whoever is left; behind the last NOTIFY of a REFER, or its phone would not know what became of that."""
+
+    def end() -> None:
+        rest.finish("answered", ELSEWHERE)
+
+    for leg in (rest.caller, rest.callee):
+        if leg.referral is not None and not leg.ended:
+            rest.exchange = rest.handover = _Leaving()
+            leg.referral.heard = end
+            return
+    end()
+
+
+class _Leaving:
+    """What is under way in a call that is about to end: nothing else may begin there."""
+
+    def progressed(self, leg: Leg, response: Response) -> None:
+        return
+
+    def accepted(self, leg: Leg, response: Response) -> None:
+        return
+
+    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
+        return
+
+    def acknowledged(self, leg: Leg, ack: Request) -> None:
+        return
+
+    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
+        return
+
+    def abandoned(self) -> None:
+        return
+
+    def may_leave(self, leg: Leg) -> bool:
+        return False
+
+    def call_ended(self, call: Call) -> None:
+        return
 
 
 def change_places(one: Leg, other: Leg) -> None:

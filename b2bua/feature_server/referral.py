@@ -5,6 +5,7 @@ The other party never sees it. One NOTIFY is under way at a time; what happens m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.hooks import always, status_of
@@ -31,13 +32,13 @@ LATER: Final = "1"
 
 def refer(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
     """A REFER of the party of `leg`; SipError refuses it. 400 without one Refer-To that can be read (RFC 3515 §2.4.2), 603 for
-    what is no call to a SIP address, 491 while another party is about to come into the call."""
+    what is no call to a SIP address or is meant for media of our own, 491 while another party is about to come into the call."""
     if not call.hooks.overridden("refer_received"):
         raise SipError(405, "", ("Allow", call.hooks.allow))
     if call.state != "confirmed" or leg.other.ended:
         raise SipError(500, "", ("Retry-After", LATER))
     referral = Referral(call, leg, transaction, request)
-    if referral.to.uri.scheme not in ("sip", "sips") or referral.to.method != "INVITE":
+    if referral.to.uri.scheme not in ("sip", "sips") or referral.to.method != "INVITE" or leg.other.source:
         raise SipError(603)
     if call.handover is not None:
         raise SipError(491)
@@ -49,7 +50,7 @@ def resubscribe(call: Call, leg: Leg, transaction: ServerTransaction, request: R
     if not call.hooks.overridden("refer_received"):
         raise SipError(405, "", ("Allow", call.hooks.allow))
     referral = leg.referral
-    if referral is None or not referral.is_named(request.get("Event") or ""):
+    if referral is None or not referral.stands or not referral.is_named(request.get("Event") or ""):
         raise SipError(481, "Subscription Does Not Exist")
     referral.renew(transaction, request)
 
@@ -79,6 +80,8 @@ class Referral:
         self._due = False
         self._timer: Timer | None = None
         self._until = 0.0
+        self.heard: Callable[[], None] | None = None
+        """Called once the party has answered the last NOTIFY, or will not."""
 
     @property
     def target(self) -> Uri:
@@ -141,11 +144,14 @@ class Referral:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.leg.referral is self:
-            self.leg.referral = None
         self._notify()
 
     # -- the subscription --------------------------------------------------------------------------------------
+
+    @property
+    def stands(self) -> bool:
+        """Whether anything is to be told still; the last NOTIFY may be under way when not."""
+        return not self._ended
 
     def is_named(self, event: str) -> bool:
         """Whether an Event header names this subscription: the id may be left out (RFC 3515 §2.4.6)."""
@@ -209,6 +215,8 @@ class Referral:
             self._give_up()
         elif self._due:
             self._notify()
+        elif self._ended:
+            self._over()
 
     def _give_up(self) -> None:
         """The party hears nothing any more; what it asked for goes on."""
@@ -217,3 +225,11 @@ class Referral:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._over()
+
+    def _over(self) -> None:
+        if self.leg.referral is self:
+            self.leg.referral = None
+        heard, self.heard = self.heard, None
+        if heard is not None:
+            heard()

@@ -46,7 +46,7 @@ class SavedTrace:
         else:
             self.records = list(_of_tracesm(text.replace("\r\n", "\n")))
         if not self.records:
-            raise TraceError(f"{path}: neither records as --json prints them, nor a file of traceSM, nor a capture with SIP in it")
+            raise TraceError(f"{path}: neither records as --json prints them nor a file of traceSM, nor a capture with SIP")
         self._given = False
 
     def take(self) -> list[News]:

@@ -41,7 +41,7 @@ class Pickup(Feature):
         replace(call, leg, invite)
 
     def _may(self, call: Call, leg: Leg) -> bool:
-        party = call.caller.party
-        group = self._users.value(party, PICKUP_GROUP)
-        same = group != "" and group == self._users.value(leg.party, PICKUP_GROUP)
-        return leg.call is not call and (party == leg.party or same)
+        mine, theirs = self._users.user_of(call.caller.party), self._users.user_of(leg.party)
+        if leg.call is call or not mine or not theirs:
+            return False
+        return mine == theirs or self._users.shared(PICKUP_GROUP, mine, theirs)

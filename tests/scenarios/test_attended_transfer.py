@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scenarios.scene import MakeScene, Scene, hang_up, hold, is_gone, renderings, resume, talk, watch
+from tests.scenarios.scene import MakeScene, Scene, called, hang_up, hold, is_gone, renderings, resume, talk, watch
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.transfer_scene import FEATURES, Talk, aor, asked, join, lamp_of, refer, replaces, reports, settle
 
@@ -329,3 +329,29 @@ def test_a_joined_call_is_transferred_again(scene: Scene) -> None:
     dave << "ACK a=sendrecv"
     is_gone(c)
     hang_up(b, d)
+
+
+def test_the_second_call_is_to_the_server_itself(make_scene: MakeScene) -> None:
+    """Whom Alice holds is given her echo test."""
+    scene = make_scene(features=("echo_test", *FEATURES))
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b = talk(alice, bob)
+    hold(a, b)
+    a2 = called(alice, "sip:*43@example.com")
+    answer = alice << "200 INVITE"
+    a2.learn(answer)
+    alice >> a2.ack(answer)
+    refer(a, "sip:*43@example.com" + replaces(a2))
+    b.phone >> b.answer(asked(b), 200, b.sdp("sendrecv"))
+    b.phone << "ACK a=sendrecv"
+    both_end(a, a2)
+    assert len(scene.server.media.open_streams) == 1
+    hold_alone = b.sdp("sendonly")
+    b.phone >> b.invite(hold_alone)
+    challenge = b.phone << "407 INVITE"
+    b.phone >> b.ack(challenge)
+    b.phone >> b.with_credentials(challenge)
+    b.phone >> b.ack(b.phone << "200 INVITE a=recvonly")
+    b.phone >> b.request("BYE")
+    b.phone << "200 BYE"
+    assert not scene.server.media.open_streams

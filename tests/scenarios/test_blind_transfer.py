@@ -8,7 +8,20 @@ from b2bua.feature_server.contract import CallLimits
 from b2bua.sip.message import Message, Request
 from tests.scenarios.forwarded_call import has_set
 from tests.scenarios.options import Options
-from tests.scenarios.scene import MakeScene, Scene, hang_up, hold, invite, is_gone, reinvite, resume, talk, watch, watched_call
+from tests.scenarios.scene import (
+    MakeScene,
+    Scene,
+    called,
+    hang_up,
+    hold,
+    invite,
+    is_gone,
+    reinvite,
+    resume,
+    talk,
+    watch,
+    watched_call,
+)
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.transfer_scene import FEATURES, Talk, aor, lamp_of, refer, refer_text, reports, settle
 
@@ -494,6 +507,35 @@ def test_one_notify_at_a_time(scene: Scene) -> None:
     hang_up(b, c)
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_bye_comes_behind_the_last_notify(scene: Scene, answers: bool) -> None:
+    """A phone that has BYE first would never know what became of its transfer; one that answers no NOTIFY is not waited for any
+    longer than that transaction lives. Its own re-INVITE and REFER find nobody any more."""
+    a, b = in_call(scene, True)
+    a.phone.notify_status = None
+    refer(a, aor("6003"))
+    c, arrived = target_rings(scene)
+    target_answers(c, arrived, b)
+    a.phone.hears_nothing()
+    assert reports(a) == ["100 Trying active"]
+    hold(b, c)
+    resume(b, c)
+    refer(a, aor("6004"), status=491)
+    a.phone >> a.offer("sendonly")
+    challenge = a.phone << "407 INVITE"
+    a.phone >> a.ack(challenge)
+    a.phone >> a.with_credentials(challenge)
+    a.phone >> a.ack(a.phone << "491 INVITE")
+    if answers:
+        a.phone.notify_status = 200
+        scene.advance(4)
+        assert reports(a) == ["100 Trying active", "200 OK terminated"]
+    else:
+        scene.advance(33)
+    is_gone(a)
+    hang_up(b, c)
+
+
 def test_subscription_is_renewed_and_ended_by_subscribe(scene: Scene) -> None:
     """RFC 3515 §2.4.4: the transfer goes on without it."""
     a, b = in_call(scene, True)
@@ -534,6 +576,18 @@ def test_too_many_calls(make_scene: MakeScene) -> None:
     scene.advance(0.1)
     assert reports(a)[-1] == "480 Too Many Calls terminated"
     hang_up(a, b)
+
+
+def test_our_own_media_are_sent_to_nobody(make_scene: MakeScene) -> None:
+    """603, and the echo test goes on."""
+    scene = make_scene(features=("echo_test", *FEATURES))
+    a = called(scene.phone("6001"), "sip:*43@example.com")
+    answer = a.phone << "200 INVITE"
+    a.learn(answer)
+    a.phone >> a.ack(answer)
+    refer(a, aor("6003"), status=603)
+    a.phone >> a.request("BYE")
+    a.phone << "200 BYE"
 
 
 # ---- where the target's call goes

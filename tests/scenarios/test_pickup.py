@@ -8,6 +8,7 @@ import pytest
 
 from b2bua.sip.message import Message
 from tests.scenarios.forwarded_call import has_set
+from tests.scenarios.options import Options
 from tests.scenarios.scene import (
     MakeScene,
     Scene,
@@ -109,6 +110,36 @@ def test_pickup(scene: Scene, way: Way) -> None:
         assert renderings(one.phone) == ("no", "")
         resume(one, other)
     hang_up(c, a)
+
+
+def test_a_lamp_of_the_group_tells_what_replaces_needs() -> None:
+    """RFC 5359 §2.16: the watcher learns the dialog from its NOTIFY, and takes the call with that. Others are told no more than
+    before (RFC 4235 §3.7.2)."""
+    scene = Scene(Options(features=FEATURES))
+    for user in ("6002", "6003"):
+        has_set(scene, user, pickup_group="kitchen")
+    alice, bob, carol, dave = (scene.phone(user) for user in ("6001", "6002", "6003", "6004"))
+    watch(carol, bob)
+    watch(dave, bob)
+    scene.advance(1.1)
+    a, b, arrived = invite(alice, bob)
+    bob >> b.answer(arrived, 180)
+    alice << "180 INVITE"
+    settle(scene)
+    (seen,) = dave.lamp.dialogs
+    assert (seen.call_id, seen.local_tag, seen.remote_tag) == ("", "", "")
+    (dialog,) = carol.lamp.dialogs
+    assert (dialog.state, dialog.call_id, dialog.local_tag) == ("early", b.call_id, b.tag)
+    value = f"Replaces: {dialog.call_id};to-tag={dialog.remote_tag};from-tag={dialog.local_tag};early-only"
+    c = called(carol, bob.aor, value)
+    carol >> c.answer(answers(c), 200, c.sdp())
+    taken = alice << "200 INVITE"
+    a.learn(taken)
+    alice >> a.ack(taken)
+    carol << "ACK"
+    stops_ringing(b, arrived)
+    hang_up(a, c)
+    scene.quiet()
 
 
 @pytest.mark.parametrize("way", [by_replaces, by_code])

@@ -289,3 +289,27 @@ def test_the_newcomers_200_waits_for_the_record(scene: Scene) -> None:
     hold(d, b)
     resume(d, b)
     hang_up(b, d)
+
+
+@pytest.mark.parametrize("replaced_is_caller", [True, False])
+def test_a_newcomer_whose_200_was_lost_hears_it_again(scene: Scene, replaced_is_caller: bool) -> None:
+    """The record was written, and the process died over the answer."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b = talk(alice, bob) if replaced_is_caller else talk(bob, alice)[::-1]
+    desk = scene.phone("6001", device=1)
+    d = called(desk, bob.aor, f"Replaces: {a.call_id};to-tag={a.remote_tag};from-tag={a.tag}")
+    offered = bob << "INVITE a=sendrecv"
+    lost = d.call_id.encode()
+    scene.network.rule = lambda index, data: () if data.startswith(b"SIP/2.0 200") and lost in data else (0.0,)
+    bob >> b.answer(offered, 200, b.sdp())
+    desk.hears_nothing()
+    scene.network.rule = lambda index, data: (0.0,)
+    scene.restart()
+    answer = desk << "200 INVITE a=sendrecv"
+    d.learn(answer)
+    desk >> d.ack(answer)
+    bob << "ACK"
+    is_gone(a)
+    hold(d, b)
+    resume(d, b)
+    hang_up(b, d)
