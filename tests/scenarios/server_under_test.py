@@ -135,7 +135,7 @@ class ServerUnderTest:
         else:
             self.remotes, remote = remotes, remotes["cm"]
             self.feature_layer, self.b2bua = remote.layer, remote.b2bua
-            self._open_link("cm", FEATURE_SERVER, LINK)
+            self.open_link("cm", FEATURE_SERVER, LINK)
         network.each_tick.append(self.tick)
         if self.records is not None:
             self.turns.driving = True

@@ -81,7 +81,7 @@ class SegmentedStream(VirtualStream):
         self._owner._server.recorder.sent(self, message, data)
         return data
 
-    def _put(self, data: bytes) -> None:
+    def put(self, data: bytes, message: Message | None) -> bytes:
         owner = self._owner
         assert isinstance(owner, SegmentedTcp)
         network = owner.network
@@ -90,13 +90,14 @@ class SegmentedStream(VirtualStream):
         self.used = True
         connection = self.connection
         stands = connection is not None and self.open and not connection.broken
-        message = parsed(data)
-        if connection is not None and isinstance(message, Response) and message.status >= 200:
-            network.note("SM", connection.phone.name, message)  # it has answered, whether that arrives or not
+        said = parsed(data)
+        if connection is not None and isinstance(said, Response) and said.status >= 200:
+            network.note("SM", connection.phone.name, said)  # it has answered, whether that arrives or not
         if connection is not None and stands:
             connection.carry(data, owner.bound, self.remote)
         else:
             network.soon.append(lambda: owner.cut(self.remote, self))
+        return data
 
 
 class SegmentedTcp(VirtualTcp):
@@ -104,6 +105,7 @@ class SegmentedTcp(VirtualTcp):
 
     def __init__(self, network: VirtualNetwork, server: Any, segments: Segments) -> None:
         super().__init__(network, TCP_SERVER, server)
+        self.put = SegmentedStream.put
         self.segments = segments
         self.phones: dict[HostPort, PhoneLink] = {}
 
