@@ -154,7 +154,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Lists of users that one subscription watches (RFC 4662), by the user part of the list's address."""
     feature_server: str = "communication_manager"
     """The feature server in this process."""
-    features: tuple[str, ...] = ("hold", "lamps")
+    features: tuple[str, ...] = (
+        "do_not_disturb", "forwarding", "find_me", "hold", "music_on_hold", "lamps", "transfer", "pickup", "park", "echo_test",
+        "tone",
+    )  # fmt: skip
     """The feature server's features, in the order in which they see a message."""
     feature_directory: Path | None = None
     """A directory of your own features, one file each."""
