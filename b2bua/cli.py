@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import structlog
@@ -38,6 +38,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _CONFIG = click.option("--config", metavar="FILE.toml", help="Settings in TOML (or B2BUA_CONFIG).")
 _DOMAIN = click.option("--domain", metavar="NAME", help="The SIP domain, also the realm. [lab.internal]")
+FEATURE_SERVER_STORE: Final = "sqlite:var/feature-server.db"
+"""Not the server's own file: both may run in one directory."""
 _STORE = click.option("--store", metavar="URL", help="memory: or sqlite:PATH. [sqlite:var/b2bua.db]")
 
 
@@ -132,6 +134,7 @@ def run(config: str | None, **options: object) -> int:
 @click.option("--plugin", "feature_server", metavar="NAME", help="What runs here. [communication_manager]")
 @click.option("--feature", "features", multiple=True, metavar="NAME", help="A feature, in order; repeatable. [hold, lamps]")
 @click.option("--feature-directory", metavar="DIRECTORY", help="Your own features and plugins.")
+@click.option("--store", metavar="URL", help=f"memory: or sqlite:PATH, for its calls. [{FEATURE_SERVER_STORE}]")
 @click.option("--http", metavar="HOST:PORT", help="Metrics, health, trace of this process; off unless given.")
 @click.option("--trace", metavar="N", help="Messages that the trace keeps; 0 = off. [10000]")
 def feature_server(config: str | None, listen: str | None, **options: object) -> int:
@@ -139,7 +142,8 @@ def feature_server(config: str | None, listen: str | None, **options: object) ->
     options["listen"] = (listen,) if listen else ()
 
     def read() -> Settings:
-        found = load_settings(Path(config) if config else None, os.environ, options, http=("", 0), listen=())
+        usual = {"http": ("", 0), "listen": (), "store": FEATURE_SERVER_STORE}
+        found = load_settings(Path(config) if config else None, os.environ, options, **usual)
         found.check_feature_server()
         return found
 

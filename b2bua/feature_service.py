@@ -6,11 +6,11 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import ConfigError, Settings
-from b2bua.config_addresses import host_port_text, parse_port_range
+from b2bua.config_addresses import host_port_text, parse_port_range, parse_server
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.control import control_of
@@ -23,6 +23,7 @@ from b2bua.http.api_control import ReloadPage
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.media.media_server import MediaServer
+from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
@@ -30,6 +31,7 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request
+from b2bua.store.opening import open_mended
 from b2bua.trace.names import CM, SM
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
@@ -37,6 +39,9 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
 from b2bua.transport.link import DiallingLink, UdpLink
 from b2bua.transport.tls import Files, Tls, TlsFileError, load
+
+POLL_SECONDS: Final = 1.0
+"""How soon what the store could not take is tried again."""
 
 
 class FeatureService:
@@ -74,22 +79,32 @@ class FeatureService:
             raise ConfigError(f"listen: {listen}: {error.strerror or error}") from None
         link = self.end.link
 
-        # The feature server on it.
+        # Media of our own, and what outlives us: in a file that others use, too, our calls stand under our name.
         name = settings.name or settings.feature_server
         # Phones know Session Manager's address, which is not where this process hears.
         ports = parse_port_range(settings.media_ports)
         self.media = MediaServer(reactor, ports, settings.media_address or listen.host, log.warning)
+        self.rtpengine: Rtpengine | None = None
+        if settings.rtpengine:
+            needed = settings.rtpengine_down == "refuse"
+            self.rtpengine = Rtpengine(reactor, parse_server(settings.rtpengine), needed, _call, log)
+        self.store = open_mended(
+            settings.store, f"{settings.domain} {name}", reactor.callFromThread, settings.durability, log
+        )
+
+        # The feature server on it.
+        durable = self.store if self.store.durable else None
         environment = Environment(
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
-            settings.reliable_provisional, users=UserSettings(settings.domain, None, settings.user_defaults),
-            codes=FeatureCodes(settings.feature_codes), media=self.media,
+            settings.reliable_provisional, durable, time.time, UserSettings(settings.domain, durable, settings.user_defaults),
+            FeatureCodes(settings.feature_codes), self.media, self.rtpengine, echoes=True,
         )  # fmt: skip
         self._environment = environment
         self._features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
         self.feature_server = load_server(settings.feature_server, environment, self._features, settings.feature_directory)
         sender = f"<sip:{name}@{settings.domain}>"
-        self.heartbeat = Heartbeat(self.layer, link, sender, settings.link_heartbeat, self._link_changed)
+        self.heartbeat = Heartbeat(self.layer, link, sender, settings.link_heartbeat, self._link_changed, time.time())
 
     # -- start and stop ----------------------------------------------------------------------------------------
 
@@ -104,7 +119,11 @@ class FeatureService:
                 controls={b"reload": ReloadPage(self.reload.run), b"calls": CallsPage(control_of(self.feature_server))},
             )  # fmt: skip
             self._http = listen_http(self._reactor, settings.http, site)
+        if self.rtpengine is not None:
+            self.rtpengine.start()
         self._turn_wheel()
+        self._poll_store()
+        self.feature_server.restore()
         self.heartbeat.start()
         self.ready = True
 
@@ -140,12 +159,19 @@ class FeatureService:
         self.ready = False
         self.heartbeat.stop()
         self.media.close()
+        if self.rtpengine is not None:
+            self.rtpengine.stop()
         self.end.close()
+        self.store.close()
         return [] if self._http is None else [self._http.stopListening()]
 
     def _turn_wheel(self) -> None:
         self._reactor.callLater(TICK, self._turn_wheel)
         self.timers.advance()
+
+    def _poll_store(self) -> None:
+        self._reactor.callLater(POLL_SECONDS, self._poll_store)
+        self.store.poll()
 
     # -- from the link -----------------------------------------------------------------------------------------
 
@@ -180,6 +206,10 @@ class FeatureService:
     def _timer_failed(self, error: BaseException) -> None:
         self.observer.internal_error("timer")
         self._failed(error, None)
+
+
+def _call(function: Callable[[Any], object], argument: Any) -> None:
+    function(argument)
 
 
 def _choices(settings: Settings) -> Choices:
@@ -218,10 +248,12 @@ class _Live:
 
     def entities(self) -> dict[str, tuple[bool, float | None]]:
         heartbeat = self._service.heartbeat
-        return {"session_manager": (heartbeat.up, heartbeat.rtt)}
+        found: dict[str, tuple[bool, float | None]] = {"session_manager": (heartbeat.up, heartbeat.rtt)}
+        relay = self._service.rtpengine
+        return found if relay is None else found | {"rtpengine": (relay.up, None)}
 
     def store(self) -> tuple[bool, int]:
-        return True, 0
+        return self._service.store.up, self._service.store.waiting
 
     def admitted(self) -> float:
         return 1.0  # who comes here was let in by Session Manager

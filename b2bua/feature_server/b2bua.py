@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from math import inf
 from typing import Final
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.session_terms import TIMER
-from b2bua.feature_server.broken_off import answer_again, repeats, take_stray
+from b2bua.feature_server.broken_off import answer_again, hang_up, repeats, take_stray
 from b2bua.feature_server.call import CONFIRMED, ENDED, Call
 from b2bua.feature_server.call_keeper import CallKeeper
 from b2bua.feature_server.callees import mark_of
@@ -26,6 +27,7 @@ from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.sip.rseq import RELIABLE
 from b2bua.sip.sdp import CONTENT_TYPE
+from b2bua.transaction.heartbeat import since
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMEOUT
 
@@ -48,6 +50,11 @@ class B2bua:
         """Every call whose caller's leg is not over."""
         self._calls_of: dict[str, int] = {}
         """Address of record → calls that have not ended; who has none is not here."""
+        self._strays_until = 0.0
+        """Until then somebody may answer who was called by an earlier process and of whom nothing is known: on the clock of the
+        timers."""
+        self._peer_since = 0.0
+        self._peer_died_at = -inf
         self.keeper = None if environment.records is None else CallKeeper(environment, environment.records)
         environment.layer.user = self
 
@@ -55,6 +62,8 @@ class B2bua:
         """Go on with the calls that stood when the process ended."""
         if self.keeper is None:
             return
+        if self.environment.link.transport != "memory":  # else Session Manager died with us, and sees to them
+            self._strays_until = self.environment.layer.timers.now() + TIMEOUT
         records = list(self.keeper.load())
         absorbed = {record.absorbed for record in records} - {""}
         for record in records:
@@ -129,15 +138,29 @@ class B2bua:
         self._open[call.identity] = call
 
     def leg_of(self, call_id: str, one_tag: str, other_tag: str) -> Leg | None:
-        """The leg that is one party's dialog, the tags in either order: ours and the party's."""
+        """The leg that is one party's dialog, the tags in either order: ours and the party's. It may be over."""
         for ours, theirs in ((one_tag, other_tag), (other_tag, one_tag)):
             leg = self._legs.get((call_id, ours))
-            if leg is not None and leg.dialog.local_tag == ours and leg.dialog.remote_tag == theirs and not leg.ended:
+            if leg is not None and leg.dialog.local_tag == ours and leg.dialog.remote_tag == theirs:
                 return leg
         return None
 
+    def ringing(self) -> Iterator[Leg]:
+        """The callees of calls that ring, the oldest first."""
+        for call in list(self._open.values()):
+            if call.state in ("trying", "early") and not call.callee.ended and call.callee.usage.client is not None:
+                yield call.callee
+
+    def legs_of(self, party: str) -> Iterator[Leg]:
+        """This party's legs in calls that stand, the oldest first."""
+        for call in list(self._open.values()):
+            if call.state == CONFIRMED:
+                yield from (leg for leg in (call.caller, call.callee) if leg.party == party and not leg.ended)
+
     def ended(self, call: Call) -> None:
         """From a call, once: it counts no more."""
+        if call.caller.gone:  # in another call, before it came into this one
+            self._open.pop(call.identity, None)
         for leg in (call.caller, call.callee):
             self.left(leg.party)
 
@@ -196,11 +219,23 @@ class B2bua:
         elif request.method == "INVITE":
             self._new_call(transaction, request)
         elif request.method == "OPTIONS":
+            self._asked(since(request))
             response = response_to(request, 200, tag=self.environment.layer.identifiers.tag())
             response.append("Allow", self.hooks.allow)
             self.environment.layer.respond(transaction, response)
         else:
             raise SipError(405, "", ("Allow", self.hooks.allow))
+
+    def _asked(self, since: float) -> None:
+        """Session Manager's heartbeat, on a link over the network."""
+        if since > self._peer_since:
+            if self._peer_since:
+                self._peer_died_at = self.environment.layer.timers.now()
+            self._peer_since = since
+
+    def peer_died(self) -> bool:
+        """Whether Session Manager has died and come back while an answer of ours may have been on its way."""
+        return self.environment.layer.timers.now() - self._peer_died_at < 2 * TIMEOUT
 
     def ack_received(self, ack: Request, flow: Flow) -> None:
         leg = self._legs.get((ack.call_id, ack.to.tag))
@@ -214,11 +249,17 @@ class B2bua:
             leg.call.exchange.cancelled(tuple(("Reason", value) for value in cancel.get_all("Reason")))
 
     def response_unmatched(self, response: Response, flow: Flow) -> None:
+        """A 2xx that no transaction waits for. Over a network Session Manager outlives us, and the other way round: what was
+        asked for before may be answered now."""
         leg = self._legs.get((response.call_id, response.from_.tag))
-        if leg is None or not leg.restored or response.cseq_method != "INVITE" or not 200 <= response.status < 300:
+        if response.cseq_method != "INVITE" or not 200 <= response.status < 300:
             self.environment.observer.message_dropped("stray response")
-        else:
+        elif leg is not None and (leg.restored or leg.confirmed):
             take_stray(leg, response)
+        elif leg is None and self.environment.layer.timers.now() < self._strays_until:
+            hang_up(self.environment, response)
+        else:
+            self.environment.observer.message_dropped("stray response")
 
     def internal_error(self, error: BaseException, message: Message) -> None:
         self.environment.failed(error, message)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from b2bua.dialog.dialog import Dialog, contact_uri
+from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.refresh import Refresh
 from b2bua.sip import sdp
 from b2bua.sip.message import Request, Response
+from b2bua.transaction.client import NOBODY
 from b2bua.transaction.server import ServerTransaction
 
 if TYPE_CHECKING:
@@ -36,3 +39,21 @@ def take_stray(leg: Leg, response: Response) -> None:
     leg.usage.acknowledge_stray(response)
     if response.cseq > leg.usage.invited_cseq and leg.call.state == "confirmed" and not leg.ended:
         Refresh.begin(leg, "INVITE")
+
+
+def hang_up(environment: Environment, response: Response) -> None:
+    """A 2xx to an INVITE of before the restart of whose call nothing is known, as it was in set-up: ACK and BYE (RFC 3261
+    §13.2.2.4). MalformedValue where nobody can be reached by it."""
+    ours, theirs = response.from_, response.to
+    local, remote = (f"{party.display} <{party.uri}>".strip() for party in (ours, theirs))
+    dialog = Dialog(response.call_id, local, ours.tag, remote, contact_uri(response), "")
+    dialog.remote_tag, dialog.local_cseq = theirs.tag, response.cseq
+    dialog.route_set = response.elements("Record-Route")[::-1]
+    for method, cseq in (("ACK", response.cseq), ("BYE", 0)):
+        request = dialog.make_request(method, cseq)
+        request.append("Max-Forwards", "70")
+        request.append("Content-Length", "0")
+        if method == "ACK":
+            environment.layer.send_ack(request, environment.link)
+        else:
+            environment.layer.send_request(request, environment.link, NOBODY)

@@ -53,21 +53,6 @@ class Outcome:
     reason: str = ""
 
 
-class _Transfer:
-    """A party is to be called in the place of another, and no REFER says so."""
-
-    def __init__(self, leg: Leg, target: Uri, told: Callable[[int, str], None]) -> None:
-        self.leg = leg
-        self.target = target
-        self._told = told
-
-    def progress(self, status: int, reason: str = "") -> None:
-        self._told(status, reason)
-
-    def end(self, status: int, reason: str = "") -> None:
-        self._told(status, reason)
-
-
 class Control:
     """Of one feature server. Calls are named by their id, or by the Call-ID of either leg, as the trace has it."""
 
@@ -141,7 +126,8 @@ class Control:
         uri = self._uri(target)
         leg = self._party(self._free(name), user)
         outcome = self._begin(leg.call.id, "transfer")
-        BlindTransfer(_Transfer(leg, uri, partial(self._told, outcome))).start()
+        told = partial(self._told, outcome)
+        BlindTransfer(leg, uri, told, told).start()
 
     def end(self, name: str) -> None:
         """Both parties hear BYE, or CANCEL; a caller who still waits 480."""

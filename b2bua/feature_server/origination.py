@@ -92,9 +92,10 @@ class Origination:
         call.caller.other, call.callee.other = call.callee, call.caller
         return call
 
-    def _answered(self, status: int, source: Message | None) -> None:
+    def _answered(self, status: int, source: Message | None, reason: str) -> None:
         """What a caller would hear of the first one."""
-        reason = source.reason if isinstance(source, Response) and source.status == status else ""
+        if not reason and isinstance(source, Response) and source.status == status:
+            reason = source.reason
         if status < 200:
             self.progress(status, reason)
         elif status >= 300:
@@ -118,4 +119,4 @@ class Origination:
         if self.call.state == "ended":
             self.end(487)
         else:
-            BlindTransfer(self).start()
+            BlindTransfer(self.leg, self.target, self.progress, self.end).start()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
+from typing import Final
 
 from b2bua.sip.address import Address, parse_address
 from b2bua.sip.errors import MalformedValue
@@ -14,6 +15,9 @@ from b2bua.sip.flow import WEB, Flow, Flows, HostPort
 from b2bua.sip.next_hop import named_host
 from b2bua.sip.uri import DEFAULT_PORTS, Uri, equivalent, is_address, parse_uri
 from b2bua.transaction.timers import Timer, Timers
+
+NOWHERE: Final[HostPort] = ("", 0)
+"""In place of where a connection came from that is gone: no other one comes from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Binding:
     path: tuple[str, ...] = ()
     """The Path values of the REGISTER as sent, the hop next to us first (RFC 3327)."""
     user_agent: str = ""
+    gone: bool = False
+    """It came by a connection to an earlier process: whoever has its address now may be somebody else."""
 
     def same_contact(self, instance: str, reg_id: int, uri: Uri) -> bool:
         """One binding per instance and reg-id (RFC 5626 §6), else per Contact URI (RFC 3261 §10.3)."""
@@ -57,7 +63,7 @@ class Binding:
         It leads to the first hop of the path where there is one (RFC 3327 §5.4, RFC 3261 §16.6 step 7).
         """
         next_hop = parse_address(self.path[0]).parsed_uri() if self.path else parse_uri(self.uri)
-        return way_to(flows, self.listener, self.source, self.nat, next_hop)
+        return way_to(flows, self.listener, NOWHERE if self.gone else self.source, self.nat, next_hop)
 
     def name_to_look_up(self, flow: Flow | None) -> Uri | None:
         """The next hop where it is a name that says where to send (RFC 3263): not behind NAT, not by a connection that

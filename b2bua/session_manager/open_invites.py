@@ -17,6 +17,7 @@ from b2bua.sip.message import Request
 from b2bua.store.interface import Records
 from b2bua.store.invite_record import RECEIVED, SENT, InviteRecord, encode_invite
 from b2bua.transaction.machine import Machine, State
+from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMEOUT, TIMER_C, Timers
 
 SWEEP: Final = TIMEOUT
@@ -66,6 +67,10 @@ class OpenInvites:
         key = f"{request.call_id} {request.from_.tag} {request.cseq}"
         since = self._since.pop(key, 0.0) or self._wall()
         self._keep(RECEIVED, key, _record(copy, arrival.source, owner, since), then)
+        self.waits(request, key, transaction)
+
+    def waits(self, request: Request, key: str, transaction: ServerTransaction) -> None:
+        """It goes on in this transaction."""
         self._follow(request, RECEIVED, key, transaction)
         # A refusal is acknowledged hop by hop, so its ACK does not pass `acknowledged`; replayed, it would be asked for again.
         transaction.acknowledged = partial(self._refused, (request.call_id, request.from_.tag, request.cseq))

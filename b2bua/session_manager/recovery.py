@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Protocol
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.links import Links
+from b2bua.session_manager.elsewhere import RESTARTED, Elsewhere
+from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import way_to
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.sip.address import parse_address
@@ -22,14 +23,11 @@ from b2bua.sip.flow import Flow, Flows
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to
-from b2bua.sip.via import parse_via
 from b2bua.store.invite_record import RECEIVED, SENT, InviteRecord, decode_invite
 from b2bua.store.records import BadRecord
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT
-
-RESTARTED: Final = "Server Restarted"
 
 
 class Calls(Protocol):
@@ -60,7 +58,7 @@ class Recovery:
 
     def __init__(
         self, open_invites: OpenInvites, layer: TransactionLayer, domain: Domain, links: Links, flows: Flows, calls: Calls,
-        replay: Callable[[Request, Flow, str], None],
+        replay: Callable[[Request, Flow, str], None], elsewhere: Elsewhere,
     ) -> None:  # fmt: skip
         self._open_invites = open_invites
         self._records = open_invites.records
@@ -71,6 +69,7 @@ class Recovery:
         self._flows = flows
         self._calls = calls
         self._replay = replay
+        self._elsewhere = elsewhere
 
     def run(self) -> None:
         """End or go on with everything that was open."""
@@ -94,23 +93,31 @@ class Recovery:
             else:
                 yield key, record, request
 
-    def takes(self, response: Response) -> bool:
-        """Whether a response that matches no transaction is a 2xx to an INVITE that the feature server here sent before the
-        restart: it goes there."""
-        if self._layer.timers.now() > self._until or response.cseq_method != "INVITE" or not 200 <= response.status < 300:
+    def takes(self, response: Response, flow: Flow | None = None) -> bool:
+        """Whether a response that matches no transaction, from `flow`, is one to a request that went through an earlier
+        process, and nobody else can bring it home: a 2xx to an INVITE of the feature server here goes there."""
+        if self._layer.timers.now() > self._until or response.cseq_method != "INVITE":
             return False
-        vias = response.elements("Via")
-        for link in self._links.sequence:
-            if not link.over_network and len(vias) > 1 and parse_via(vias[1]).host == link.flow.remote[0]:
-                link.flow.send(response.without_top_via())
-                return True
-        return False
+        link = self._links.asked(response)
+        if link is not None and not link.over_network and 200 <= response.status < 300:
+            link.flow.send(response.without_top_via())
+            return True
+        return flow is not None and self._elsewhere.takes(response, flow)
 
     # -- of phones ---------------------------------------------------------------------------------------------
 
     def _received(self, key: str, record: InviteRecord, request: Request) -> None:
-        self._open_invites.received_before(key, record.since)
         flow = self._flows.find(record.listener, (record.host, record.port))
+        link = self._has_it(request)
+        if link is not None and link.over_network:
+            # Over a connection that is gone the answer takes a new one to the address of the Via (RFC 3261 §18.2.2).
+            flow = flow or self._flows.open(record.transport, record.listener, (record.host, request.top_via.port or 5060))
+            if flow is None:
+                self._records.drop(RECEIVED, key)
+            else:
+                self._open_invites.waits(request, key, self._elsewhere.wait(link, request, flow, record.since))
+            return
+        self._open_invites.received_before(key, record.since)
         if request.to.tag:
             if flow is not None:
                 self._replay(request, flow, record.owner)
@@ -131,6 +138,12 @@ class Recovery:
             transaction = self._layer.take_up(request, flow)
             self._layer.respond(transaction, response_to(request, 480, RESTARTED, self._layer.identifiers.tag()))
 
+    def _has_it(self, request: Request) -> FeatureLink | None:
+        """The feature server that an INVITE went to."""
+        if request.to.tag:
+            return self._links.named(request.parsed_uri().parameter("fs"))
+        return self._links.sequence[0] if self._links.sequence else None
+
     # -- to phones ---------------------------------------------------------------------------------------------
 
     def _sent(self, key: str, record: InviteRecord, request: Request, forked: bool) -> None:
@@ -141,7 +154,10 @@ class Recovery:
             self._records.drop(SENT, key)
             return
         peer = self._calls.answered_by(request.call_id, request.from_.tag)
-        branch = self._layer.adopt(request, flow, _Rung(self, key, record.since, request, flow, peer), key)
+        asks = self._links.at(request.top_via)
+        rung = _Rung(self, key, record.since, request, flow, peer)
+        user = _Asked(asks) if asks is not None and asks.over_network else rung
+        branch = self._layer.adopt(request, flow, user, key)
         self._open_invites.sent(request, key, branch)
         if peer and not forked:
             # It stands by the record of its call; this one would be taken for a call in set-up when that has ended.
@@ -215,6 +231,20 @@ class _Rung:
         elif tag not in self._ended:
             self._ended.add(tag)
             recovery.hang_up(self._key, self._since, dialog, self._flow)
+
+    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
+        return
+
+
+class _Asked:
+    """The user of an INVITE that a feature server elsewhere sent through an earlier process: it lives, and hears the answer."""
+
+    def __init__(self, link: FeatureLink) -> None:
+        self._link = link
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        if response.status > 100:
+            self._link.flow.send(response.without_top_via())
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         return

@@ -12,7 +12,9 @@ from binascii import Error
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
 
+from b2bua.session_manager.sequences import Position
 from b2bua.sip.flow import Flow, HostPort
 
 _MAC: Final = 9
@@ -20,6 +22,9 @@ _MAC: Final = 9
 CALLER: Final = "o"
 CALLEE: Final = "t"
 BETWEEN: Final = "b"
+
+_ESCAPED: Final = "surrogateescape"
+"""How bytes that are no UTF-8 travel."""
 
 MAX_REMEMBERED: Final = 4096
 """Opened tokens that are remembered; at that many the memory starts anew."""
@@ -37,19 +42,24 @@ class FlowToken(NamedTuple):
     remote: HostPort
     link: str
     """The feature server on the other side of the dialog; "" when that is a phone too."""
+    gone: bool = False
+    """The flow was a connection to an earlier process: whoever has its address now may be somebody else."""
 
 
 class Tokens:
-    """Makes and reads tokens under one key (bytes, secret, up to 64)."""
+    """Makes and reads tokens under one key (bytes, secret, up to 64), which outlives the process; `process` is its name, by
+    which the connections of another one are known."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, process: str = "") -> None:
         self._key = key
+        self._process = process
         self._opened: dict[tuple[str, str], FlowToken] = {}
 
     def flow(self, flow: Flow, call_id: str, direction: str, through_nat: bool, link: str) -> str:
         """The user part of a Record-Route URI towards the phone on this flow."""
         host, port = flow.remote
-        return self._sign(f"{direction}{'n' if through_nat else 'd'}{flow.listener}>{host}>{port}>{link}", call_id)
+        process = f">{self._process}" if flow.reliable else ""
+        return self._sign(f"{direction}{'n' if through_nat else 'd'}{flow.listener}>{host}>{port}>{link}{process}", call_id)
 
     def read_flow(self, token: str, call_id: str) -> FlowToken | None:
         """The token's content, or None when it was not made by us for this Call-ID.
@@ -62,30 +72,36 @@ class Tokens:
         text = self._open(token, call_id)
         if text is None or text[:1] not in (CALLER, CALLEE, BETWEEN):
             return None
-        listener, host, port, link = text[2:].split(">")
+        listener, host, port, link, *process = text[2:].split(">")
+        gone = not listener.startswith("udp:") and process != [self._process] and text[0] != BETWEEN
         if len(self._opened) >= MAX_REMEMBERED:
             self._opened.clear()
-        known = self._opened[token, call_id] = FlowToken(text[0], text[1] == "n", listener, (host, int(port)), link)
+        known = self._opened[token, call_id] = FlowToken(
+            text[0], text[1] == "n", listener, (host, int(port)), link, gone
+        )  # fmt: skip
         return known
 
     def between(self, calling: str, called: str, call_id: str) -> str:
         """The user part of a Record-Route URI in a dialog of two feature servers, each given by its link's name."""
         return self._sign(f"{BETWEEN}d{calling}>>0>{called}", call_id)
 
-    def position(self, position: int, call_id: str) -> str:
+    def position(self, position: Position, call_id: str) -> str:
         """The user part of the Route URI that brings a request back from an application.
 
         It remembers the Call-ID that went there: what comes back is the other leg of that call.
         """
-        return self._sign(f"p{position}>{call_id}", "sequence")
+        phase, left, passed, served = position
+        user = served if served.isalnum() and served.isascii() else quote(served, "", errors=_ESCAPED)
+        text = f"p{phase}>{','.join(left)}>{','.join(passed)}>{user}>{call_id}"
+        return self._sign(text, "sequence")
 
-    def read_position(self, token: str) -> tuple[int, str] | None:
+    def read_position(self, token: str) -> tuple[Position, str] | None:
         """Position and Call-ID; None when the token is no position of ours."""
         text = self._open(token, "sequence")
-        if text is None or text[:1] != "p":
+        if text is None or text[:1] != "p" or text.count(">") < 4:
             return None
-        position, _, call_id = text[1:].partition(">")
-        return int(position), call_id
+        phase, left, passed, served, call_id = text[1:].split(">", 4)
+        return Position(phase, _names(left), _names(passed), unquote(served, errors=_ESCAPED)), call_id
 
     def _sign(self, text: str, bound: str) -> str:
         payload = urlsafe_b64encode(text.encode("utf-8", "surrogateescape")).rstrip(b"=")
@@ -107,3 +123,7 @@ class Tokens:
     def _mac(self, payload: bytes, bound: str) -> str:
         digest = blake2b(payload + b"\0" + bound.encode("utf-8", "surrogateescape"), key=self._key, digest_size=_MAC)
         return urlsafe_b64encode(digest.digest()).decode()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.location import Binding, Location, way_to
+from b2bua.session_manager.location import NOWHERE, Binding, Location, way_to
 from b2bua.sip.flow import Flow, Flows, HostPort
 from b2bua.sip.message import Message, Request
 from b2bua.sip.uri import Uri, equivalent, parse_uri
@@ -41,9 +41,11 @@ class Ways:
         self._domain = domain
 
     def to_phone(
-        self, listener: str, remote: HostPort, through_nat: bool, request: Request, beyond: Uri | None = None
-    ) -> Flow | None:
-        """The flow to a phone that wrote from `remote` to a listener; None when there is no way (any more).
+        self, listener: str, remote: HostPort, through_nat: bool, request: Request, beyond: Uri | None = None,
+        gone: bool = False,
+    ) -> Flow | None:  # fmt: skip
+        """The flow to a phone that wrote from `remote` to a listener; None when there is no way (any more). `gone`: by a
+        connection that has ended since.
 
         A Route `beyond` ours names the next hop (RFC 3261 §16.6 step 7). A phone in the open may have moved its Contact by
         a re-INVITE (target refresh): the Request-URI has it. One on another connection by now, or whose hole in the NAT is
@@ -51,20 +53,21 @@ class Ways:
         """
         stream = not listener.startswith("udp:")
         if stream or through_nat:
-            stands = stream and self._flows.find(listener, remote) is not None
+            stands = stream and not gone and self._flows.find(listener, remote) is not None
             binding = self._registered(request) or (None if stands or not stream else self._back(request, remote))
-            if binding is not None and not (stands and self._flows.find(binding.listener, binding.source) is None):
+            if binding is not None and not (stands and not self._is_there(binding)):
                 flow = binding.flow(self._flows)
                 if flow is not None:
                     return flow
-        return way_to(self._flows, listener, remote, through_nat, beyond or request.parsed_uri())
+        return way_to(self._flows, listener, NOWHERE if gone else remote, through_nat, beyond or request.parsed_uri())
 
     def again(self, flow: Flow, request: Request) -> Flow:
         """The flow itself while its connection stands, else another to the same phone; itself too where there is none."""
         if not flow.reliable or self._flows.find(flow.listener, flow.remote) is flow:
             return flow
         through_nat = request.parsed_uri().bare_host != flow.remote[0]
-        return self.to_phone(flow.listener, flow.remote, through_nat, request) or flow
+        gone = isinstance(flow, FlowGone)
+        return self.to_phone(flow.listener, flow.remote, through_nat, request, gone=gone) or flow
 
     def stands(self, flow: Flow) -> bool:
         """Whether there is a connection already (that its peer is still there it does not prove)."""
@@ -87,6 +90,10 @@ class Ways:
         found = [
             binding
             for binding in self._location.bindings(self._domain.user_in(request.to.uri) or "")
-            if binding.source[0] == remote[0] and self._flows.find(binding.listener, binding.source) is not None
+            if binding.source[0] == remote[0] and self._is_there(binding)
         ]
         return found[0] if len(found) == 1 else None
+
+    def _is_there(self, binding: Binding) -> bool:
+        """Whether the connection stands that it came by."""
+        return not binding.gone and self._flows.find(binding.listener, binding.source) is not None

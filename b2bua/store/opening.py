@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from b2bua.store.damage import Damage, mend
 from b2bua.store.interface import Store, StoreError
@@ -35,6 +35,17 @@ def open_store(
 def mend_store(url: str, stamp: str) -> Damage | None:
     """Before a server opens its store: what was wrong with it and done about it; None for nothing. StoreError as below."""
     return mend(database_path(url), stamp) if url.startswith("sqlite:") else None
+
+
+def open_mended(
+    url: str, realm: str, call_soon_threadsafe: Post, durability: str, log: Any, now: Callable[[], float] = time.time
+) -> Store:
+    """As `open_store`, for who runs: a damaged database is set aside first, with a line in `log` (structlog's)."""
+    damage = mend_store(url, time.strftime("%Y%m%dT%H%M%S"))
+    if damage is not None:
+        found = {"path": str(damage.kept), "reason": damage.verdict, "rows_taken_over": damage.saved}
+        log.error("damaged database set aside", **found)
+    return open_store(url, realm, call_soon_threadsafe, now, durability)
 
 
 def peek_users(url: str, realm: str) -> dict[str, User]:

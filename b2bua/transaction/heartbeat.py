@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
@@ -11,6 +12,17 @@ from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import T1, Timer
 
+SINCE: Final = "since"
+"""The parameter of From that tells since when the sender's process lives."""
+
+
+def since(asked: Request) -> float:
+    """Since when the sender of a heartbeat's question lives, in Unix seconds; 0 when it does not say."""
+    try:
+        return float(asked.from_.parameter(SINCE) or 0)
+    except ValueError:
+        return 0.0
+
 
 class Heartbeat:
     """One question at a time. Any final answer means up; none within `interval` seconds means down.
@@ -18,17 +30,21 @@ class Heartbeat:
     While the peer is down the question is repeated as RFC 3261 §17.1.2 repeats it, every T2, so it is found again within
     4 s. `changed(up)` is told of each change; before the first answer the peer counts as down. `sender` is our From.
     `interval` 0: the peer is asked once. It lives in this process and dies with it, and its trace stays free of us.
+    `lives_since`: Unix seconds of our start, told in From: a peer that heard another number before knows that we died meanwhile,
+    and have forgotten what was open.
     """
 
     def __init__(
-        self, layer: TransactionLayer, flow: Flow, sender: str, interval: float, changed: Callable[[bool], None]
-    ) -> None:
+        self, layer: TransactionLayer, flow: Flow, sender: str, interval: float, changed: Callable[[bool], None],
+        lives_since: float | None = None,
+    ) -> None:  # fmt: skip
         self.up = False
         self.rtt: float | None = None
         """Seconds that the last answer took that came without repeating the question; None before the first one."""
         self._layer = layer
         self._flow = flow
         self._sender = sender
+        self._since = "" if lives_since is None else f";{SINCE}={lives_since:.3f}"
         self._interval = interval
         self._changed = changed
         self._call_id = ""
@@ -77,7 +93,7 @@ class Heartbeat:
         request.extend(
             (
                 ("Max-Forwards", "70"),
-                ("From", f"{self._sender};tag={self._layer.identifiers.tag()}"),
+                ("From", f"{self._sender};tag={self._layer.identifiers.tag()}{self._since}"),
                 ("To", f"<{target}>"),
                 ("Call-ID", self._call_id),
                 ("CSeq", f"{self._cseq} OPTIONS"),

@@ -379,6 +379,17 @@ class TransactionLayer:
         self._requests["out", client.method if client.method in METHODS else "other", flow.transport] += 1
         client.start_again(again, flow)
 
+    def open_invites(self, flow: Flow) -> list[ServerTransaction]:
+        """The INVITEs from this peer that have no final answer yet. Walks all transactions: for what is rare."""
+        return [one for one in self._servers.values() if one.source is flow and one.method == "INVITE" and not one.answered]
+
+    def forgotten(self, flow: Flow) -> None:
+        """The peer has forgotten what it was asked: an INVITE that it had begun to answer fails. One that it has not heard, and
+        every other request, goes on being repeated and finds it new."""
+        for transaction in [one for one in self._clients.values() if one.flow is flow and one.method == "INVITE"]:
+            if transaction.state is State.PROCEEDING:
+                transaction.fire(Event.TRANSPORT_ERROR)
+
     def transactions(self) -> tuple[int, int]:
         """How many server and client transactions there are: for leak tests."""
         return len(self._servers), len(self._clients)

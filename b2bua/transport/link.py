@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -20,7 +21,7 @@ from twisted.internet.protocol import Protocol as StreamProtocol
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort, Put
 from b2bua.sip.framer import Unframed
-from b2bua.sip.message import Message
+from b2bua.sip.message import Message, Response
 from b2bua.transport.address import is_address, listener_name
 from b2bua.transport.kinds import TCP, TLS, Kind
 from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
@@ -29,6 +30,8 @@ from b2bua.transport.tls import Tls, is_proven
 from b2bua.transport.udp import UdpListener
 
 FIRST_WAIT: Final = 0.1
+OWED: Final = 1000
+"""Most responses that wait for a connection; older ones are not waited for any more."""
 LONGEST_WAIT: Final = 5.0
 """Seconds before a lost connection is tried again: the first time, and at most; doubled each time it comes to nothing."""
 _CLOSE_AT_ONCE: Final = struct.pack("ii", 1, 0)
@@ -94,12 +97,23 @@ class LinkFlow:
         self.way: StreamFlow | None = None
         """The connection that stands, or is being opened."""
         self._nowhere = nowhere
+        self._owed: deque[Response] = deque(maxlen=OWED)
 
     def send(self, message: Message) -> bytes:
-        if self.way is None:
+        """While there is no connection a request fails, and a response waits for the next one: nobody repeats it."""
+        way = self.way
+        if isinstance(message, Response) and (way is None or way.state is State.CONNECTING):
+            self._owed.append(message)
+            return message.encode()
+        if way is None:
             self._nowhere()
             return message.encode()
-        return self.way.send(message)
+        return way.send(message)
+
+    def stands(self) -> None:
+        """There is a connection that carries something."""
+        while self._owed and self.way is not None:
+            self.way.send(self._owed.popleft())
 
     def resend(self, data: bytes) -> None:
         if self.way is not None:
@@ -130,6 +144,7 @@ class _Told:
                 self._user.failed(flow)  # the peer was gone without a word, and came back
             flow.way = way
             self._came_from(way.remote)
+            flow.stands()
         self._user.received(data, flow)
 
     def failed(self, way: Flow) -> None:
@@ -247,6 +262,7 @@ class DiallingLink:
         transport: Any = connection.transport
         handle = (transport.transport if self.secure else transport).getHandle()
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CLOSE_AT_ONCE)
+        self.link.stands()
         self._opened()
 
     def _lost(self) -> None:

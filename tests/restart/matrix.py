@@ -53,7 +53,7 @@ async def _run(directory: Path, host: str, store: str) -> tuple[Found, Server]:
     server = await asyncio.to_thread(lambda: Server(directory, host, USERS, store, more=[f"tcp:{host}"]))
     cells = [_cell(key, number, server) for number, key in enumerate(KEYS)]
     try:
-        wrong = await _all(cells, Cell.prepare)
+        wrong = await everywhere(cells, Cell.prepare)
         before = await asyncio.to_thread(gauges, server)
         server.kill()
         for cell in cells:
@@ -61,7 +61,7 @@ async def _run(directory: Path, host: str, store: str) -> tuple[Found, Server]:
                 cell.meanwhile()
         server = await asyncio.to_thread(restarted, server, store)
         first = await asyncio.to_thread(gauges, server)
-        wrong |= await _all([cell for cell in cells if cell.key not in wrong], Cell.act)
+        wrong |= await everywhere([cell for cell in cells if cell.key not in wrong], Cell.act)
         after = await asyncio.to_thread(gauges, server)
         return Found(wrong, first, before, after), server
     except BaseException:
@@ -77,7 +77,7 @@ def _cell(key: Key, number: int, server: Server) -> Cell:
     return Cell(key, *phones)
 
 
-async def _all(cells: list[Cell], part: Callable[[Cell], object]) -> dict[Key, str]:
+async def everywhere(cells: list[Cell], part: Callable[[Cell], object]) -> dict[Key, str]:
     """Run one part of all cells side by side; what failed, with its ladder."""
     results = await asyncio.gather(*(part(cell) for cell in cells), return_exceptions=True)
     wrong = {}

@@ -24,6 +24,7 @@ from b2bua.transaction.timers import Timers
 from tests.scenarios.options import DOMAIN, Options
 from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import LINKS, VirtualNetwork, VirtualSocket
+from tests.scenarios.virtual_relay import VirtualRelay
 
 
 class RemoteFeatureServer:
@@ -42,12 +43,16 @@ class RemoteFeatureServer:
         self.timers = Timers(network.clock.now, lambda error: failed(error, None))
         self.layer = TransactionLayer(self.timers, Identifiers(f"c0mman{start}{name}"), observer, PRODUCT)
         self._link = link
+        self.records = options.remote_records
         self._socket = VirtualSocket(network, address, self.recorder, LINKS[options.link])
         self.media = VirtualMedia()
+        self.relay = VirtualRelay(self.timers, options.relay == "refuse")
         environment = Environment(
             name, DOMAIN, self.layer, self._socket.flow(link), observer, options.uniform or Random(6001).uniform,
-            self.recorder.join, failed, options.limits, options.reliable,
+            self.recorder.join, failed, options.limits, options.reliable, self.records, network.clock.wall,
             users=UserSettings(DOMAIN, None, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
+            relay=self.relay if options.relay else None,
+            echoes=bool(options.entities),
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
@@ -57,9 +62,14 @@ class RemoteFeatureServer:
         server = load_server("communication_manager", environment, self.features)
         assert isinstance(server, B2bua)
         self.b2bua = server
-        self.heartbeat = Heartbeat(self.layer, environment.link, f"<sip:{name}@{DOMAIN}>", options.heartbeat, lambda up: None)
+        self.heartbeat = Heartbeat(
+            self.layer, environment.link, f"<sip:{name}@{DOMAIN}>", options.heartbeat, lambda up: None,
+            network.clock.wall(),
+        )  # fmt: skip
         network.attach(self, address)
-        network.each_tick.append(self.timers.advance)
+        network.each_tick.append(self.tick)
+        self.b2bua.restore()
+        self._commit()
         if options.heartbeat:
             self.heartbeat.start()
 
@@ -73,8 +83,21 @@ class RemoteFeatureServer:
         flow = self._socket.flow(source)
         self.recorder.received(flow, data)
         self.layer.datagram_received(data, flow)
+        self._commit()
+
+    def tick(self) -> None:
+        self.timers.advance()
+        if self.records is not None:
+            self.records.look()
+        self._commit()
+
+    def _commit(self) -> None:
+        while self.records is not None and self.records.turn():
+            pass
 
     def kill(self) -> None:
         """As by SIGKILL: nothing is said any more, and nothing heard."""
         self.network.detach(self.address)
-        self.network.each_tick.remove(self.timers.advance)
+        self.network.each_tick.remove(self.tick)
+        if self.records is not None:
+            self.records.crash()

@@ -11,7 +11,7 @@ from tests.scenarios.options import Options
 from tests.scenarios.script_call import ScriptCall, register_text
 from tests.scenarios.script_phone import ScriptPhone
 from tests.scenarios.server_under_test import IPV6_SERVER, STREAM_SERVERS, ServerUnderTest
-from tests.scenarios.virtual_network import Rule, VirtualNetwork, perfect
+from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, Rule, VirtualNetwork, perfect
 
 USERS = ("6001", "6002", "6003", "6004")
 LONGEST = 75.0
@@ -63,6 +63,24 @@ class Scene:
         register(phone)
         return phone
 
+    def restart_session_manager(self) -> None:
+        """It alone: Communication Manager, on another host, lives on."""
+        old, network = self.server, self.network
+        network.each_tick.remove(old.tick)
+        for heartbeat in old.heartbeats:
+            heartbeat.stop()
+        if old.records is not None:
+            old.records.crash()
+        self.server = ServerUnderTest(network, old.options, USERS, remotes=old.remotes)
+        self.advance(0)
+
+    def restart_communication_manager(self, gone: float = 0.0) -> None:
+        """It alone, on another host, after so many seconds: Session Manager lives on."""
+        self.server.remotes["cm"].kill()
+        self.advance(gone)
+        self.server.start_remote("cm", FEATURE_SERVER, LINK)
+        self.advance(0)
+
     def advance(self, seconds: float) -> None:
         self.network.advance(seconds)
 
@@ -72,6 +90,8 @@ class Scene:
         network.each_tick.clear()
         for remote in old.remotes.values():
             network.detach(remote.address)
+            if remote.records is not None:
+                remote.records.crash()
         if old.records is not None:
             old.records.crash()
         self.server = ServerUnderTest(network, old.options, USERS)
@@ -108,6 +128,8 @@ class Scene:
             phone.hears_nothing()
         for heartbeat in (*self.server.heartbeats, *(remote.heartbeat for remote in self.server.remotes.values())):
             heartbeat.stop()
+        for watch in self.server.watches:
+            watch.stop()
         self.advance(LONGEST)
         for phone in self.phones:
             phone.hears_nothing()

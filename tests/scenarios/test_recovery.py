@@ -26,6 +26,7 @@ from tests.scenarios.scene import (
     idle,
     invite,
     is_gone,
+    register,
     register_again,
     reinvite,
     renderings,
@@ -35,6 +36,8 @@ from tests.scenarios.scene import (
     watch,
 )
 from tests.scenarios.script_call import ScriptCall
+from tests.scenarios.script_phone import ScriptPhone
+from tests.scenarios.server_under_test import TCP_SERVER
 
 Talk = tuple[ScriptCall, ScriptCall]
 
@@ -587,6 +590,27 @@ def test_a_hold_that_was_committed_is_answered(scene: Scene) -> None:
     b.phone.hears_nothing()
     resume(a, b)
     hang_up(a, b)
+
+
+def test_whoever_has_the_address_of_a_connection_of_before_is_another_phone() -> None:
+    """Two phones behind one address: after the restart the other's new connection comes from the port that the first had. What
+    is for the first goes to its Contact."""
+    scene = Scene(Options(records=KeptRecords(), tcp=True))
+    a, b = talk(scene.tcp_phone("6001"), scene.phone("6002"))
+    watch(a.phone, b.phone)
+    scene.advance(3)
+    a.phone.address = a.phone.listening
+    scene.restart()
+    other = ScriptPhone(scene.network, "6003", ("192.0.2.11", 5070), server=TCP_SERVER, transport="TCP")
+    other.connect_from(49152)
+    register(other)
+    scene.advance(1.1)
+    heard = len(a.phone.notified)
+    hold(b, a)
+    scene.advance(1.1)
+    assert len(a.phone.notified) > heard and not other.notified
+    hang_up(b, a)
+    other.hears_nothing()
 
 
 def test_a_reinvite_whose_connection_is_gone() -> None:

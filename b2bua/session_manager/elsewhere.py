@@ -1,0 +1,107 @@
+"""INVITEs that are open at a feature server in a process of its own, when one of the two processes has died.
+
+We died: phones' INVITEs are taken up, and wait for what the feature server says, which lives. It died: it has forgotten them,
+so they fail here, and whoever it made ring stops ringing. Which of the two it was its heartbeat tells: since when it lives.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from b2bua.session_manager.links import FeatureLink, Links
+from b2bua.session_manager.response_context import ResponseContext
+from b2bua.session_manager.stateless_refusal import RETRY_AFTER
+from b2bua.sip.flow import Flow
+from b2bua.sip.message import Request, Response
+from b2bua.sip.response_to import response_to
+from b2bua.transaction.heartbeat import since
+from b2bua.transaction.layer import TransactionLayer
+from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import TIMEOUT
+
+RESTARTED: Final = "Server Restarted"
+Identity = tuple[str, str, int]
+"""Call-ID, From tag and CSeq of an INVITE."""
+
+
+class Elsewhere:
+    """What one Session Manager knows of the lives of its feature servers elsewhere."""
+
+    def __init__(self, layer: TransactionLayer, links: Links) -> None:
+        self._layer = layer
+        self._links = links
+        self._waiting: dict[Identity, _Waiting] = {}
+
+    def wait(self, link: FeatureLink, request: Request, flow: Flow, recorded_at: float) -> ServerTransaction:
+        """A phone's INVITE that an earlier process handed to this feature server, recorded at `recorded_at` (Unix
+        seconds)."""
+        identity = request.call_id, request.from_.tag, request.cseq
+        transaction = self._layer.take_up(request, flow)
+        self._waiting[identity] = _Waiting(link, transaction, request, recorded_at)
+        if link.since > recorded_at:
+            self._give_up(identity)
+        else:
+            self._layer.timers.start(TIMEOUT, lambda: self._give_up(identity))
+        return transaction
+
+    def takes(self, response: Response, flow: Flow) -> bool:
+        """Whether a response that matches no transaction answers what an earlier process had sent for somebody: a feature
+        server's goes to the phone that waits, a phone's to the feature server that asked."""
+        link = self._links.of(flow)
+        if link is None:
+            return self._to_link(response)
+        waiting = self._waiting.get((response.call_id, response.from_.tag, response.cseq))
+        if waiting is None or waiting.link is not link or response.cseq_method != "INVITE":
+            return False
+        if response.status > 100:
+            self._layer.respond(waiting.transaction, response.without_top_via())
+        return True
+
+    def _to_link(self, response: Response) -> bool:
+        link = self._links.asked(response)
+        if link is None or not link.over_network:
+            return False
+        link.flow.send(response.without_top_via())
+        return True
+
+    def heard(self, link: FeatureLink, request: Request) -> None:
+        """A feature server asks whether we live, and says since when it does."""
+        before, now = link.since, since(request)
+        if now > before:
+            link.since = now
+            for identity in [identity for identity, one in self._waiting.items() if one.link is link and now > one.recorded_at]:
+                self._give_up(identity)
+            if before:
+                self._forgotten(link)
+
+    def _forgotten(self, link: FeatureLink) -> None:
+        """It has died since we heard it last: what it had taken it does not answer any more, and nobody else stops what it
+        had begun. A re-INVITE of its own goes on: it acknowledges the answer, and tells the phone what is agreed."""
+        for transaction in self._layer.open_invites(link.flow):
+            context, request = transaction.attached, transaction.request
+            if isinstance(context, ResponseContext) and request is not None and not request.to.tag:
+                context.cancel(("Reason", f'SIP;cause=480;text="{RESTARTED}"'))
+        self._layer.forgotten(link.flow)
+
+    def _give_up(self, identity: Identity) -> None:
+        waiting = self._waiting.pop(identity, None)
+        if waiting is not None and not waiting.transaction.answered:
+            waiting.refuse(self._layer)
+
+
+class _Waiting:
+    """A phone's INVITE and the feature server that has it."""
+
+    def __init__(self, link: FeatureLink, transaction: ServerTransaction, request: Request, recorded_at: float) -> None:
+        self.link = link
+        self.transaction = transaction
+        self.recorded_at = recorded_at
+        self._request = request
+
+    def refuse(self, layer: TransactionLayer) -> None:
+        """A call in set-up is over; a re-INVITE may come again."""
+        known = bool(self._request.to.tag)
+        response = response_to(self._request, 500 if known else 480, RESTARTED, layer.identifiers.tag())
+        if known:
+            response.append("Retry-After", RETRY_AFTER)
+        layer.respond(self.transaction, response)

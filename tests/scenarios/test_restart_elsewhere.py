@@ -1,0 +1,227 @@
+"""Communication Manager in a process of its own: either process dies, or both, and what was acknowledged stands.
+
+Whoever lives on is asked; whoever died begins on its own records. What both know only together (a call in set-up) ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.scenarios.kept_records import KeptRecords
+from tests.scenarios.options import Options
+from tests.scenarios.scene import (
+    TIMEOUT,
+    Scene,
+    hang_up,
+    hold,
+    idle,
+    invite,
+    is_gone,
+    register_again,
+    renderings,
+    resume,
+    send_offer,
+    talk,
+    watch,
+)
+from tests.scenarios.script_call import ScriptCall
+from tests.scenarios.script_phone import response
+
+Restart = Callable[[Scene], None]
+RESTARTS: dict[str, Restart] = {
+    "Session Manager": Scene.restart_session_manager,
+    "Communication Manager": Scene.restart_communication_manager,
+    "both": Scene.restart,
+}
+PUBLISHED = 121
+"""Seconds within which what a dead feature server published, and takes back no more, is gone."""
+whoever = pytest.mark.parametrize("restart", RESTARTS.values(), ids=RESTARTS)
+
+
+@pytest.fixture(params=["udp", "tcp"])
+def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
+    made = Scene(Options(records=KeptRecords(), remote_records=KeptRecords(), link=request.param, heartbeat=5.0))
+    yield made
+    made.quiet()
+
+
+def standing(scene: Scene) -> tuple[ScriptCall, ScriptCall]:
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    scene.advance(3)
+    return a, b
+
+
+def lamps(*calls: ScriptCall) -> None:
+    for number, call in enumerate(calls):
+        register_again(call.phone, 11 + 10 * number)
+        watch(call.phone, call.phone)
+
+
+@whoever
+def test_a_held_call_goes_on(scene: Scene, restart: Restart) -> None:
+    a, b = standing(scene)
+    hold(a, b)
+    restart(scene)
+    scene.advance(1.1)
+    lamps(a, b)
+    assert renderings(a.phone) == ("no", "") and renderings(b.phone) == ("", "no")
+    assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 0, "held": 1}
+    resume(a, b)
+    hold(b, a)
+    scene.advance(1.1)
+    assert renderings(a.phone) == ("", "no")
+    hang_up(b, a)
+    idle(scene, a, b)
+
+
+@whoever
+def test_again_and_again(scene: Scene, restart: Restart) -> None:
+    a, b = standing(scene)
+    for _ in range(3):
+        restart(scene)
+        hold(a, b)
+        restart(scene)
+        resume(a, b)
+    restart(scene)
+    hang_up(a, b)
+
+
+@whoever
+def test_a_bye_stays_one(scene: Scene, restart: Restart) -> None:
+    a, b = standing(scene)
+    hang_up(a, b)
+    scene.advance(0)
+    restart(scene)
+    a.phone >> a.request("BYE")
+    a.phone << "481 BYE"
+
+
+@whoever
+def test_a_call_in_set_up_ends(scene: Scene, restart: Restart) -> None:
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    b.phone >> b.answer(arrived, 180)
+    a.phone << "180 INVITE"
+    scene.advance(1)
+    restart(scene)
+    scene.advance(5.1)  # the heartbeat tells who lives
+    b.phone >> response(b.phone << "CANCEL", 200)
+    b.phone >> b.answer(arrived, 487)
+    b.phone << "ACK"
+    scene.advance(5.1)
+    refused = a.phone.inbox.popleft()
+    assert getattr(refused, "status", 0) in (480, 487, 500)
+    a.phone >> a.ack(refused)
+    scene.advance(PUBLISHED)
+    lamps(a, b)
+    idle(scene, a, b)
+
+
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_a_hold_that_session_manager_dies_over_is_answered(scene: Scene, who: str) -> None:
+    """Communication Manager lives on, and says what the far phone said: the next process brings it to the phone."""
+    a, b = standing(scene)
+    one, other = (a, b) if who == "caller" else (b, a)
+    send_offer(one, one.sdp("sendonly"))
+    arrived = other.phone << "INVITE a=sendonly"
+    scene.restart_session_manager()
+    other.phone >> other.answer(arrived, 200, other.sdp("recvonly"))
+    other.phone << "ACK"
+    one.phone >> one.ack(one.phone << "200 INVITE a=recvonly")
+    resume(one, other)
+    hang_up(one, other)
+
+
+@pytest.mark.parametrize("restart", [RESTARTS["Communication Manager"], RESTARTS["both"]], ids=["it alone", "both"])
+def test_a_hold_that_communication_manager_dies_over_fails(scene: Scene, restart: Restart) -> None:
+    """It has forgotten the holder's request: that may come again. Who was asked hears what is agreed."""
+    a, b = standing(scene)
+    send_offer(a, a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    scene.advance(1)
+    restart(scene)
+    scene.advance(0.1)
+    refused = a.phone << "500 INVITE"
+    a.phone >> a.ack(refused)
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    told = b.phone << "INVITE a=sendrecv"
+    b.phone >> b.answer(told, 200, b.sdp("sendrecv"))
+    b.phone << "ACK"
+    lamps(a, b)
+    assert renderings(b.phone) == ("yes", "yes")
+    a.version, a._direction = 1, "sendrecv"
+    hang_up(a, b)
+
+
+def test_an_answer_that_was_committed_is_given_through_the_next_session_manager(scene: Scene) -> None:
+    """It dies with the 200 in its hands: Communication Manager repeats it."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.network.rule = lambda index, data: () if data.startswith(b"SIP/2.0 200") and data.count(b"Via:") == 1 else (0.0,)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "ACK"
+    scene.network.rule = lambda index, data: (0.0,)
+    scene.restart_session_manager()
+    scene.advance(4.1)
+    answer = a.phone << "200 INVITE a=sendrecv"
+    a.learn(answer)
+    a.phone >> a.ack(answer)
+    hold(a, b)
+    hang_up(b, a)
+
+
+def test_whoever_answers_a_call_that_communication_manager_has_forgotten_gets_bye(scene: Scene) -> None:
+    """The 200 crosses the CANCEL of Session Manager, which lives on."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.advance(1)
+    scene.server.remotes["cm"].kill()
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    scene.server.start_remote("cm", scene.server.remotes["cm"].address, ("192.0.2.1", 5070))
+    scene.advance(0.1)
+    a.phone >> a.ack(a.phone << "500 INVITE")
+    scene.advance(1)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "ACK"
+    is_gone(b)
+    scene.advance(PUBLISHED)
+
+
+def test_a_full_disk_refuses_new_calls_and_keeps_what_stands(scene: Scene) -> None:
+    a, b = standing(scene)
+    records = scene.server.options.remote_records
+    assert records is not None
+    records.failing = True
+    hold(a, b)
+    c, d, arrived = invite(scene.phone("6003"), scene.phone("6004"))
+    d.phone >> d.answer(arrived, 200, d.sdp())
+    d.phone << "ACK"
+    is_gone(d)
+    c.phone >> c.ack(c.phone << "480 INVITE")
+    records.failing = False
+    scene.advance(1.1)
+    scene.restart_communication_manager()
+    resume(a, b)
+    hang_up(a, b)
+
+
+
+
+def test_a_holder_that_lost_its_answer_with_session_manager_stays_in_the_call(scene: Scene) -> None:
+    """Its connection died with the request on it: it has given that up, and acknowledges nothing. Elsewhere a 2xx without an
+    ACK ends the call after 64·T1 (RFC 3261 §13.3.1.4); here the phone is asked first whether it is there."""
+    a, b = standing(scene)
+    send_offer(a, a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    scene.restart_session_manager()
+    scene.advance(5.1)
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone << "200 INVITE a=recvonly"  # nobody waits for it
+    scene.advance(TIMEOUT)
+    asked = a.phone << "INVITE a=recvonly"
+    a.phone >> a.answer(asked, 200, a.sdp("sendonly"))
+    a.phone << "ACK"
+    b.phone.hears_nothing()
+    resume(a, b)
+    hang_up(a, b)
