@@ -38,8 +38,6 @@ ELSEWHERE: Final = {
     "authenticator._CREDENTIALS", "carried._CREDENTIALS", "carried._OTHER_OF_BODY",
     # A short cut of the link in process: tests/transaction/test_layer.py.
     "layer._MATCHED_ON_LINK",
-    # What each verb of a door wants: tests/scenarios/test_control.py asks for every one.
-    "control.VERBS",
     # Words of the grammar: tests/scenarios/test_secure_streams.py has each.
     "flow._URI_TRANSPORTS",
     # No entry decides anything: signs of the grammar, and the empty set that stands for no fork.
