@@ -82,6 +82,7 @@ def test_rtp_of_two_phones_goes_through_it(phones: Phones, relay: Rtpengine, tra
     assert {hop.destination for hop in sent if "CM" not in hop.way} == {one.user, other.user}
     assert all(f"c=IN IP4 {RELAY}" in hop.message.body for hop in sent if "CM" not in hop.way)
     one.command("hold")
+    one.media("local hold")
     other.media("remote hold")
     one.hears_nothing()
     one.command("resume")
@@ -89,6 +90,7 @@ def test_rtp_of_two_phones_goes_through_it(phones: Phones, relay: Rtpengine, tra
     other.hears_tone(440)
     one.hears_tone(440)
     other.command("hold")
+    other.media("local hold")
     one.media("remote hold")
     other.command("resume")
     one.media("active")
