@@ -128,9 +128,8 @@ class Soak:
         await self._register(0)
         await self._until(self._is_quiet, "everything to be over", QUIET, lambda: f"; left: {self._left()}")
         await self._counted()
-        open_now = self._descriptors()
-        if open_now > before:
-            self.flaws.append(f"{open_now} file descriptors beside connections, {before} before")
+        await self._until(lambda: self._descriptors() <= before, f"no more than {before} file descriptors", 5.0,
+                          lambda: f" beside connections; there are {self._descriptors()}")  # fmt: skip
         for phone in self.phones:
             phone.stop()
         self.streams.close()
