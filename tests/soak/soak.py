@@ -39,6 +39,8 @@ from tests.soak.stream_phone import StreamPhone
 
 HOST: Final = "127.0.0.69"
 RELAY: Final = "127.0.0.70"
+SIPP: Final = "127.0.0.169"
+"""Of its own: between two rounds nobody else takes SIPp's ports there."""
 KINDS: Final = ((False, False), (True, True), (False, True))
 """By pair, which of its two phones are on TCP."""
 PATIENCE: Final = 40.0
@@ -101,7 +103,7 @@ class Soak:
         for phone in self.phones:
             phone.start()
         self.sipp = [
-            SippCalls(folder, f"{HOST}:{port}", HOST, {name: users[name] for name in sipp_names}, transport)
+            SippCalls(folder, f"{HOST}:{port}", SIPP, {name: users[name] for name in sipp_names}, transport)
             for transport, sipp_names in (("udp", names[-2:]), ("tcp", names[-4:-2]))
         ]
 
