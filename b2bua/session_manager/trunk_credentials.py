@@ -16,9 +16,9 @@ from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request, Response
 from b2bua.sip.proxy_answer import HEADERS, MAX_ROUNDS, marked, round_of, rounds
 
-MAX_ADDRESSES: Final = 256
+MAX_ADDRESSES = 256
 """Addresses of one trunk that are remembered; at that many the memory starts anew."""
-MAX_ANSWERS: Final = 4096
+MAX_ANSWERS = 4096
 """INVITEs whose credentials are remembered for their ACK; past it the oldest are forgotten."""
 _NAMES: Final = tuple(name for _, name in HEADERS)
 

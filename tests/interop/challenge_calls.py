@@ -20,7 +20,7 @@ from tests.interop.script import Callee, Caller
 from tests.interop.server import Hop, Server, command, environment, wait_until
 from tests.interop.sipp import Phone
 
-HOST: Final = "127.0.0.73"
+HOST: Final = "127.0.0.171"
 STATUS: Final = {"401": 401, "407": 407, "none": 0}
 METHODS: Final = (
     "SUBSCRIBE", "INVITE", "re-INVITE", "PUBLISH", "OPTIONS", "MESSAGE", "REFER", "UPDATE", "PRACK", "BYE", "INFO"

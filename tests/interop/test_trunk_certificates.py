@@ -15,7 +15,7 @@ from tests.interop.script import Caller
 from tests.interop.server import DOMAIN, Server
 from tests.interop.test_kamailio import Trunk
 
-HOST = "127.0.0.95"
+HOST = "127.0.0.170"
 NAME = "trunk.example.net"
 USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6010)}
 SETTINGS = f"""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 _SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
@@ -27,7 +26,7 @@ def total(page: Samples, family: str, **labels: str) -> float:
     return sum(value for (name, has), value in page.items() if name == family and wanted <= has)
 
 
-def by(page: Samples, family: str, label: str, **labels: str) -> Mapping[str, float]:
+def by(page: Samples, family: str, label: str, **labels: str) -> dict[str, float]:
     """The sums of a family by one label."""
     wanted, found = set(labels.items()), defaultdict(float)
     for (name, has), value in page.items():
@@ -46,11 +45,24 @@ def unbalanced(page: Samples) -> list[str]:
             answers[labels["method"]] += value
     asked = by(page, "b2bua_requests_total", "method", direction="in")
     again = by(page, "b2bua_retransmissions_total", "method", direction="in")
+    # A family shows so many label sets; what comes up later has the method `other`, and may be of any.
+    families = ("requests", "retransmissions", "responses")
+    unnamed = {name: total(page, f"b2bua_{name}_total", direction="other") for name in families}
+    asked.pop("ACK", None)  # which is not answered
     for method, number in asked.items():
         new = number - again.get(method, 0)
-        # A 2xx to an INVITE is repeated until its ACK, and each counts; all else is answered once.
-        short = answers[method] < new if method == "INVITE" else answers[method] != new
-        if method != "ACK" and short:
+        missing = new - answers[method]
+        if missing > 0:
+            taken = min(missing, unnamed["responses"] + unnamed["retransmissions"])
+            unnamed["responses"] -= taken
+            missing -= taken
+        elif method != "INVITE":  # a 2xx to one is repeated until its ACK, and each counts; all else is answered once
+            taken = min(-missing, unnamed["requests"])
+            unnamed["requests"] -= taken
+            missing += taken
+        else:
+            missing = 0
+        if missing:
             found.append(f"{new:g} {method} came in, {answers[method]:g} final answers went out")
     begun, over = total(page, "b2bua_call_setup_seconds_count"), total(page, "b2bua_call_duration_seconds_count")
     if begun != over:

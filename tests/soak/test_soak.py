@@ -33,6 +33,16 @@ def test_what_adds_up() -> None:
     assert unbalanced(samples(GOOD)) == []
 
 
+OTHER = 'b2bua_responses_total{direction="other",method="other",code="other"} 1.0\n'
+
+
+def test_answers_that_are_counted_without_their_method() -> None:
+    """Of a family that has all the label sets that it may show."""
+    short = GOOD.replace('method="BYE",code="200"} 4.0', 'method="BYE",code="200"} 3.0')
+    assert unbalanced(samples(short + OTHER)) == []
+    assert len(unbalanced(samples(short.replace('code="200"} 3.0', 'code="200"} 2.0') + OTHER))) == 1
+
+
 def test_what_does_not() -> None:
     for line, instead in (
         ('code="200"} 11.0', 'code="200"} 9.0'), ('method="BYE",code="200"} 4.0', 'method="BYE",code="200"} 3.0'),
