@@ -19,7 +19,7 @@ INSTALLED := --editable '.[test,check]'
 PYTEST = $(BIN)/pytest
 endif
 BIN := $(VENV)/bin
-SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kamailio-tls-modules nftables iproute2 tmux tshark sngrep
+SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kamailio-tls-modules nftables iproute2 tmux tshark sngrep rtpengine-daemon
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system demo run test check check-long fuzz mutants stateful drill bench overload soak interop constraints image
@@ -52,7 +52,7 @@ $(VENV)/.setup: pyproject.toml $(SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(INSTALLED)
 	@touch $@
 
-# kamailio and prometheus come with services. Tests start their own on loopback, so nothing may start by itself: policy-rc.d
+# kamailio, prometheus and rtpengine-daemon come with services. Tests start their own on loopback, so nothing may start by itself: policy-rc.d
 # refuses the start during the installation, and what was installed here is disabled for the next boot.
 system:
 	@missing=; for package in $(SYSTEM_PACKAGES); do \
@@ -145,8 +145,8 @@ interop: system setup $(BROWSER)/jssip.js
 	rm -f $(VENV)/interop.record
 	INTEROP_RECORD=$(abspath $(VENV))/interop.record BROWSER_PACKAGES=$(abspath $(BROWSER)) \
 	  unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
-	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/interop/matrix_calls.py \
-	    tests/interop/challenge_calls.py
+	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/browser/jssip_relay.py tests/interop/matrix_calls.py \
+	    tests/interop/challenge_calls.py tests/browser/console_views.py
 	$(if $(ARGS),,$(BIN)/python -m tests.interop.matrix $(VENV)/interop.record)
 
 $(BROWSER)/jssip.js: Makefile | system

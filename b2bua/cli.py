@@ -16,6 +16,7 @@ import structlog
 
 from b2bua import __version__
 from b2bua.cli_bans import ban
+from b2bua.cli_calls import call
 from b2bua.cli_challenges import challenges
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
@@ -23,6 +24,7 @@ from b2bua.cli_faults import fault
 from b2bua.cli_mailboxes import mwi
 from b2bua.cli_route import route
 from b2bua.cli_store import backup, doctor, restore
+from b2bua.cli_try import try_call
 from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
 from b2bua.sip.digest_algorithms import MD5
@@ -247,6 +249,8 @@ commands.add_command(drain)
 commands.add_command(ban)
 commands.add_command(mwi)
 commands.add_command(fault)
+commands.add_command(call)
+commands.add_command(try_call)
 commands.add_command(reload)
 commands.add_command(route)
 

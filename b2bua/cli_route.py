@@ -10,9 +10,11 @@ import click
 
 from b2bua.config import ConfigError, Settings, load_settings
 from b2bua.dial_plan_settings import dial_plan_of, entities_of, week_time
+from b2bua.sequence_settings import names_of_links, sequences_of
 from b2bua.session_manager.departure import Departure, Departures
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities
+from b2bua.session_manager.sequences import ORIGINATING, Sequences
 from b2bua.session_manager.time_range import WeekTime, read_week_time
 from b2bua.session_manager.trunks import Trunks
 from b2bua.sip.digest_offer import DigestOffer
@@ -75,10 +77,24 @@ def explain(settings: Settings, users: Names, number: str, caller: str, when: We
     trunks = Trunks(Entities(entities), users, dial_plan_of(settings, entities), lambda: when)
     departures = trunks.departures("INVITE", uri, user, caller, steps.append)
     yield from steps
+    if user is not None or departures is not None:
+        yield from _applications(settings, caller, "" if departures is not None else user or "")
     if departures is not None and caller and users.user(caller) is None:
         yield f"nowhere: 403, {caller} is no user, and only users call out"
     else:
         yield from _ends(departures, user, users, settings)
+
+
+def _applications(settings: Settings, caller: str, callee: str) -> Iterator[str]:
+    """A line for each that the call passes first. Who calls and is not named has everybody's sequence."""
+    names = names_of_links(settings)
+    sequences = sequences_of(settings) or Sequences(names, names)
+    position = sequences.settle(sequences.begin(caller or "somebody"), callee)
+    while position.left:
+        whose = f"for {caller or 'the caller'}" if position.phase == ORIGINATING else f"for {callee}"
+        without = ", skipped when it does not answer" if position.left[0] in sequences.optional else ""
+        yield f"by application {position.left[0]} {whose} (ims{position.phase}){without}"
+        position = sequences.settle(position.over(), callee)
 
 
 def _ends(departures: Departures | None, user: str | None, users: Names, settings: Settings) -> Iterator[str]:

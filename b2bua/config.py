@@ -35,11 +35,8 @@ from b2bua.config_addresses import (
 from b2bua.config_entities import conflicts_of_entities, read_entities, wrong_entity
 from b2bua.config_events import (
     EVENT_PACKAGES,
-    read_lamp_documents,
     read_lists,
     read_packages,
-    read_user_lamp_documents,
-    wrong_lamp_documents,
     wrong_list,
 )
 from b2bua.config_routing import (
@@ -51,6 +48,7 @@ from b2bua.config_routing import (
     wrong_dial_pattern,
     wrong_routing_policy,
 )
+from b2bua.config_sequences import conflicts_of_sequences, read_sequence, read_user_sequences, wrong_user_sequences
 from b2bua.config_tables import (
     ENTRIES,
     nearest,
@@ -149,13 +147,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     user_profiles: dict[str, tuple[str, ...]] = {}
     """Users with profiles of their own, in place of `profiles`."""
     watchers: Literal["domain", "self"] = "domain"
-    """Who may watch a lamp: every user of the domain, or its own user alone."""
+    """Who may watch a lamp or presence: every user of the domain, or its own user alone."""
     event_packages: tuple[str, ...] = EVENT_PACKAGES
     """What phones may subscribe to."""
-    lamp_documents: tuple[str, ...] = ()
-    """How lamps are told: `partial` only what has changed, `single-dialog` never several calls, `pvalue` in place of `pval`."""
-    user_lamp_documents: dict[str, tuple[str, ...]] = {}
-    """Watchers whose lamps are told in another way."""
     lists: dict[str, tuple[str, ...]] = {}
     """Lists of users that one subscription watches (RFC 4662), by the user part of the list's address."""
     feature_server: str = "communication_manager"
@@ -194,10 +188,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """UDP ports of what the server itself plays and hears, `FIRST-LAST`, the even ones of them; `0-0` = any free ones."""
     media_address: str = ""
     """The address that phones are told for that; `""`: the one by which each knows the server."""
+    rtpengine: str = ""
+    """Where rtpengine hears its ng protocol, `HOST:PORT`; the feature `media_relay` sends the media of calls through it."""
+    rtpengine_down: Literal["pass", "refuse"] = "pass"
+    """What becomes of a call while rtpengine does not answer: its media go between the phones, or it is refused with 480."""
     next_hop_rest: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 60.0
     """Seconds for which an address that a name led to, and that failed, is tried after all others (RFC 3263 §4.3)."""
     links: tuple[Link, ...] = ()
     """Feature servers elsewhere, passed in this order after the one in this process: `NAME=udp:HOST:PORT=HOST:PORT`."""
+    origination: tuple[str, ...] | None = None
+    """Applications that a call passes for its caller, by the names of their links; not set: all, in their order."""
+    termination: tuple[str, ...] | None = None
+    """Applications that it passes for its callee; what ends the one sequence and begins the other is passed once."""
+    user_sequences: dict[str, dict[str, Any]] = {}
+    """Users with sequences of their own."""
+    application_passes: Literal["once", "twice"] = "once"
+    """Whether an application that serves caller and callee in a row is passed once, or once for each."""
+    optional_applications: tuple[str, ...] = ()
+    """Applications without which a call goes on when they do not answer; without any other it fails (480)."""
+    application_timeout: Annotated[float, msgspec.Meta(gt=0, le=32)] = 4.0
+    """Seconds in which an optional application must have said anything to a call."""
     entities: dict[str, dict[str, Any]] = {}
     """Trunks and gateways: where they are, how they are known, and what they serve."""
     dial_patterns: dict[str, dict[str, Any]] = {}
@@ -240,6 +250,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tls_links = [link.listen for link in self.links if link.listen.transport == "tls"]
         if tls_links and (self.tls_cert is None or self.tls_ca is None):
             yield f"links: {tls_links[0]} needs tls_cert, and tls_ca to know its feature server by"
+        if self.rtpengine and "media_relay" not in self.features:
+            yield "rtpengine: nothing goes through it: media_relay is not in features"
         if self.hep is not None and not self.trace:
             yield "hep: without a trace there is nothing to send: trace is 0"
         listeners = [*self.listen, *(link.listen for link in self.links)]
@@ -252,9 +264,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             for other in listeners[number + 1 :]:
                 if (one.transport, one.host) != (other.transport, other.host) and one.overlaps(other):
                     yield f"{'listen' if other in self.listen else 'links'}: {other} overlaps with {one}"
-        yield from conflicts_of_entities(self.entities, {listen.transport for listen in self.listen})
+        yield from conflicts_of_entities(self.entities, {listen.transport for listen in self.listen}, self.tls_ca is not None)
         yield from conflicts_of_routing(self.dial_patterns, self.routing_policies, self.adaptations, self.entities)
         names = [link.name for link in self.links]
+        in_process = () if self.feature_server == "none" else (IN_PROCESS,)
+        lists = {key: getattr(self, key) for key in ("origination", "termination", "optional_applications")}
+        yield from conflicts_of_sequences(lists, self.user_sequences, (*in_process, *names))
         for name in dict.fromkeys(names):
             if names.count(name) > 1 or (name == IN_PROCESS and self.feature_server != "none"):
                 yield f"links: the name {name!r} is taken already"
@@ -508,6 +523,12 @@ def _port_range(text: str) -> str:
     return "{}-{}".format(*parse_port_range(text))
 
 
+def _rtpengine(text: str) -> str:
+    if text and not parse_server(text, 0)[1]:
+        raise ValueError(f"{text!r} has no port")
+    return host_port_text(*parse_server(text)) if text else ""
+
+
 def _address_or_none(text: str) -> str:
     return parse_host(text) if text else ""
 
@@ -525,7 +546,8 @@ FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.str
 
 _ENTRIES: Final = {
     **ENTRIES, "entities": wrong_entity, "dial_patterns": wrong_dial_pattern, "routing_policies": wrong_routing_policy,
-    "adaptations": wrong_adaptation, "lists": wrong_list, "user_lamp_documents": wrong_lamp_documents,
+    "adaptations": wrong_adaptation, "lists": wrong_list,
+    "user_sequences": wrong_user_sequences,
 }  # fmt: skip
 """Tables of a file whose entries are checked one by one, so that an error has the entry's line."""
 
@@ -547,6 +569,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "dns": (tuple[str, ...], _dns),
     "media_ports": (str, _port_range),
     "media_address": (str, _address_or_none),
+    "rtpengine": (str, _rtpengine),
     "faults": (tuple[str, ...], _faults),
     "feature_directory": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),
@@ -555,9 +578,11 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "profiles": (tuple[str, ...], read_profiles),
     "user_profiles": (dict[str, tuple[str, ...] | str], read_user_profiles),
     "lists": (dict[str, tuple[str, ...] | str], read_lists),
-    "lamp_documents": (tuple[str, ...], read_lamp_documents),
-    "user_lamp_documents": (dict[str, tuple[str, ...] | str], read_user_lamp_documents),
     "links": (tuple[str, ...], _links),
+    "origination": (tuple[str, ...], read_sequence),
+    "termination": (tuple[str, ...], read_sequence),
+    "optional_applications": (tuple[str, ...], read_sequence),
+    "user_sequences": (dict[str, dict[str, Any] | str], read_user_sequences),
     "session_manager": (str, parse_peer),
     "name": (str, link_name),
     "challenge": (dict[str, str], read_challenges),

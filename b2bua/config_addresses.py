@@ -52,7 +52,8 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A feature server elsewhere, written `NAME=udp:HOST:PORT=HOST:PORT`: our listener for it, and where it is."""
+    """A feature server elsewhere, written `NAME=udp:HOST:PORT=HOST:PORT`: our listener for it, and where it is. With `>` for
+    the second `=` it is a SIP server of another make."""
 
     name: str
     """Stands as `;fs=NAME` in its Contacts; its own `name` is the same."""
@@ -61,6 +62,11 @@ class Link:
     peer: tuple[str, int]
     """Address and port that it sends from and hears on; nobody else is heard on this listener. By TLS also a name: then it
     comes from anywhere, and its certificate says that it is the one."""
+    foreign: bool = False
+    """Whether we open the connections, and the Routes back name our end of the link."""
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.listen}{'>' if self.foreign else '='}{host_port_text(*self.peer)}"
 
 
 def parse_listen(text: str) -> Listen:
@@ -85,10 +91,11 @@ def parse_collector(text: str) -> Listen:
 
 
 def parse_link(text: str) -> Link:
-    """`NAME=udp:HOST:PORT=HOST:PORT`; ValueError says what is wrong."""
+    """`NAME=udp:HOST:PORT=HOST:PORT`, or `>` for the second `=`; ValueError says what is wrong."""
     name, _, rest = text.partition("=")
-    ours, equals, theirs = rest.partition("=")
-    if not equals:
+    foreign = ">" in rest
+    ours, between, theirs = rest.partition(">" if foreign else "=")
+    if not between:
         raise ValueError(f"{text!r} is not NAME=TRANSPORT:HOST:PORT=HOST:PORT")
     listen = parse_listen(ours)
     if listen.advertised is not None:
@@ -97,7 +104,9 @@ def parse_link(text: str) -> Link:
     check_link(listen, peer)
     if not link_name(name):
         raise ValueError(f"{text!r}: the link has no name")
-    return Link(name, listen, peer)
+    if foreign and not listen.port:
+        raise ValueError(f"{text!r}: our port is needed: the other server knows us by it")
+    return Link(name, listen, peer, foreign)
 
 
 def check_link(listen: Listen, peer: tuple[str, int]) -> None:

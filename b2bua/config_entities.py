@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from b2bua.config_addresses import parse_host, parse_host_port
 from b2bua.config_entry import Values, read_table, wrong_entry
@@ -17,9 +18,11 @@ TRANSPORTS: Final = ("udp", "tcp", "tls")
 KEYS: Final[Mapping[str, type]] = MappingProxyType(
     {
         "address": str, "transport": str, "from": list, "certificate": str, "user": str, "trusted": bool, "numbers": list,
-        "domains": list, "adaptation": str,
+        "domains": list, "adaptation": str, "username": str, "password_file": str, "password_env": str, "realm": str,
+        "watch": int,
     }
 )  # fmt: skip
+LONGEST_WATCH: Final = 86_400
 _NUMBER: Final = re.compile(r"\+?[0-9A-Za-z*#._-]*")
 
 
@@ -33,13 +36,18 @@ def wrong_entity(name: str, entry: object) -> str:
     return wrong_entry(name, entry, KEYS, "an entity", _values)
 
 
-def conflicts_of_entities(entities: Mapping[str, Values], transports: Collection[str]) -> Iterator[str]:
-    """Why a server with listeners of these transports cannot have these entities, a line each that begins with the key."""
+def conflicts_of_entities(
+    entities: Mapping[str, Values], transports: Collection[str], authorities: bool = True
+) -> Iterator[str]:
+    """Why a server with listeners of these transports cannot have these entities, a line each that begins with the key.
+    `authorities`: whether it has any, and so asks for certificates."""
     known: dict[tuple[str, str], str] = {}
     for name, values in entities.items():
         transport = values.get("transport", "")
         if transport and transport not in transports:
             yield f"entities: {name} is reached by {transport}, and there is no such listener"
+        if "certificate" in values and not (authorities and "tls" in transports):
+            yield f"entities: {name} is known by its certificate: that needs a tls listener, and tls_ca to ask for one"
         proofs = [("from", one) for one in values.get("from", ())]
         proofs += [(key, values[key]) for key in ("certificate", "user") if key in values]
         for proof in proofs:
@@ -58,6 +66,9 @@ def _values(entry: Values) -> Values:
     found: Values = {"address": _joined(*parse_host_port(entry["address"]))}
     if "from" in entry:
         found["from"] = tuple(_source(text, transport) for text in entry["from"])
+    _check_credentials(entry)
+    if not 0 <= entry.get("watch", 0) <= LONGEST_WATCH:
+        raise ValueError(f"watch: {entry['watch']} is not 0 to {LONGEST_WATCH} seconds")
     if "certificate" in entry:
         found["certificate"] = parse_host(entry["certificate"])
     if "domains" in entry:
@@ -66,6 +77,39 @@ def _values(entry: Values) -> Values:
         if not number or not _NUMBER.fullmatch(number):
             raise ValueError(f"numbers: {number!r} begins no number")
     return found
+
+
+def _check_credentials(entry: Values) -> None:
+    """Our own credentials there: a name, and one place where the password is. It stands in no settings itself."""
+    places = [key for key in ("password_file", "password_env") if key in entry]
+    if "username" in entry and len(places) != 1:
+        raise ValueError("username: one of password_file and password_env says where its password is")
+    for key in (*places, *(("realm",) if "realm" in entry else ())):
+        if "username" not in entry:
+            raise ValueError(f"{key}: without a username it means nothing")
+    for key in ("username", "realm", *places):
+        if key in entry and (not entry[key] or any(letter in entry[key] for letter in '"\\\r\n')):
+            raise ValueError(f"{key}: {entry[key]!r} is empty, or has a quote, a backslash or a line break in it")
+
+
+def read_secret(entry: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    """The password of an entity with a `username`: the first line of a file, or a variable. ValueError when there is none;
+    its text tells where it was looked for, and nothing of what was found."""
+    name = entry.get("password_env")
+    if name is not None:
+        if not environment.get(name):
+            raise ValueError(f"password_env: the variable {name} is not set")
+        return environment[name]
+    path = Path(entry["password_file"]).expanduser()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ValueError(f"password_file: {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"password_file: {path}: not UTF-8 text") from None
+    if not lines or not lines[0]:
+        raise ValueError(f"password_file: {path}: its first line is empty")
+    return lines[0]
 
 
 def _source(text: str, transport: str) -> str:

@@ -19,8 +19,11 @@ _WORDS: Final = MappingProxyType({"true": True, "false": False})
 _WANTED: Final = MappingProxyType({list: "a list of texts", bool: "true or false", str: "a text", int: "a whole number"})
 
 
-def read_table(entries: Mapping[str, Values | str], keys: Keys, what: str, read: Callable[[Values], Values]) -> dict[str, Values]:
-    """Name → key → value, checked; `what` is one of them (`a routing policy`), `read` gives the values of a grammar."""
+def read_table(
+    entries: Mapping[str, Values | str], keys: Keys, what: str, read: Callable[[Values], Values]
+) -> dict[str, Values]:
+    """Name → key → value, checked; `what` is one of them (`a routing policy`; "": any name will do), `read` gives the values
+    of a grammar."""
     found = {}
     for name, entry in entries.items():
         try:
@@ -41,7 +44,7 @@ def wrong_entry(name: str, entry: object, keys: Keys, what: str, read: Callable[
 
 def read_entry(name: str, entry: object, keys: Keys, what: str, read: Callable[[Values], Values]) -> Values:
     """One table: known keys, values of their types, lists as tuples, and what `read` makes of it."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+    if what and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise ValueError(f"the name of {what} has letters, digits, - and _ only")
     if not isinstance(entry, dict):
         raise ValueError("a table is wanted")

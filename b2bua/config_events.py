@@ -6,45 +6,15 @@ from typing import Final
 
 from b2bua.config_tables import nearest
 
-KNOWN_PACKAGES: Final = ("dialog", "message-summary", "presence", "reg")
+KNOWN_PACKAGES: Final = (
+    "dialog", "message-summary", "presence", "reg", "avaya-cm-feature-status", "avaya-ccs-profile",
+)  # fmt: skip
 EVENT_PACKAGES: Final = ("dialog", "message-summary", "presence", "reg")
 """Those that are served unless others are named."""
 
 
 MAX_MEMBERS: Final = 64
 """Users of one list: what fits into one datagram where a phone takes no connection, at some 900 bytes each."""
-LAMP_DOCUMENTS: Final = ("partial", "single-dialog", "pvalue")
-"""What lamp documents may be beside plain."""
-
-
-def read_lamp_documents(words: object) -> tuple[str, ...]:
-    """The words as they are; ValueError for one that is not known."""
-    if not isinstance(words, list | tuple):
-        raise ValueError(f"a list of {', '.join(LAMP_DOCUMENTS)} is wanted")
-    for word in words:
-        if word not in LAMP_DOCUMENTS:
-            raise ValueError(f"{word!r} is none of {', '.join(LAMP_DOCUMENTS)}")
-    return tuple(dict.fromkeys(words))
-
-
-def wrong_lamp_documents(_user: str, words: object) -> str:
-    """What is wrong with the list of one user, "" for nothing."""
-    try:
-        read_lamp_documents(words)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def read_user_lamp_documents(lists: dict[str, tuple[str, ...] | str]) -> dict[str, tuple[str, ...]]:
-    """User → words; in the environment those of one user are joined by +."""
-    found = {}
-    for user, words in lists.items():
-        try:
-            found[user] = read_lamp_documents(words.split("+") if isinstance(words, str) else words)
-        except ValueError as error:
-            raise ValueError(f"{user}: {error}") from None
-    return found
 
 
 def wrong_list(name: str, users: object) -> str:

@@ -10,17 +10,20 @@ from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import ConfigError, Settings
-from b2bua.config_addresses import host_port_text, parse_port_range
+from b2bua.config_addresses import host_port_text, parse_port_range, parse_server
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment
+from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
+from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import ReloadPage
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.media.media_server import MediaServer
+from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
@@ -76,21 +79,26 @@ class FeatureService:
             raise ConfigError(f"listen: {listen}: {error.strerror or error}") from None
         link = self.end.link
 
-        # What outlives us. In a file that others use, too, our calls stand under our name.
+        # Media of our own, and what outlives us: in a file that others use, too, our calls stand under our name.
         name = settings.name or settings.feature_server
+        # Phones know Session Manager's address, which is not where this process hears.
+        ports = parse_port_range(settings.media_ports)
+        self.media = MediaServer(reactor, ports, settings.media_address or listen.host, log.warning)
+        self.rtpengine: Rtpengine | None = None
+        if settings.rtpengine:
+            needed = settings.rtpengine_down == "refuse"
+            self.rtpengine = Rtpengine(reactor, parse_server(settings.rtpengine), needed, _call, log)
         self.store = open_mended(
             settings.store, f"{settings.domain} {name}", reactor.callFromThread, settings.durability, log
         )
 
-        # Phones know Session Manager's address, which is not where this process hears.
-        ports = parse_port_range(settings.media_ports)
-        self.media = MediaServer(reactor, ports, settings.media_address or listen.host, log.warning)
+        # The feature server on it.
+        durable = self.store if self.store.durable else None
         environment = Environment(
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
-            settings.reliable_provisional, self.store if self.store.durable else None, time.time,
-            users=UserSettings(settings.domain, None, settings.user_defaults),
-            codes=FeatureCodes(settings.feature_codes), media=self.media,
+            settings.reliable_provisional, durable, time.time, UserSettings(settings.domain, durable, settings.user_defaults),
+            FeatureCodes(settings.feature_codes), self.media, self.rtpengine, echoes=True,
         )  # fmt: skip
         self._environment = environment
         self._features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
@@ -108,9 +116,11 @@ class FeatureService:
             metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
             site = make_site(
                 metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host),
-                controls={b"reload": ReloadPage(self.reload.run)},
+                controls={b"reload": ReloadPage(self.reload.run), b"calls": CallsPage(control_of(self.feature_server))},
             )  # fmt: skip
             self._http = listen_http(self._reactor, settings.http, site)
+        if self.rtpengine is not None:
+            self.rtpengine.start()
         self._turn_wheel()
         self._poll_store()
         self.feature_server.restore()
@@ -149,6 +159,8 @@ class FeatureService:
         self.ready = False
         self.heartbeat.stop()
         self.media.close()
+        if self.rtpengine is not None:
+            self.rtpengine.stop()
         self.end.close()
         self.store.close()
         return [] if self._http is None else [self._http.stopListening()]
@@ -196,6 +208,10 @@ class FeatureService:
         self._failed(error, None)
 
 
+def _call(function: Callable[[Any], object], argument: Any) -> None:
+    function(argument)
+
+
 def _choices(settings: Settings) -> Choices:
     return Choices(settings.feature_codes, settings.user_defaults)
 
@@ -232,7 +248,9 @@ class _Live:
 
     def entities(self) -> dict[str, tuple[bool, float | None]]:
         heartbeat = self._service.heartbeat
-        return {"session_manager": (heartbeat.up, heartbeat.rtt)}
+        found: dict[str, tuple[bool, float | None]] = {"session_manager": (heartbeat.up, heartbeat.rtt)}
+        relay = self._service.rtpengine
+        return found if relay is None else found | {"rtpengine": (relay.up, None)}
 
     def store(self) -> tuple[bool, int]:
         return self._service.store.up, self._service.store.waiting

@@ -33,9 +33,10 @@ NAMES: Final = {
     "not_durable": ("what",),
     "dns_queries": ("result",),
     "next_hops_failed": ("reason",),
+    "applications_skipped": ("reason",),
     "internal_errors": ("where",),
     "feature_errors": ("feature", "what"),
-    "faults": ("action",),
+    "faults_injected": ("fault",),
 }
 """Counter → its labels. `http/metrics.py` exports each as `b2bua_<name>_total`."""
 
@@ -183,7 +184,7 @@ class Observer:
 
     def fault_injected(self, action: str) -> None:
         """A fault that somebody set acted on a message: drop, delay, duplicate, answer, challenge, tag, pad."""
-        self.counts["faults"][action,] += 1
+        self.counts["faults_injected"][action,] += 1
 
     def overload_rejected(self, what: str) -> None:
         """A request was refused because a limit was reached; `what` names it: transactions, subscriptions, calls (of one
@@ -202,6 +203,10 @@ class Observer:
     def next_hop_failed(self, reason: str) -> None:
         """A target that a name led to did not serve a request: timeout, unavailable (503), unreachable."""
         self.counts["next_hops_failed"][reason,] += 1
+
+    def application_skipped(self, reason: str) -> None:
+        """A call goes on without an application: down (known before), silent."""
+        self.counts["applications_skipped"][reason,] += 1
 
     # -- durations, all in seconds -----------------------------------------------------------------------------
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from b2bua.config import Settings
+from b2bua.config_entities import read_secret
 from b2bua.feature_server.loader import Choices, LoadError, find_features, find_server
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.store.file_users import check_ha1s, read_file_users
@@ -52,6 +54,16 @@ def _check_users(settings: Settings) -> None:
     check_ha1s(users.values(), offer)
 
 
+def _check_secrets(settings: Settings) -> None:
+    """The passwords of our own at trunks."""
+    for name, values in settings.entities.items():
+        if "username" in values:
+            try:
+                read_secret(values, os.environ)
+            except ValueError as error:
+                raise StoreError(f"entities: {name}: {error}") from None
+
+
 def _check_certificates(settings: Settings) -> None:
     if settings.tls_cert is not None:
         load(Files(settings.tls_cert, settings.tls_key, settings.tls_ca))
@@ -61,6 +73,7 @@ _STEPS: Final[dict[Callable[[Settings], None], tuple[str, ...]]] = {
     _check_features: ("feature_server", "features", "feature_directory", "feature_codes", "user_defaults"),
     _check_server: ("feature_server",),
     _check_certificates: ("tls_cert", "tls_key", "tls_ca"),
+    _check_secrets: ("entities",),
     _check_users: ("users", "store", "domain", "digest_algorithms", "user_digest_algorithms"),
 }
 """What is checked, and the settings that it stands on."""

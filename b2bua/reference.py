@@ -15,7 +15,7 @@ import msgspec
 
 from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, Settings
 from b2bua.config_addresses import KNOWN_TRANSPORTS, host_port_text
-from b2bua.config_events import KNOWN_PACKAGES, LAMP_DOCUMENTS
+from b2bua.config_events import KNOWN_PACKAGES
 from b2bua.sip.digest_algorithms import STRENGTH
 from b2bua.sip.profiles import SWITCHES
 from b2bua.store.opening import without_password
@@ -27,8 +27,10 @@ AT_RUN_TIME: Final = frozenset(
         "digest_algorithms", "user_digest_algorithms", "digest_qop", "digest_session_keys", "digest_userhash",
         "profiles", "user_profiles",
         "registration_expires_min", "registration_expires_max",
-        "registration_expires_default", "watchers", "lamp_documents", "user_lamp_documents", "tls_cert", "tls_key", "tls_ca",
-        "dial_patterns", "routing_policies",
+        "registration_expires_default", "watchers", "lists",
+        "tls_cert", "tls_key", "tls_ca",
+        "dial_patterns", "routing_policies", "origination", "termination", "user_sequences", "application_passes",
+        "optional_applications", "application_timeout",
     )
 )  # fmt: skip
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
@@ -62,15 +64,22 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "digest_qop": "one or both of `auth`, `auth-int`",
         "feature_server": "`none`, a module of yours, a package in `plugins`",
         "entities": "name = table of `address`, `transport`, `from`, `certificate`, `user`, `trusted`, `numbers`, `domains`, "
-        "`adaptation`",
+        "`adaptation`, `username`, `password_file`, `password_env`, `realm`, "
+        "`watch`",
         "dial_patterns": "name = table of `pattern`, `min`, `max`, `callers`, `policies`",
         "routing_policies": "name = table of `entity`, `rank`, `times`, `timeout`, `next_on`",
         "adaptations": "name = table of `called_out`, `called_in`, `asserted_out`, `asserted_in`, `headers_out`, `headers_in`",
         "trusted_networks": "`ADDRESS/BITS`, IPv4 or IPv6",
         "dns": "`HOST[:PORT]`, HOST an IP address",
+        "rtpengine": "`\"\"`, `HOST:PORT`, HOST an IP address",
         "media_ports": "two of 1024 to 65535, or `0-0`",
         "media_address": "`\"\"`, an IP address, a host name",
-        "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name",
+        "links": "`NAME=TRANSPORT:HOST:PORT=HOST:PORT`; `udp` and `tcp` loopback or private, `tls` any, or a name; "
+        "`>` for the second `=`: a server of another make",
+        "origination": "names of links; the one in this process is `cm`",
+        "termination": "names of links",
+        "user_sequences": "user = table of `origination`, `termination`",
+        "optional_applications": "names of links",
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",
         "name": "letters, digits, - and _",
         "features": "module names",
@@ -79,8 +88,6 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "event_packages": _list_of(KNOWN_PACKAGES),
         "feature_codes": "name = `*` or `#` and 1 to 15 of `0`-`9`, `*`, `#`",
         "user_defaults": "name = text",
-        "lamp_documents": _list_of(LAMP_DOCUMENTS),
-        "user_lamp_documents": "user = list as above",
         "lists": "name = list of users, 64 at most",
         "challenge": "method = `401`, `407` or `none`",
         "user_challenge": "user = table as above",

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import Any, Final
@@ -16,37 +17,45 @@ from typing import Any, Final
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
 from b2bua.config_addresses import Link, Listen, host_port_text, parse_port_range, parse_server
+from b2bua.config_entities import read_secret
+from b2bua.console_tables import console_tables
 from b2bua.dial_plan_settings import dial_plan_of, entities_of, week_time
+from b2bua.dialog.credentials import Credentials
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
 from b2bua.faults.installation import Installation
 from b2bua.faults.wire import Deliver
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
+from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
 from b2bua.http.api_bans import BansPage
+from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import DrainPage, ReloadPage
 from b2bua.http.api_faults import FaultsPage
 from b2bua.http.api_mailboxes import MailboxesPage
+from b2bua.http.api_table import TablePage
 from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
 from b2bua.live_state import LiveState
 from b2bua.media.media_server import MediaServer
+from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
+from b2bua.sequence_settings import sequences_of
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.entities import Entities
-from b2bua.session_manager.event_core import EventCore, EventWorld
+from b2bua.session_manager.entities import Entities, Entity
+from b2bua.session_manager.event_core import EventCore, EventRules, EventWorld
 from b2bua.session_manager.event_packages.package import Form, allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.lenient_nonces import LenientNonces
@@ -59,6 +68,8 @@ from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
+from b2bua.session_manager.trunk_watch import TrunkWatch
 from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.user_hashes import UserHashes
@@ -84,7 +95,7 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
 from b2bua.transport.dns_client import DnsClient
 from b2bua.transport.kinds import KINDS
-from b2bua.transport.link import AcceptingLink, UdpLink
+from b2bua.transport.link import AcceptingLink, DiallingLink, UdpLink
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from b2bua.transport.resolver import Resolver
@@ -146,18 +157,20 @@ class Server:
             UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), _profiles(settings),
         )  # fmt: skip
         self.bans, self._trunks = _bans(settings, self.observer, log.warning), _trunks(self)
+        next_hops = _next_hops(self, reactor)
+        self.watches = _watches(self, self._trunks, next_hops)
         self.session_manager = SessionManager(Parts(
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)),
             self.listeners, self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
-            self.bans, durable, time.time, self._trunks, _next_hops(self, reactor),
-            _trusted(settings),
+            self.bans, durable, time.time, self._trunks, next_hops, _trusted(settings),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}
-        self.link_ends: list[AcceptingLink | UdpLink] = []
+        self.link_ends: list[AcceptingLink | DiallingLink | UdpLink] = []
         self.media = MediaServer(reactor, parse_port_range(settings.media_ports), settings.media_address, log.warning)
+        self.rtpengine: Rtpengine | None = None
         self.feature_server: FeatureServer | None = None
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
@@ -171,8 +184,7 @@ class Server:
             self.domain, self.location, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer,
             durable, time.time,
         )  # fmt: skip
-        settings = self.settings
-        self.events = EventCore(world, settings.event_packages, settings.watchers, *_forms(settings), settings.lists)
+        self.events = EventCore(world, self.settings.event_packages, _event_rules(self.settings))
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         return durable
 
@@ -185,11 +197,16 @@ class Server:
         layer = TransactionLayer(self.timers, Identifiers(prefix), self.observer, PRODUCT)
         down.connect(up, self.layer.link_received)
         up.connect(down, layer.link_received)
+        if settings.rtpengine:
+            needed = settings.rtpengine_down == "refuse"
+            there = parse_server(settings.rtpengine)
+            self.rtpengine = Rtpengine(self._reactor, there, needed, self._committed, self._log)
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, self.store if self.store.durable else None, time.time, self._user_settings(),
-            FeatureCodes(settings.feature_codes), self.media,
+            FeatureCodes(settings.feature_codes), self.media, self.rtpengine,
+            echoes=any("username" in values for values in settings.entities.values()),
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
@@ -217,6 +234,7 @@ class Server:
             self._listen(listen)
         for link in self.settings.links:
             self._open_link(link)
+        self.links.follow(sequences_of(self.settings), self.settings.application_timeout)
         self.faults = _faults(self)
         self.domain.listens_on(self.listeners.addresses())
         self._load_bindings()
@@ -231,8 +249,9 @@ class Server:
         drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
         controls = {
             b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans),
+            b"faults": FaultsPage(self.faults), b"calls": CallsPage(control_of(self.feature_server)),
             b"mailboxes": MailboxesPage(self.events.mailboxes, lambda name: self.store.user(name) is not None),
-            b"faults": FaultsPage(self.faults),
+            **{name.encode(): TablePage(name, read) for name, read in console_tables(self).items()},
         }  # fmt: skip
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,
@@ -243,10 +262,14 @@ class Server:
             hep = self.settings.hep
             self._stop_hep = start_hep(self._reactor, hep.transport, (hep.host, hep.port), self.recorder)
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
+        if self.rtpengine is not None:
+            self.rtpengine.start()
         self._turn_wheel()
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
             self.heartbeats[IN_PROCESS].start()
+        for watch in self.watches.values():
+            watch.start()
         self.events.mailboxes.load()
         self.event_state.restore()  # before the calls: what they publish anew is counted behind it
         if self.feature_server is not None:
@@ -262,11 +285,15 @@ class Server:
         self.ready = False
         for heartbeat in self.heartbeats.values():
             heartbeat.stop()
+        for watch in self.watches.values():
+            watch.stop()
         for end in self.link_ends:
             end.close()
         self.listeners.close()
         self._stop_hep()
         self.media.close()
+        if self.rtpengine is not None:
+            self.rtpengine.stop()
         waiting = [self._http.stopListening()]
         self.store.close()
         return waiting
@@ -280,15 +307,17 @@ class Server:
         users = None if settings.users is None else self._file_users.read(settings.users, offer)
         check_ha1s(self.store.users() if users is None else self._file_users.after(users), offer)
         plan = None if self._trunks is None else dial_plan_of(settings, self._trunks.entities.all)
+        sequences = sequences_of(settings)
         if users is not None:
             self._file_users.take(users)
+        self.links.follow(sequences, settings.application_timeout)
         if self._trunks is not None and plan is not None:
             self._trunks.follow(plan)
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
         self._authenticator.follow(policy, offer, settings.strict_digest_uri, _profiles(settings))
         self._registrar.follow(_limits(settings))
-        self.events.view.follow(settings.watchers, *_forms(settings))
+        self.events.follow(_event_rules(settings))
         if self.feature_server is not None:
             self._features = features
             self._environment.users.follow(settings.user_defaults)
@@ -313,18 +342,22 @@ class Server:
         return f"{listeners} http://{host_port_text(*bound(self._http))} domain {self.settings.domain}"
 
     def _entities(self) -> dict[str, tuple[bool, float | None]]:
-        """Feature server → whether it answers, and the round trip of its last answer."""
-        return {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
+        """Feature server, trunk and rtpengine → whether it answers, and the round trip of its last answer."""
+        found = {name: (watch.up, watch.rtt) for name, watch in self.watches.items()}
+        found |= {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
+        return found if self.rtpengine is None else found | {"rtpengine": (self.rtpengine.up, None)}
 
     def _open_link(self, link: Link) -> None:
         """One feature server elsewhere, at a listener of its own; a heartbeat says whether it is there."""
         listen = link.listen
         ends = (listen.host, listen.port), link.peer
-        end: AcceptingLink | UdpLink
+        end: AcceptingLink | DiallingLink | UdpLink
+        tls = self._tls if listen.transport == "tls" else None
         if listen.transport == "udp":
             end = UdpLink(_Streams(self), self.recorder, self.observer, *ends)
+        elif link.foreign:
+            end = DiallingLink(_Streams(self), self.recorder, self.observer, *ends, lambda: heartbeat.ask_now(), tls)
         else:
-            tls = self._tls if listen.transport == "tls" else None
             end = AcceptingLink(_Streams(self), self.recorder, self.observer, *ends, tls, partial(self.recorder.element, CM))
         try:
             end.open(self._reactor)
@@ -333,7 +366,7 @@ class Server:
         self.link_ends.append(end)
         flow = end.link
         self.domain.listens_on([flow.local])
-        feature_link = FeatureLink(link.name, flow, up=False)
+        feature_link = FeatureLink(link.name, flow, up=False, foreign=link.foreign)
 
         def changed(up: bool) -> None:
             feature_link.up = up
@@ -346,7 +379,7 @@ class Server:
         heartbeat = Heartbeat(self.layer, flow, sender, interval, changed, time.time())
         feature_link.heard = heartbeat.heard
         self.links.add(feature_link)
-        self.recorder.element(CM, link.peer)
+        self.recorder.element(link.name if link.foreign else CM, link.peer)
         self.heartbeats[link.name] = heartbeat
         heartbeat.start()
 
@@ -377,7 +410,7 @@ class Server:
         turns.run()
 
     def _committed(self, tell: Callable[..., object], *arguments: object) -> None:
-        """From the store's thread: what waited for a commit, and all that it causes on the link in process."""
+        """What waited for a commit, or for rtpengine, and all that it causes on the link in process."""
         self.turns.driving = True
         tell(*arguments)
         self.turns.run()
@@ -503,10 +536,10 @@ def _limits(settings: Settings) -> ExpiryLimits:
     )
 
 
-def _forms(settings: Settings) -> tuple[Form, dict[str, Form]]:
-    """How lamp documents look: to everybody, and to single watchers."""
-    own = {user: Form.of(words) for user, words in settings.user_lamp_documents.items()}
-    return Form.of(settings.lamp_documents), own
+def _event_rules(settings: Settings) -> EventRules:
+    forms = {user: Form.of(words) for user, words in settings.user_profiles.items()}
+    form = Form.of(settings.profiles)
+    return EventRules(settings.watchers, form, forms, settings.lists, _profiles(settings))
 
 
 def _tls(settings: Settings) -> Tls | None:
@@ -543,7 +576,7 @@ def _trunks(server: Server) -> Trunks | None:
     settings = server.settings
     if not settings.entities:
         return None
-    entities = entities_of(settings)
+    entities = [_with_credentials(server, entity) for entity in entities_of(settings)]
     for entity in entities:
         for host, port in entity.sources:
             if port:
@@ -551,8 +584,32 @@ def _trunks(server: Server) -> Trunks | None:
     return Trunks(Entities(entities, identities), server.store, dial_plan_of(settings, entities), week_time)
 
 
+def _watches(server: Server, trunks: Trunks | None, hops: NextHops) -> dict[str, TrunkWatch]:
+    """The trunks that are asked whether they are there."""
+    settings, sender = server.settings, f"<sip:{server.settings.domain}>"
+    return {
+        entity.name: TrunkWatch(server.layer, hops, entity, float(seconds), sender, server._log.warning)
+        for entity in (trunks.entities.all if trunks is not None else ())
+        if (seconds := settings.entities[entity.name].get("watch", 0))
+    }
+
+
 def _trusted(settings: Settings) -> TrustedNetworks | None:
     return TrustedNetworks(map(ip_network, settings.trusted_networks)) if settings.trusted_networks else None
+
+
+def _with_credentials(server: Server, entity: Entity) -> Entity:
+    """A trunk with what it is answered when it asks who we are; ConfigError when the password cannot be had."""
+    values = server.settings.entities[entity.name]
+    if "username" not in values:
+        return entity
+    try:
+        secret = read_secret(values, os.environ)
+    except ValueError as error:
+        raise ConfigError(f"entities: {entity.name}: {error}") from None
+    realm = values.get("realm") or entity.uri.bare_host
+    credentials = Credentials(values["username"], secret, lambda: secrets.token_hex(8))
+    return replace(entity, credentials=TrunkCredentials(entity.name, realm, credentials, server._log.warning))
 
 
 def _next_hops(server: Server, reactor: Any) -> NextHops:

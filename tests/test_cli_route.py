@@ -51,9 +51,27 @@ def test_by_day_two_ways(route):
         "routing policy day: rank 1, mon-fri/08:00-18:00: valid at tue 08:30, entity carrier",
         "routing policy always: rank 2, always: valid at tue 08:30, entity backup",
         "adaptation german of entity carrier: rule 0:1:+49: 030 → +4930",
+        "by application cm for 6001 (imsorig)",
         "1. by entity carrier as sip:+4930@192.0.2.80, adaptation german, the next one after 4 s of silence",
         "2. by entity backup as sip:030@sip.example.net",
     ])  # fmt: skip
+
+
+def test_the_applications_on_the_way(route, tmp_path):
+    with (tmp_path / "lab.toml").open("a") as file:
+        file.write("[user_sequences]\n6001 = { origination = ['rec', 'cm'] }\n6002 = { termination = ['cm', 'rec'] }\n")
+    text = 'links = ["rec=udp:127.0.0.1:5070>127.0.0.1:5071"]\noptional_applications = ["rec"]\ntermination = []\n'
+    (tmp_path / "lab.toml").write_text(text + (tmp_path / "lab.toml").read_text())
+    applications = {
+        ("6002", "6001"): ["rec for 6001 (imsorig), skipped when it does not answer", "cm for 6001 (imsorig)",
+                           "rec for 6002 (imsterm), skipped when it does not answer"],
+        ("6001", "6002"): ["cm for 6002 (imsorig)", "rec for 6002 (imsorig), skipped when it does not answer"],
+        ("030", "6001"): ["rec for 6001 (imsorig), skipped when it does not answer", "cm for 6001 (imsorig)"],
+        ("sip:bob@example.org", "6001"): [],
+    }  # fmt: skip
+    for (number, caller), passed in applications.items():
+        _, lines = route(number, "--from", caller)
+        assert [line.removeprefix("by application ") for line in lines if line.startswith("by application ")] == passed
 
 
 @pytest.mark.parametrize(

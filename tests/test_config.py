@@ -100,8 +100,6 @@ def test_every_setting_from_the_environment():
         "B2BUA_USER_PROFILES": "6003=, 6004=avaya",
         "B2BUA_WATCHERS": "self",
         "B2BUA_EVENT_PACKAGES": "message-summary, dialog, dialog",
-        "B2BUA_LAMP_DOCUMENTS": "pvalue, partial",
-        "B2BUA_USER_LAMP_DOCUMENTS": "6002=single-dialog+pvalue, 6003=partial",
         "B2BUA_LISTS": "panel=6001+6002, doors=6003",
         "B2BUA_FEATURE_SERVER": "none",
         "B2BUA_FEATURES": "lamps,hold",
@@ -125,8 +123,16 @@ def test_every_setting_from_the_environment():
         "B2BUA_NEXT_HOP_REST": "0",
         "B2BUA_MEDIA_PORTS": "30000 - 30099",
         "B2BUA_MEDIA_ADDRESS": "192.0.2.1",
+        "B2BUA_RTPENGINE": "127.0.0.1:2223",
+        "B2BUA_RTPENGINE_DOWN": "refuse",
         "B2BUA_LINKS": "first=udp:127.0.0.1:5070=127.0.0.2:5071, second=udp:[::1]:0=[fd00::2]:5072",
         "B2BUA_TRUSTED_NETWORKS": "10.1.0.0/16, 2001:DB8::/32,192.0.2.7",
+        "B2BUA_ORIGINATION": "cm, first",
+        "B2BUA_TERMINATION": "second",
+        "B2BUA_USER_SEQUENCES": "6001=origination=first|second termination=, 6002=termination=first",
+        "B2BUA_APPLICATION_PASSES": "twice",
+        "B2BUA_OPTIONAL_APPLICATIONS": "first",
+        "B2BUA_APPLICATION_TIMEOUT": "0.5",
         "B2BUA_LINK_HEARTBEAT": "0.5",
         "B2BUA_SESSION_MANAGER": "10.0.0.1:5070",
         "B2BUA_NAME": "first",
@@ -168,8 +174,6 @@ def test_every_setting_from_the_environment():
         user_profiles={"6003": (), "6004": ("avaya",)},
         watchers="self",
         event_packages=("message-summary", "dialog"),
-        lamp_documents=("pvalue", "partial"),
-        user_lamp_documents={"6002": ("single-dialog", "pvalue"), "6003": ("partial",)},
         lists={"panel": ("6001", "6002"), "doors": ("6003",)},
         feature_server="none",
         features=("lamps", "hold"),
@@ -205,11 +209,19 @@ def test_every_setting_from_the_environment():
         next_hop_rest=0.0,
         media_ports="30000-30099",
         media_address="192.0.2.1",
+        rtpengine="127.0.0.1:2223",
+        rtpengine_down="refuse",
         links=(
             Link("first", Listen("udp", "127.0.0.1", 5070), ("127.0.0.2", 5071)),
             Link("second", Listen("udp", "::1", 0), ("fd00::2", 5072)),
         ),
         trusted_networks=("10.1.0.0/16", "2001:db8::/32", "192.0.2.7/32"),
+        origination=("cm", "first"),
+        termination=("second",),
+        user_sequences={"6001": {"origination": ("first", "second"), "termination": ()}, "6002": {"termination": ("first",)}},
+        application_passes="twice",
+        optional_applications=("first",),
+        application_timeout=0.5,
         link_heartbeat=0.5,
         session_manager=("10.0.0.1", 5070),
         name="first",
@@ -269,18 +281,15 @@ def test_an_unknown_variable_is_refused_with_the_nearest():
         ('digest_algorithms = "MD5"', "lab.toml:1: digest_algorithms: expected array, got str"),
         ('[user_digest_algorithms]\n6001 = ["MD5"]\n6002 = ["md5"]', "lab.toml:3: user_digest_algorithms.6002: unknown algorithm 'md5'; the nearest known algorithm is 'MD5'"),  # noqa: E501
         ("[user_digest_algorithms]\n6002 = 5", "lab.toml:2: user_digest_algorithms.6002: a list of MD5, SHA-256, SHA-512-256 is wanted"),  # noqa: E501
-        ('lamp_documents = ["full"]', "lab.toml:1: lamp_documents: 'full' is none of partial, single-dialog, pvalue"),
-        ('[user_lamp_documents]\n6001 = ["pvalue"]\n6002 = ["x"]', "lab.toml:3: user_lamp_documents.6002: 'x' is none of partial, single-dialog, pvalue"),  # noqa: E501
-        ("[user_lamp_documents]\n6002 = 5", "lab.toml:2: user_lamp_documents.6002: a list of partial, single-dialog, pvalue is wanted"),  # noqa: E501
         ('[lists]\npanel = ["6001", "6001"]', "lab.toml:2: lists.panel: a user stands there twice"),
         ("[lists]\npanel = 6001", "lab.toml:2: lists.panel: a list of users is wanted"),
         ("[lists]\npanel = []", "lab.toml:2: lists.panel: a list of users is wanted"),
         ('event_packages = ["presense"]', "lab.toml:1: event_packages: unknown event package 'presense'; the nearest known one is 'presence'"),  # noqa: E501
         ("user_digest_algorithms = 5", "lab.toml:1: user_digest_algorithms: expected object, got int"),
-        ('\nprofiles = ["nortel"]', "lab.toml:2: profiles: unknown profile 'nortel'; the nearest known profile is 'avaya'"),
+        ('\nprofiles = ["avayya"]', "lab.toml:2: profiles: unknown profile 'avayya'; the nearest known profile is 'avaya'"),
         ('profiles = "avaya"', "lab.toml:1: profiles: expected array, got str"),
         ('[user_profiles]\n6001 = []\n6002 = ["Avaya"]', "lab.toml:3: user_profiles.6002: unknown profile 'Avaya'; the nearest known profile is 'avaya'"),  # noqa: E501
-        ("[user_profiles]\n6002 = 5", "lab.toml:2: user_profiles.6002: a list of avaya is wanted"),
+        ("[user_profiles]\n6002 = 5", "lab.toml:2: user_profiles.6002: a list of avaya, partial, single_dialog, pvalue is wanted"),  # noqa: E501
         ('\ntrusted_networks = ["10.0.0.1/8"]', "lab.toml:2: trusted_networks: '10.0.0.1/8' is not a network such as 10.0.0.0/8: 10.0.0.1/8 has host bits set"),  # noqa: E501
         ('trusted_networks = ["0.0.0.0/0"]', "lab.toml:1: trusted_networks: '0.0.0.0/0' is everybody"),
         ('trusted_networks = ["office"]', "lab.toml:1: trusted_networks: 'office' is not a network such as 10.0.0.0/8: 'office' does not appear to be an IPv4 or IPv6 network"),  # noqa: E501
@@ -565,5 +574,5 @@ def test_the_sample_can_be_used_as_it_is_and_in_full(tmp_path):
     settings = from_file(tmp_path, re.sub(r"^#-? (?=[A-Za-z0-9_]+ = |\[)", "", sample, flags=re.MULTILINE))
     assert (settings.users, settings.challenge) == (Path("users.csv"), {"BYE": "407"})
     assert settings.user_digest_algorithms == {"6002": ("SHA-256", "MD5")}
-    assert settings.user_profiles == {"6003": ("avaya",)}
+    assert settings.user_profiles == {"6003": ("single_dialog", "pvalue")}
     settings.check()

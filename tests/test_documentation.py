@@ -15,9 +15,9 @@ import pytest
 from b2bua.cli import commands
 from b2bua.config import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, FIELDS, Settings, load_settings
 from b2bua.config_tables import CHALLENGEABLE, REINVITE
-from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.contract import Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.loader import load_features
+from b2bua.feature_server.loader import METHODS, load_features
 from b2bua.http.families import GAUGES, HELP
 from b2bua.observer import HISTOGRAMS, NAMES
 from b2bua.reference import table
@@ -155,6 +155,15 @@ def test_every_setting_of_features_is_in_the_guide() -> None:
 
 def test_everything_of_the_environment_is_in_the_guide() -> None:
     assert {field.name for field in fields(Environment)} <= words_of_code(section("plugins/README.md", "What a hook is given"))
+
+
+def test_every_method_of_a_feature_server_is_asked_for_and_in_the_guide() -> None:
+    methods = {name for name, value in vars(FeatureServer).items() if not name.startswith("_") and inspect.isfunction(value)}
+    assert methods == set(METHODS)
+    written = section("plugins/README.md", "Another feature server")
+    for name in methods:
+        arguments = [one for one in inspect.signature(getattr(FeatureServer, name)).parameters if one != "self"]
+        assert f"`{name}({', '.join(arguments)})`" in written
 
 
 # ---- the commands

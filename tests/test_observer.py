@@ -23,9 +23,10 @@ VERBS = [
     (("not_durable", "call"), "not_durable", ("call",)),
     (("dns_answered", "none"), "dns_queries", ("none",)),
     (("next_hop_failed", "timeout"), "next_hops_failed", ("timeout",)),
+    (("application_skipped", "down"), "applications_skipped", ("down",)),
     (("internal_error", "feature"), "internal_errors", ("feature",)),
     (("feature_failed", "screening", "raised"), "feature_errors", ("screening", "raised")),
-    (("fault_injected", "drop"), "faults", ("drop",)),
+    (("fault_injected", "drop"), "faults_injected", ("drop",)),
 ]
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from b2bua.config import FIELDS, Settings, load_settings
-from b2bua.config_addresses import Listen
+from b2bua.config_addresses import Link, Listen
 from b2bua.reference import AT_RUN_TIME, _bounds, meanings, range_of, written
 
 
@@ -40,6 +40,8 @@ def test_every_setting_has_a_range_and_a_sentence():
         {"users": Path('a "b".csv'), "feature_directory": Path("Ω")},
         {"challenge": {"BYE": "407"}, "user_challenge": {"6003": {"re-INVITE": "401", "INFO": "none"}}},
         {"entities": {"out": {"address": "192.0.2.80:5070", "numbers": ("0", "+49"), "trusted": True}}},
+        {"links": (Link("a", Listen("udp", "::1", 1), ("::1", 2)), Link("b", Listen("tls", "127.0.0.1", 1), ("a.b", 2), True))},
+        {"user_sequences": {"6001": {"origination": ("cm",)}}, "dial_patterns": {"a": {"pattern": "0", "policies": ()}}},
         {"challenge": {"BYE": "407"}, "user_digest_algorithms": {"a.b": ("MD5",), "6001": ("SHA-256", "MD5")}},
     ],
 )

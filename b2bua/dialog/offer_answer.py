@@ -98,10 +98,12 @@ class OfferAnswer:
         """The call is over: nothing flows any more."""
         self.direction, self.remote = "inactive", None
 
-    def join(self, theirs: bytes) -> None:
+    def join(self, theirs: bytes, translated: bool = False) -> None:
         """Take up a session that others have set up: its m= lines are those of the peer's last description. SipError 488
-        where none of its streams is one that we can speak on."""
+        where none of its streams is one that we can speak on. `translated`: by somebody between us, whatever its profile."""
         streams, lines = sdp.parse_streams(theirs), _read_lines(theirs)
+        if translated:
+            lines = [line._replace(protocol="RTP/AVP") if line.media == "audio" else line for line in lines]
         live = self._chosen(lines, streams)
         if live is None:
             raise SipError(488)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from math import inf
 from typing import Final
@@ -113,6 +113,10 @@ class B2bua:
                 early += 1
         return {"early": early, "confirmed": confirmed, "held": held}
 
+    def standing(self) -> list[Call]:
+        """Every call that has not ended, the oldest first."""
+        return [call for call in self._open.values() if call.state != ENDED]
+
     def longest_hold(self) -> float:
         """Seconds for which the call that is held longest has been held; 0 when none is."""
         calls = self._open.values()
@@ -134,15 +138,29 @@ class B2bua:
         self._open[call.identity] = call
 
     def leg_of(self, call_id: str, one_tag: str, other_tag: str) -> Leg | None:
-        """The leg that is one party's dialog, the tags in either order: ours and the party's."""
+        """The leg that is one party's dialog, the tags in either order: ours and the party's. It may be over."""
         for ours, theirs in ((one_tag, other_tag), (other_tag, one_tag)):
             leg = self._legs.get((call_id, ours))
-            if leg is not None and leg.dialog.local_tag == ours and leg.dialog.remote_tag == theirs and not leg.ended:
+            if leg is not None and leg.dialog.local_tag == ours and leg.dialog.remote_tag == theirs:
                 return leg
         return None
 
+    def ringing(self) -> Iterator[Leg]:
+        """The callees of calls that ring, the oldest first."""
+        for call in list(self._open.values()):
+            if call.state in ("trying", "early") and not call.callee.ended and call.callee.usage.client is not None:
+                yield call.callee
+
+    def legs_of(self, party: str) -> Iterator[Leg]:
+        """This party's legs in calls that stand, the oldest first."""
+        for call in list(self._open.values()):
+            if call.state == CONFIRMED:
+                yield from (leg for leg in (call.caller, call.callee) if leg.party == party and not leg.ended)
+
     def ended(self, call: Call) -> None:
         """From a call, once: it counts no more."""
+        if call.caller.gone:  # in another call, before it came into this one
+            self._open.pop(call.identity, None)
         for leg in (call.caller, call.callee):
             self.left(leg.party)
 

@@ -9,6 +9,7 @@ Until the party has agreed the old call is untouched: its parties may hold, resu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,21 +21,24 @@ from b2bua.feature_server.streams import answer_to, offer_towards
 from b2bua.sip import sdp
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Message, Response
+from b2bua.sip.uri import Uri
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
-    from b2bua.feature_server.referral import Referral
+
+Report = Callable[[int, str], None]
 
 
 class BlindTransfer:
     """One of them: the party of `leg` leaves, the other one stays. A `Handover` of the old call and of the new one."""
 
-    def __init__(self, referral: Referral) -> None:
-        """`referral` is accepted already."""
-        self._referral = referral
-        self._leg = referral.leg
-        self._stays = referral.leg.other
-        self._call: Call = referral.leg.call
+    def __init__(self, leg: Leg, uri: Uri, progressed: Report, ended: Report) -> None:
+        """`progressed` and `ended` hear a status and its reason: how far the new call has come, and what became of it."""
+        self._progressed, self._ended = progressed, ended
+        self._leg = leg
+        self._uri = uri
+        self._stays = leg.other
+        self._call: Call = leg.call
         self._second: Call | None = None
         self._offer = OwnOffer(self._stays, self._agreed, self._refused)
         self._theirs = b""
@@ -45,28 +49,29 @@ class BlindTransfer:
     def start(self) -> None:
         """Call the target."""
         leg = self._leg
-        uri = address_in_domain(leg, self._referral.to.uri)
-        told = [("Referred-By", f"<{leg.party}>")] if not leg.known_as else []
+        uri = address_in_domain(leg, self._uri)
+        told = [("Referred-By", f"<{leg.party}>")] if not leg.known_as and leg.stand_in is None else []
         try:
             second, invite = call_on_behalf(self._stays, uri, self, self._target_answered, *told)
         except SipError as error:
-            self._referral.end(error.status, error.reason)
+            self._ended(error.status, error.reason)
             return
         self._second, self._call.handover = second, self
         second.start(invite)
 
     # -- the new call ------------------------------------------------------------------------------------------
 
-    def _target_answered(self, status: int, source: Message | None) -> None:
+    def _target_answered(self, status: int, source: Message | None, reason: str) -> None:
         """What the caller of the new call would hear."""
         second = self._second
         if second is None or self._over:
             return
-        reason = source.reason if isinstance(source, Response) and source.status == status else ""
+        if not reason and isinstance(source, Response) and source.status == status:
+            reason = source.reason
         if status < 200:
-            self._referral.progress(status, reason)
+            self._progressed(status, reason)
         elif status >= 300:
-            self._referral.leg.environment.layer.timers.start(0, partial(second.finish, "rejected"))
+            self._leg.environment.layer.timers.start(0, partial(second.finish, "rejected"))
             self._fail(status, reason)
         elif source is None or not is_sdp(source):
             self._fail(488)
@@ -94,7 +99,7 @@ class BlindTransfer:
                 if leg.usage.owes_ack:
                     leg.usage.acknowledge(body, sdp.CONTENT_TYPE if body else "")
 
-        self._referral.end(200)
+        self._ended(200, "")
         hand_over(self._leg, target, target, acknowledge)
 
     def _refused(self, status: int, response: Response | None) -> None:
@@ -106,7 +111,7 @@ class BlindTransfer:
         """The old call stands; where its transferor has gone, there is nothing left of it."""
         self._over = True
         call, second = self._call, self._second
-        self._referral.end(status, reason)
+        self._ended(status, reason)
         call.handover = None
         if second is not None and second.handover is self:
             second.handover = None
@@ -127,7 +132,7 @@ class BlindTransfer:
         self._over = True
         second = self._second
         self._offer.give_up()
-        self._referral.end(487)
+        self._ended(487, "")
         if second is not None and call is not second:
             second.handover = None
             second.finish("cancelled")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.blame import feature_of
@@ -26,6 +26,7 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.privacy import privacy_levels
 from b2bua.sip.response_to import response_to
+from b2bua.sip.served_user import session_case
 from b2bua.sip.uri import Uri, parse_uri
 from b2bua.store.call_record import CallRecord
 from b2bua.transaction.server import ServerTransaction
@@ -66,6 +67,7 @@ class Call:
     __slots__ = (
         "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "_length",
         "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
+        "serves",
     )  # fmt: skip
 
     def __init__(self, b2bua: B2bua, name: str, identity: tuple[str, str, int]) -> None:
@@ -95,6 +97,9 @@ class Call:
         """None where nothing outlives the process."""
         self.kept = False
         """Whether there is a record of it."""
+        self.serves = ""
+        """`caller` or `callee` where we are passed for each of them apart, "" where for both: the role of the leg whose party's
+        state is ours to tell."""
         self.ended_by = ""
         """The role of the leg whose BYE ended it; or of the one that has gone, while it waits for another (`handover`)."""
         self.handover: Handover | None = None
@@ -108,8 +113,10 @@ class Call:
         name = b2bua.environment.layer.identifiers.call_id()
         call = cls(b2bua, name, (invite.call_id, invite.from_.tag, invite.cseq))
         call.caller = call._caller_leg(transaction, invite, _towards_caller(invite))
-        call.callee = call._callee_leg(invite, invite.uri)
+        call.callee = call._callee_leg(invite, invite.uri, _towards_callee(invite))
         call.caller.other, call.callee.other = call.callee, call.caller
+        if case := session_case(invite):
+            call.serves = CALLER if case == "orig" else CALLEE
         return call
 
     @classmethod
@@ -121,6 +128,7 @@ class Call:
         call.caller, call.callee = restored_legs(call, record, now, wall)
         call.caller.other, call.callee.other = call.callee, call.caller
         call.state, call.kept, call.ended_by, call.absorbed = CONFIRMED, True, record.ended_by, record.absorbed
+        call.serves = record.serves
         call.since = record.since - wall + now
         call.held_since = None if record.held_since is None else record.held_since - wall + now
         return call
@@ -136,10 +144,10 @@ class Call:
         leg.session.check(invite)
         return leg
 
-    def _callee_leg(self, invite: Request, uri: str) -> Leg:
+    def _callee_leg(self, invite: Request, uri: str, known_as: Uri) -> Leg:
         identifiers = self.environment.layer.identifiers
         call_id, tag = identifiers.call_id(), identifiers.tag()
-        contact = contact_of(self.environment, _towards_callee(invite))
+        contact = contact_of(self.environment, known_as)
         caller, levels = self.caller.dialog.remote, privacy_levels(invite)
         if "user" in levels:
             caller, self.caller.known_as = ANONYMOUS, ANONYMOUS_URI
@@ -159,12 +167,13 @@ class Call:
         return (self.caller, self.callee) if callees is None else (self.caller, *callees.ringing)
 
     def redirect(self, targets: Sequence[str], cause: int = UNCONDITIONAL, leg: Leg | None = None) -> None:
-        """Before the answer: the callee of `leg`, or the one that there is, gives way to others, who ring all at once.
+        """Before the answer: the callee of `leg`, or all that may answer, give way to others, who ring all at once.
 
         `targets` are URIs. `cause` is why: a status as in diversion.py. SipError when it cannot be: 482 where all of them had
         their turn, 483 after too many, 481 where this callee is none any more.
         """
-        self._callees().redirect(leg or self.callee, targets, cause)
+        callees = self._callees()
+        callees.redirect([leg] if leg is not None else list(callees.ringing), targets, cause)
 
     def ring_also(self, targets: Sequence[str], leg: Leg | None = None) -> None:
         """The same, and this callee rings on: who answers first has the call."""
@@ -177,7 +186,8 @@ class Call:
 
     def new_callee(self, uri: str, invite: Request) -> Leg:
         """From the callees: a leg for one more."""
-        leg = self._callee_leg(invite, uri)
+        known_as = parse_address(self.callee.dialog.contact).parsed_uri()
+        leg = self._callee_leg(invite, uri, known_as)
         self.b2bua.joined(leg)
         leg.other, leg.silent = self.caller, True
         if self.caller.early is not None:
@@ -219,6 +229,10 @@ class Call:
         if isinstance(self.exchange, Setup) and self.exchange.callees is not None:
             self.exchange.callees.exchanged(there, self.callee)
         there.take_apart()
+
+    def callee_hooks(self, name: str) -> tuple[Callable[..., Any], ...]:
+        """This hook of the features that act for a callee; none where we are passed once more, for the callee."""
+        return () if self.serves == CALLER else self.hooks.overridden(name)
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -446,6 +460,7 @@ class Call:
             leg.answer_bye(transaction, request)
         leg.over()  # where BYEs crossed, ours is still open: its answer changes nothing
         if waits:
+            self.b2bua.moved(self)
             self._shown = ("", False, False)
             self.changed()
             return

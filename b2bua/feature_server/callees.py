@@ -9,11 +9,11 @@ hears the best of the failures of those that were left.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.contract import Environment
-from b2bua.feature_server.diversion import Attempt, add_history
+from b2bua.feature_server.diversion import UNCONDITIONAL, Attempt, add_history
 from b2bua.feature_server.hooks import status_of
 from b2bua.sip.best_response import rank
 from b2bua.sip.errors import SipError
@@ -42,8 +42,6 @@ class Callees:
         self._setup = setup
         self._call = call
         self._invite = invite
-        self._offered: Request | None = None
-        """The INVITE as the features let it go on; None before."""
         self._waiting: deque[Leg] = deque()
         """Those that are to have an INVITE."""
         self._busy = False
@@ -57,15 +55,18 @@ class Callees:
 
     # -- what features want --------------------------------------------------------------------------------------
 
-    def redirect(self, leg: Leg, targets: Sequence[str], cause: int) -> None:
-        """Others in the place of this callee; SipError 482 when all of them had their turn, or why it cannot be."""
-        if leg not in self.ringing:
+    def redirect(self, leaving: Sequence[Leg], targets: Sequence[str], cause: int) -> None:
+        """Others in the place of these callees; SipError 482 when all of them had their turn, or why it cannot be."""
+        if not leaving or any(leg not in self.ringing for leg in leaving):
             raise SipError(481)
-        legs = self._make(leg, targets, cause)
-        place = self.ringing.index(leg)
-        self.ringing[place : place + 1] = legs
-        self._done.append(self._attempts[leg]._replace(cause=cause))
-        self._leave(leg, ("Reason", f'SIP;cause={cause};text="Call Is Being Forwarded"'))
+        legs = self._make(leaving[0], targets)
+        place = self.ringing.index(leaving[0])
+        self.ringing[place:place] = legs
+        status = cause if cause != UNCONDITIONAL else 302
+        for leg in leaving:
+            self.ringing.remove(leg)
+            self._done.append(self._attempts[leg]._replace(cause=cause))
+            self._leave(leg, ("Reason", f'SIP;cause={status};text="Call Is Being Forwarded"'))
         self._show(legs)
         self._setup.forwarded()
         self._offer_to(legs)
@@ -74,7 +75,7 @@ class Callees:
         """Others beside this callee; SipError as above."""
         if leg not in self.ringing:
             raise SipError(481)
-        legs = self._make(leg, targets, 0)
+        legs = self._make(leg, targets)
         self.ringing += legs
         self._show(legs)
         self._offer_to(legs)
@@ -84,7 +85,7 @@ class Callees:
         self.ringing[self.ringing.index(leg)] = other
         self._attempts[other] = self._attempts.pop(leg)
 
-    def _make(self, leg: Leg, targets: Sequence[str], cause: int) -> list[Leg]:
+    def _make(self, leg: Leg, targets: Sequence[str]) -> list[Leg]:
         """Their legs; the SipError of the last when none can be tried."""
         found, error = [], SipError(482)
         for target in targets:
@@ -114,14 +115,13 @@ class Callees:
 
     # -- INVITEs -------------------------------------------------------------------------------------------------
 
-    def offer(self, invite: Request) -> None:
+    def offer(self) -> None:
         """The features have let the call pass: to each callee its INVITE."""
-        self._offered = invite
         self._offer_to(self.ringing)
 
     def _offer_to(self, legs: Sequence[Leg]) -> None:
-        if self._offered is None:
-            return
+        if self._setup.passed is None:
+            return  # `offer` comes
         self._waiting.extend(legs)
         if self._busy:
             return  # whoever is at it goes on with them
@@ -136,11 +136,11 @@ class Callees:
 
     def _invite_one(self, leg: Leg) -> None:
         """Its INVITE leaves, unless a feature has other plans for this callee."""
-        call, offered = self._call, self._offered
+        call, offered = self._call, self._setup.passed
         assert offered is not None
-        for hook in call.hooks.overridden("callee_chosen"):
+        for hook in call.callee_hooks("callee_chosen"):
             try:
-                hook(call, leg)
+                _answers_at_once(hook(call, leg))
             except Exception as error:
                 self._refused_by_feature(leg, error)
                 return
@@ -183,9 +183,9 @@ class Callees:
         call = self._call
         if leg not in self.ringing:
             return
-        for hook in call.hooks.overridden("callee_refused"):
+        for hook in call.callee_hooks("callee_refused"):
             try:
-                hook(call, leg, status, response)
+                _answers_at_once(hook(call, leg, status, response))
             except Exception as error:
                 refusal = status_of(error)
                 if refusal is not error:
@@ -228,6 +228,14 @@ class Callees:
         if call.callee not in self.ringing:
             call.stands_with(legs[0])
         call.parties_changed()
+
+
+def _answers_at_once(result: object) -> None:
+    """TypeError for a hook that is a coroutine: while it waited, nobody would know whom the call is for."""
+    if result is not None:
+        if isinstance(result, Coroutine):
+            result.close()
+        raise TypeError("a hook of callees returns nothing, and cannot wait")
 
 
 def mark_of(environment: Environment, uri: str, invite: Request) -> str:

@@ -21,7 +21,7 @@ _OF_ONE_LEG: Final = frozenset(
      "Session-Expires", "Min-SE", "RSeq", "RAck", "Replaces", "Join", "Target-Dialog",
     # Of one hop or one server.
      "Server", "User-Agent", "Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate",
-     "Authentication-Info", "Timestamp", "Min-Expires")
+     "Authentication-Info", "Timestamp", "Min-Expires", "P-Served-User")
 )  # fmt: skip
 
 _OF_BODY: Final = ("Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language")

@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.user_settings import UserSettings
+from b2bua.sip.errors import SipError
 
 
 def confirm(call: Call, text: str) -> None:
     """It is done, as `text` says: phones show the reason phrase of a call that did not come about."""
     call.caller.respond(480, None, b"", text)
+
+
+def set_for_caller(call: Call, users: UserSettings, name: str, value: str, text: str) -> None:
+    """Set this setting of whoever dialled the code, and confirm it once it is kept; SipError 403 for who is no user."""
+    user = users.user_of(call.caller.party)
+    if not user:
+        raise SipError(403)
+
+    def kept(kept: bool) -> None:
+        if kept:
+            confirm(call, text)
+        else:
+            call.caller.respond(500, None, b"", "Store Unavailable")
+
+    users.put(user, name, value, kept)

@@ -63,6 +63,32 @@ class Media(Protocol):
         where no port is free, or the source cannot be played: the log says why."""
 
 
+class MediaRelay(Protocol):
+    """Somebody through whom the media of calls go: rtpengine. Descriptions are given to it, and come back with its addresses.
+
+    `call` names a call, `offerer` and `answerer` its parties, by texts of the caller's own that stay the same; `answerer` of
+    an offer is "" while nobody has answered. `protocol` is the third field of an m= line. `done` is called once, perhaps
+    before this returns: None where there is no answer.
+    """
+
+    @property
+    def needed(self) -> bool:
+        """Whether a call is rather refused than passed on without it."""
+
+    def offer(
+        self, call: str, offerer: str, answerer: str, body: bytes, protocol: str, done: Callable[[bytes | None], None]
+    ) -> None:
+        """An offer, to go on to a party that speaks `protocol`."""
+
+    def answer(
+        self, call: str, offerer: str, answerer: str, body: bytes, protocol: str, done: Callable[[bytes | None], None]
+    ) -> None:
+        """The answer to it, to go back to an offerer that speaks `protocol`."""
+
+    def forget(self, call: str) -> None:
+        """The call is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Everything a feature server may touch. Time, identifiers and randomness come from here, never from a module."""
@@ -95,6 +121,10 @@ class Environment:
     """The feature codes that the configuration chose."""
     media: Media | None = None
     """Streams of our own; None where there are none."""
+    relay: MediaRelay | None = None
+    """Through whom media of others go; None: they go between the phones."""
+    echoes: bool = False
+    """Whether Session Manager answers challenges of trunks for us (sip/proxy_answer.py), to whatever request."""
 
 
 class FeatureServer(Protocol):

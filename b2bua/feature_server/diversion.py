@@ -12,13 +12,18 @@ from urllib.parse import quote
 from b2bua.sip.message import Request
 from b2bua.sip.privacy import privacy_levels
 
-UNCONDITIONAL: Final = 302
+UNCONDITIONAL: Final = 181
+"""Nobody was asked."""
+DEFLECTED: Final = 302
 BUSY: Final = 486
 NO_ANSWER: Final = 408
 UNREACHABLE: Final = 480
-"""Why a call goes elsewhere, as the status that the callee sent or would have sent."""
+"""Why a call goes elsewhere: mostly the status that the callee sent."""
 
-_REASONS: Final = {UNCONDITIONAL: "unconditional", BUSY: "user-busy", NO_ANSWER: "no-answer", UNREACHABLE: "unavailable"}
+_REASONS: Final = {
+    UNCONDITIONAL: "unconditional", DEFLECTED: "deflection", BUSY: "user-busy", NO_ANSWER: "no-answer",
+    UNREACHABLE: "unavailable",
+}  # fmt: skip
 _HIDDEN: Final = frozenset(("header", "session", "history"))
 """Levels of Privacy that let nobody read where a call has been (RFC 7044 §10.1.1)."""
 

@@ -35,4 +35,4 @@ def send_early(
         carry_credentials(source, request, leg.environment.domain)
         carry_body(source, request, body)
     request.call = leg.call.id
-    leg.environment.layer.send_request(request, leg.environment.link, user)
+    leg.send(request, user, dialog)

@@ -74,8 +74,8 @@ class Feature:
         return referral
 
     def replaces_received(self, call: Call, leg: Leg, invite: Request) -> Passed:
-        """A new call that is to take the place of the party of `leg`, in a call of another (RFC 3891). None or SipError
-        keeps it from that; the request returned lets it."""
+        """A new call whose Replaces names the dialog of `leg`, in a call of others (RFC 3891). Who is to have it is the feature's
+        to say: `replace(call, leg, invite)` and None. One that no feature takes up is refused with 403."""
         return invite
 
     def call_joined(self, call: Call, offerer: Leg) -> None:

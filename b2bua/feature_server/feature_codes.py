@@ -45,7 +45,15 @@ class DialPlan:
 
     def __init__(self, features: Sequence[Feature], chosen: Mapping[str, str]) -> None:
         self._codes = _plan(((feature, feature.codes) for feature in features), chosen)
+        self._names = {name: feature for feature in features for name in feature.codes}
         self._lengths = sorted({len(code) for code in self._codes}, reverse=True)
+
+    def named(self, name: str) -> Dialled | None:
+        """What a feature-name URI asks for: a code by its name, `do-not-disturb-off` or `do_not_disturb_off`, whatever its
+        digits are and where it has none."""
+        name = name.replace("-", "_")
+        feature = self._names.get(name)
+        return None if feature is None else Dialled(feature, name, "")
 
     def dialled(self, user: str) -> Dialled | None:
         """What a user part, unescaped, means; the longest code that it begins with counts."""

@@ -117,10 +117,6 @@ class Hooks:
         self.own_lines = (f"Allow: {self.allow}", *([f"Supported: {supported}"] if supported else ()))
         """Their lines, without the first one's, which is the leg's."""
 
-    def overrides(self, name: str) -> bool:
-        """Whether any feature has this hook."""
-        return bool(self._overridden[name])
-
     def overridden(self, name: str) -> tuple[Callable[..., Any], ...]:
         """This hook of the features that have it, in order."""
         return self._overridden[name]

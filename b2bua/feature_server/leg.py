@@ -12,6 +12,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
 from b2bua.dialog.reliable_provisional import supports
 from b2bua.feature_server.carried import SDP_LINE, carry, carry_body, carry_challenges, carry_credentials
+from b2bua.feature_server.challenge_echo import Echoing, echoed
 from b2bua.feature_server.contract import ALWAYS, NEVER, Environment
 from b2bua.feature_server.leg_session import LegSession
 from b2bua.feature_server.promise import Promise
@@ -36,8 +37,8 @@ HEADROOM: Final = 16
 """Requests that may leave while the record that allows more is being written."""
 CALLER: Final = "caller"
 CALLEE: Final = "callee"
-StandIn = Callable[[int, Message | None], None]
-"""Called with the status, and the message that brought it."""
+StandIn = Callable[[int, Message | None, str], None]
+"""Called with the status, the message that brought it, and the reason where it is another."""
 
 
 class Leg:
@@ -129,7 +130,7 @@ class Leg:
         transaction = self.usage.server
         if transaction is None or transaction.request is None:
             if self.stand_in is not None:
-                self.stand_in(status, source)
+                self.stand_in(status, source, reason)
             return
         if self.early is not None and not self.answered and status > 100:
             if status < 200:
@@ -221,6 +222,12 @@ class Leg:
             self.keep_ahead()
         request = (dialog or self.dialog).make_request(source.method)
         self._finish(request, source, source.body, source)
+        return self.send(request, user, dialog)
+
+    def send(self, request: Request, user: ClientUser, dialog: Dialog | None = None) -> ClientTransaction:
+        """Send a request of ours that is no INVITE; `dialog`: an early one of several."""
+        if self.environment.echoes:
+            user = Echoing(self, dialog or self.dialog, request, user)
         return self.environment.layer.send_request(request, self.environment.link, user)
 
     def refresh(self, method: str, user: ClientUser) -> None:
@@ -235,7 +242,7 @@ class Leg:
         self.session.ask(request)
         request.call = self.call.id
         request.append("Content-Length", "0")
-        self.environment.layer.send_request(request, self.environment.link, user)
+        self.send(request, user)
 
     def reinvite(self, body: bytes) -> None:
         """Send this party a re-INVITE of our own, with this description, or b"" for one that asks for an offer."""
@@ -305,7 +312,7 @@ class Leg:
             bye.append(name, value)
         bye.append("Content-Length", "0")
         bye.call = self.call.id
-        self.environment.layer.send_request(bye, self.environment.link, _ByeSent(self))
+        self.send(bye, _ByeSent(self))
 
     def over(self) -> None:
         """The dialog is gone on both sides: nothing is matched to it any more."""
@@ -344,6 +351,11 @@ class Leg:
         elif status == 421 and request is not None and response is not None and self._may_be_reliable(request, response):
             self._invite_again(request, True)
             return
+        elif status in (401, 407) and request is not None and response is not None and not self.usage.cancelled:
+            again = echoed(request, response)
+            if again is not None:
+                self._invite_again(again)
+                return
         self.call.refused(self, status, response)
 
     def acknowledged(self, ack: Request) -> None:

@@ -21,6 +21,8 @@ from b2bua.feature_server.user_settings import check_defaults
 ENTRY_POINTS: Final = "b2bua.features"
 """The entry point group in which an installed distribution names its features."""
 BUILT_IN: Final = "plugins.communication_manager"
+METHODS: Final = ("calls", "longest_hold", "use", "restore", "knows", "answered_by", "agree_again")
+"""What a feature server has; `FeatureServer` says what they are."""
 _SOURCE: Final = "__b2bua_source__"
 """The attribute of a user's module that keeps the text it was made of."""
 
@@ -88,9 +90,13 @@ def load_server(
     the package `plugins.NAME`."""
     make = find_server(name, directory)
     try:
-        return make(environment, features)
+        made = make(environment, features)
     except Exception as error:  # whatever a user's file does wrong, it is told in one line
         raise LoadError(f"feature server {name!r}: {_one_line(error)}", "feature_server") from error
+    missing = [method for method in METHODS if not callable(getattr(made, method, None))]
+    if missing:
+        raise LoadError(f"feature server {name!r}: {type(made).__name__} has no {', '.join(missing)}", "feature_server")
+    return made
 
 
 def find_server(name: str, directory: Path | None = None) -> Callable[[Environment, Sequence[Feature]], FeatureServer]:

@@ -49,7 +49,8 @@ class OwnOffer:
         self._looked = 0
         self._tried = 0
         self._unwanted = False
-        self._response: Response | None = None
+        self.response: Response | None = None
+        """The party's 2xx, while it is not acknowledged."""
         self._over = False
 
     def start(self, body: bytes = b"") -> None:
@@ -99,8 +100,8 @@ class OwnOffer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._response is not None:
-            self._restore(self._response)
+        if self.response is not None:
+            self._restore(self.response)
         elif self.leg.call.exchange is self:
             self.leg.usage.cancel()
         else:
@@ -116,7 +117,7 @@ class OwnOffer:
         if self._unwanted:
             self._restore(response)
             return
-        self._response = response
+        self.response = response
         self._count("ok")
         self._accepted(response)
 

@@ -26,7 +26,8 @@ def record_of(call: Call, now: float, wall: float) -> CallRecord:
     held_since = None if call.held_since is None else call.held_since + ahead
     caller, callee = _leg_record(call.caller, ahead), _leg_record(call.callee, ahead)
     return CallRecord(
-        call.id, call.identity, call.since + ahead, held_since, call.ended_by, caller, callee, absorbed=call.absorbed
+        call.id, call.identity, call.since + ahead, held_since, call.ended_by, caller, callee, absorbed=call.absorbed,
+        serves=call.serves,
     )  # fmt: skip
 
 

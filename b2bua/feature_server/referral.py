@@ -13,6 +13,7 @@ from b2bua.sip.message import Request, Response
 from b2bua.sip.reason import REASON
 from b2bua.sip.refer_to import refer_to_of
 from b2bua.sip.response_to import response_to
+from b2bua.sip.uri import Uri
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import Timer
@@ -29,9 +30,9 @@ LATER: Final = "1"
 
 
 def refer(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
-    """A REFER of the party of `leg`; SipError refuses it. 400 without one Refer-To that can be read (RFC 3515 §2.4.2), 403 for
-    another Referred-By than its sender's (RFC 3892 §3), 603 for what is no call to a SIP address."""
-    if not call.hooks.overrides("refer_received"):
+    """A REFER of the party of `leg`; SipError refuses it. 400 without one Refer-To that can be read (RFC 3515 §2.4.2), 603 for
+    what is no call to a SIP address, 491 while another party is about to come into the call."""
+    if not call.hooks.overridden("refer_received"):
         raise SipError(405, "", ("Allow", call.hooks.allow))
     if call.state != "confirmed" or leg.other.ended:
         raise SipError(500, "", ("Retry-After", LATER))
@@ -45,7 +46,7 @@ def refer(call: Call, leg: Leg, transaction: ServerTransaction, request: Request
 
 def resubscribe(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
     """A SUBSCRIBE that goes on with the subscription of a REFER, or ends it (RFC 3515 §2.4.4); SipError 481 for any other."""
-    if not call.hooks.overrides("refer_received"):
+    if not call.hooks.overridden("refer_received"):
         raise SipError(405, "", ("Allow", call.hooks.allow))
     referral = leg.referral
     if referral is None or not referral.is_named(request.get("Event") or ""):
@@ -78,6 +79,11 @@ class Referral:
         self._due = False
         self._timer: Timer | None = None
         self._until = 0.0
+
+    @property
+    def target(self) -> Uri:
+        """Whom the other party is to call, without what else the Refer-To says."""
+        return self.to.uri
 
     # -- answering ---------------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ class Reinvite:
         self._body = b""
         self._answer_theirs = b""
         self._answer_ours = b""
+        self._ack_theirs = b""
         self._retry: Timer | None = None
         self._retried = False
         self._cancelled = False
@@ -110,6 +111,7 @@ class Reinvite:
 
     def accepted(self, leg: Leg, response: Response) -> None:
         leg.dialog.refresh_target(response)
+        self._answer_theirs = response.body  # as it came, whatever features make of it
         if self._offered:
             leg.usage.acknowledge()
         self._call.run_hooks("response_received", leg, response, self._pass_answer, self._failed)
@@ -125,16 +127,17 @@ class Reinvite:
         if self._offered:
             if is_sdp(response):
                 origin.descriptions.completed(self._request.body, body)
-                far.descriptions.completed(response.body, self._body)
+                far.descriptions.completed(self._answer_theirs, self._body)
             self._finish(response.status)
         else:
-            self._answer_theirs, self._answer_ours = response.body, body
+            self._answer_ours = body
         origin.respond(response.status, response, body)
 
     def acknowledged(self, leg: Leg, ack: Request) -> None:
         """The answer to an offerless re-INVITE stands in the ACK (RFC 3264 §4): only now the far party gets its own."""
         if leg is not self.origin or self._offered:
             return
+        self._ack_theirs = ack.body
         self._call.run_hooks("request_received", leg, ack, self._pass_ack, self._failed)
 
     def _pass_ack(self, ack: Request | Response) -> None:
@@ -142,7 +145,7 @@ class Reinvite:
         body = far.render(ack, self._answer_theirs)
         if ack.body:
             far.descriptions.completed(self._answer_theirs, body)
-            origin.descriptions.completed(ack.body, self._answer_ours)
+            origin.descriptions.completed(self._ack_theirs, self._answer_ours)
         far.usage.acknowledge(body, ack.get("Content-Type") or "")
         self._finish(200)
 

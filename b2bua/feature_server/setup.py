@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.callees import Callees
@@ -13,7 +12,9 @@ from b2bua.feature_server.early_dialogs import EarlyDialogs
 from b2bua.feature_server.feature_codes import FIRST, Dialled
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.replaced import replaced_leg
 from b2bua.sip.errors import SipError
+from b2bua.sip.feature_name import feature_name
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class Setup:
         """The offer, as it came; b"" before it went on."""
         self.ours = b""
         """Where the callee's answer is the offer: as it went on."""
+        self._as_sent = b""
+        """The description that is with the features, before they make another of it: what its sender will repeat."""
+        self.passed: Request | None = None
+        """The INVITE as the features let it go on; None before."""
         self.callees: Callees | None = None
         """All that may answer; None where there is one callee and no feature that minds."""
         self.speaker: Leg | None = None
@@ -45,14 +50,20 @@ class Setup:
         dialled = self._dialled()
         call.enter("trying")
         then = self._forward if dialled is None else partial(self._do, dialled)
+        if "Replaces" in self._invite.names and call.hooks.overridden("replaces_received"):
+            then, call.callee.has_lamp = self._find_replaced, False
         call.hooks.run("call_offered", (call,), self._invite, then, self.failed, call.stands)
 
     def _dialled(self) -> Dialled | None:
-        """The feature code in the Request-URI, if there is one: we are the party ourselves then."""
-        call, user = self._call, self._invite.parsed_uri().user
-        if not user.startswith(FIRST):
+        """The feature code in the Request-URI, or the feature that it names, if there is one: we are the party ourselves then."""
+        call, uri = self._call, self._invite.parsed_uri()
+        name = feature_name(uri)
+        if name:
+            dialled = call.hooks.dial_plan.named(name)
+        elif uri.user.startswith(FIRST):
+            dialled = call.hooks.dial_plan.dialled(uri.username)
+        else:
             return None
-        dialled = call.hooks.dial_plan.dialled(unquote(user))
         call.callee.has_lamp = dialled is None
         return dialled
 
@@ -61,24 +72,63 @@ class Setup:
         call = self._call
         if call.state == "ended" or not call.caller.waits:
             return
+        call.changed()
         arguments = (call, dialled.name, dialled.argument)
         call.hooks.run_one(dialled.feature.code_dialled, arguments, invite, self._forward, self.failed, call.stands)
+
+    def _find_replaced(self, invite: Request) -> None:
+        """The call is to take the place of another (RFC 3891): of its callee nothing is wanted."""
+        call = self._call
+        if call.state == "ended" or not call.caller.waits:
+            return
+        try:
+            leg = replaced_leg(call, invite)
+        except SipError as error:
+            self.failed(error)
+            return
+        call.hooks.run("replaces_received", (call, leg), invite, self._not_replaced, self.failed, call.stands)
+
+    def _not_replaced(self, invite: Request) -> None:
+        """No feature has seen to it: whose call is taken is for one to say (RFC 3891 §5)."""
+        self.failed(SipError(403))
+
+    def taken(self, ringing: Leg, leg: Leg, response: Response) -> None:
+        """Somebody else has taken the call, whose leg stands already and is the callee's now: what it answers to the caller's
+        offer, or offers. Who has heard of media before hears the new ones in a dialog of their own."""
+        call = self._call
+        caller = call.caller
+        if self.callees is not None:
+            self.callees.exchanged(ringing, leg)
+            self.callees.answered(leg)
+        if self.speaker is not None or caller.early is not None:
+            if caller.early is not None:
+                caller.early.final()
+            own = caller.dialog.sibling(call.environment.layer.identifiers.tag(), self._invite.cseq)
+            call.leg_forked(caller, own.key)
+            caller.dialog = caller.usage.dialog = own
+        if self.offered and call.keeper is not None:
+            leg.ack_waits = True
+        elif self.offered and leg.usage.owes_ack:
+            leg.usage.acknowledge()
+        self._as_sent = response.body
+        call.run_hooks("response_received", leg, response, self._pass_answer, self.failed)
 
     def _forward(self, invite: Request) -> None:
         """Send the callee its own INVITE: other Call-ID, tags, CSeq, o= line; what is end to end goes along."""
         call = self._call
         if call.state == "ended" or not call.caller.waits:
             return  # the caller gave up, or a feature refused, while another waited
-        if self.callees is None and not call.hooks.overridden("callee_chosen"):
+        self.passed = invite
+        if self.callees is None and not call.callee_hooks("callee_chosen"):
             self.send(call.callee, invite, call.mark)
         else:
-            self.all_callees().offer(invite)
+            self.all_callees().offer()
 
     def send(self, leg: Leg, invite: Request, mark: str) -> None:
         """Send a callee its own INVITE, made of this one."""
         body = leg.render(invite)
         if invite.body and is_sdp(invite):
-            leg.first_offer, self.theirs = body, invite.body
+            leg.first_offer, self.theirs = body, self.offer() or invite.body
         self._call.changed()
         request = leg.dialog.make_request("INVITE")
         leg.finish_invite(request, invite, body)
@@ -162,6 +212,7 @@ class Setup:
         elif self.offered:
             # The offer was in the INVITE: nothing that the caller does later can change this ACK.
             leg.usage.acknowledge()
+        self._as_sent = response.body
         call.run_hooks("response_received", leg, response, self._pass_answer, self.failed)
 
     def _pass_answer(self, response: Response | Request) -> None:
@@ -185,9 +236,9 @@ class Setup:
                 callee.usage.acknowledge()
         elif self.offered and is_sdp(response):
             caller.descriptions.completed(offer_of_caller, body)
-            callee.descriptions.completed(response.body, offer_to_callee)
+            callee.descriptions.completed(self._as_sent or response.body, offer_to_callee)
         else:
-            self.theirs, self.ours = response.body, body
+            self.theirs, self.ours = self._as_sent or response.body, body
         call.enter("confirmed")
         if self.offered or agreed:
             call.exchange = None
@@ -198,6 +249,7 @@ class Setup:
         call = self._call
         if leg is not call.caller or self.offered:
             return
+        self._as_sent = ack.body
         call.run_hooks("request_received", leg, ack, self._pass_ack, self.failed)
 
     def _pass_ack(self, ack: Request | Response) -> None:
@@ -206,7 +258,7 @@ class Setup:
         body = callee.render(ack, self.theirs)
         if ack.body:
             callee.descriptions.completed(self.theirs, body)
-            caller.descriptions.completed(ack.body, self.ours)
+            caller.descriptions.completed(self._as_sent or ack.body, self.ours)
         callee.usage.acknowledge(body, ack.get("Content-Type") or "")
         call.exchange = None
 
@@ -226,7 +278,7 @@ class Setup:
         self._not_taken(leg, status, response)
 
     def _not_taken(self, leg: Leg, status: int, response: Response | None) -> None:
-        if self.callees is None and not self._call.hooks.overridden("callee_refused"):
+        if self.callees is None and not self._call.callee_hooks("callee_refused"):
             self.refuse(status, response)
         elif self._call.exchange is self:
             self.all_callees().failed(leg, status, response)

@@ -45,7 +45,7 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
         return
     if leg.usage.server is not None:
         raise _later(call)  # an offer of its own has no answer yet
-    if call.exchange is not None:
+    if call.exchange is not None or leg.other.ended:
         call.environment.observer.glare("refused")
         raise SipError(491)
     leg.update = transaction, request

@@ -55,6 +55,15 @@ class UserSettings:
         own = self._values.get((user, name))
         return self._defaults.get(name, "") if own is None else own
 
+    def number(self, party: str, name: str, usual: int) -> int:
+        """The same for a whole number; `usual` where nobody has set one."""
+        value = self.value(party, name)
+        return int(value) if value.isascii() and value.isdigit() else usual
+
+    def names(self) -> list[str]:
+        """The users who have set anything."""
+        return sorted({user for user, _ in self._values})
+
     def of(self, user: str) -> dict[str, str]:
         """What this user has set, by name."""
         return {name: value for (known, name), value in sorted(self._values.items()) if known == user}

@@ -18,6 +18,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from b2bua.http.health import plain
+from b2bua.trace.console_forms import CONSOLE_FORMS
 from b2bua.trace.exports import EXPORTS, Export
 from b2bua.trace.recorder import Entry, Recorder
 from b2bua.trace.records import Filter, Reader, Record
@@ -30,6 +31,7 @@ MAX_FOLLOWERS: Final = 16
 LATENCY: Final = 0.1
 """Seconds for which a live view gathers, so that a message is read together with what it caused at once."""
 
+_FORMS: Final = EXPORTS | CONSOLE_FORMS
 _PARAMETERS: Final = frozenset((b"call-id", b"user", b"follow", b"secrets", b"format"))
 
 
@@ -55,11 +57,11 @@ class TracePage(Resource):
         if secrets and not self._secrets:
             return plain(request, "secrets are shown only by a server that runs with --trace-secrets", FORBIDDEN)
         form = values.get(b"format", "") or "json"
-        if form not in EXPORTS or (follow and form != "json"):
+        if form not in _FORMS or (follow and form != "json"):
             return plain(request, f"format is one of {', '.join(EXPORTS)}; follow goes with json", BAD_REQUEST)
         if (follow or form != "json") and self._followers >= MAX_FOLLOWERS:
             return plain(request, "too many live views are open", SERVICE_UNAVAILABLE)
-        media_type, write = EXPORTS[form]
+        media_type, write = _FORMS[form]
         request.setHeader(b"Content-Type", media_type.encode("ascii"))
         request.setHeader(b"Cache-Control", b"no-store")
         if request.method == b"HEAD":

@@ -27,9 +27,10 @@ HELP: Final[dict[str, str]] = {
     "not_durable": "Answers whose record the store did not take: it is written later, by what it is of.",
     "dns_queries": "Questions to the DNS, by outcome; answers from memory do not count.",
     "next_hops_failed": "Targets that a name led to and that did not serve a request, by why: the next one was tried.",
+    "applications_skipped": "Calls that went on without an optional application, by why.",
     "internal_errors": "Mistakes of this program that were caught; the log has the details.",
     "feature_errors": "Mistakes of features that were contained, by the feature and by what it did.",
-    "faults": "Messages that faults set on purpose acted on, by what they did.",
+    "faults_injected": "Messages that faults set on purpose acted on, by what they did.",
     "trace_dropped": "Messages that a slow reader of the live trace did not get.",
     "call_setup_seconds": "From a call's INVITE to its 2xx, ringing included.",
     "post_dial_delay_seconds": "From a call's INVITE to the first 18x or 2xx.",
@@ -50,8 +51,8 @@ GAUGES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "calls_active": (("state",), "Calls that stand, each in one state: early, confirmed or held."),
     "calls_held_oldest_seconds": ((), "For how long the call that is held longest has been held; 0 when none is."),
     "subscriptions_active": (("event",), "Subscriptions by event."),
-    "entity_up": (("entity",), "1 when the feature server answered last time, 0 when it did not."),
-    "entity_rtt_seconds": (("entity",), "From the last OPTIONS to the feature server to its answer."),
+    "entity_up": (("entity",), "1 when the feature server or watched trunk answered last time, 0 when it did not."),
+    "entity_rtt_seconds": (("entity",), "From the last OPTIONS to the feature server or trunk to its answer."),
     "sources_banned": ((), "Sources that are banned."),
     "admitted_share": ((), "The part of new requests that is taken: 1 unless overloaded, 0 while draining."),
     "store_up": ((), "1 when the last write and the last look into the store succeeded, else 0."),
@@ -89,9 +90,10 @@ EXPECTED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "not_durable": tuple((what,) for what in ("call", "invite", "binding", "subscription", "publication")),
     "dns_queries": (("found",), ("none",), ("failed",)),
     "next_hops_failed": (("timeout",), ("unavailable",), ("unreachable",)),
+    "applications_skipped": (("down",), ("silent",)),
     "internal_errors": (("transaction user",),),
     "feature_errors": (("hold", "raised"),),
-    "faults": (("drop",),),
+    "faults_injected": (("drop",),),
 }
 """Counter → label values that are there from the start with 0: a rate sees the first event only if a 0 was before it."""
 
@@ -102,10 +104,11 @@ EXPECTED_HISTOGRAMS: Final[dict[str, tuple[str, ...]]] = {
 """Histogram with a label → values that are there from the start; one without a label always is."""
 
 SERIES: Final[dict[str, int]] = {
-    "requests": 40, "responses": 29, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
+    "requests": 37, "responses": 29, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
     "auth_results": 15, "bans": 2, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4, "publish": 8,
-    "notify": 8, "overload_rejected": 8, "not_durable": 5, "dns_queries": 3, "next_hops_failed": 3, "internal_errors": 6,
-    "feature_errors": 9, "faults": 7, "transaction_seconds": 6, "notify_latency_seconds": 2,
+    "notify": 8, "overload_rejected": 8, "not_durable": 5, "dns_queries": 3, "next_hops_failed": 3,
+    "applications_skipped": 2, "internal_errors": 6, "feature_errors": 9, "faults_injected": 7, "transaction_seconds": 6,
+    "notify_latency_seconds": 2,
 }  # fmt: skip
 """Most label sets that a family shows; what comes up later is counted in one more, whose labels are all `other`. So no peer
 can make more than 500 series of us, whatever status codes it sends; 20 are left for gauges of more transports and links."""

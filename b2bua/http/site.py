@@ -19,7 +19,9 @@ from twisted.web.http import Request as HttpRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
+from b2bua.http.api_events import EventsPage
 from b2bua.http.api_trace import TracePage
+from b2bua.http.console import console_files
 from b2bua.http.health import Healthz, Readyz, plain
 from b2bua.http.metrics import MetricsPage, ServerMetrics
 from b2bua.trace.recorder import Recorder
@@ -48,6 +50,7 @@ def make_site(
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(ready))
     root.api.putChild(b"trace", TracePage(recorder, trace_secrets, clock))
+    root.api.putChild(b"events", EventsPage(recorder, clock))
     for name, page in (controls or {}).items():
         root.api.putChild(name, page)
     site = _QuietSite(root)
@@ -97,17 +100,20 @@ class _Branch(Resource):
 
 
 class _Root(_Branch):
-    """Hands out the public children to everybody, `api` to whoever `_is_local`."""
+    """Hands out the public children to everybody, console and `api` to whoever `_is_local`."""
 
     def __init__(self, public_only: bool) -> None:
         super().__init__()
         self.api = _Branch()
+        self._console = console_files()
         self._public_only = public_only
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         if self._public_only or not _is_local(request):
             return _LocalOnly()
-        return self.api if path == b"api" else _NotHere()
+        if path == b"api":
+            return self.api
+        return self._console.get(path) or _NotHere()
 
 
 def _is_local(request: Request) -> bool:

@@ -11,7 +11,8 @@ from b2bua.media.tone import sine
 
 
 class EchoStream(RtpStream):
-    """Each packet of the agreed payload type goes back at once, numbered anew, to where the description says and nowhere else.
+    """Each packet of the agreed payload type goes back at once, numbered anew but for its time, to where the description
+    says and nowhere else.
 
     Where it came from is not looked at: a phone with several addresses sends from another one than it names.
     """
@@ -30,4 +31,4 @@ class EchoStream(RtpStream):
             return
         self.received += 1
         if self._remote is not None and packet.payload_type == self._payload_type:
-            self.send(packet.payload)
+            self.send(packet.payload, packet.timestamp)  # theirs, which counts pauses and packets of any length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,7 +20,11 @@ _FADE: Final = 200
 
 def melody() -> Recording:
     """Some seconds of plain notes."""
-    return Recording(sample for hertz in NOTES for sample in _note(hertz))
+    notes = {hertz: array("h", _note(hertz)) for hertz in set(NOTES)}
+    samples = array("h")
+    for hertz in NOTES:
+        samples += notes[hertz]
+    return Recording(samples)
 
 
 def _note(hertz: int) -> Iterator[int]:

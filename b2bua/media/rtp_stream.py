@@ -85,15 +85,15 @@ class RtpStream(DatagramProtocol):
 
     def beat(self) -> None:
         """From the clock."""
-        self.send(self._sound.frame(self._payload_type))
+        self.send(self._sound.frame(self._payload_type), self._samples)
+        self._samples += SAMPLES
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes, timestamp: int) -> None:
         """One packet to the remote address; none where there is none."""
         if self._remote is None or self._port is None:
             return
-        packet = RtpPacket(self._payload_type, self.sent, self._samples, self._source, payload, self._marker)
+        packet = RtpPacket(self._payload_type, self.sent, timestamp, self._source, payload, self._marker)
         with suppress(OSError):  # media is lost as on any network; the counts show it
             self._port.write(packet.encode(), self._remote)
         self.sent += 1
-        self._samples += SAMPLES
         self._marker = False

@@ -1,4 +1,4 @@
-"""A WAV file as a recording: PCM, 16 bits, 8,000 samples a second, one channel or two."""
+"""A WAV file as a recording: PCM, 16 bits, 8,000 samples a second, one channel, or two of which the first is heard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from b2bua.media.g711 import RATE
 from b2bua.media.recording import Recording
 
-LONGEST: Final = 3600
+LONGEST: Final = 600
 """Seconds that are read; a longer file is refused: it would fill the memory."""
 
 
@@ -33,6 +33,4 @@ def read_wave(path: Path) -> Recording:
     samples = array("h", octets[: len(octets) // (2 * channels) * 2 * channels])
     if sys.byteorder == "big":
         samples.byteswap()
-    if channels == 2:
-        return Recording((left + right) // 2 for left, right in zip(samples[::2], samples[1::2], strict=True))
-    return Recording(samples)
+    return Recording(samples[::channels])

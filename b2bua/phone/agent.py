@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from b2bua import PRODUCT
+from b2bua.dialog.credentials import Attempt, Credentials
 from b2bua.dialog.dialog import Dialog
-from b2bua.phone.credentials import Attempt, Credentials
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to

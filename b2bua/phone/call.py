@@ -9,11 +9,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, Protocol
 
+from b2bua.dialog.credentials import Attempt
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
 from b2bua.dialog.offer_answer import OfferAnswer
 from b2bua.phone.agent import Agent, with_sdp
-from b2bua.phone.credentials import Attempt
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
@@ -103,6 +103,11 @@ class Call:
         call._usage.invite_received(transaction, 0)
         call._incoming = request
         return call
+
+    @property
+    def invite(self) -> Request | None:
+        """The INVITE that came in, until it is answered."""
+        return self._incoming
 
     # -- verbs -------------------------------------------------------------------------------------------------
 

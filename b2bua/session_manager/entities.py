@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from b2bua.session_manager.adaptation import NONE, Adaptation
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.uri import Uri
 
@@ -35,6 +36,8 @@ class Entity:
     """It serves these domains, in small letters."""
     adaptation: Adaptation = NONE
     """How it wants numbers and headers."""
+    credentials: TrunkCredentials | None = None
+    """What it is answered when it asks who we are; None: it is not answered."""
 
 
 def nobody(flow: Flow) -> frozenset[str]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from b2bua.observer import Observer
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_packages import by_name
+from b2bua.session_manager.event_packages.avaya_ccs_profile import AVAYA_CCS_PROFILE
+from b2bua.session_manager.event_packages.avaya_feature_status import AVAYA_FEATURE_STATUS
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.message_summary import MESSAGE_SUMMARY
 from b2bua.session_manager.event_packages.package import PLAIN, EventPackage, Form, Own, Published
@@ -20,11 +24,12 @@ from b2bua.session_manager.notifier import Notifier, Send
 from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.watcher_view import WatcherView, WatchPolicy
+from b2bua.sip.profiles import Profiles
 from b2bua.sip.uri import parse_uri
 from b2bua.store.interface import Records
 from b2bua.transaction.timers import Timers
 
-PACKAGES: Final = (DIALOG, MESSAGE_SUMMARY, PRESENCE, REG)
+PACKAGES: Final = (DIALOG, MESSAGE_SUMMARY, PRESENCE, REG, AVAYA_FEATURE_STATUS, AVAYA_CCS_PROFILE)
 """All that there are."""
 
 
@@ -46,24 +51,36 @@ class EventWorld(NamedTuple):
     """Unix seconds."""
 
 
-class EventCore:
-    """Made once; `packages` are the names of those that are served, `lists` users by the name of a list."""
+class EventRules(NamedTuple):
+    """What the settings say, and may say otherwise while the server runs."""
 
-    def __init__(
-        self, world: EventWorld, packages: Sequence[str], watch: WatchPolicy = "domain", form: Form = PLAIN,
-        forms: Mapping[str, Form] | None = None, lists: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:  # fmt: skip
+    watch: WatchPolicy = "domain"
+    form: Form = PLAIN
+    """How lamp documents look, and to whom otherwise."""
+    forms: Mapping[str, Form] = MappingProxyType({})
+    lists: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Users by the name of a list."""
+    profiles: Profiles = Profiles()
+
+
+class EventCore:
+    """Made once; `packages` are the names of those that everybody is offered."""
+
+    def __init__(self, world: EventWorld, packages: Sequence[str], rules: EventRules) -> None:
         self._domain = world.domain
         self._location = world.location
         self._wall = world.wall
-        self.packages: Mapping[str, EventPackage] = by_name(*(one for one in PACKAGES if one.name in packages))
+        named = [replace(one, profile="") for one in PACKAGES if one.name in packages]
+        of_profiles = [one for one in PACKAGES if one.profile and one.name not in packages]
+        self.packages: Mapping[str, EventPackage] = by_name(*named, *of_profiles)
         records = world.records
-        self.view = WatcherView(self.state, world.tags, watch, None, form, forms)
-        aor = world.domain.aor
+        self.view = WatcherView(
+            self.state, world.tags, rules.watch, None, rules.form, rules.forms, rules.profiles
+        )  # fmt: skip
         self.notifier = Notifier(
             self.packages, self.view, world.send, world.timers, world.tags, world.observer,
             None if records is None else SubscriptionKeeper(records, world.timers, world.wall),
-            {aor(name): tuple(aor(member) for member in members) for name, members in (lists or {}).items()},
+            self._by_aor(rules.lists),
         )  # fmt: skip
         self.event_state = EventState(
             self.packages, world.entity_tags, world.timers, self.notifier.changed,
@@ -76,6 +93,15 @@ class EventCore:
         self._of_registrations = [name for name in ("presence", "reg") if name in self.packages]
         if self._of_registrations:
             world.location.changed = self._registrations_changed
+
+    def follow(self, rules: EventRules) -> None:
+        """Go on with these."""
+        self.view.follow(rules.watch, rules.form, rules.forms, rules.profiles)
+        self.notifier.follow(self._by_aor(rules.lists))
+
+    def _by_aor(self, lists: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+        aor = self._domain.aor
+        return {aor(name): tuple(aor(member) for member in members) for name, members in lists.items()}
 
     def state(self, package: str, aor: str) -> Sequence[Published]:
         """All that a document is composed of: what is our own, then the publications, the oldest first."""

@@ -180,6 +180,10 @@ class EventState:
         """The publications for an address of record, the one that was renewed longest ago first."""
         return list(self._resources.get((package, aor), {}).values())
 
+    def all(self) -> list[Publication]:
+        """The publications that stand."""
+        return [publication for known in self._resources.values() for publication in known.values()]
+
     def count(self) -> int:
         """How many publications stand."""
         return sum(map(len, self._resources.values()))

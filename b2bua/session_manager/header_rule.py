@@ -26,7 +26,7 @@ OWNED: Final = frozenset(
         "Target-Dialog",
         # Who it is from, and what proves that.
         "Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate", "Authentication-Info",
-        "P-Asserted-Identity", "P-Preferred-Identity", "Privacy", "Identity",
+        "P-Asserted-Identity", "P-Preferred-Identity", "P-Served-User", "Privacy", "Identity",
     )
 )  # fmt: skip
 """Headers that no rule may touch."""

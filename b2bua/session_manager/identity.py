@@ -10,7 +10,7 @@ from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message, Request
 from b2bua.sip.privacy import privacy_levels
 
-ASSERTED: Final = frozenset(("P-Asserted-Identity", "P-Preferred-Identity"))
+ASSERTED: Final = frozenset(("P-Asserted-Identity", "P-Preferred-Identity", "P-Served-User"))
 """Headers that mean something within the trust domain only."""
 _ANONYMOUS_HOST: Final = "anonymous.invalid"
 _NAMELESS: Final = frozenset(("INVITE", "MESSAGE", "REFER", "OPTIONS"))

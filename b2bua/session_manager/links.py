@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from b2bua.session_manager.sequences import Sequences
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Response
 from b2bua.sip.via import Via, parse_via
@@ -19,6 +20,8 @@ class FeatureLink:
     """Towards the feature server; what comes in on this flow comes from it."""
     up: bool = True
     """Whether it answers: over a network its heartbeat keeps this true. No new call goes over a link that is down."""
+    foreign: bool = False
+    """Whether it is a SIP server of another make: it sends along Routes, and its Contacts and Record-Routes are its own."""
     heard: Callable[[], None] = lambda: None
     """Called when the feature server asks by OPTIONS whether we live: it lives itself, then."""
     since: float = 0.0
@@ -35,19 +38,34 @@ class FeatureLink:
 
 
 class Links:
-    """All links, by flow and by name, and the sequence that each call passes."""
+    """All links, by flow and by name, and the sequences that calls pass."""
 
     def __init__(self) -> None:
         self._by_flow: dict[int, FeatureLink] = {}
         self._by_name: dict[str, FeatureLink] = {}
         self.sequence: tuple[FeatureLink, ...] = ()
-        """The applications of a call in order. One that serves the caller's and the callee's phase stands once."""
+        """All of them in order."""
+        self.sequences = Sequences()
+        """What calls pass; where nothing else is said, all of them, each once."""
+        self.patience = 0.0
+        """Seconds that an application may be silent without which calls go on."""
+        self.told = False
+        """Whether applications are told for whom they are passed: where sequences are settings."""
 
     def add(self, link: FeatureLink) -> None:
         """Add a link at the end of the sequence. Flows are the same object for the same peer, so identity tells them."""
         self._by_flow[id(link.flow)] = link
         self._by_name[link.name] = link
         self.sequence = (*self.sequence, link)
+        if not self.told:
+            self.follow(None, self.patience)
+
+    def follow(self, sequences: Sequences | None, patience: float) -> None:
+        """From now on calls pass these; None: all links, each once."""
+        self.patience = patience
+        names = tuple(each.name for each in self.sequence)
+        self.told = sequences is not None
+        self.sequences = Sequences(names, names) if sequences is None else sequences
 
     def of(self, flow: Flow) -> FeatureLink | None:
         """The feature server that a message on this flow comes from; None for everybody else."""

@@ -38,16 +38,20 @@ class NextHops:
         self._report = report
         self._ours = ours
         self._resting: dict[tuple[str, HostPort], float] = {}
+        self._silent: set[tuple[str, HostPort]] = set()
+        """Those that do not answer OPTIONS: only trunks that are watched are in here (trunk_watch.py)."""
 
     def ordered(self, targets: tuple[Target, ...]) -> list[Target]:
         """Those that failed lately behind the others: where all have, they are better than nothing (RFC 3263 §4.3). A name
         that leads back to us leads nowhere."""
         others = [target for target in targets if not self._ours(target.address)]
-        return sorted(others, key=self.rests) if self._resting else others
+        return sorted(others, key=self.rests) if self._resting or self._silent else others
 
     def rests(self, target: Target) -> bool:
-        """Whether a target failed lately."""
+        """Whether a target failed lately, or is silent."""
         key = target.transport, target.address
+        if key in self._silent:
+            return True
         until = self._resting.get(key)
         if until is None:
             return False
@@ -55,6 +59,14 @@ class NextHops:
             del self._resting[key]
             return False
         return True
+
+    def silent(self, target: Target) -> None:
+        """It does not answer OPTIONS: it rests until it does."""
+        self._silent.add((target.transport, target.address))
+
+    def heard(self, target: Target) -> None:
+        """It does, or is not asked any more."""
+        self._silent.discard((target.transport, target.address))
 
     def failed(self, target: Target, why: int, seconds: int | None = None) -> None:
         """A target did not serve a request: `why` is one of the three words above, `seconds` its own Retry-After."""

@@ -87,6 +87,23 @@ class Notifier:
         """Whether one may subscribe to this address of record though it is no user's."""
         return aor in self._lists
 
+    def follow(self, lists: Mapping[str, tuple[str, ...]]) -> None:
+        """From now on these lists. Who watches one that is another now is told all of it, whose list is gone, that it is."""
+        self._lists = lists
+        for subscription in list(self._by_dialog.values()):
+            before = subscription.watched_list
+            if before is None:
+                continue
+            members = lists.get(subscription.aor)
+            if members is None:
+                subscription.terminate("noresource")
+            elif members != before.members:
+                self._unlist(subscription)
+                subscription.watched_list = before.with_members(members)
+                subscription.told = None
+                self._enlist(subscription)
+                subscription.state_changed("")
+
     def subscribe(
         self, request: Request, aor: str, watcher: str, flow: Flow, contact: str, respond: Respond
     ) -> None:
@@ -123,7 +140,8 @@ class Notifier:
 
     def _granted(self, seconds: int, subscription: Subscription) -> Answer:
         headers = (("Expires", str(seconds)), ("Allow-Events", self._allow_events))
-        return Answer(200, headers if subscription.watched_list is None else (*headers, ("Require", EVENTLIST)))
+        status = self.view.accepted(subscription.watcher)
+        return Answer(status, headers if subscription.watched_list is None else (*headers, ("Require", EVENTLIST)))
 
     def _kept(
         self, subscription: Subscription, seconds: int, known: bool, respond: Respond, error: Exception | None
@@ -156,11 +174,16 @@ class Notifier:
                     if subscription in self._restored:
                         self._resume(subscription)  # before its turn
 
+    def all(self) -> list[Subscription]:
+        """Those that stand, in no order that means anything."""
+        return list(self._by_dialog.values())
+
     def count(self) -> dict[str, int]:
         """Subscriptions by event, counted now."""
-        counts = dict.fromkeys(self._packages, 0)
+        counts = {name: 0 for name, package in self._packages.items() if not package.profile}
         for subscription in self._by_dialog.values():
-            counts[subscription.package.name] += 1
+            name = subscription.package.name
+            counts[name] = counts.get(name, 0) + 1
         return counts
 
     def forget(self, subscription: Subscription) -> None:
@@ -173,14 +196,7 @@ class Notifier:
             return  # a fetch was never in
         if self._by_request.get(_request_key(subscription.dialog)) is subscription:
             del self._by_request[_request_key(subscription.dialog)]
-        for aor in subscription.resources:
-            watching = self._by_resource[subscription.package.name, aor]
-            del watching[subscription]
-            if not watching:
-                del self._by_resource[subscription.package.name, aor]
-        left = self._by_watcher.pop(subscription.watcher) - len(subscription.resources)
-        if left:
-            self._by_watcher[subscription.watcher] = left
+        self._unlist(subscription)
 
     # -- over restarts -----------------------------------------------------------------------------------------
 
@@ -244,6 +260,8 @@ class Notifier:
 
     def _create(self, request: Request, aor: str, watcher: str, flow: Flow, contact: str) -> tuple[Subscription, int]:
         package = package_for(self._packages, request)
+        if not self.view.is_offered(package, watcher):
+            raise SipError(489, "", ("Allow-Events", self._allow_events))
         watched_list = self._list_of(package, request, aor, watcher)
         _check_accept(package, request)
         seconds = package.granted(request)
@@ -311,6 +329,8 @@ class Notifier:
             if not self.view.may_watch(package, aor, watcher):
                 raise SipError(403)
             return None
+        if not package.content_type:
+            raise SipError(489, "", ("Allow-Events", self._allow_events))  # there is no state that could stand in a list
         if EVENTLIST not in request.tokens("Supported"):
             raise SipError(421, "", ("Require", EVENTLIST))
         return WatchedList(members)
@@ -318,6 +338,20 @@ class Notifier:
     def _keep(self, subscription: Subscription) -> None:
         self._by_dialog[_key(subscription.dialog)] = subscription
         self._by_request[_request_key(subscription.dialog)] = subscription
+        self._enlist(subscription)
+
+    def _unlist(self, subscription: Subscription) -> None:
+        """Hear of no changes for it any more."""
+        for aor in subscription.resources:
+            watching = self._by_resource[subscription.package.name, aor]
+            del watching[subscription]
+            if not watching:
+                del self._by_resource[subscription.package.name, aor]
+        left = self._by_watcher.pop(subscription.watcher) - len(subscription.resources)
+        if left:
+            self._by_watcher[subscription.watcher] = left
+
+    def _enlist(self, subscription: Subscription) -> None:
         for aor in subscription.resources:
             self._by_resource.setdefault((subscription.package.name, aor), {})[subscription] = None
         watcher = subscription.watcher
@@ -364,7 +398,7 @@ def _event(package: EventPackage, request: Request) -> str:
 
 def _check_accept(package: EventPackage, request: Request) -> None:
     """No Accept means the package's own format; one without it cannot be served: 406 (RFC 3261 §21.4.7)."""
-    if request.has("Accept"):
+    if package.content_type and request.has("Accept"):
         family = package.content_type.partition("/")[0]
         if request.tokens("Accept").isdisjoint((package.content_type, f"{family}/*", "*/*")):
             raise SipError(406)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.sequences import Position
 from b2bua.session_manager.tokens import FlowToken, Tokens
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import SipError
@@ -29,7 +30,7 @@ class OwnRoutes:
     """The flow that the topmost of our Record-Routes was made for."""
     second: FlowToken | None = None
     """The flow of the next one: there are two when both sides of the dialog are phones (RFC 5658)."""
-    position: int | None = None
+    position: Position | None = None
     """How far the request came in the sequence of applications."""
     came_as: str = ""
     """The Call-ID under which it went to the application that brings it back."""

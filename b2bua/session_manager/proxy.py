@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from b2bua.session_manager.application_context import ApplicationContext
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.departure import Departure
@@ -20,15 +21,19 @@ from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import no_sips
+from b2bua.session_manager.sequences import Position
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
+from b2bua.sip.feature_name import FEATURE_NAME, feature_name
 from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import breadth_of, put_breadth, split
 from b2bua.sip.message import Request
 from b2bua.sip.next_hop import named_host
 from b2bua.sip.response_to import response_to
+from b2bua.sip.served_user import SERVED_USER, served_user
 from b2bua.sip.uri import Uri, host_text, is_sips, parse_uri
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
@@ -60,6 +65,7 @@ class Proxy:
         authenticator: Authenticator,
         open_invites: OpenInvites | None = None,
         next_hops: NextHops | None = None,
+        credentials: Sequence[TrunkCredentials] = (),
     ) -> None:
         self._layer = layer
         self._domain = domain
@@ -73,26 +79,29 @@ class Proxy:
         self._open_invites = open_invites
         self._next_hops = next_hops
         """None: names are not looked up."""
+        self._credentials = tuple(credentials)
+        """Those of all trunks that may ask who we are."""
         self._tag = layer.identifiers.tag
 
     # -- where to -----------------------------------------------------------------------------------------------
 
-    def to_application(self, arrival: Arrival, user: str, owner: str, position: int) -> None:
-        """Hand the request to the application at this position; its Route brings it back behind that position."""
-        link = self._links.sequence[position]
+    def to_application(
+        self, arrival: Arrival, user: str, owner: str, link: FeatureLink, position: Position,
+        without: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Hand the request to this application, the first that is left at this position; its Route brings it back behind it.
+        `without` lets the call go on when the application does not answer."""
         if not link.up:
             raise SipError(480, "Feature Server Unreachable")  # known now, and not after 64·T1 of silence
         request = arrival.request
         sips = is_sips(request.uri)
         if sips and not is_secure(link.flow):
             raise no_sips("Feature Server Without TLS")
-        context = self._start_proxying(arrival)
+        context = self._start_proxying(arrival, ResponseContext if without is None else ApplicationContext)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
-        host, port = link.flow.remote
-        transport = f";transport={link.flow.transport}" if link.flow.transport in ("tcp", "tls") else ""
-        back = self._tokens.position(position + 1, request.call_id)
-        forwarded.insert_before("Route", f"<{self._uri_towards(user, back) or own_uri(arrival.source, back, sips)};lr>")
-        forwarded.insert_before("Route", f"<sip:{host_text(host)}:{port}{transport};lr>")
+        self._route_by(forwarded, arrival, user, link, position)
+        if self._links.sequences.twice and position.served:
+            forwarded.append(SERVED_USER, served_user(self._domain.aor(position.served), position.phase))
         if arrival.link is None:
             self._assert_identity(forwarded, owner)
             token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), link.name)
@@ -103,6 +112,20 @@ class Proxy:
         if link.over_network:
             self._record_route(forwarded, link.flow)
         context.add(self._layer.send_request(forwarded, link.flow, context))
+        if without is not None and isinstance(context, ApplicationContext):
+            context.otherwise(without, self._links.patience)
+
+    def _route_by(self, request: Request, arrival: Arrival, user: str, link: FeatureLink, position: Position) -> None:
+        """The Routes to an application and back. A foreign one sends to the address that the Route back names: its link's."""
+        sips = is_sips(request.uri)
+        host, port = link.flow.remote
+        transport = f";transport={link.flow.transport}" if link.flow.transport in ("tcp", "tls") else ""
+        token = self._tokens.position(position.over(), request.call_id)
+        back = "" if link.foreign else self._uri_towards(user, token)
+        there, done = (f";phase=ims{position.phase}", f";phase={position.phase}done") if self._links.told else ("", "")
+        back = back or own_uri(link.flow if link.foreign else arrival.source, token, sips)
+        request.insert_before("Route", f"<{back};lr{done}>")
+        request.insert_before("Route", f"<sip:{host_text(host)}:{port}{transport};lr{there}>")
 
     def _uri_towards(self, user: str, token: str) -> str:
         """Our URI as a phone of the callee knows us: an application puts that address into its Contact on that leg."""
@@ -138,19 +161,44 @@ class Proxy:
         for (binding, flow, name), share in zip(targets, shares, strict=True):
             share_text = str(share) if mark else ""
             if name is None and flow is not None:
-                forwarded = self._to_contact(arrival, binding, share_text, flow)
-                if self._open_invites is not None and arrival.request.method == "INVITE":
-                    self._send_when_kept(self._open_invites, forwarded, flow, context, mark)
-                else:
-                    context.add(self._layer.send_request(forwarded, flow, context, mark))
+                self._send_to_contact(arrival, context, binding, flow, share_text, mark)
             elif name is not None and self._next_hops is not None:
                 build = partial(self._to_contact, arrival, binding, share_text)
                 send = partial(self._send_along, context, mark)
                 Failover(context, self._next_hops, build, send, 480, flow).look_for(name)
 
-    def _send_when_kept(
-        self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str
+    def _send_to_contact(
+        self, arrival: Arrival, context: ResponseContext, binding: Binding, flow: Flow, share: str, mark: str
     ) -> None:
+        forwarded = self._to_contact(arrival, binding, share, flow)
+        again: Callable[[], bool] | None = None
+        if flow.reliable and self._ways.stands(flow):
+            # What stands may have died unnoticed; what is opened for this request is the last way.
+            again = partial(self._send_elsewhere, arrival, context, binding, flow, share, mark)
+        if self._open_invites is not None and arrival.request.method == "INVITE":
+            self._send_when_kept(self._open_invites, forwarded, flow, context, mark, again)
+            return
+        transaction = self._layer.send_request(forwarded, flow, context, mark)
+        context.add(transaction)
+        if again is not None:
+            context.else_elsewhere(transaction, again)
+
+    def _send_elsewhere(
+        self, arrival: Arrival, context: ResponseContext, binding: Binding, gone: Flow, share: str, mark: str
+    ) -> bool:
+        """The connection to a phone is gone that a request was sent on: whether it is reached by another, or at its Contact."""
+        current = next((one for one in self._location.bindings(binding.aor) if one.uri == binding.uri), binding)
+        flow = current.flow(self._flows)
+        sips = is_sips(arrival.request.uri) or is_sips(binding.uri)
+        if flow is None or flow is gone or (sips and not is_secure(flow)):
+            return False
+        self._send_to_contact(arrival, context, current, flow, share, mark)
+        return True
+
+    def _send_when_kept(
+        self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str,
+        again: Callable[[], bool] | None,
+    ) -> None:  # fmt: skip
         """Make the phone ring once it is certain that somebody will stop it."""
         branch = self._layer.identifiers.branch() + mark
         context.expect()
@@ -159,6 +207,8 @@ class Proxy:
             if kept and context.sends():
                 transaction = self._layer.send_request(invite, flow, context, branch=branch)
                 context.add(transaction)
+                if again is not None:
+                    context.else_elsewhere(transaction, again)
                 open_invites.sent(invite, branch, transaction)
                 return
             open_invites.given_up(branch)
@@ -246,7 +296,13 @@ class Proxy:
         entity.adaptation.to_trunk(forwarded)
         if request.method == "INVITE":
             self._record_both_sides(forwarded, arrival, flow, False, is_sips(uri))
+        if entity.credentials is not None:
+            entity.credentials.complete(forwarded, flow)
         return forwarded
+
+    def _credentials_at(self, flow: Flow) -> TrunkCredentials | None:
+        """Those of the trunk that this flow leads to."""
+        return next((one for one in self._credentials if one.used_on(flow)), None)
 
     def forward_in_dialog(self, arrival: Arrival) -> None:
         """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
@@ -294,6 +350,10 @@ class Proxy:
             sips = is_sips(request.uri)
             for text in reversed(arrival.routes.texts):
                 self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
+        if self._credentials and arrival.link is not None:
+            credentials = self._credentials_at(flow)
+            if credentials is not None:
+                credentials.complete(forwarded, flow)
         return forwarded
 
     def _send_another_way(self, arrival: Arrival, context: DialogContext, gone: Flow) -> bool:
@@ -324,6 +384,9 @@ class Proxy:
             if first.link or first.direction == second.direction:
                 raise SipError(403, "Routes Of Different Dialogs")
             return self._flow_of(second, arrival)
+        foreign = self._links.named(first.link)
+        if foreign is not None and foreign.foreign:
+            return foreign.flow
         uri = arrival.request.parsed_uri()
         if self._domain.is_alias(uri.host, uri.port):
             # The token says it too: some phones lose the parameters of the Request-URI.
@@ -353,7 +416,12 @@ class Proxy:
         target = self._target_in_dialog(arrival)
         if self._open_invites is not None:
             self._open_invites.acknowledged(arrival.request)
-        self._layer.send_ack(self._forwarded(arrival, arrival.request.uri), target)
+        ack = self._forwarded(arrival, arrival.request.uri)
+        if self._credentials and arrival.link is not None:
+            credentials = self._credentials_at(target)
+            if credentials is not None:
+                credentials.complete_ack(ack)
+        self._layer.send_ack(ack, target)
 
     # -- building ----------------------------------------------------------------------------------------------
 
@@ -368,6 +436,7 @@ class Proxy:
         if arrival.link is not None:
             context = kind(self._layer, arrival.transaction, request, self._tag, 408)
             context.phones = True
+            context.credentials = self._credentials
             return context
         patience = PATIENCE_WITH_APPLICATIONS if self._links.sequence else TIMER_C
         return kind(self._layer, arrival.transaction, request, self._tag, 487, patience)
@@ -377,6 +446,8 @@ class Proxy:
         request, hops = arrival.request, arrival.hops
         copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
+        if self._links.told:
+            copy.remove(SERVED_USER)  # of one hop: an application's own, or what we told the last one
         self._authenticator.strip(copy)
         if arrival.link is None and not arrival.trusted and not ASSERTED.isdisjoint(copy.names):
             strip(copy)
@@ -399,7 +470,8 @@ class Proxy:
         if not user or uri.endswith(f"@{self._domain.name}"):
             return uri
         parsed = parse_uri(uri)
-        return f"{parsed.scheme}:{parsed.user}@{self._domain.name}"
+        named = feature_name(parsed)
+        return f"{parsed.scheme}:{parsed.user}@{self._domain.name}" + (f";{FEATURE_NAME}={named}" if named else "")
 
 
 def _name_beyond(arrival: Arrival) -> Uri | None:

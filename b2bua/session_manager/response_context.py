@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.identity import ASSERTED, strip, withhold
 from b2bua.session_manager.next_hops import TIMED_OUT, UNAVAILABLE, UNREACHABLE
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.best_response import rank
+from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.transaction.client import ClientTransaction
@@ -26,7 +28,7 @@ class ResponseContext:
 
     __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timers_c", "_given_up", "_cancelled",
                  "_tag", "_final", "_status_of_silence", "_patience", "_retry_after", "_unsent", "_failovers",
-                 "_waiting", "_abandoned", "phones")  # fmt: skip
+                 "_waiting", "_abandoned", "_elsewhere", "phones", "credentials")  # fmt: skip
 
     def __init__(
         self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str],
@@ -55,6 +57,10 @@ class ResponseContext:
         """Seconds of timer C, more than three minutes."""
         self.phones = False
         """Whether those who answer are phones, whose word for who they are is not taken (RFC 3325 §5)."""
+        self._elsewhere: dict[ClientTransaction, Callable[[], bool]] | None = None
+        """Branches on connections that may have died unnoticed, and how each is sent by another; None: there never was one."""
+        self.credentials: Sequence[TrunkCredentials] = ()
+        """Of all trunks that may ask who we are."""
         self._failovers: dict[ClientTransaction, Failover] | None = None
         """The branches whose next hop has a name, by the transaction in use; None: there never was one."""
         self._waiting: list[Failover] = []
@@ -68,6 +74,13 @@ class ResponseContext:
         self._branches.append(branch)
         if isinstance(branch, InviteClient):
             self._start_timer_c(branch)
+
+    def else_elsewhere(self, branch: ClientTransaction, again: Callable[[], bool]) -> None:
+        """A connection that dies when it is written to had died before, and nobody had told us: `again` sends this branch's
+        request once more, by another way, and says whether there is one. Only while nothing has come back by the first."""
+        if self._elsewhere is None:
+            self._elsewhere = {}
+        self._elsewhere[branch] = again
 
     def expect(self) -> None:
         """A copy will go out: `add` or `not_sent` follows."""
@@ -177,6 +190,8 @@ class ResponseContext:
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         status = response.status
+        if self._elsewhere is not None:
+            self._elsewhere.pop(transaction, None)
         if self._abandoned is not None and not 200 <= status < 300 and transaction in self._abandoned:
             return
         if response.names.count("Via") < 2 and len(response.elements("Via")) < 2:
@@ -208,6 +223,8 @@ class ResponseContext:
             self._branch_done(transaction)
             if status == 487 and transaction in self._given_up:
                 self._failed_here(408)
+            elif status in (401, 407) and self.credentials:
+                self._asked_who_we_are(transaction.flow, response)
             else:
                 self._failed(self._upstream(response), status)
 
@@ -216,12 +233,25 @@ class ResponseContext:
             return
         if self._failovers is not None and self._goes_on(transaction, TIMED_OUT if status == 408 else UNREACHABLE):
             return
+        again = None if self._elsewhere is None else self._elsewhere.pop(transaction, None)
+        if status == 503 and again is not None and not (self._cancelled or self._final) and again():
+            self._branch_done(transaction)
+            return
         self._branch_done(transaction)
         if status == 408 and self._cancelled:
             status = self._status_of_silence
         self._failed_here(status)
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _asked_who_we_are(self, flow: Flow, response: Response) -> None:
+        """A challenge: one of a trunk's to us the feature server answers by sending its request again, or nobody hears of it."""
+        forwarded = self._upstream(response)
+        credentials = next((one for one in self.credentials if one.used_on(flow)), None)
+        if credentials is None or (self._request is not None and credentials.hand_on(self._request, forwarded)):
+            self._failed(forwarded, forwarded.status)
+        else:
+            self._failed_here(500)
 
     def _failed_here(self, status: int) -> None:
         """A branch counts as answered so, by nobody but us."""

@@ -34,10 +34,12 @@ from b2bua.session_manager.recovery import Calls, Recovery
 from b2bua.session_manager.registrar import Registrar
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import require_supported, screen
+from b2bua.session_manager.sequencing import Sequencing
 from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
 from b2bua.session_manager.trusted_networks import TrustedNetworks, asserted_user
 from b2bua.session_manager.waiting_invite import WaitingInvite
@@ -64,6 +66,11 @@ def _no_wall() -> float:
 def _is_vouched_for(arrival: Arrival) -> bool:
     """Whether it comes from a trusted network: who is behind it has been asked already. A trunk has rules of its own."""
     return arrival.trusted and arrival.entity is None
+
+
+def _credentials(trunks: Trunks | None) -> list[TrunkCredentials]:
+    found = () if trunks is None else (entity.credentials for entity in trunks.entities.all)
+    return [credentials for credentials in found if credentials is not None]
 
 
 class Parts(NamedTuple):
@@ -126,13 +133,17 @@ class SessionManager:
         self._elsewhere = Elsewhere(parts.layer, parts.links)
         self._proxy = Proxy(
             parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows,
-            parts.authenticator, self._open_invites, parts.next_hops,
+            parts.authenticator, self._open_invites, parts.next_hops, _credentials(parts.trunks),
         )  # fmt: skip
         self._source_limit: SourceLimit | None = None
         if parts.requests_per_source:
             now = parts.layer.timers.now
             self._source_limit = SourceLimit(parts.requests_per_source, now, parts.links, parts.observer, self._is_in_dialog)
         self._trunks = parts.trunks
+        self._sequencing = Sequencing(
+            parts.layer, parts.links, self._proxy, parts.domain, parts.observer, parts.trunks, self._forward_invite,
+            self._past_the_last,
+        )  # fmt: skip
         self._trusted = parts.trusted
         self._bans = parts.bans
         self._banned = {} if parts.bans is None else parts.bans.standing
@@ -208,8 +219,7 @@ class SessionManager:
             if request.to.tag:
                 self._forward_invite(arrival, owner, partial(self._proxy.forward_in_dialog, arrival))
             else:
-                user = self._domain.user_in(request.uri) or ""
-                self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, user, owner, 0))
+                self._sequencing.to_application(arrival, self._domain.user_in(request.uri) or "", owner)
 
         self._layer.resume(transaction, request, work)
 
@@ -294,8 +304,10 @@ class SessionManager:
             self._trunks.check_leave(request, user, caller_in(request, self._domain, False))
         if user is not None:
             self._serve(arrival, user, owner)
-        elif self._trunks is None or not self._leave(arrival, owner):
+        elif self._trunks is None or self._trunks.departures(method, request.uri, None, "") is None:
             raise SipError(403, "No Relay To Other Domains")
+        elif method != "INVITE" or not self._sequencing.to_application(arrival, "", owner):
+            self._leave(arrival, owner)
 
     def _from_entity(self, arrival: Arrival, entity: Entity) -> bool:
         """A request of a trunk, which is not challenged; False for what it may ask for no more than anybody else."""
@@ -303,6 +315,8 @@ class SessionManager:
         if request.to.tag:
             if arrival.routes.first is None or method == "SUBSCRIBE":
                 return False
+            if method == "REFER" and not entity.trusted:
+                raise SipError(403, "No Transfer By Trunks")  # the call that it asks for would be one of our user's
             self._go_on_in_dialog(arrival)
             return True
         if method not in FROM_TRUNKS:
@@ -323,20 +337,16 @@ class SessionManager:
         self._serve(arrival, user or "", "")
 
     def _leave(self, arrival: Arrival, owner: str) -> bool:
-        """Out by the trunks that serve the Request-URI, if any does: a call by way of the feature servers. A position in
-        the sequence means that it comes from there."""
+        """Out by the trunks that serve the Request-URI, if any does."""
         assert self._trunks is not None
         request = arrival.request
         caller = owner or caller_in(request, self._domain, arrival.link is not None)
         departures = self._trunks.departures(request.method, request.uri, self._domain.user_in(request.uri), caller)
         if departures is None:
             return False
-        if arrival.link is None and request.method == "INVITE" and self._links.sequence:
-            self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, "", owner, 0))
-        elif departures.ways:
-            self._proxy.to_entities(arrival, departures.ways)
-        else:
+        if not departures.ways:
             raise SipError(departures.status, departures.reason)
+        self._proxy.to_entities(arrival, departures.ways)
         return True
 
     def _serve(self, arrival: Arrival, user: str, owner: str) -> None:
@@ -355,9 +365,12 @@ class SessionManager:
         elif not user:
             # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).
             raise SipError(405, "", ("Allow", ALLOW))
-        elif method == "INVITE" and self._links.sequence:
-            self._forward_invite(arrival, owner, partial(self._proxy.to_application, arrival, user, owner, 0))
-        elif self._trunks is None or not self._leave(arrival, owner):
+        elif method != "INVITE" or not self._sequencing.to_application(arrival, user, owner):
+            self._past_the_last(arrival, user, owner)
+
+    def _past_the_last(self, arrival: Arrival, user: str, owner: str) -> None:
+        """No application is left to pass: out by a trunk, or to the callee's phones."""
+        if self._trunks is None or not self._leave(arrival, owner):
             self._proxy.to_location(arrival, user)
 
     def _refresh_subscription(self, arrival: Arrival) -> None:
@@ -409,10 +422,9 @@ class SessionManager:
             position = arrival.routes.position
             if position is not None and not request.call:
                 self._parts.leg_continued(arrival.routes.came_as, request.call_id)
-            if method == "INVITE" and position is not None and position < len(self._links.sequence):
-                self._proxy.to_application(arrival, user, "", position)
-            elif self._trunks is None or not self._leave(arrival, ""):
-                self._proxy.to_location(arrival, user)
+            invite = method == "INVITE" and position is not None
+            if not (invite and self._sequencing.to_application(arrival, user, "", position)):
+                self._past_the_last(arrival, user, "")
 
     # -- steps -------------------------------------------------------------------------------------------------
 

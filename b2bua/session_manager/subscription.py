@@ -35,8 +35,8 @@ class Subscription:
 
     __slots__ = (
         "_call", "_changed_at", "_earliest", "_expiry", "_in_flight", "_notifier", "_pending", "_sent_at", "_timeouts", "_timer",
-        "aor", "dialog", "ended", "ending", "event", "expires_at", "flow", "held", "kept", "package", "reserved", "told",
-        "watched_list", "watcher",
+        "answer", "aor", "dialog", "ended", "ending", "event", "expires_at", "flow", "held", "kept", "package", "reserved",
+        "told", "watched_list", "watcher",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,8 @@ class Subscription:
         """CSeq up to which NOTIFYs may be sent before the record is to be written anew."""
         self.expires_at = 0.0
         """On the clock of the timers."""
+        self.answer = 0
+        """The status of the last NOTIFY that was answered; 408 for silence, 0 before."""
         self.told: Any = None
         """What the last NOTIFY said, for one that says what has changed since; None: the next one says everything."""
         self._expiry: Timer | None = None
@@ -82,6 +84,16 @@ class Subscription:
     def resources(self) -> tuple[str, ...]:
         """The addresses of record that it watches: one, or those of its list."""
         return (self.aor,) if self.watched_list is None else self.watched_list.members
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a NOTIFY waits for its answer."""
+        return self._in_flight > 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is news that has not left yet."""
+        return self._pending
 
     # -- what happens to it ------------------------------------------------------------------------------------
 
@@ -186,6 +198,7 @@ class Subscription:
         if status == NO_WAY:
             self._wait_for_the_phone(call, changed_at)
             return
+        self.answer = status
         notifier.observer.notified(self.package.name, status)
         if changed_at is not None and status < 300:
             notifier.observer.notify_acknowledged(self.package.name, notifier.timers.now() - changed_at)

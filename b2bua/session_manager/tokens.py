@@ -12,7 +12,9 @@ from binascii import Error
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
 
+from b2bua.session_manager.sequences import Position
 from b2bua.sip.flow import Flow, HostPort
 
 _MAC: Final = 9
@@ -20,6 +22,9 @@ _MAC: Final = 9
 CALLER: Final = "o"
 CALLEE: Final = "t"
 BETWEEN: Final = "b"
+
+_ESCAPED: Final = "surrogateescape"
+"""How bytes that are no UTF-8 travel."""
 
 MAX_REMEMBERED: Final = 4096
 """Opened tokens that are remembered; at that many the memory starts anew."""
@@ -80,20 +85,23 @@ class Tokens:
         """The user part of a Record-Route URI in a dialog of two feature servers, each given by its link's name."""
         return self._sign(f"{BETWEEN}d{calling}>>0>{called}", call_id)
 
-    def position(self, position: int, call_id: str) -> str:
+    def position(self, position: Position, call_id: str) -> str:
         """The user part of the Route URI that brings a request back from an application.
 
         It remembers the Call-ID that went there: what comes back is the other leg of that call.
         """
-        return self._sign(f"p{position}>{call_id}", "sequence")
+        phase, left, passed, served = position
+        user = served if served.isalnum() and served.isascii() else quote(served, "", errors=_ESCAPED)
+        text = f"p{phase}>{','.join(left)}>{','.join(passed)}>{user}>{call_id}"
+        return self._sign(text, "sequence")
 
-    def read_position(self, token: str) -> tuple[int, str] | None:
+    def read_position(self, token: str) -> tuple[Position, str] | None:
         """Position and Call-ID; None when the token is no position of ours."""
         text = self._open(token, "sequence")
-        if text is None or text[:1] != "p":
+        if text is None or text[:1] != "p" or text.count(">") < 4:
             return None
-        position, _, call_id = text[1:].partition(">")
-        return int(position), call_id
+        phase, left, passed, served, call_id = text[1:].split(">", 4)
+        return Position(phase, _names(left), _names(passed), unquote(served, errors=_ESCAPED)), call_id
 
     def _sign(self, text: str, bound: str) -> str:
         payload = urlsafe_b64encode(text.encode("utf-8", "surrogateescape")).rstrip(b"=")
@@ -115,3 +123,7 @@ class Tokens:
     def _mac(self, payload: bytes, bound: str) -> str:
         digest = blake2b(payload + b"\0" + bound.encode("utf-8", "surrogateescape"), key=self._key, digest_size=_MAC)
         return urlsafe_b64encode(digest.digest()).decode()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()

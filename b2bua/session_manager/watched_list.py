@@ -20,6 +20,12 @@ class WatchedList:
         self.versions: dict[str, int] = {}
         """The version that each one's next document has."""
 
+    def with_members(self, members: Iterable[str]) -> WatchedList:
+        """The same with other members, whose versions go on where they were there before."""
+        made = WatchedList(members)
+        made.versions = self.versions
+        return made
+
     def forget_what_was_told(self) -> None:
         """The next documents say everything."""
         self.told.clear()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from b2bua.session_manager.event_packages.package import PLAIN, EventPackage, Form, Published
 from b2bua.session_manager.watched_list import WatchedList
 from b2bua.sip.message import Request
+from b2bua.sip.profiles import AVAYA, Profiles
 from b2bua.sip.rlmi import ListState, Resource
 from b2bua.sip.uri import parse_uri
 
@@ -36,6 +37,7 @@ class WatcherView:
         groups: Mapping[str, Collection[str]] | None = None,
         form: Form = PLAIN,
         forms: Mapping[str, Form] | None = None,
+        profiles: Profiles | None = None,
     ) -> None:
         self._state = state
         self._unique = unique
@@ -43,11 +45,24 @@ class WatcherView:
         self._groups = groups or {}
         self._form = form
         self._forms = forms or {}
+        self._profiles = profiles or Profiles()
 
-    def follow(self, watch: WatchPolicy, form: Form = PLAIN, forms: Mapping[str, Form] | None = None) -> None:
-        """From the next SUBSCRIBE on, refreshes included: this policy. From the next NOTIFY on: these forms."""
+    def follow(
+        self, watch: WatchPolicy, form: Form = PLAIN, forms: Mapping[str, Form] | None = None, profiles: Profiles | None = None
+    ) -> None:
+        """From the next SUBSCRIBE on, refreshes too: this policy, these profiles. From the next NOTIFY on: these forms."""
         self._watch = watch
         self._form, self._forms = form, forms or {}
+        self._profiles = profiles or Profiles()
+
+    def is_offered(self, package: EventPackage, watcher: str) -> bool:
+        """Whether there is such a package as far as this user is concerned."""
+        return not package.profile or self._profiles.has(package.profile, watcher)
+
+    def accepted(self, watcher: str) -> int:
+        """The status of what a SUBSCRIBE of this user is granted: 200, or 202 as Avaya's Session Manager has it, which RFC 6665
+        §8.3.1 does without."""
+        return 202 if self._profiles.has(AVAYA, watcher) else 200
 
     def may_watch(self, package: EventPackage, aor: str, watcher: str) -> bool:
         """Whether this user may subscribe to that state."""

@@ -22,9 +22,11 @@ ACTIVITIES: Final = (
 )  # fmt: skip
 """What RFC 4480 §3.2 lists; of others nothing is shown."""
 MOST: Final = 8
-"""Tuples and notes that are read of one document: a phone has one of each."""
-LONGEST_NOTE: Final = 500
+"""Tuples and notes that are read of one document, and shown in one: a phone has one of each."""
+LONGEST_NOTE: Final = 200
 """Characters of a note that are read."""
+LONGEST_CONTACT: Final = 256
+"""Characters of a contact that are read."""
 _NAMESPACES: Final = (
     'xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" '
     'xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid"'
@@ -95,7 +97,7 @@ def _read_reach(element: Element, number: int) -> Reach:
             words = [content(one).lower() for one in child if local_name(one) == "basic"]
             basic = words[0] if words and words[0] in ("open", "closed") else ""
         elif name == "contact":
-            contact = content(child)
+            contact = content(child)[:LONGEST_CONTACT]
         elif name == "note" and not note:
             note = content(child)[:LONGEST_NOTE].strip()
     return Reach(f"t{number}", basic, contact, note)

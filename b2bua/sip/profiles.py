@@ -11,13 +11,22 @@ from types import MappingProxyType
 from typing import Final
 
 AVAYA: Final = "avaya"
+PARTIAL: Final = "partial"
+SINGLE_DIALOG: Final = "single_dialog"
+PVALUE: Final = "pvalue"
 
 SWITCHES: Final[Mapping[str, str]] = MappingProxyType(
     {
         AVAYA: (
             "Digest nonces as Avaya's Session Manager makes them: 11 hex digits of the time and 32 more, a constant `opaque`, "
-            "always `stale=false`; old ones stay good for a day and over a restart, with any `nc`. No protection from replay."
+            "always `stale=false`; old ones stay good for a day and over a restart, with any `nc`. No protection from replay. "
+            "SUBSCRIBE is answered 202, and the event packages `avaya-cm-feature-status` and `avaya-ccs-profile` are there."
         ),
+        PARTIAL: "Lamp documents after the first one say only what has changed (RFC 4235 §3.4).",
+        SINGLE_DIALOG: (
+            "Lamp documents never have several calls: one that rings, else one that talks. For phones that crash on several."
+        ),
+        PVALUE: "`pvalue` in place of `pval` in lamp documents, as in the examples of RFC 4235: some phones read nothing else.",
     }
 )
 """Name → what it switches."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from b2bua.sip.xml_text import xml_document, xml_text
@@ -33,17 +34,19 @@ class ListState(NamedTuple):
     resources: Sequence[Resource]
 
     def encode(self, content_type: str, unique: str, host: str) -> tuple[str, bytes]:
-        """Content-Type and body. `unique` is text that stands in no document and in no other body (RFC 2046 §5.1.1);
-        `content_type` is that of the resources' documents."""
+        """Content-Type and body. `unique` is text that stands in no other body, for the Content-IDs; `content_type` is that of
+        the resources' documents."""
         names = [f"{unique}.{number}@{host}" for number in range(len(self.resources))]
         root = f"{unique}.list@{host}"
         parts = [_part(root, f'{CONTENT_TYPE};charset="UTF-8"', self._meta_information(names))]
         for name, resource in zip(names, self.resources, strict=True):
             if resource.document is not None:
                 parts.append(_part(name, f'{content_type};charset="UTF-8"', resource.document))
-        opening = f"--{unique}\r\n".encode()
-        body = b"".join(opening + part for part in parts) + f"--{unique}--\r\n".encode()
-        return f'multipart/related;type="{CONTENT_TYPE}";start="<{root}>";boundary="{unique}"', body
+        # It stands in no part (RFC 2046 §5.1.1): nobody can write a document that holds a digest of itself.
+        boundary = sha256(b"".join(parts)).hexdigest()[:40]
+        opening = f"--{boundary}\r\n".encode()
+        body = b"".join(opening + part for part in parts) + f"--{boundary}--\r\n".encode()
+        return f'multipart/related;type="{CONTENT_TYPE}";start="<{root}>";boundary="{boundary}"', body
 
     def _meta_information(self, names: list[str]) -> bytes:
         resources = "".join(_resource(resource, name) for resource, name in zip(self.resources, names, strict=True))

@@ -79,6 +79,15 @@ def parse_streams(body: bytes) -> tuple[Stream, ...]:
     )
 
 
+def protocol_of(body: bytes) -> str:
+    """The profile of the first m= line that has a port, `RTP/AVP` where there is none: what its sender speaks."""
+    for line in _lines(body):
+        fields = line[2:].split() if line.startswith("m=") else ()
+        if len(fields) > 2 and fields[1] != "0":
+            return fields[2]
+    return "RTP/AVP"
+
+
 def holds(streams: Sequence[Stream]) -> bool:
     """Whether the sender of these streams wants no media at all: every live stream is send-only, inactive or nowhere."""
     live = False

@@ -7,10 +7,16 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from b2bua.store.interface import StoreError
+from b2bua.store.mailbox_record import MAILBOX
 from b2bua.store.schema import BUSY_SECONDS, version_of
 from b2bua.store.secret_record import SECRET
+from b2bua.store.setting_record import SETTING
+
+_LASTING: Final = (SECRET, SETTING, MAILBOX)
+"""Kinds of records that somebody chose, or that phones hold something of: as good in an old copy as users are."""
 
 
 def back_up(path: Path, target: Path) -> None:
@@ -111,10 +117,11 @@ def _set_aside(path: Path, stamp: str) -> Path | None:
 
 def _forget_what_went_on(path: Path) -> None:
     """Of an old copy calls, subscriptions and publications would come back that nobody knows any more, with numbers that are
-    too low; the secret stays, for it belongs to what phones hold of ours."""
+    too low; what was chosen stays, and the secret, for it belongs to what phones hold of ours."""
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'records'").fetchone():
-            database.execute("DELETE FROM records WHERE kind != ?", (SECRET,))
+            places = ", ".join("?" * len(_LASTING))
+            database.execute(f"DELETE FROM records WHERE kind NOT IN ({places})", _LASTING)
 
 
 def _sync(path: Path) -> None:

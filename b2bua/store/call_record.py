@@ -75,6 +75,8 @@ class CallRecord(msgspec.Struct, frozen=True):
     callee: LegRecord
     absorbed: str = ""
     """The call whose leg this one has taken over: a record of that one is out of date."""
+    serves: str = ""
+    """`caller` or `callee`: the party whose state is ours to tell, where it is not both's."""
     version: int = CALL_VERSION
 
 

@@ -18,10 +18,10 @@ Export = Callable[[Sequence[Record]], Iterator[bytes]]
 
 
 def _lines(write: Callable[[Sequence[Row]], Iterable[str]]) -> Export:
-    return _rowed(lambda rows: (f"{line}\n" for line in write(rows)))
+    return rowed(lambda rows: (f"{line}\n" for line in write(rows)))
 
 
-def _rowed(write: Callable[[Sequence[Row]], Iterable[str]]) -> Export:
+def rowed(write: Callable[[Sequence[Row]], Iterable[str]]) -> Export:
     """From records by rows. An empty piece stands for work without output."""
 
     def pieces(records: Sequence[Record]) -> Iterator[bytes]:
@@ -40,11 +40,11 @@ def _ndjson(records: Sequence[Record]) -> Iterator[bytes]:
 
 
 EXPORTS: Final[dict[str, tuple[str, Export]]] = {
-    "html": ("text/html; charset=utf-8", _rowed(page)),
+    "html": ("text/html; charset=utf-8", rowed(page)),
     "json": ("application/x-ndjson", _ndjson),
     "mermaid": ("text/vnd.mermaid; charset=utf-8", _lines(mermaid)),
     "pcap": ("application/vnd.tcpdump.pcap", pcap),
-    "svg": ("image/svg+xml", _rowed(svg)),
+    "svg": ("image/svg+xml", rowed(svg)),
     "text": ("text/plain; charset=utf-8", _lines(text)),
     "tracesm": ("text/plain; charset=utf-8", _lines(tracesm)),
 }

@@ -29,6 +29,7 @@ _LEFT: Final = _MARGIN + 4
 _RIGHT: Final = 9
 """What the last column's name may need to its right."""
 _CSEQ: Final = re.compile(r"(?im)^cseq\s*:\s*\d+\s+(\S+)")
+_EVENT: Final = re.compile(r"(?im)^(?:event|o)\s*:\s*([^\s;]+)")
 _EXPIRES_NOW: Final = re.compile(r"(?im)^expires\s*:\s*0+\s*$")
 
 
@@ -164,7 +165,8 @@ def _lamp_labels(method: str, head: str, body: str) -> list[str]:
     try:
         document = parse_dialog_info(body.encode("utf-8", "replace"))
     except MalformedValue:
-        return []
+        event = _EVENT.search(head)  # another package's, or of a list
+        return [f"{method} {printable(event[1])}"] if event else []
     state = lamp(document)
     user = document.entity.partition(":")[2].partition("@")[0]
     return [f"{method} {user} lamp: {state}", f"{method} lamp: {state}", f"{method} {state}", f"lamp {state}"]

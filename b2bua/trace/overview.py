@@ -51,6 +51,13 @@ class CallLine:
             # The answer's own direction: `audio recvonly for sendonly`.
             self.state = "held" if " for sendonly" in row.record["note"] or "inactive" in row.record["note"] else "confirmed"
 
+    def facts(self) -> dict[str, object]:
+        """The line as values, times in Unix seconds."""
+        return {
+            "call": self.call, "letter": self.letter, "caller": self.caller, "callee": self.callee, "state": self.state,
+            "start": self._start, "end": self._end, "messages": self.messages, "holds": self.holds, "wrong": self.wrong,
+        }  # fmt: skip
+
     def __str__(self) -> str:
         parties = f"{self.caller or '?'} → {self.callee or '?'}"
         text = f"{self.letter}  {clock(self._start)}  {parties:<24} {self.state:<11} {self._end - self._start:8.1f} s "

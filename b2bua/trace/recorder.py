@@ -64,9 +64,13 @@ class Legs:
         self._first: OrderedDict[str, str] = OrderedDict()
 
     def join(self, call: str, call_id: str) -> None:
-        """`call_id` is a leg of `call`; a Call-ID that moves to another call (RFC 3891) follows the last word."""
-        if self._calls.get(call_id) == call:
+        """`call_id` is a leg of `call`; a Call-ID that moves to another call (RFC 3891) follows the last word. A new call that
+        begins with a leg which is known goes on with the call of that one: feature servers in a row, or one passed twice."""
+        known = self._calls.get(call_id)
+        if known == call:
             return
+        if known is not None and call not in self._first:
+            self._calls[call] = known
         self._calls[call_id] = call
         self._first.setdefault(call, call_id)
         for table in (self._calls, self._first):
@@ -86,6 +90,10 @@ class Legs:
         """The outside name of the call that a Call-ID is a leg of; "" when no call claimed it."""
         call = self._calls.get(call_id, "")
         return self.name_of(call) if call else ""
+
+    def known_as(self, either: str) -> str:
+        """The outside name of a call, given the id that messages carry or the Call-ID of a leg."""
+        return self.call_of(either) or self.name_of(either)
 
     def name_of(self, call: str) -> str:
         """The outside name of a call, given the id that messages carry."""

@@ -21,6 +21,7 @@ step 9; what the retry after a 491 repeats is not numbered twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -30,6 +31,8 @@ from b2bua.sip.sdp import holds, parse_streams
 from b2bua.trace.hop import Hop
 from b2bua.trace.names import CM, ROLES, SM
 
+_IN_LIST: Final = re.compile(rb"<dialog-info.*?</dialog-info>", re.DOTALL)
+"""A document in a body of several parts."""
 _ASKED: Final = "asked"
 _CHALLENGED: Final = "challenged"
 _ADMITTED: Final = "admitted"
@@ -197,7 +200,13 @@ class _Numbering:
                 hold.lamp_lit = True
 
     def _shows_hold(self, body: bytes) -> bool:
-        """Whether a document says rendering no of a dialog of this call; some watchers see dialogs without call-id."""
+        """Whether a document, or one of those about a list (RFC 4662), says rendering no of a dialog of this call."""
+        if body.startswith(b"--"):
+            return any(map(self._says_no, _IN_LIST.findall(body)))
+        return self._says_no(body)
+
+    def _says_no(self, body: bytes) -> bool:
+        """Some watchers see dialogs without call-id."""
         try:
             document = parse_dialog_info(body)
         except MalformedValue:

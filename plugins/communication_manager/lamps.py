@@ -48,7 +48,7 @@ class Lamps(Feature):
         """A leg's publication goes with it, where a transfer brings it into another call."""
         publication = self._open.get(leg)
         if publication is None:
-            if call.state == "ended" or leg.stand_in is not None or not leg.has_lamp:
+            if call.state == "ended" or leg.stand_in is not None or not leg.has_lamp or call.serves not in ("", leg.role):
                 return
             publication = self._open[leg] = self._publications.open(leg.party, call.id)
         publication.call = call.id

@@ -18,14 +18,14 @@ class Transfer(Feature):
         replaces = referral.to.replaces
         if replaces is None:
             referral.accept()
-            BlindTransfer(referral).start()
+            BlindTransfer(leg, referral.to.uri, referral.progress, referral.end).start()
             return
         other = call.b2bua.leg_of(replaces.call_id, replaces.to_tag, replaces.from_tag)
         if other is not None and other.party != leg.party:
             referral.refuse(603)  # somebody else's call
             return
         referral.accept()
-        if other is None or other.call is call or other.call.state != "confirmed":
+        if other is None or other.ended or other.call is call or other.call.state != "confirmed":
             referral.end(481)
         elif other.call.handover is not None:
             referral.end(491)

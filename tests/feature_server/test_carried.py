@@ -39,7 +39,7 @@ def test_end_to_end(name: str) -> None:
      "User-Agent", "Accept", "Accept-Encoding", "Allow-Events", "Authentication-Info", "Content-Disposition",
      "Content-Encoding", "Content-Language", "Join", "Max-Breadth", "Min-Expires", "Min-SE", "Path", "RAck", "Service-Route",
      "Target-Dialog", "Timestamp", "Unsupported", "Authorization", "Proxy-Authorization",
-     "WWW-Authenticate", "Proxy-Authenticate"],
+     "WWW-Authenticate", "Proxy-Authenticate", "P-Served-User"],
 )  # fmt: skip
 def test_of_one_leg(name: str) -> None:
     target = empty()

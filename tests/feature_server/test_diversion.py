@@ -47,7 +47,7 @@ def test_an_index_that_cannot_be_read_is_begun_anew():
 
 @pytest.mark.parametrize(
     ("cause", "reason"),
-    [(302, "unconditional"), (486, "user-busy"), (408, "no-answer"), (480, "unavailable"), (404, "unknown")],
+    [(181, "unconditional"), (302, "deflection"), (486, "user-busy"), (408, "no-answer"), (480, "unavailable"), (404, "unknown")],
 )
 def test_why_it_was_diverted(cause: int, reason: str) -> None:
     diversion, _ = history(Attempt(FIRST, 1, 0, cause), now=Attempt(SECOND, 2, 1))

@@ -34,6 +34,14 @@ def test_the_longest_code_counts_and_the_rest_is_its_argument():
     assert DialPlan([], {}).dialled("*72") is None
 
 
+def test_a_feature_is_asked_for_by_its_name():
+    plan = DialPlan([FORWARD, PARK], {"forward": ""})
+    assert plan.named("forward-off") == (FORWARD, "forward_off", "")
+    assert plan.named("forward") == (FORWARD, "forward", "")
+    assert plan.named("spare") == (FORWARD, "spare", "")
+    assert plan.named("tea") is None
+
+
 def test_the_configuration_gives_other_digits_or_none():
     plan = DialPlan([FORWARD, PARK], {"forward": "#21*", "forward_off": "", "spare": "*72"})
     assert plan.dialled("#21*6003") == (FORWARD, "forward", "6003")

@@ -20,6 +20,8 @@ from tests.interop.server import free_port, wait_until
 
 MODULES: Final = "/usr/lib/baresip/modules"
 SPEECH_SECONDS: Final = 30
+DISPLAYED: Final = 7
+"""Displays in which an old bit rate may stand still."""
 _CONFIG: Final = """\
 sip_listen {host}:{port}
 net_interface {host}
@@ -155,6 +157,16 @@ class Baresip:
     def streams_heard(self) -> int:
         """In how many of its calls RTP of the other has come in."""
         return (self.folder / "log").read_text(errors="replace").count("incoming rtp for 'audio' established")
+
+    def flows(self) -> bool:
+        """Whether RTP goes both ways now: what its display says of the newest of the bit rates, five times a second. What it
+        says is a second old, so that many have to come from now on."""
+        seen = len(self._rates())
+        self._wait("its display goes on", lambda: len(self._rates()) > seen + DISPLAYED)
+        return all(rate != "0" for rate in self._rates()[-1])
+
+    def _rates(self) -> list[tuple[str, str]]:
+        return re.findall(r"audio=(\d+)/(\d+) \(bit/s\)", (self.folder / "log").read_text(errors="replace"))
 
     def close(self) -> None:
         self._socket.close()

@@ -13,16 +13,20 @@ from tests.certificates import Issued
 from tests.interop.server import NotReached, free_port, wait_until
 
 TEMPLATE: Final = Path(__file__).with_name("kamailio.cfg")
+APPLICATION: Final = Path(__file__).with_name("kamailio_application.cfg")
+"""As an application in the sequence, in place of a trunk."""
 START_SECONDS: Final = 10.0
 
 
 class Kamailio:
     """Runs between `upstream`, the server's URI, and `far`, the URI of a phone behind it. Speaks UDP to the phone, and the
-    transport with the server; by TLS it shows `issued` and wants `authority`'s signature."""
+    transport with the server; by TLS it shows `issued` and wants `authority`'s signature. `challenges`: realm, user name and
+    password that it wants from everybody but the phone, for each request."""
 
     def __init__(
         self, directory: Path, host: str, transport: str, upstream: str, far: tuple[str, int],
-        issued: Issued | None = None, authority: Path | None = None,
+        issued: Issued | None = None, authority: Path | None = None, challenges: tuple[str, str, str] | None = None,
+        template: Path = TEMPLATE,
     ) -> None:  # fmt: skip
         directory.mkdir(parents=True)
         self.host = host
@@ -36,8 +40,9 @@ class Kamailio:
             (directory / "tls.cfg").write_text(_profiles(issued, authority))
             tls = f'loadmodule "tls.so"\nmodparam("tls", "config", "{directory / "tls.cfg"}")'
             listen.append("enable_tls=yes")
-        text = TEMPLATE.read_text()
+        text = template.read_text()
         for word, value in (
+            ("AUTHMODULE", "" if challenges is None else 'loadmodule "auth.so"'), ("CHALLENGE", _challenge(far[0], challenges)),
             ("LISTEN", "\n".join(listen)), ("TCP", "disable_tcp=yes" if transport == "udp" else "tcp_connection_lifetime=3600"),
             ("TLS", tls), ("UPSTREAM", upstream), ("FARHOST", far[0]), ("FAR", f"sip:{far[0]}:{far[1]}"), ("HOST", host),
         ):  # fmt: skip
@@ -47,7 +52,8 @@ class Kamailio:
         self.log = directory / "kamailio.log"
         program = shutil.which("kamailio") or "/usr/sbin/kamailio"
         with self.log.open("wb") as log:
-            argv = [program, "-f", str(config), "-DD", "-E", "-n", "1", "-m", "16", "-Y", str(directory), "-P", "pid"]
+            argv = [program, "-f", str(config), "-DD", "-E", "-n", "1", "-m", "16", "-Y", str(directory)]
+            argv += ["-P", str(directory / "pid")]
             self.process = subprocess.Popen(argv, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             wait_until("Kamailio answers", self._answers, START_SECONDS)
@@ -92,6 +98,18 @@ class Kamailio:
 def _replaced(text: str, word: str, value: str) -> str:
     """A word in capitals that stands for itself: alone in its line, after = or within quotes."""
     return re.sub(rf"(?<![A-Z_]){word}(?![A-Z_a-z])", lambda _: value, text)
+
+
+def _challenge(far: str, challenges: tuple[str, str, str] | None) -> str:
+    if challenges is None:
+        return ""
+    realm, user, password = challenges
+    # A challenge is sent by a transaction, which takes its ACK, too; t_check_trans() does not return from there.
+    return (
+        f'if (is_method("ACK")) {{ t_check_trans(); }}\n    if ($si != "{far}" && !is_method("ACK|OPTIONS")) {{\n'
+        f'        if ($au != "{user}" || !pv_proxy_authenticate("{realm}", "{password}", "0")) {{\n'
+        f'            t_newtran(); proxy_challenge("{realm}", "0"); exit;\n        }}\n        consume_credentials();\n    }}'
+    )
 
 
 def _profiles(issued: Issued, authority: Path | None) -> str:

@@ -63,10 +63,11 @@ class Pjsip:
         reliable: str = "none",
         ca: Path | None = None,
         shows: Issued | None = None,
+        events: bool = False,
     ) -> None:
         """`timer`: the session interval in seconds that it asks for; 0 = it knows no session timers. `reliable`: its
         provisional responses, `none`, `optional` or `mandatory`. Over TLS the server's certificate has to be signed by `ca`,
-        and `shows` is its own."""
+        and `shows` is its own. `events`: it asks for its messages and publishes its presence."""
         self.folder = folder
         self.user = user
         self.transport = transport
@@ -86,7 +87,7 @@ class Pjsip:
             "host": host, "port": self.port, "rtp": free_port(host, span=8), "transport": transport, "server": server,
             "domain": DOMAIN, "user": user, "password": password, "timer": timer, "log": str(folder / "log"),
             "heard": str(folder / "heard.wav"),
-            "reliable": reliable, "ca": "" if ca is None else str(ca),
+            "events": events, "reliable": reliable, "ca": "" if ca is None else str(ca),
             "certificate": "" if shows is None else str(shows.certificate), "key": "" if shows is None else str(shows.key),
         }  # fmt: skip
         try:

@@ -59,6 +59,8 @@ class Call(pj.Call):
         self._phone = phone
         self.answered = 0
         """200s to requests of ours."""
+        self.transfers: list[str] = []
+        """What the NOTIFYs of our REFERs said."""
         self.last: Data = {"state": "incoming" if number != pj.PJSUA_INVALID_ID else "null"}
 
     def onCallState(self, parameters: pj.OnCallStateParam) -> None:
@@ -69,6 +71,9 @@ class Call(pj.Call):
             "reason": info.lastReason,
             "call_id": info.callIdString,
         }
+
+    def onCallTransferStatus(self, parameters: pj.OnCallTransferStatusParam) -> None:
+        self.transfers.append(f"{int(parameters.statusCode)}{' final' if parameters.finalNotify else ''}")
 
     def onCallTsxState(self, parameters: pj.OnCallTsxStateParam) -> None:
         event = parameters.e.body.tsxState
@@ -109,10 +114,21 @@ class Call(pj.Call):
         return found
 
 
+class Contact(pj.Buddy):
+    """Somebody whose presence it watches."""
+
+    def report(self) -> Data:
+        info = self.getInfo()  # kept: what is read of it lies in its memory
+        status = info.presStatus
+        return {"online": status.status == pj.PJSUA_BUDDY_STATUS_ONLINE, "activity": int(status.activity), "note": status.note}
+
+
 class Account(pj.Account):
     def __init__(self, phone: Phone) -> None:
         super().__init__()
         self._phone = phone
+        self.messages = ""
+        """The last NOTIFY of its mailbox."""
         self.status = 0
         self.registrations = 0
         """200s to REGISTER."""
@@ -120,6 +136,9 @@ class Account(pj.Account):
     def onRegState(self, parameters: pj.OnRegStateParam) -> None:
         self.status = int(parameters.code)
         self.registrations += self.status == 200
+
+    def onMwiInfo(self, parameters: pj.OnMwiInfoParam) -> None:
+        self.messages = parameters.rdata.wholeMsg
 
     def onIncomingCall(self, parameters: pj.OnIncomingCallParam) -> None:
         call = Call(self._phone, parameters.callId)
@@ -133,8 +152,10 @@ class Phone:
     def __init__(self, setup: Data) -> None:
         """`host`, `port`: where it listens; `transport`: `udp`, `tcp` or `tls`; `server`: HOST:PORT; `domain`, `user`,
         `password`; `rtp`: the first of its media ports; `log`, `heard`: files; `timer`: seconds of its session timers, 0 = none;
-        `reliable`: `none`, `optional`, `mandatory`; `ca`, `certificate`, `key`: files for TLS, "" for none."""
+        `reliable`: `none`, `optional`, `mandatory`; `ca`, `certificate`, `key`: files for TLS, "" for none;
+        `events`: whether it asks for its messages and publishes its presence."""
         self.calls: list[Call] = []
+        self._contacts: dict[str, Contact] = {}
         self._turns = 0
         self._endpoint = pj.Endpoint()
         self._endpoint.libCreate()
@@ -175,15 +196,21 @@ class Phone:
             "registrations": lambda: self.account.registrations,
             "dial": self._dial,
             "calls": lambda: [call.report() for call in self.calls],
-            "answer": lambda status=200: self._call().answer(_with_status(status)),
-            "hold": lambda: self._call().setHold(pj.CallOpParam(True)),
+            "answer": lambda status=200, call=None: self._call(call).answer(_with_status(status)),
+            "hold": lambda call=None: self._call(call).setHold(pj.CallOpParam(True)),
+            "transfer": lambda uri, call=None: self._call(call).xfer(uri, pj.CallOpParam(True)),
+            "transfer_to": lambda call, other: self._call(call).xferReplaces(self._call(other), pj.CallOpParam(True)),
+            "transfers": lambda call: self.calls[call].transfers,
             "hold_or_not": self._hold_or_not,
-            "resume": lambda: self._call().reinvite(_unhold()),
+            "resume": lambda call=None: self._call(call).reinvite(_unhold()),
             "answered": lambda: self._call().answered,
             "refresh": lambda: self._call().update(pj.CallOpParam(True)),
             "ask": lambda method: self._call().sendRequest(_asking(method)),
-            "transfer": lambda uri: self._call().xfer(uri, pj.CallOpParam(True)),
-            "hangup": lambda: self._call().hangup(pj.CallOpParam(True)),
+            "hangup": lambda call=None: self._call(call).hangup(pj.CallOpParam(True)),
+            "watch": self._watch,
+            "contact": lambda uri: self._contacts[uri].report(),
+            "presence": self._say,
+            "messages": lambda: self.account.messages,
             "clear": self._clear,
         }
         if verb not in verbs:
@@ -194,6 +221,20 @@ class Phone:
         call = Call(self)
         self.calls.append(call)
         call.makeCall(uri, pj.CallOpParam(True))
+
+    def _watch(self, uri: str) -> None:
+        config = pj.BuddyConfig()
+        config.uri, config.subscribe = uri, True
+        self._contacts[uri] = Contact()
+        self._contacts[uri].create(self.account, config)
+
+    def _say(self, online: bool, busy: bool) -> None:
+        """Publish its own presence."""
+        status = pj.PresenceStatus()
+        status.status = pj.PJSUA_BUDDY_STATUS_ONLINE if online else pj.PJSUA_BUDDY_STATUS_OFFLINE
+        status.activity = pj.PJRPID_ACTIVITY_BUSY if busy else pj.PJRPID_ACTIVITY_UNKNOWN
+        status.note = "In a meeting" if busy else ""
+        self.account.setOnlineStatus(status)
 
     def _hold_or_not(self) -> bool:
         """Hold; False when PJSIP would not, as a re-INVITE is already under way."""
@@ -209,7 +250,10 @@ class Phone:
         """End all calls."""
         self._endpoint.hangupAllCalls()
 
-    def _call(self) -> Call:
+    def _call(self, number: int | None = None) -> Call:
+        """The one that stands, or of several the one with this number, counted from the first of its life."""
+        if number is not None:
+            return self.calls[number]
         standing = [call for call in self.calls if call.last["state"] != "disconnected"]
         if len(standing) != 1:
             raise Refused(f"{len(standing)} calls stand")
@@ -250,6 +294,7 @@ def _account_config(setup: Data) -> pj.AccountConfig:
     config.mediaConfig.transportConfig.boundAddress = setup["host"]
     config.mediaConfig.transportConfig.port = setup["rtp"]
     config.natConfig.udpKaIntervalSec = 0
+    config.mwiConfig.enabled = config.presConfig.publishEnabled = setup["events"]
     return config
 
 

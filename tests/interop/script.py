@@ -14,9 +14,11 @@ from tests.interop.server import DOMAIN
 
 FOLDER: Final = Path(__file__).resolve().parent / "scenarios"
 HOLD_REASON: Final = 'Reason: avaya-action;cause=1;text="Hold"'
-_REASONS: Final = {180: "Ringing", 183: "Session Progress", 200: "OK", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",
-                   488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated", 500: "Server Internal Error",
-                   603: "Decline"}  # fmt: skip
+_REASONS: Final = {
+    180: "Ringing", 183: "Session Progress", 200: "OK", 302: "Moved Temporarily", 481: "Call/Transaction Does Not Exist",
+    486: "Busy Here", 488: "Not Acceptable Here", 491: "Request Pending", 487: "Request Terminated",
+    500: "Server Internal Error", 603: "Decline",
+}  # fmt: skip
 
 
 def _fragment(name: str) -> str:
@@ -244,7 +246,7 @@ class Script:
 
 
 _ADDRESS: Final = "[^ ].*"
-_URI: Final = "sips?:[^;]*[^&gt;]*"
+_URI: Final = "sips?:[^;&gt;]*[^&gt;]*"
 _OF_PEER: Final = (("uri", "Contact", _URI), ("peer", "From", _ADDRESS), ("me", "To", _ADDRESS))
 _OF_INVITE: Final = (
     *_OF_PEER, ("cseq", "CSeq", _ADDRESS), ("via1", "Via", _ADDRESS), ("via2", "Via", _ADDRESS),
@@ -357,8 +359,8 @@ class Callee(Script):
         self.receive("ACK")
         return self
 
-    def refuse(self, status: int) -> Self:
-        self._respond(status, tag=self._tag)
+    def refuse(self, status: int, *headers: str) -> Self:
+        self._respond(status, tag=self._tag, headers=headers)
         self.receive("ACK")
         return self
 

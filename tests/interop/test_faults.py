@@ -94,7 +94,7 @@ def test_a_dropped_200_and_the_call_stands_all_the_same(server: Server, lab: Lab
     near.finish()
     far.finish()
     assert touched(server, alice.user) == ["dropped"]
-    assert server.metric("b2bua_faults_total", action="drop") >= 1
+    assert server.metric("b2bua_faults_injected_total", fault="drop") >= 1
     hops = server.hops(f"user={alice.user}")
     sent = [(hop.message.status, hop.message.cseq_method) for hop in hops if hop.way == ("SM", alice.user)]
     assert sent.count((200, "INVITE")) == 2

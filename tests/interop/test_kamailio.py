@@ -34,20 +34,24 @@ LABELS = {"udp": "_sip._udp", "tcp": "_sip._tcp", "tls": "_sips._tcp"}
 class Trunk:
     """The server, Kamailio, a DNS server that knows it, and a phone behind it that registers nowhere."""
 
-    def __init__(self, directory: Path, transport: str) -> None:
+    def __init__(
+        self, directory: Path, transport: str, asks_for: tuple[str, str, str] | None = None, more: str = "", shown: str = NAME
+    ) -> None:
+        """`asks_for`: realm, user name and password that Kamailio wants; `more`: lines of the entity's table; `shown`: the name
+        in Kamailio's certificate."""
         self.transport = transport
         self.directory = directory
         self._runs: list[Sipp] = []
         self.far = Phone("0170", "none", FAR, free_port(FAR))
         authority = Authority(directory)
-        ours, theirs = authority.issue("pbx", HOST, "pbx.example.com"), authority.issue("trunk", NAME)
+        ours, theirs = authority.issue("pbx", HOST, "pbx.example.com"), authority.issue("trunk", shown)
         pem = directory / "pbx-and-key.pem"
         pem.write_bytes(ours.certificate.read_bytes() + ours.key.read_bytes())
         port = free_port(HOST, socket.SOCK_DGRAM, socket.SOCK_STREAM)
         tls_port = free_port(HOST, socket.SOCK_STREAM)
         upstream = f"sip:{HOST}:{tls_port if transport == 'tls' else port};transport={transport}"
         papers = (theirs, authority.certificate) if transport == "tls" else (None, None)
-        self.kamailio = Kamailio(directory / "kamailio", TRUNK, transport, upstream, (FAR, self.far.port), *papers)
+        self.kamailio = Kamailio(directory / "kamailio", TRUNK, transport, upstream, (FAR, self.far.port), *papers, asks_for)
         dead = free_port(TRUNK, socket.SOCK_STREAM)
         records = [["SRV", 2, 0, self.kamailio.trunk_port, "one.example.net"]]
         if transport != "udp":
@@ -60,7 +64,7 @@ class Trunk:
             "tls": f'certificate = "{NAME}"',
         }[transport]
         config = directory / "settings.toml"
-        config.write_text(SETTINGS.format(dns=self.dns.address, name=NAME, transport=transport, known=known))
+        config.write_text(SETTINGS.format(dns=self.dns.address, name=NAME, transport=transport, known=f"{known}\n{more}"))
         options = ["--config", str(config), "--tls-cert", str(pem), "--tls-ca", str(authority.certificate)]
         options += ["--listen", f"tls:{HOST}:{tls_port}"]
         self.server = Server(directory, HOST, USERS, options=options, port=port, more=(f"tcp:{HOST}",))

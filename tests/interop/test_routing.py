@@ -12,6 +12,7 @@ from tests.interop.lab import Lab
 from tests.interop.script import Callee, Caller, Script
 from tests.interop.server import Server, command, environment, free_port
 from tests.interop.sipp import Phone, Sipp
+from tests.interop.test_reload import reload
 
 HOST, FIRST, SECOND = "127.0.0.73", "127.0.0.74", "127.0.0.75"
 USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6030)}
@@ -147,3 +148,19 @@ def test_the_command_says_the_same(trunks: Trunks) -> None:
         f"1. by entity first as sip:+4930123@{trunks.first.address}, adaptation german, the next one after 2 s of silence",
         f"2. by entity second as sip:030123@{trunks.second.address}",
     ]
+
+
+def test_a_plan_that_changes_at_run_time(trunks: Trunks, lab: Lab) -> None:
+    """On SIGHUP; a plan whose names stand for nothing changes nothing."""
+    [phone] = lab.phones(1)
+    text = trunks.config.read_text()
+    trunks.config.write_text(text.replace("policies = []", 'policies = ["nobody"]'))
+    reload(trunks.server)
+    assert "premium goes by 'nobody', and there is no such routing policy" in " ".join(trunks.server.log_text().split())
+    lab.start(Caller("09001").invite().refused(403), phone).finish()
+    trunks.config.write_text(text.replace("policies = []", 'policies = ["other"]'))
+    reload(trunks.server)
+    far = trunks.start(trunks.second, held_callee())
+    lab.start(holding_caller("09001"), phone).finish()
+    far.finish()
+    assert far.received("INVITE")[0].start.startswith("INVITE sip:09001@")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.interop.server import environment, wait_until
@@ -53,7 +55,16 @@ class Terminal:
 
     def close(self) -> None:
         """End the program, its shell and this tmux; no other."""
+        with suppress(AssertionError):  # it has ended by itself
+            self._end_program()
         subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], capture_output=True, timeout=SECONDS, check=False)
+
+    def _end_program(self) -> None:
+        """It may outlive its terminal, and turn in circles then: sngrep does."""
+        for shell in self._tmux("list-panes", "-F", "#{pane_pid}").split():
+            for child in Path(f"/proc/{shell}/task/{shell}/children").read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
 
     def _tmux(self, *arguments: str) -> str:
         command = ["tmux", "-f", os.devnull, "-S", str(self._socket), *arguments]

@@ -109,7 +109,7 @@ def test_an_echo_says_what_it_hears_and_nothing_else(server, reactor):
     ((data, where),) = reactor.port.written
     packet = parse_packet(data)
     assert where == PHONE
-    assert (packet.payload_type, packet.payload, packet.marker) == (8, b"hello", True)
+    assert (packet.payload_type, packet.payload, packet.marker, packet.timestamp) == (8, b"hello", True, 11)
     assert packet.source != 12
     assert stream.received == 4
 

@@ -174,6 +174,7 @@ TABLES: Final = (
     Table(f"{CM}.relay", "RELAYED", ("tests/feature_server/test_relay.py",), tuple(sorted(METHODS))),
     Table(f"{CM}.carried", "_OF_ONE_LEG", ("tests/feature_server/test_carried.py",), HEADERS),
     Table(f"{CM}.b2bua", "SUPPORTED", ("tests/feature_server/test_b2bua.py",), ("100rel", "path")),
+    Table("plugins.communication_manager.feature_status", "SHOWN", ("tests/scenarios/test_feature_status.py",)),
     Table("plugins.communication_manager.lamps", "_STATES", ("tests/plugins/test_lamps.py",)),
     Table("plugins.communication_manager.hold", "_OFFERING", ("tests/plugins/test_hold.py",), ("BYE", "INFO", "MESSAGE")),
     Table("plugins.communication_manager.hold", "_ANSWERING", ("tests/plugins/test_hold.py",), ("BYE", "INFO", "MESSAGE")),

@@ -70,12 +70,16 @@ class Options:
     """What leads to them; None: their own prefixes and domains."""
     week_time: WeekTime = MONDAY
     """When it is."""
+    watch: float = 0.0
+    """Seconds between two OPTIONS to its trunks; 0: none."""
     trusted: Sequence[str] = ()
     """Its trusted networks."""
     requests_per_source: int = 1000
     bans: BanRule | None = None
     link: Literal["memory", "udp", "tcp"] = "memory"
     """Communication Manager in this process, or on another host."""
+    relay: Literal["", "pass", "refuse"] = ""
+    """Whether there is an rtpengine, and what becomes of calls when it is down."""
     records: KeptRecords | None = None
     """What outlives the server: its calls and open INVITEs; None for the store that promises nothing."""
     remote_records: KeptRecords | None = None

@@ -24,6 +24,7 @@ from b2bua.transaction.timers import Timers
 from tests.scenarios.options import DOMAIN, Options
 from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import LINKS, VirtualNetwork, VirtualSocket
+from tests.scenarios.virtual_relay import VirtualRelay
 
 
 class RemoteFeatureServer:
@@ -45,10 +46,13 @@ class RemoteFeatureServer:
         self.records = options.remote_records
         self._socket = VirtualSocket(network, address, self.recorder, LINKS[options.link])
         self.media = VirtualMedia()
+        self.relay = VirtualRelay(self.timers, options.relay == "refuse")
         environment = Environment(
             name, DOMAIN, self.layer, self._socket.flow(link), observer, options.uniform or Random(6001).uniform,
             self.recorder.join, failed, options.limits, options.reliable, self.records, network.clock.wall,
             users=UserSettings(DOMAIN, None, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
+            relay=self.relay if options.relay else None,
+            echoes=bool(options.entities),
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)

@@ -128,6 +128,8 @@ class Scene:
             phone.hears_nothing()
         for heartbeat in (*self.server.heartbeats, *(remote.heartbeat for remote in self.server.remotes.values())):
             heartbeat.stop()
+        for watch in self.server.watches:
+            watch.stop()
         self.advance(LONGEST)
         for phone in self.phones:
             phone.hears_nothing()

@@ -29,8 +29,8 @@ from b2bua.session_manager.bans import Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities
-from b2bua.session_manager.event_core import EventCore, EventWorld
-from b2bua.session_manager.event_packages.package import allow_events
+from b2bua.session_manager.event_core import EventCore, EventRules, EventWorld
+from b2bua.session_manager.event_packages.package import Form, allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.lenient_nonces import LenientNonces
 from b2bua.session_manager.links import FeatureLink, Links
@@ -42,6 +42,7 @@ from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
+from b2bua.session_manager.trunk_watch import TrunkWatch
 from b2bua.session_manager.trunks import Trunks
 from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.ways import Ways
@@ -68,6 +69,7 @@ from tests.scenarios.remote_feature_server import RemoteFeatureServer
 from tests.scenarios.virtual_dns import VirtualDns
 from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, LINKS, SERVER, VirtualNetwork, VirtualSocket, VirtualUdp
+from tests.scenarios.virtual_relay import VirtualRelay
 from tests.scenarios.virtual_streams import VirtualTcp
 
 TCP_SERVER: Final[HostPort] = ("192.0.2.1", 5080)
@@ -125,6 +127,7 @@ class ServerUnderTest:
         self.heartbeats: list[Heartbeat] = []
         self.options = options
         self.media = VirtualMedia()
+        self.relay = VirtualRelay(self.timers, options.relay == "refuse")
         if options.link == "memory":
             self.b2bua = self._communication_manager(options)
         elif remotes is None:
@@ -132,7 +135,7 @@ class ServerUnderTest:
         else:
             self.remotes, remote = remotes, remotes["cm"]
             self.feature_layer, self.b2bua = remote.layer, remote.b2bua
-            self._open_link("cm", FEATURE_SERVER, LINK)
+            self.open_link("cm", FEATURE_SERVER, LINK)
         network.each_tick.append(self.tick)
         if self.records is not None:
             self.turns.driving = True
@@ -169,7 +172,11 @@ class ServerUnderTest:
                 domain, self.location, self.timers, layer.identifiers.tag,
                 lambda: f"etag{self._start}{next(entity_tags)}", notify, observer, self.records, clock.wall,
             ),
-            options.event_packages, forms=options.forms, lists=options.lists,
+            options.event_packages,
+            EventRules(
+                form=Form.of(options.profiles), lists=options.lists, profiles=Profiles(options.profiles, options.user_profiles),
+                forms={**options.forms, **{user: Form.of(names) for user, names in options.user_profiles.items()}},
+            ),
         )  # fmt: skip
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         self.ways = ways
@@ -192,6 +199,12 @@ class ServerUnderTest:
         next_hops = NextHops(
             resolver, self.listeners, clock.now, 60.0, observer, self.reports.append, domain.is_ours
         )
+        self.watches = [
+            TrunkWatch(layer, next_hops, entity, options.watch, f"<sip:{DOMAIN}>", self.reports.append)
+            for entity in (options.entities if options.watch else ())
+        ]
+        for watch in self.watches:
+            watch.start()
         trunks = None
         if options.entities:
             trunks = Trunks(Entities(options.entities), self.store, options.plan, lambda: options.week_time)
@@ -238,6 +251,8 @@ class ServerUnderTest:
             "cm", DOMAIN, layer, up, self.observer, uniform, self.recorder.join, self._failed, options.limits,
             options.reliable, self.records, self.network.clock.wall,
             users=UserSettings(DOMAIN, self.records, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
+            relay=self.relay if options.relay else None,
+            echoes=bool(options.entities),
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
@@ -265,16 +280,17 @@ class ServerUnderTest:
         kept = self.options.remote_records
         number = kept.starts + 1 if kept is not None else 1 if known is None else 2
         remote = RemoteFeatureServer(self.network, self.options, self.observer, name, address, link, self._failed, number)
-        self.media = remote.media
+        self.media, self.relay = remote.media, remote.relay
         self.feature_layer, self.b2bua, self.user_settings = remote.layer, remote.b2bua, remote.user_settings
         self.remotes[name] = remote
         if known is None and self.options.feature_server:
-            self._open_link(name, address, link)
+            self.open_link(name, address, link)
         return remote
 
-    def _open_link(self, name: str, address: HostPort, link: HostPort) -> None:
+    def open_link(self, name: str, address: HostPort, link: HostPort, foreign: bool = False) -> None:
+        """At the end of the sequence; `foreign` to a SIP server of another make."""
         flow = VirtualSocket(self.network, link, self.recorder, LINKS[self.options.link]).flow(address)
-        feature_link = FeatureLink(name, flow)
+        feature_link = FeatureLink(name, flow, foreign=foreign)
         self.links.add(feature_link)
         self.domain.listens_on([link])
         self.recorder.element(CM, address)
@@ -354,6 +370,7 @@ class ServerUnderTest:
             "calls": len(b2bua._open),
             "publications": self.event_state.count(),
             "media streams": len(self.media.open_streams),
+            "calls of the relay": len(self.relay.calls),
         }
         # Registrations and subscriptions have a timer each; nothing else runs when all is quiet.
         lasting = sum(1 for _ in self.location.users()) + sum(self.notifier.count().values()) + self.keep_alive.asked()

@@ -96,6 +96,19 @@ def test_tags_in_the_other_order(scene: Scene) -> None:
     hang_up(b, c)
 
 
+def test_consultation_hold(scene: Scene) -> None:
+    """RFC 5359 §2.2: Alice holds Bob, asks Carol, and goes back to Bob."""
+    (a, b), (a2, c) = two_calls(scene, first_is_caller=False)
+    settle(scene)
+    assert sorted(lamp_of(a)) == [("confirmed", b.phone.aor), ("confirmed", c.phone.aor)]
+    hang_up(a2, c)
+    settle(scene)
+    assert lamp_of(a) == [("confirmed", b.phone.aor)]
+    assert lamp_of(c) == [("terminated", "")]
+    resume(a, b)
+    hang_up(a, b)
+
+
 def test_who_stays_refuses(scene: Scene) -> None:
     """Both calls are what they were."""
     (a, b), (a2, c) = two_calls(scene)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from b2bua.feature_server.contract import CallLimits
 from b2bua.sip.message import Message, Request
+from tests.scenarios.forwarded_call import has_set
 from tests.scenarios.options import Options
-from tests.scenarios.scene import MakeScene, Scene, hang_up, hold, is_gone, reinvite, resume, talk, watch, watched_call
+from tests.scenarios.scene import MakeScene, Scene, hang_up, hold, invite, is_gone, reinvite, resume, talk, watch, watched_call
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.transfer_scene import FEATURES, Talk, aor, lamp_of, refer, refer_text, reports, settle
 
@@ -220,6 +222,12 @@ def test_transferee_that_waits_holds_and_asks_in_vain(scene: Scene) -> None:
     b.phone >> b.ack(b.phone << "491 INVITE")
     b.phone >> b.request("INFO")
     b.phone << "500 INFO"
+    b.phone >> b.request("UPDATE", b.sdp("sendonly"))
+    b.phone << "491 UPDATE"
+    b.phone >> b.request("UPDATE")
+    b.phone << "200 UPDATE"
+    assert scene.server.b2bua.calls() == {"early": 1, "confirmed": 1, "held": 0}
+    b.sdp()  # as it was: nothing came of it
     target_answers(c, arrived, b)
     hang_up(b, c)
 
@@ -517,3 +525,91 @@ def test_reinvite_of_the_new_pair_counts_on(scene: Scene) -> None:
     reinvite(c, b, "sendonly", "recvonly")
     reinvite(c, b, "sendrecv", "sendrecv")
     hang_up(b, c)
+
+
+def test_too_many_calls(make_scene: MakeScene) -> None:
+    scene = make_scene(features=FEATURES, limits=CallLimits(calls_per_user=1))
+    a, b = in_call(scene, True)
+    refer(a, aor("6003"))
+    scene.advance(0.1)
+    assert reports(a)[-1] == "480 Too Many Calls terminated"
+    hang_up(a, b)
+
+
+# ---- where the target's call goes
+
+
+def test_target_has_forwarded_its_calls(make_scene: MakeScene) -> None:
+    """The new call passes the features as any other: the transferor hears 181."""
+    scene = make_scene(features=("forwarding", *FEATURES))
+    a, b = in_call(scene, True)
+    has_set(scene, "6003", forward_always="6004")
+    dave = scene.phone("6004")
+    refer(a, aor("6003"))
+    arrived = dave << "INVITE no-body"
+    d = ScriptCall.of(dave, arrived)
+    scene.advance(0.1)
+    assert reports(a)[-1] == "181 Call Is Being Forwarded active"
+    target_answers(d, arrived, b)
+    is_gone(a)
+    hang_up(b, d)
+
+
+@pytest.mark.parametrize("code", ["*43", "*44"])
+def test_target_is_the_server_itself(make_scene: MakeScene, code: str) -> None:
+    """The echo test, and a tone."""
+    scene = make_scene(features=("echo_test", "tone", *FEATURES))
+    a, b = in_call(scene, True)
+    refer(a, f"sip:{code}@example.com")
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 200, b.sdp())
+    b.phone << "ACK no-body"
+    is_gone(a)
+    (stream,) = scene.server.media.open_streams
+    assert stream.to == ("192.0.2.200", 40000)
+    b.phone >> b.request("BYE")
+    b.phone << "200 BYE"
+    assert not scene.server.media.open_streams
+
+
+def test_target_is_called_at_two_phones(scene: Scene) -> None:
+    """They ring at once, and the second one answers: the first hears CANCEL."""
+    a, b = in_call(scene, True)
+    other = scene.phone("6003", device=1)
+    refer(a, aor("6003"))
+    c, first = target_rings(scene)
+    arrived = other << "INVITE no-body"
+    d = ScriptCall.of(other, arrived)
+    other >> d.answer(arrived, 180)
+    target_answers(d, arrived, b)
+    cancel = c.phone << "CANCEL"
+    c.phone >> c.answer(cancel, 200)
+    c.phone >> c.answer(first, 487)
+    c.phone << "ACK"
+    is_gone(a)
+    hold(b, d)
+    resume(b, d)
+    hang_up(b, d)
+
+
+def test_a_caller_without_a_name_stays_one(scene: Scene) -> None:
+    """RFC 3323: neither who is sent on nor who sends on is told where that was asked for."""
+    alice, bob, carol = (scene.phone(user) for user in ("6001", "6002", "6003"))
+    a, b, arrived = invite(alice, bob, None, "Privacy: user")
+    bob >> b.answer(arrived, 200, b.sdp())
+    answer = alice << "200 INVITE"
+    a.learn(answer)
+    alice >> a.ack(answer)
+    bob << "ACK"
+    refer(b, carol.aor)
+    arrived = carol << "INVITE no-body"
+    assert "6001" not in str(arrived)
+    assert arrived.from_.uri == "sip:anonymous@anonymous.invalid"
+    c = ScriptCall.of(carol, arrived)
+    target_answers(c, arrived, a)
+    is_gone(b)
+    refer(a, bob.aor)
+    again = bob << "INVITE no-body"
+    assert not again.has("Referred-By")
+    bob >> b.answer(again, 486)
+    bob << "ACK"
+    hang_up(c, a)

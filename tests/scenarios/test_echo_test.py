@@ -157,6 +157,14 @@ def test_an_offer_of_nothing_that_we_speak_is_refused(with_media, media):
     assert not scene.server.media.open_streams
 
 
+def test_a_phone_on_ipv6_is_told_an_address_of_its_own_family(with_media):
+    scene = with_media(ipv6=True)
+    alice = scene.ipv6_phone("6001")
+    a, answer = dial(alice)
+    assert "c=IN IP6 2001:db8::1" in lines(answer)
+    hang_up(a)
+
+
 def test_where_no_port_is_free_the_caller_hears_so(with_media):
     scene = with_media()
     scene.server.media.ports = 0

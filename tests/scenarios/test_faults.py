@@ -55,7 +55,7 @@ def test_a_dropped_200_comes_again(scene: Scene) -> None:
     alice >> a.ack(answer)
     hang_up(a, b)
     assert marks(scene) == ["200 Whatever: fault 1: dropped"]
-    assert scene.count("faults", "drop") == 1
+    assert scene.count("faults_injected", "drop") == 1
 
 
 def test_nothing_of_it_is_left_once_it_is_spent(scene: Scene) -> None:
@@ -214,7 +214,7 @@ def test_what_comes_twice_is_served_once(scene: Scene) -> None:
     a, b = talk(alice, bob)
     assert [message.start_line().split()[0] for _, message in bob.repeated] == ["INVITE"]
     hang_up(a, b)
-    assert scene.count("faults", "duplicate") == 3
+    assert scene.count("faults_injected", "duplicate") == 3
 
 
 def test_a_wrong_tag_belongs_to_no_dialog(scene: Scene) -> None:

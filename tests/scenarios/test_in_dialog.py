@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from b2bua.session_manager.sequences import Position
 from b2bua.sip.message import Message
 from tests.scenarios.scene import (
     Scene,
@@ -79,7 +80,7 @@ def test_notify_with_a_to_tag_of_nobody_is_refused(scene: Scene) -> None:
 def test_position_token_of_the_link_is_worth_nothing_from_a_phone(scene: Scene) -> None:
     """A phone that got hold of one is challenged as anybody, and passes the sequence from its beginning."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
-    position = scene.server.session_manager._parts.tokens.position(1, "somebody's call")
+    position = scene.server.session_manager._parts.tokens.position(Position("orig", ("cm",)), "somebody's call")
     a = ScriptCall(alice, bob.aor)
     a.routes = [f"<sip:{position}@192.0.2.1:5060;lr>"]
     alice >> a.invite(a.sdp())

@@ -205,6 +205,36 @@ def test_a_list_counts_as_many_subscriptions_as_it_has_members(make_scene: MakeS
     subscribe(key, "dialog", PANEL, *WISH, expires=60)
 
 
+def test_a_list_that_changes_is_told_anew(make_scene: MakeScene) -> None:
+    """As on SIGHUP: another user in it, then no such list. Versions go on, and who is out of it is heard of no more."""
+    scene = make_scene(lists=LISTS)
+    alice, bob, key = scene.phone("6001"), scene.phone("6002"), scene.phone("6004")
+    call = subscribe(key, "dialog", PANEL, *WISH)
+    scene.advance(1.1)
+
+    def follow(*members: str) -> None:
+        lists = {PANEL: tuple(f"sip:{member}@example.com" for member in members)} if members else {}
+        scene.server.notifier.follow(lists)
+        scene.network.run()
+
+    follow("6001", "6002", "6003")
+    assert len(key.notified) == 1
+    follow("6002", "6004")
+    assert seen(key).full and set(seen(key).documents) == {"sip:6002@example.com", "sip:6004@example.com"}
+    assert lamps(seen(key))[bob.aor].version == 1
+    scene.advance(1.1)
+    calls = talk(alice, bob)
+    scene.advance(1.1)
+    assert {uri for one in _read(key, "dialog")[2:] for uri in one.documents} == {bob.aor}
+    hang_up(*calls)
+    scene.advance(2.2)
+    follow()
+    assert told(key, "dialog").get("Subscription-State") == "terminated;reason=noresource"
+    assert scene.server.notifier.count()["dialog"] == 0
+    answer, _ = ask(key, "dialog", PANEL, *WISH, dialog=call)
+    assert answer.status == 481
+
+
 def test_a_restart_goes_on_with_the_whole_list() -> None:
     records = KeptRecords()
     scene = Scene(Options(records=records, lists=LISTS))

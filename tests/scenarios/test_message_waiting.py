@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from b2bua.sip.message import Request, Response
 from b2bua.sip.message_summary import CONTENT_TYPE
 from b2bua.store.mailbox_record import MAILBOX
 from tests.scenarios.events import ask, publish, refused, subscribe, told
@@ -13,6 +14,19 @@ from tests.scenarios.scene import Scene
 from tests.scenarios.script_phone import ScriptPhone
 
 EVENT = "message-summary"
+
+
+class Answered:
+    """Who sent a request."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+
+    def response_received(self, transaction: object, response: Response) -> None:
+        self.statuses += [response.status] if response.status >= 200 else []
+
+    def transaction_failed(self, transaction: object, status: int) -> None:
+        self.statuses.append(status)
 
 
 def lamp(phone: ScriptPhone) -> list[str]:
@@ -53,6 +67,7 @@ def test_what_is_set_reaches_every_phone_of_the_user(scene: Scene) -> None:
     scene.advance(1.1)
     for phone in (alice, desk):
         assert len(phone.notified) == 3 and lamp(phone)[2] == "Voice-Message: 3/1"
+    assert scene.count("notify", EVENT, "200") == 6 and scene.server.notifier.count()[EVENT] == 2
     assert scene.server.events.mailboxes.clear("6001", lambda error: None)
     scene.advance(1.1)
     assert lamp(alice) == ["Messages-Waiting: no", "Message-Account: sip:6001@example.com"]
@@ -102,6 +117,23 @@ def test_an_unsolicited_notify_of_a_phone_is_taken_and_changes_nothing(scene: Sc
     bob << "200 NOTIFY"
     scene.advance(2)
     assert len(alice.notified) == 1
+
+
+def test_a_feature_server_may_tell_a_phone_unasked(scene: Scene) -> None:
+    """What comes over a link goes to the phone: a voice mail system that knows of no subscriptions does it so."""
+    alice = scene.phone("6001")
+    environment = scene.server.b2bua.environment
+    request = Request("NOTIFY", alice.aor, [], [])
+    for name, value in (
+        ("From", "<sip:vm@example.com>;tag=1"), ("To", f"<{alice.aor}>"), ("Call-ID", "unasked"), ("CSeq", "1 NOTIFY"),
+        ("Max-Forwards", "70"), ("Event", EVENT), ("Subscription-State", "active"),
+    ):  # fmt: skip
+        request.append(name, value)
+    request.set_body(b"Messages-Waiting: yes\r\n", CONTENT_TYPE)
+    answered = Answered()
+    environment.layer.send_request(request, environment.link, answered)
+    scene.advance(0.1)
+    assert lamp(alice) == ["Messages-Waiting: yes"] and answered.statuses == [200]
 
 
 def test_a_restart_keeps_mailboxes_and_publications() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from b2bua.feature_server.contract import CallLimits
 from b2bua.sip.message import Message
 from b2bua.sip.sdp import parse_origin
 from tests.scenarios.kept_records import KeptRecords
@@ -24,7 +25,7 @@ from tests.scenarios.scene import (
     watched_call,
 )
 from tests.scenarios.script_call import ScriptCall
-from tests.scenarios.transfer_scene import refer
+from tests.scenarios.transfer_scene import join, refer, replaces
 from tests.scenarios.virtual_media import VirtualStream
 
 MusicScene = Callable[..., Scene]
@@ -206,11 +207,12 @@ def test_a_party_that_will_not_listen_stays_on_plain_hold(with_music, status):
     hang_up(a, b)
 
 
-def test_an_answer_that_is_none(with_music):
+@pytest.mark.parametrize("body", ["", "v=0\r\nm=audio\r\n", "what?"])
+def test_an_answer_that_is_none(with_music, body):
     scene = with_music()
     a, b = talk(scene.phone("6001"), scene.phone("6002"))
     hold(a, b)
-    b.phone >> b.answer(offered(scene, b), 200)
+    b.phone >> b.answer(offered(scene, b), 200, body)
     b.phone << "ACK"
     assert silent(scene)
     resume(a, b)
@@ -465,6 +467,38 @@ def test_an_update_holds_as_a_reinvite_does(with_music):
     hang_up(a, b)
 
 
+def test_an_update_that_resumes_crosses_the_offer_of_music(with_music):
+    scene = with_music()
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    hold(a, b)
+    music = offered(scene, b)
+    a.phone >> a.request("UPDATE", a.sdp("sendrecv"))
+    a.phone << "491 UPDATE"
+    a.version, a._direction = 2, "sendonly"
+    takes(scene, b, music)
+    resume(a, b)
+    hang_up(a, b)
+
+
+def test_the_session_of_who_hears_music_is_refreshed_with_it(with_music):
+    scene = with_music(limits=CallLimits(session_expires=120))
+    a, b = held_with_music(scene)
+    port = stream_of(scene).address[1]
+    for _ in range(2):
+        scene.wait(a.phone, 61)
+        refresh = a.phone << "INVITE a=inactive"
+        a.phone >> a.answer(refresh, 200, a.sdp("sendonly"))
+        a.phone << "ACK"
+        scene.wait(b.phone, 61)
+        refresh = b.phone << "INVITE a=sendonly"
+        assert f"m=audio {port} RTP/AVP 0 8" in refresh.body.decode()
+        b.phone >> b.answer(refresh, 200, b.sdp("recvonly"))
+        b.phone << "ACK"
+    assert not silent(scene)
+    resume(a, b)
+    hang_up(a, b)
+
+
 def test_the_music_waits_for_the_ack_of_the_hold(with_music):
     scene = with_music()
     a, b = talk(scene.phone("6001"), scene.phone("6002"))
@@ -508,6 +542,33 @@ def test_who_hears_music_is_transferred(with_music, status):
     takes(scene, b, offered(scene, b))
     resume(c, b)
     assert silent(scene)
+    hang_up(b, c)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_who_hears_music_is_joined_with_the_consulted_party(with_music, refuses):
+    """Attended transfer: what the parties agree on takes the music's place; when it fails the music is heard on."""
+    scene = with_music(features=("hold", "music_on_hold", "transfer", "lamps"))
+    a, b = held_with_music(scene)
+    carol = scene.phone("6003")
+    a2, c = talk(a.phone, carol)
+    refer(a, carol.aor + replaces(a2))
+    if refuses:
+        b.phone >> b.answer(b.phone << "INVITE no-body", 488)
+        b.phone << "ACK"
+        assert stream_of(scene).to
+        hang_up(a2, c)
+        resume(a, b)
+        hang_up(a, b)
+        return
+    join(b, c)
+    for _ in range(2):
+        bye = a.phone << "BYE"
+        a.phone >> (a if bye.call_id == a.call_id else a2).answer(bye, 200)
+    assert silent(scene)
+    hold(b, c)
+    takes(scene, c, offered(scene, c))
+    resume(b, c)
     hang_up(b, c)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.sip.message import Message
-from b2bua.sip.pidf import CONTENT_TYPE, ON_THE_PHONE, Presence, Reach, parse_pidf
+from b2bua.sip.pidf import CONTENT_TYPE, MOST, ON_THE_PHONE, Presence, Reach, parse_pidf
 from tests.scenarios.events import publish, refused, subscribe, told
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
@@ -153,6 +153,21 @@ def test_two_phones_of_one_user_stand_side_by_side(scene: Scene) -> None:
     assert (len(document.reaches), set(document.activities)) == (2, {"away", "busy"})
     ids = [part.split('"')[0] for part in told(carol, "presence").body.decode().split('<tuple id="')[1:]]
     assert len(set(ids)) == 2 and all(name.startswith("t") for name in ids)
+    scene.advance(61)
+
+
+def test_what_one_user_publishes_stays_small(scene: Scene) -> None:
+    """Twenty publications of eight tuples with long notes each would be more than a datagram holds."""
+    alice, carol = scene.phone("6001"), scene.phone("6003")
+    note = "&" * 500
+    reaches = tuple(Reach(f"t{number}", "open", "tel:+4930", note) for number in range(20))
+    for number in range(20):
+        body = Presence(alice.aor, reaches, (), (f"{number}{note}",) * 20).encode().decode()
+        assert publish(alice, "presence", CONTENT_TYPE, body, expires=60).status == 200
+    subscribe(carol, "presence", alice.aor)
+    document = seen(carol)
+    assert (len(document.reaches), len(document.notes)) == (MOST, MOST) and document.notes[0].startswith("19&")
+    assert len(told(carol, "presence").body) < 20_000
     scene.advance(61)
 
 

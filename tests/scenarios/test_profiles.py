@@ -10,7 +10,7 @@ import pytest
 from b2bua.session_manager.lenient_nonces import OPAQUE
 from b2bua.sip.digest import Challenge, parse_challenge
 from b2bua.sip.message import Message
-from tests.scenarios.scene import MakeScene, Scene, hang_up, register_again, talk
+from tests.scenarios.scene import MakeScene, Scene, hang_up, hold, register_again, resume, talk, watch
 from tests.scenarios.script_call import ScriptCall, register_text
 from tests.scenarios.script_phone import ScriptPhone
 
@@ -115,3 +115,58 @@ def test_avaya_phones_without_the_profile_go_on_as_ever(make_scene: MakeScene) -
     a.phone >> call.request("MESSAGE")
     assert not FORM.fullmatch(challenge_of(a.phone << "407 MESSAGE").nonce)
     hang_up(a, b)
+
+
+# ---- how lamps are told
+
+
+def lamps_of_two_calls(scene: Scene) -> list[bytes]:
+    """The documents that 6004 gets of 6001, who holds one call and has another."""
+    alice, bob, carol, key = (scene.phone(user) for user in ("6001", "6002", "6003", "6004"))
+    watch(key, alice)
+    a, b = talk(alice, bob)
+    scene.advance(1.1)
+    hold(a, b)
+    scene.advance(1.1)
+    c, d = talk(carol, alice)
+    scene.advance(1.1)
+    documents = [request.body for request in key.notified]
+    hang_up(c, d)
+    resume(a, b)
+    hang_up(a, b)
+    return documents
+
+
+def lamp_profiles(name: str) -> Any:
+    return pytest.mark.parametrize("profile", [{"profiles": [name]}, {"user_profiles": {"6004": [name]}}], ids=["all", "one"])
+
+
+def test_partial_is_off_by_default(scene: Scene) -> None:
+    assert all(b'state="full"' in body for body in lamps_of_two_calls(scene))
+
+
+@lamp_profiles("partial")
+def test_partial_lamps(make_scene: MakeScene, profile: dict[str, Any]) -> None:
+    first, *others = lamps_of_two_calls(make_scene(**profile))
+    assert b'state="full"' in first and others and all(b'state="partial"' in body for body in others)
+
+
+def test_single_dialog_is_off_by_default(scene: Scene) -> None:
+    assert lamps_of_two_calls(scene)[-1].count(b"<dialog ") == 2
+
+
+@lamp_profiles("single_dialog")
+def test_single_dialog_lamps(make_scene: MakeScene, profile: dict[str, Any]) -> None:
+    documents = lamps_of_two_calls(make_scene(**profile))
+    assert len(documents) > 3 and all(body.count(b"<dialog ") == 1 for body in documents)
+
+
+def test_pvalue_is_off_by_default(scene: Scene) -> None:
+    documents = lamps_of_two_calls(scene)
+    assert any(b'pval="no"' in body for body in documents) and not any(b"pvalue=" in body for body in documents)
+
+
+@lamp_profiles("pvalue")
+def test_pvalue_lamps(make_scene: MakeScene, profile: dict[str, Any]) -> None:
+    documents = lamps_of_two_calls(make_scene(**profile))
+    assert any(b'pvalue="no"' in body for body in documents) and not any(b"pval=" in body for body in documents)

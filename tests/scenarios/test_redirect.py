@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from b2bua.feature_server.contract import CallLimits
-from b2bua.sip.message import Message, Request
+from b2bua.sip.message import Message, Request, Response
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
-from tests.scenarios.reliable_call import ALLOW, RSEQ, SUPPORTED, acknowledged, prack, reliably
+from tests.scenarios.reliable_call import ALLOW, RSEQ, SUPPORTED, prack, reliably
+from tests.scenarios.reliable_call import acknowledged as pracked
 from tests.scenarios.scene import TIMEOUT, MakeScene, Scene, called, hang_up, hold, invite, talk, watch
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
+from tests.scenarios.test_forking import acknowledged, sent_on
 
 ROUTES = '''
 """Does with a call what its Subject says: `now 6003`, `busy 6003`, `after 5 6003 6004`, `beside 6003`, `both 6003 6004`."""
@@ -285,7 +287,7 @@ def test_reliable_responses_of_both(routed: RoutedScene) -> None:
     a.learn(two)
     prack(a, two)
     alice << "200 PRACK no-body"
-    acknowledged(c)
+    pracked(c)
     carol >> c.answer(second, 200)
     carol << "ACK"
     answer = alice << "200 INVITE"
@@ -392,6 +394,116 @@ def test_who_has_too_many_calls_is_not_forwarded_to(routed: RoutedScene) -> None
     b.phone >> b.answer(arrived, 486)
     b.phone << "ACK"
     carol >> a.ack(carol << "486 INVITE")
+
+
+ENDLESS = '''
+"""Each callee sends the call to another whom nobody knows."""
+
+from b2bua.feature_server.feature import Feature
+
+
+class Endless(Feature):
+    def __init__(self):
+        self.number = 0
+
+    def callee_refused(self, call, leg, status, response):
+        self.number += 1
+        call.redirect([f"sip:nobody{self.number}@example.com"], status)
+'''
+
+CLUMSY = '''
+"""Makes each mistake that the callee's name stands for."""
+
+from b2bua.feature_server.feature import Feature
+
+
+class Clumsy(Feature):
+    def callee_chosen(self, call, leg):
+        if leg.party == "sip:6002@example.com":
+            raise ZeroDivisionError("oh")
+
+    def callee_refused(self, call, leg, status, response):
+        if leg.party == "sip:6003@example.com":
+            raise KeyError("no")
+
+    def callee_left(self, call, leg):
+        raise RuntimeError("never mind")
+'''
+
+WAITING = '''
+"""Would like to think about it."""
+
+from b2bua.feature_server.feature import Feature
+
+
+class Waiting(Feature):
+    async def callee_chosen(self, call, leg):
+        await call.sleep(1)
+'''
+
+
+def test_twenty_callees_are_the_most(make_scene: MakeScene, tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    scene = make_scene(features=("endless", "hold", "lamps"), feature_directory=tmp_path)
+    alice = scene.phone("6001")
+    a = called(alice, "sip:6002@example.com")
+    while isinstance(alice.inbox[0], Response) and alice.inbox[0].status < 200:
+        alice.inbox.popleft()
+    alice >> a.ack(alice << "483 INVITE")
+    assert sum(message.uri.startswith("sip:nobody") for message in invites(scene)) == 19
+
+
+def invites(scene: Scene) -> list[Request]:
+    return [message for message in scene.linked("CM", "SM", "INVITE") if isinstance(message, Request)]
+
+
+def test_a_call_that_comes_back_from_outside_has_looped(make_scene: MakeScene) -> None:
+    """6003 is a proxy, which sends what was forwarded there back to 6002 (RFC 7332 §4)."""
+    scene = make_scene(features=("forwarding", "hold", "lamps"), challenge={"INVITE": "none"})
+    alice, bob, proxy = phones(scene, "6001", "6002", "6003")
+    scene.server.user_settings.put("6002", "forward_always", "6003")
+    a = ScriptCall(alice, bob.aor)
+    alice >> a.invite(a.sdp())
+    alice << "181 INVITE"
+    arrived = proxy << "INVITE"
+    proxy >> sent_on(proxy, arrived, bob.aor)
+    refusal = proxy << "482 INVITE"
+    proxy >> acknowledged(refusal, bob.aor)
+    proxy >> ScriptCall(proxy, alice.aor).answer(arrived, 482)
+    proxy << "ACK"
+    alice >> a.ack(alice << "482 INVITE")
+    bob.hears_nothing()
+
+
+def test_a_feature_that_raises_fails_its_callee_with_500(make_scene: MakeScene, tmp_path: Path) -> None:
+    (tmp_path / "clumsy.py").write_text(CLUMSY)
+    scene = make_scene(features=("clumsy", "forwarding", "hold", "lamps"), feature_directory=tmp_path)
+    alice, bob, carol, dave = phones(scene, "6001", "6002", "6003", "6004")
+    a = called(alice, bob.aor)
+    alice >> a.ack(alice << "500 INVITE")
+    a = called(alice, carol.aor)
+    c, arrived = at(carol)
+    carol >> c.answer(arrived, 486)
+    carol << "ACK"
+    alice >> a.ack(alice << "500 INVITE")
+    scene.server.user_settings.put("6003", "forward_always", "6004")
+    a = called(alice, carol.aor)
+    alice << "181 INVITE"
+    d, arrived = at(dave)
+    answered(a, d, arrived)
+    hang_up(a, d)
+    scene.expected_errors = 3
+    assert scene.count("internal_errors", "feature") == 3
+
+
+def test_a_feature_that_would_wait_where_nobody_can(make_scene: MakeScene, tmp_path: Path) -> None:
+    (tmp_path / "waiting.py").write_text(WAITING)
+    scene = make_scene(features=("waiting", "hold", "lamps"), feature_directory=tmp_path)
+    alice, bob = phones(scene, "6001", "6002")
+    a = called(alice, bob.aor)
+    alice >> a.ack(alice << "500 INVITE")
+    bob.hears_nothing()
+    scene.expected_errors = 1
 
 
 # ---- several at once

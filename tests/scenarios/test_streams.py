@@ -9,6 +9,7 @@ from b2bua.sip.message import Request, Response
 from tests.scenarios.scene import (
     MakeScene,
     Scene,
+    answered,
     called,
     hang_up,
     hold,
@@ -21,7 +22,7 @@ from tests.scenarios.scene import (
     watch,
 )
 from tests.scenarios.script_call import ScriptCall
-from tests.scenarios.script_phone import ScriptPhone
+from tests.scenarios.script_phone import ScriptPhone, response
 from tests.scenarios.timed_call import HALF, LIMITS, UPDATES, between, ends_with, refreshes_itself, take
 
 UDP = "192.0.2.1:5060"
@@ -260,6 +261,74 @@ def test_what_no_other_way_takes_is_refused(scene: Scene) -> None:
     bob.connect_from(49153)
     register_again(bob, 3)
     hang_up(a, b)
+
+
+def test_a_call_to_a_phone_whose_connection_had_died_goes_another_way(scene: Scene) -> None:
+    """Out of a dialog it is the same: nobody told us, and the phone takes a new connection at its Contact."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002")
+    scene.network.detach(bob.address)
+    bob.address = bob.listening
+    a, b = talk(alice, bob)
+    hold(a, b)
+    hang_up(b, a)
+
+
+def test_a_call_when_every_connection_had_died(scene: Scene) -> None:
+    """The server had opened one to the Contact, too; of both nobody told us."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002")
+    scene.network.detach(bob.address)
+    bob.address = bob.listening
+    opened = scene.server.tcp.flow(bob.listening)
+    opened.used = opened.dead = True
+    a, b = talk(alice, bob)
+    hang_up(a, b)
+    assert scene.server.tcp.flow(bob.listening) is not opened
+
+
+def test_one_of_two_devices_has_died_unnoticed(scene: Scene) -> None:
+    """Each branch finds its own way; the one that has none spoils nothing."""
+    alice, desk, soft = scene.phone("6001"), scene.tcp_phone("6002"), scene.phone("6002", device=1)
+    scene.network.detach(desk.address)
+    desk.address = desk.listening
+    a = called(alice, desk.aor)
+    first, second = desk << "INVITE", soft << "INVITE"
+    b = ScriptCall.of(desk, first)
+    soft >> response(second, 486, "busy")
+    soft << "ACK"
+    answered(a, b, first)
+    hang_up(a, b)
+
+
+def test_a_call_that_was_given_up_meanwhile_goes_nowhere(scene: Scene) -> None:
+    """A phone that takes no connection, and one that nobody waits for: the caller hears of the end at once."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002", listening=False)
+    scene.network.detach(bob.address)
+    a = called(alice, bob.aor)
+    alice >> a.ack(alice << "500 INVITE")
+    bob.hears_nothing()
+
+
+def test_a_phone_that_has_answered_is_not_asked_twice(scene: Scene) -> None:
+    """Its connection breaks while it rings: it knows of the call, and a second INVITE would be another one to it."""
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002")
+    a, b, arrived = invite(alice, bob)
+    bob >> b.answer(arrived, 180)
+    alice << "180 INVITE"
+    cut(scene, bob)
+    alice >> a.ack(alice << "500 INVITE")
+    bob.hears_nothing()
+
+
+def test_a_message_goes_another_way_too(scene: Scene) -> None:
+    alice, bob = scene.phone("6001"), scene.tcp_phone("6002")
+    scene.network.detach(bob.address)
+    bob.address = bob.listening
+    call = ScriptCall(alice, bob.aor)
+    alice >> call.request("MESSAGE", "hello")
+    challenge = alice << "407 MESSAGE"
+    alice >> call.request("MESSAGE", "hello", alice.credentials(challenge, "MESSAGE", bob.aor))
+    bob >> response(bob << "MESSAGE", 200, "there")
+    alice << "200 MESSAGE"
 
 
 def test_the_callers_own_next_request_comes_over_another_connection(scene: Scene) -> None:

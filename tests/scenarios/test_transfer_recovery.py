@@ -6,9 +6,23 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.scenarios.forwarded_call import has_set
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
-from tests.scenarios.scene import Scene, hang_up, hold, is_gone, register_again, reinvite, renderings, resume, talk, watch
+from tests.scenarios.scene import (
+    Scene,
+    called,
+    hang_up,
+    hold,
+    invite,
+    is_gone,
+    register_again,
+    reinvite,
+    renderings,
+    resume,
+    talk,
+    watch,
+)
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.transfer_scene import FEATURES, Talk, asked, join, lamp_of, refer, replaces, settle
 
@@ -18,7 +32,7 @@ SECOND = pytest.mark.parametrize("second_is_caller", [True, False])
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    made = Scene(Options(records=KeptRecords(), features=FEATURES))
+    made = Scene(Options(records=KeptRecords(), features=(*FEATURES, "pickup", "park")))
     yield made
     made.quiet()
 
@@ -201,3 +215,77 @@ def test_disk_that_takes_nothing(scene: Scene) -> None:
     assert len(calls_kept(scene)) == 1
     reinvite(b, c, "sendonly", "recvonly")
     hang_up(b, c)
+
+
+def test_a_call_that_was_picked_up_goes_on(scene: Scene) -> None:
+    """Two phones that both called: neither Call-ID is ours."""
+    alice, bob, carol = (scene.phone(user) for user in ("6001", "6002", "6003"))
+    for user in ("6002", "6003"):
+        has_set(scene, user, pickup_group="kitchen")
+    a, b, arrived = invite(alice, bob)
+    bob >> b.answer(arrived, 180)
+    alice << "180 INVITE"
+    c = called(carol, "sip:*20@example.com")
+    answer = carol << "200 INVITE a=inactive"
+    c.learn(answer)
+    carol >> c.ack(answer)
+    carol >> c.answer(carol << "INVITE a=sendrecv", 200, c.sdp())
+    taken = alice << "200 INVITE a=sendrecv"
+    a.learn(taken)
+    alice >> a.ack(taken)
+    carol << "ACK"
+    cancel = bob << "CANCEL"
+    bob >> b.answer(cancel, 200)
+    bob >> b.answer(arrived, 487)
+    bob << "ACK"
+    scene.advance(35)  # until Session Manager has forgotten the INVITE that was cancelled
+    scene.restart()
+    goes_on(scene, a, c)
+
+
+@pytest.mark.parametrize("retrieved", [True, False])
+def test_a_party_that_was_parked(scene: Scene, retrieved: bool) -> None:
+    """Retrieved it is in a call like any other; while it hears the music, that ends with the process, and so does its call."""
+    alice, bob, carol = (scene.phone(user) for user in ("6001", "6002", "6003"))
+    a, b = talk(alice, bob)
+    refer(a, "sip:*68@example.com")
+    bob >> b.answer(bob << "INVITE a=sendrecv", 200, b.sdp("sendrecv"))
+    bob << "ACK no-body"
+    is_gone(a)
+    if not retrieved:
+        scene.restart()
+        is_gone(b)
+        assert not calls_kept(scene)
+        return
+    c = called(carol, "sip:*696001@example.com")
+    bob >> b.answer(bob << "INVITE a=sendrecv", 200, b.sdp("sendrecv"))
+    bob << "ACK no-body"
+    answer = carol << "200 INVITE a=sendrecv"
+    c.learn(answer)
+    carol >> c.ack(answer)
+    scene.restart()
+    goes_on(scene, b, c)
+
+
+def test_the_newcomers_200_waits_for_the_record(scene: Scene) -> None:
+    """Whoever has it is in a call that survives; the one replaced hears BYE behind it."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b = talk(alice, bob)
+    desk = scene.phone("6001", device=1)
+    d = called(desk, bob.aor, f"Replaces: {a.call_id};to-tag={a.remote_tag};from-tag={a.tag}")
+    offered = bob << "INVITE a=sendrecv"
+    records(scene).slow = True
+    bob >> b.answer(offered, 200, b.sdp())
+    for phone in (alice, bob, desk):
+        phone.hears_nothing()
+    records(scene).slow = False
+    scene.advance(0.1)
+    answer = desk << "200 INVITE a=sendrecv"
+    d.learn(answer)
+    desk >> d.ack(answer)
+    bob << "ACK"
+    is_gone(a)
+    scene.restart()
+    hold(d, b)
+    resume(d, b)
+    hang_up(b, d)

@@ -9,9 +9,10 @@ from b2bua.session_manager.entities import Entity
 from b2bua.sip.next_hop import Srv
 from b2bua.sip.uri import parse_uri
 from tests.scenarios.kept_records import KeptRecords
-from tests.scenarios.scene import MakeScene, Scene, answered, called, hang_up, hold, resume, talk
+from tests.scenarios.scene import MakeScene, Scene, answered, called, hang_up, hold, is_gone, resume, talk
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
+from tests.scenarios.transfer_scene import refer
 
 CARRIER = Entity(
     "carrier", parse_uri("sip:192.0.2.80"), (("192.0.2.80", 5060),), numbers=("0", "+49"), domains=("example.net",)
@@ -88,6 +89,37 @@ def test_a_call_out_with_hold_from_both_ends(trunks: Scene) -> None:
 def test_the_far_end_hangs_up(trunks: Scene) -> None:
     a, b = call_out(trunks, carrier(trunks))
     hang_up(b, a)
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_trunk_transfers_nobody_unless_it_is_trusted(make_trunk_scene: MakeScene, trusted: bool) -> None:
+    """It would have our user call whom it likes, at our cost."""
+    scene = make_trunk_scene(features=("hold", "lamps", "transfer"))
+    a, b = call_in(office(scene) if trusted else carrier(scene), scene.phone("6001"))
+    a.phone >> a.request("REFER", "", "Refer-To: <sip:6002@example.com>")
+    if trusted:
+        a.phone << "202 REFER"
+        assert [notify.body for notify in a.phone.notified][-1].startswith(b"SIP/2.0 480")
+    else:
+        a.phone << "403 REFER"
+    hang_up(a, b)
+
+
+def test_a_user_is_sent_out_by_a_trunk(make_trunk_scene: MakeScene) -> None:
+    """Blind transfer to a number that no user has."""
+    scene = make_trunk_scene(features=("hold", "lamps", "transfer"))
+    trunk = carrier(scene)
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    refer(a, "sip:0170@example.com")
+    arrived = trunk << "INVITE no-body"
+    c = ScriptCall.of(trunk, arrived)
+    trunk >> c.answer(arrived, 200, c.sdp())
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 200, b.sdp())
+    b.phone << "ACK"
+    trunk << "ACK a=sendrecv"
+    is_gone(a)
+    trunk_reinvite(c, b, "sendonly", "recvonly")
+    hang_up(b, c)
 
 
 def test_a_number_goes_with_the_trunks_own_host(trunks: Scene) -> None:

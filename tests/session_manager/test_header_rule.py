@@ -13,7 +13,7 @@ UNTOUCHED = (
     "Require", "Proxy-Require", "Supported", "Unsupported", "Session-Expires", "Min-SE", "RSeq", "RAck", "Expires",
     "Min-Expires", "Event", "Subscription-State", "SIP-ETag", "SIP-If-Match", "Replaces", "Join", "Refer-To",
     "Refer-Sub", "Target-Dialog", "Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate",
-    "Authentication-Info", "P-Asserted-Identity", "P-Preferred-Identity", "Privacy", "Identity",
+    "Authentication-Info", "P-Asserted-Identity", "P-Preferred-Identity", "P-Served-User", "Privacy", "Identity",
 )  # fmt: skip
 
 

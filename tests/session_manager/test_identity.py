@@ -40,7 +40,7 @@ def test_levels_stand_in_one_value_or_several() -> None:
     assert privacy_levels(message()) == frozenset()
 
 
-@pytest.mark.parametrize("name", ["P-Asserted-Identity", "P-Preferred-Identity"])
+@pytest.mark.parametrize("name", ["P-Asserted-Identity", "P-Preferred-Identity", "P-Served-User"])
 def test_what_comes_from_outside_is_stripped(name: str) -> None:
     made = message("INVITE", NAMELESS, (name, "<sip:boss@example.com>"), (name, "<tel:1>"), ("Subject", "kept"))
     strip(made)

@@ -6,6 +6,7 @@ import pytest
 
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.own_routes import NONE, OwnRouteReader, OwnRoutes
+from b2bua.session_manager.sequences import Position
 from b2bua.session_manager.tokens import CALLEE, CALLER, Tokens
 from b2bua.sip.errors import MalformedValue
 from tests.transaction.neighbours import FakeFlow, request
@@ -82,10 +83,11 @@ def test_the_token_of_another_call_proves_nothing() -> None:
 
 
 def test_the_position_in_the_sequence() -> None:
-    back = TOKENS.position(2, "c9")
-    assert (read(ours(back)).position, read(ours(back)).came_as) == (2, "c9")
-    found = read(ours(), ours(back), ours(TOKENS.position(5, "c8")))
-    assert (found.count, found.position, found.came_as, found.first) == (3, 2, "c9", None)
+    position, other = Position("orig", ("b",), ("a",), "6001"), Position("term", (), ("a",), "6002")
+    back = TOKENS.position(position, "c9")
+    assert (read(ours(back)).position, read(ours(back)).came_as) == (position, "c9")
+    found = read(ours(), ours(back), ours(TOKENS.position(other, "c8")))
+    assert (found.count, found.position, found.came_as, found.first) == (3, position, "c9", None)
 
 
 @pytest.mark.parametrize("value", ["<nonsense>", "<sip:", '"x'])

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from b2bua.session_manager.sequences import Position
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.sip.flow import HostPort
 from b2bua.sip.uri import parse_uri
@@ -82,10 +83,19 @@ def test_what_was_opened_once_opens_for_its_call_alone() -> None:
         assert TOKENS.read_flow(made, "c2") is None
 
 
-@pytest.mark.parametrize("position", [0, 1, 17])
-def test_a_position(position: int) -> None:
+FIRST = Position("orig", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    "position", [FIRST, Position("term", (), ("a",), "6001"), Position("orig", ("b",), ("a", "c"), "a>b,c \udcffü")]
+)
+def test_a_position(position: Position) -> None:
     for call_id in ("c1", "a>b@x", "\udcff@x", ""):
         assert TOKENS.read_position(TOKENS.position(position, call_id)) == (position, call_id)
+
+
+def test_a_position_of_another_form_opens_nothing() -> None:
+    assert TOKENS.read_position(TOKENS._sign("p2>c1", "sequence")) is None
 
 
 def test_between_two_feature_servers() -> None:
@@ -96,7 +106,7 @@ def test_between_two_feature_servers() -> None:
 
 
 def test_one_kind_is_not_taken_for_the_other() -> None:
-    assert TOKENS.read_flow(TOKENS.position(1, "c1"), "sequence") is None
+    assert TOKENS.read_flow(TOKENS.position(FIRST, "c1"), "sequence") is None
     assert TOKENS.read_position(token(call_id="sequence")) is None
 
 

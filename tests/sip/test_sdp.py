@@ -224,3 +224,20 @@ def test_legal_answer_has_every_m_line() -> None:
 def test_legal_answer_refuses_a_stream_whose_m_line_has_odd_blanks() -> None:
     offer = described("sendrecv") + b"m=\tvideo \t6000 RTP/AVP  96 \r\n"
     assert sdp.legal_answer(offer, described("sendrecv")) == described("sendrecv") + b"m=video 0 RTP/AVP  96\r\n"
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", ""])
+def test_an_offer_gains_the_streams_that_the_session_has_had(end: str) -> None:
+    known = b"v=0\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\nm=video 4002 RTP/AVP 31 32\r\nm=audio 4004 RTP/AVP 8\r\n"
+    offer = f"v=0{end or chr(10)}m=audio 5000 RTP/AVP 0{end}".encode()
+    found = sdp.with_more_streams(offer, known)
+    assert [(stream.media, stream.port) for stream in sdp.parse_streams(found)] == [("audio", 5000), ("video", 0), ("audio", 0)]
+    assert found.startswith(offer)
+    assert sdp.with_more_streams(found, known) == found
+    assert sdp.with_more_streams(offer, b"") == offer
+
+
+def test_the_first_streams_alone() -> None:
+    body = b"v=0\r\ns=-\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\nm=video 4002 RTP/AVP 31\r\n"
+    assert sdp.first_streams(body, 1) == b"v=0\r\ns=-\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n"
+    assert sdp.first_streams(body, 2) == sdp.first_streams(body, 3) == body

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from math import inf
 from pathlib import Path
 
 import pytest
 
 from b2bua.store.backup import back_up, restore
+from b2bua.store.call_record import CALL
 from b2bua.store.interface import StoreError
+from b2bua.store.mailbox_record import MAILBOX
 from b2bua.store.opening import open_store
+from b2bua.store.publication_record import PUBLICATION
+from b2bua.store.secret_record import SECRET
+from b2bua.store.setting_record import SETTING
+from b2bua.store.subscription_record import SUBSCRIPTION
 from b2bua.store.users_file import make_user
 
 REALM = "example.com"
@@ -56,6 +63,21 @@ def test_restore_keeps_the_old_one(tmp_path: Path) -> None:
     assert kept == tmp_path / "b2bua.db.before"
     assert users(path) == ["6001"] and users(kept) == ["6001", "6002"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_old_copy_has_what_was_chosen_and_not_what_went_on(tmp_path: Path) -> None:
+    """Settings and mailboxes are as good as users; calls and subscriptions have gone on since, or are over."""
+    path, copy = tmp_path / "b2bua.db", tmp_path / "copy"
+    store = store_at(path)
+    for kind in (SECRET, SETTING, MAILBOX, CALL, SUBSCRIPTION, PUBLICATION):
+        store.keep(kind, "key", "text", inf)
+    store.close()
+    back_up(path, copy)
+    restore(copy, path, "before")
+    store = store_at(path)
+    kept = {kind for kind in (SECRET, SETTING, MAILBOX, CALL, SUBSCRIPTION, PUBLICATION) if store.records(kind)}
+    store.close()
+    assert kept == {SECRET, SETTING, MAILBOX}
 
 
 def test_restore_where_there_was_none(tmp_path: Path) -> None:

@@ -127,7 +127,8 @@ def test_a_drawing_is_well_formed_and_has_an_arrow_a_row(records: list[dict[str,
     root = ElementTree.fromstring(written("svg", records))
     arrows = [element for element in root.iter() if element.get("class") == "arrow"]
     assert len(arrows) == sum(not record["retransmission"] for record in records)
-    assert {element.tag.rpartition("}")[2] for element in root.iter()} <= {"svg", "style", "rect", "line", "text", "g", "path"}
+    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert tags <= {"svg", "style", "rect", "line", "text", "g", "path", "title"}
 
 
 class Page(HTMLParser):

@@ -102,6 +102,8 @@ def message(method: str, body: bytes = b"", kind: str = "application/sdp", *head
         (message("NOTIFY", document("6001", "c", remote="no"), "x/y"), "NOTIFY 6001 lamp: held"),
         (message("NOTIFY", document("6001", "c", local="yes"), "x/y"), "NOTIFY 6001 lamp: confirmed"),
         (message("NOTIFY", b"<broken", "x/y"), "NOTIFY"),
+        (message("NOTIFY", b"Messages-Waiting: yes", "x/y", ("Event", "message-summary")), "NOTIFY message-summary"),
+        (message("NOTIFY", b"--b", "x/y", ("Event", "dialog;id=7")), "NOTIFY dialog"),
         (message("PUBLISH", b"", "", ("Expires", "0")), "PUBLISH expires 0"),
         ("SIP/2.0 200 OK\r\nCSeq: 4 BYE\r\n\r\n", "200 OK (BYE)"),
         ("SIP/2.0 180 Ringing\r\nCSeq: 4 INVITE\r\n\r\n", "180 Ringing"),

@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 
 from b2bua.sip.response_to import response_to
-from tests.trace.hand_made import CREDENTIALS, sdp, standing_call
+from b2bua.sip.rlmi import ListState, Resource
+from tests.trace.hand_made import CREDENTIALS, document, request, sdp, standing_call
 
 
 def hold_of(holder: str, far: str) -> list[tuple[int, str]]:
@@ -30,6 +31,19 @@ def test_hold_by_either_party(holder: str, far: str) -> None:
     call = standing_call()
     call.change(holder, "sendonly")
     assert call.scene.steps() == hold_of(holder, far)
+
+
+def test_a_notify_about_a_list_is_step_7_where_it_shows_the_hold() -> None:
+    call = standing_call()
+    call.change("6001", "sendonly")
+    idle, held = document("6002", "other"), document("6001", call.leg("6001"), local="no")
+    for documents in ((idle,), (idle, held)):
+        resources = [Resource(f"sip:{number}@example.com", one) for number, one in enumerate(documents)]
+        content_type, body = ListState("sip:panel@example.com", 1, False, resources).encode("application/x", "b", "example.com")
+        made = request("NOTIFY", "panel", "6003", "sub-list", 3, ("Event", "dialog"), body_type=content_type, body=body)
+        made.call = "call-1"
+        call.scene.down("6003", made)
+    assert [step for step in call.scene.steps() if step[0] == 7] == [(7, "SM>6003 NOTIFY")] * 2
 
 
 def test_set_up_has_no_steps() -> None:

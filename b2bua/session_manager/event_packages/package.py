@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+from b2bua.sip.profiles import PARTIAL, PVALUE, SINGLE_DIALOG
 
 Headers = tuple[tuple[str, str], ...]
 OWN: Final = "(own)"
@@ -68,8 +69,9 @@ class Form(NamedTuple):
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Form:
-        """From words of the settings: `partial`, `single-dialog`, `pvalue`."""
-        return cls(**{word.replace("-", "_"): True for word in words})
+        """From the names of a watcher's profiles."""
+        names = frozenset(words)
+        return cls(PARTIAL in names, SINGLE_DIALOG in names, PVALUE in names)
 
 
 PLAIN: Final = Form()
@@ -82,7 +84,7 @@ class EventPackage:
     name: str
     """The event type as it stands in `Event`; compared byte by byte (RFC 6665 §8.2.1)."""
     content_type: str
-    """In lower case, without parameters; published and notified."""
+    """In lower case, without parameters; published and notified. "": NOTIFYs have no body."""
     default_expires: int
     """Seconds granted to a PUBLISH or SUBSCRIBE that asks for none."""
     min_expires: int
@@ -107,6 +109,8 @@ class EventPackage:
     """Who may subscribe: whom the setting `watchers` names, or the user itself and its pickup group alone."""
     publishers: Literal["all", "links", "none"] = "all"
     """Whose PUBLISH is taken: phones' for their own user and feature servers', feature servers' alone, or nobody's."""
+    profile: str = ""
+    """Only users with this profile are offered it (profiles.py); "": everybody."""
     follows: tuple[str, ...] = ()
     """Other packages whose every change is one of this package, too."""
     document: Callable[[Any, Any, int, Form], bytes] | None = None
@@ -139,5 +143,5 @@ def package_for(packages: Mapping[str, EventPackage], request: Request) -> Event
 
 
 def allow_events(packages: Mapping[str, EventPackage]) -> str:
-    """The value of Allow-Events: all that one may subscribe to here (RFC 6665 §4.4.4)."""
-    return ", ".join(sorted(packages))
+    """The value of Allow-Events: all that anybody may subscribe to here (RFC 6665 §4.4.4)."""
+    return ", ".join(sorted(name for name, package in packages.items() if not package.profile))

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from b2bua.session_manager.event_packages.package import OWN, EventPackage, Published
 from b2bua.sip.dialog_info import DialogState
-from b2bua.sip.pidf import CONTENT_TYPE, ON_THE_PHONE, Presence, Reach, parse_pidf
+from b2bua.sip.pidf import CONTENT_TYPE, MOST, ON_THE_PHONE, Presence, Reach, parse_pidf
 from b2bua.sip.uri import parse_uri
 
 _DIALLING: Final = ("trying", "proceeding", "early")
@@ -50,7 +50,8 @@ def compose(aor: str, published: Sequence[Published]) -> Presence:
         notes |= dict.fromkeys(value.notes)
     if not reaches:
         reaches.append(Reach("registration", "open" if known.registered else "closed", entity))
-    return Presence(entity, tuple(reaches), tuple(activities), tuple(notes))
+    # The newest of what there is: nobody's documents may grow beyond what a watcher can be sent.
+    return Presence(entity, tuple(reaches[:MOST]), tuple(activities), tuple(notes)[:MOST])
 
 
 def view(presence: Presence, whole: bool) -> Presence:

@@ -28,6 +28,14 @@ class Credentials:
         self._counts: dict[str, tuple[str, int, str]] = {}
         """Realm → the nonce used last, how often, and the cnonce of its first use."""
 
+    def can_answer(self, challenge: Challenge) -> bool:
+        """Whether `value` will do, by its algorithm and protection."""
+        try:
+            answer(challenge, "OPTIONS", "sip:invalid", self.username, "", 1, "0")
+        except MalformedValue:
+            return False
+        return True
+
     def value(self, challenge: Challenge, method: str, uri: str, body: bytes = b"") -> str:
         """The header value that answers a challenge; MalformedValue when we cannot (another algorithm)."""
         nonce, count, first = self._counts.get(challenge.realm, ("", 0, ""))

@@ -1,0 +1,27 @@
+"""Which leg a new call is to take the place of (RFC 3891 §3). What comes of it is in replacement.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from b2bua.sip.errors import SipError
+from b2bua.sip.message import Request
+from b2bua.sip.replaces import parse_replaces
+
+if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
+    from b2bua.feature_server.leg import Leg
+
+
+def replaced_leg(call: Call, invite: Request) -> Leg:
+    """The leg that this new call's Replaces names. SipError as RFC 3891 §3 has it: 481 where there is none, or one that rings
+    and is its party's own call; 603 where it is over; 486 where it is answered and only an early one was meant."""
+    replaces = parse_replaces(invite.get("Replaces") or "")
+    leg = call.b2bua.leg_of(replaces.call_id, replaces.to_tag, replaces.from_tag)
+    if leg is None or leg.call is call or (not leg.answered and not leg.invited):
+        raise SipError(481)
+    if leg.ended or leg.call.state == "ended":
+        raise SipError(603)
+    if leg.answered and replaces.early_only:
+        raise SipError(486)
+    return leg

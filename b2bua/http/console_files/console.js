@@ -1,0 +1,402 @@
+"use strict";
+// The console: one view a place, each read from /api when it opens and again when the server says that something happened.
+// Nothing that a peer wrote is ever taken for markup: text goes in as text, and the drawing is parsed as XML without scripts.
+
+const places = {
+  overview: { title: "Overview", show: showOverview },
+  registrations: { title: "Phones", show: showRegistrations },
+  calls: { title: "Calls", show: showCalls },
+  lamps: { title: "Lamps", show: showLamps },
+  trace: { title: "Trace", show: showTrace },
+  entities: { title: "Entities", show: showEntities },
+  faults: { title: "Faults", show: showFaults },
+  settings: { title: "Settings", show: showSettings },
+};
+const keys = { o: "overview", p: "registrations", c: "calls", l: "lamps", t: "trace", e: "entities", f: "faults", s: "settings" };
+
+const view = document.getElementById("view");
+const reader = document.getElementById("message");
+const filter = document.getElementById("filter");
+const live = document.getElementById("live");
+
+let messages = {};      // of the ladder that is shown: number → message
+let chosen = 0;         // the message that is open
+let paused = false;
+let drawn = "";         // what the view shows, so that nothing moves while nothing has changed
+let turn = 0;           // the newest reading; an older answer that comes late is not shown
+
+// -- small things ---------------------------------------------------------------------------------------------------
+
+function el(name, attributes, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes || {})) {
+    if (key === "onclick") node.addEventListener("click", value);
+    else if (value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+function seconds(value) {
+  if (value < 90) return `${Math.round(value)} s`;
+  if (value < 5400) return `${Math.round(value / 60)} min`;
+  return `${(value / 3600).toFixed(1)} h`;
+}
+
+function clock(unix) {
+  const at = new Date(unix * 1000);
+  return at.toLocaleTimeString([], { hour12: false }) + "." + String(at.getMilliseconds()).padStart(3, "0");
+}
+
+function userOf(uri) {
+  const found = /^sips?:([^@;]+)@/.exec(uri || "");
+  return found ? found[1] : uri || "?";
+}
+
+async function read(path) {
+  const answer = await fetch(path, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${(await answer.text()).trim()}`);
+  return answer.json();
+}
+
+function wanted(...texts) {
+  const word = filter.value.trim().toLowerCase();
+  return !word || texts.some((text) => String(text ?? "").toLowerCase().includes(word));
+}
+
+// A head with * at its end, and the cells below it, are for wide screens only.
+function table(heads, rows, nothing) {
+  if (!rows.length) return el("p", { class: "soft" }, filter.value ? "Nothing that fits the filter." : nothing);
+  const head = el("tr", {}, heads.map((text) => el("th", { scope: "col", class: text.endsWith("*") && "wide" }, text.replace("*", ""))));
+  return el("table", {}, el("thead", {}, head), el("tbody", {}, rows));
+}
+
+function lampKind(dialog) {
+  if (dialog.state === "confirmed" && dialog.local.rendering === "no") return "held";
+  if (dialog.state === "confirmed" && dialog.remote.rendering === "no") return "is-held";
+  return dialog.state === "terminated" ? "" : dialog.state;
+}
+
+const said = { trying: "is calling", proceeding: "is calling", early: "rings", confirmed: "talks", held: "holds", "is-held": "is held" };
+
+function lamp(kind) {
+  return el("span", { class: `lamp ${kind}`, role: "img", "aria-label": said[kind] || "idle", title: said[kind] || "idle" });
+}
+
+function callLink(call, ...text) {
+  return el("a", { href: `#/calls/${encodeURIComponent(call)}` }, ...(text.length ? text : ["its ladder"]));
+}
+
+// -- the views ------------------------------------------------------------------------------------------------------
+
+async function showOverview() {
+  const { overview } = await read("api/overview");
+  const calls = Object.values(overview.calls).reduce((sum, number) => sum + number, 0);
+  const tile = (number, text, place) => el("a", { class: "tile", href: `#/${place}` }, el("b", {}, String(number)), text);
+  const fact = (name, value) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value));
+  return [
+    el("div", { class: "tiles" },
+      tile(overview.registered, "phones registered", "registrations"),
+      tile(calls, `calls${overview.calls.held ? `, ${overview.calls.held} held` : ""}`, "calls"),
+      tile(Object.values(overview.subscriptions).reduce((sum, number) => sum + number, 0), "subscriptions", "lamps"),
+      tile(overview.trace.kept, "messages kept", "trace")),
+    el("table", { class: "facts" }, el("tbody", {},
+      fact("Domain", overview.domain),
+      fact("Listens on", overview.listeners.join(", ")),
+      fact("Version", overview.version),
+      fact("Up for", seconds(overview.now - overview.started)),
+      fact("Takes calls", overview.ready ? "yes" : "no"),
+      fact("Store outlives the process", overview.store ? "yes" : "no, memory"),
+      fact("Trace", overview.trace.size ? `${overview.trace.kept} of ${overview.trace.size} messages` : "off"))),
+    el("p", { class: "soft" }, "Keys: o p c l t e f s change the view, / filters, j and k go from message to message, Esc closes one, ",
+      "space stops and goes on."),
+  ];
+}
+
+async function showRegistrations() {
+  const { registrations } = await read("api/registrations");
+  const rows = registrations.filter((one) => wanted(one.user, one.contact, one.user_agent, one.source)).map((one) =>
+    el("tr", {},
+      el("td", {}, el("a", { href: `#/trace/${encodeURIComponent(one.user)}` }, one.user)),
+      el("td", { class: "mono" }, one.contact),
+      el("td", { class: "mono" }, `${one.source}${one.nat ? " (NAT)" : ""}`),
+      el("td", { class: "mono wide" }, one.listener),
+      el("td", { class: one.answers ? "" : "bad" }, one.answers ? `for ${seconds(one.seconds_left)}` : "does not answer"),
+      el("td", { class: "wide" }, one.user_agent)));
+  return [table(["User", "Contact", "Comes from", "By*", "Registered", "Phone*"], rows, "No phone is registered.")];
+}
+
+async function showCalls(call) {
+  if (call) return showLadder(`call-id=${encodeURIComponent(call)}`, `Call ${call}`);
+  const { calls } = await read("api/trace?format=calls");
+  const rows = calls.filter((one) => wanted(one.caller, one.callee, one.state, one.call)).map((one) =>
+    el("tr", {},
+      el("td", { class: "num" }, clock(one.start)),
+      el("td", {}, callLink(one.call, `${one.caller || "?"} → ${one.callee || "?"}`)),
+      el("td", {}, lamp(one.state === "held" ? "held" : one.state), one.state),
+      el("td", { class: "num" }, seconds(one.end - one.start)),
+      el("td", { class: "num wide" }, String(one.messages)),
+      el("td", { class: "num" }, String(one.holds)),
+      el("td", { class: one.wrong ? "num bad" : "num" }, String(one.wrong))));
+  return [
+    table(["Began", "Call", "State", "Seen for", "Messages*", "Holds", "Wrong"], rows, "No call in what the trace has kept."),
+    el("p", { class: "soft" }, "As the messages tell that the trace has kept. A call opens as a ladder."),
+  ];
+}
+
+async function showTrace(user) {
+  const who = user || filter.value.trim();
+  return showLadder(who ? `user=${encodeURIComponent(who)}` : "", who ? `All of ${who}` : "All that is kept");
+}
+
+async function showLadder(query, title) {
+  const ladder = await read(`api/trace?format=ladder&${query}`);
+  messages = ladder.messages;
+  const drawing = new DOMParser().parseFromString(ladder.svg, "image/svg+xml").documentElement;
+  const links = ["html", "pcap", "mermaid", "svg", "text", "tracesm", "json"].map((form) =>
+    el("a", { href: `api/trace?format=${form}&${query}`, download: `trace.${form === "tracesm" ? "log" : form}` }, form));
+  const holder = el("div", { class: "drawing" }, document.importNode(drawing, true));
+  for (const link of holder.querySelectorAll("a")) {
+    link.addEventListener("click", (event) => { event.preventDefault(); openMessage(numberOf(link)); });
+  }
+  const left = ladder.left_out ? [el("p", { class: "soft" }, `${ladder.left_out} older messages are left out.`)] : [];
+  const count = Object.keys(messages).length;
+  return [
+    el("h2", {}, title),
+    el("p", { class: "ways" }, el("span", { class: "soft" }, `${count} messages. Save as`), links),
+    ...left,
+    count ? el("p", { class: "soft" }, "Lamps: ", ...["trying", "early", "confirmed", "held", "is-held"].map((kind) =>
+      el("span", { class: "way" }, lamp(kind), `${kind} `))) : null,
+    count ? holder : el("p", { class: "soft" }, "No message of it is kept."),
+  ];
+}
+
+async function showLamps() {
+  const { lamps } = await read("api/lamps");
+  const shown = lamps.filter((one) => wanted(one.aor, one.package, ...one.subscriptions.map((other) => other.watcher)));
+  if (!shown.length) return [el("p", { class: "soft" }, "Nobody watches anything, and nothing is published.")];
+  return shown.map((one) => {
+    const dialogs = one.publications.flatMap((publication) => (publication.dialogs || []).map((dialog) => ({ publication, dialog })));
+    const lit = dialogs.find(({ dialog }) => lampKind(dialog));
+    const reasons = one.publications.map((publication) => reason(one, publication)).flat();
+    return el("section", { class: "why" },
+      el("h3", {}, one.package === "dialog" ? lamp(lit ? lampKind(lit.dialog) : "") : null, `${userOf(one.aor)} · ${one.package}`),
+      el("ul", {}, reasons.length ? reasons : [el("li", { class: "soft" }, "Nothing is published: the lamp is idle.")]),
+      one.subscriptions.length ? watchers(one) : el("p", { class: "soft" }, "Nobody watches it."));
+  });
+}
+
+function reason(one, publication) {
+  const by = publication.by === "phone" ? "the phone itself" : `the feature server (${publication.by})`;
+  const ends = ` Published by ${by}, ends in ${seconds(publication.seconds_left)} unless it is renewed. `;
+  const ladder = publication.call ? callLink(publication.call) : null;
+  if (publication.dialogs === null) return [el("li", {}, `A document.${ends}`, ladder)];
+  return publication.dialogs.map((dialog) => {
+    const kind = lampKind(dialog);
+    const other = dialog.remote.identity ? `${dialog.direction === "recipient" ? " by" : ""} ${userOf(dialog.remote.identity)}` : "";
+    const hint = { held: "its own +sip.rendering is no", "is-held": "the other party's +sip.rendering is no" }[kind];
+    return el("li", {}, lamp(kind), `${userOf(one.aor)} ${said[kind] || "is idle again"}${kind ? other : ""} `,
+      el("span", { class: "soft" }, `(${dialog.state}${hint ? `, ${hint}` : ""}).`), ends, ladder);
+  });
+}
+
+function watchers(one) {
+  const rows = one.subscriptions.map((other) => {
+    const answer = other.under_way ? "waits for the answer" : other.answer === 0 ? "none yet" : other.answer === 408 ? "silence" : String(other.answer);
+    const good = other.under_way || (other.answer >= 200 && other.answer < 300);
+    return el("tr", {},
+      el("td", {}, el("a", { href: `#/trace/${encodeURIComponent(other.watcher)}` }, other.watcher)),
+      el("td", { class: "mono wide" }, other.address),
+      el("td", { class: "num" }, String(other.cseq)),
+      el("td", { class: "num" }, String(other.version)),
+      el("td", { class: good ? "good" : "bad" }, answer + (other.waits ? ", news waits" : "")),
+      el("td", { class: "num" }, seconds(other.seconds_left)));
+  });
+  return table(["Watched by", "At*", "NOTIFY: CSeq", "version", "answer", "Expires in"], rows, "");
+}
+
+async function showEntities() {
+  const { entities } = await read("api/entities");
+  const rows = entities.filter((one) => wanted(one.name, one.kind)).map((one) =>
+    el("tr", {}, el("td", {}, one.name), el("td", {}, one.kind),
+      el("td", { class: one.up === null ? "soft" : one.up ? "good" : "bad" }, one.up === null ? "not asked" : one.up ? "up" : "down"),
+      el("td", { class: "num" }, one.rtt === null ? "" : `${(one.rtt * 1000).toFixed(1)} ms`)));
+  return [table(["Name", "Kind", "State", "Round trip"], rows, "No feature server, no trunk.")];
+}
+
+async function showFaults() {
+  const [{ faults }, { bans }] = await Promise.all([read("api/faults"), read("api/bans")]);
+  const change = (path, ...words) => el("button", { type: "button", onclick: () => ask(path) }, ...words);
+  const set = faults.filter((one) => wanted(one.fault)).map((one) =>
+    el("tr", {}, el("td", { class: "num" }, String(one.number)), el("td", { class: "mono" }, one.fault),
+      el("td", { class: "num" }, String(one.matched)), el("td", { class: "num" }, String(one.acted)),
+      el("td", {}, change(`api/faults?number=${one.number}`, "Take away"))));
+  const banned = bans.filter((one) => wanted(one.source)).map((one) =>
+    el("tr", {}, el("td", { class: "mono" }, one.source), el("td", { class: "num" }, seconds(one.seconds_left)),
+      el("td", {}, change(`api/bans?address=${encodeURIComponent(one.source)}`, "Hear it again"))));
+  return [
+    el("h2", {}, "Faults on purpose"),
+    table(["Number", "Fault", "Was for", "Acted", ""], set, "None. b2bua fault add sets one."),
+    el("h2", {}, "Banned addresses"),
+    table(["Address", "For", ""], banned, "None."),
+  ];
+}
+
+async function ask(path) {
+  const answer = await fetch(path, { method: "DELETE", headers: { "X-B2bua": "1" } });
+  if (!answer.ok) say(`${answer.status} ${(await answer.text()).trim()}`);
+  refresh(true);
+}
+
+async function showSettings() {
+  const { settings } = await read("api/settings");
+  const rows = settings.filter((one) => wanted(one.key, one.value, one.meaning)).map((one) =>
+    el("tr", {}, el("td", { class: "mono" }, one.key), el("td", { class: "mono" }, one.value === null ? "not set" : one.value),
+      el("td", { class: "wide" }, one.meaning), el("td", { class: "soft wide" }, one.followed ? "reload" : "restart")));
+  return [table(["Setting", "Value", "Meaning*", "Changed by*"], rows, "")];
+}
+
+// -- one message ----------------------------------------------------------------------------------------------------
+
+function numberOf(link) {
+  return Number((link.getAttribute("href") || "").replace("#m", ""));
+}
+
+function openMessage(number, against) {
+  const message = messages[number];
+  if (!message) return;
+  chosen = number;
+  for (const link of view.querySelectorAll(".drawing a")) link.classList.toggle("chosen", numberOf(link) === number);
+  const before = messages[message.before];
+  const differs = against && before;
+  const ways = [el("button", { type: "button", onclick: closeMessage }, "Close")];
+  if (before) ways.push(el("button", { type: "button", onclick: () => openMessage(number, !against) },
+    differs ? "Without the differences" : `What differs from #${message.before}`));
+  reader.replaceChildren(
+    el("p", { class: "ways" }, ways),
+    el("div", {}, message.facts.map((line) => el("div", { class: line.startsWith("wrong:") ? "bad" : "" }, line))),
+    el("pre", {}, differs ? difference(before.lines, message.lines) : message.lines.join("\n")));
+  reader.hidden = false;
+  reader.scrollTop = 0;
+  document.body.classList.add("reading");
+}
+
+function closeMessage() {
+  reader.hidden = true;
+  document.body.classList.remove("reading");
+  for (const link of view.querySelectorAll(".drawing a.chosen")) link.classList.remove("chosen");
+  chosen = 0;
+}
+
+function step(way) {
+  const numbers = Object.keys(messages).map(Number).sort((one, other) => one - other);
+  if (!numbers.length || !view.querySelector(".drawing")) return;
+  const at = numbers.indexOf(chosen);
+  const next = numbers[at < 0 ? (way > 0 ? 0 : numbers.length - 1) : Math.min(Math.max(at + way, 0), numbers.length - 1)];
+  openMessage(next);
+  const link = [...view.querySelectorAll(".drawing a")].find((one) => numberOf(one) === next);
+  if (link) link.scrollIntoView({ block: "center" });
+}
+
+// Line by line, by the longest common subsequence: a message has some dozens of lines.
+function difference(old, now) {
+  const rest = Array.from({ length: old.length + 1 }, () => new Array(now.length + 1).fill(0));
+  for (let i = old.length - 1; i >= 0; i--) {
+    for (let j = now.length - 1; j >= 0; j--) {
+      rest[i][j] = old[i] === now[j] ? rest[i + 1][j + 1] + 1 : Math.max(rest[i + 1][j], rest[i][j + 1]);
+    }
+  }
+  const found = [];
+  let i = 0, j = 0;
+  while (i < old.length || j < now.length) {
+    if (i < old.length && j < now.length && old[i] === now[j]) { found.push(`${now[j]}\n`); i++; j++; }
+    else if (i < old.length && (j === now.length || rest[i + 1][j] >= rest[i][j + 1])) found.push(el("span", { class: "gone" }, old[i++]), "\n");
+    else found.push(el("span", { class: "added" }, now[j++]), "\n");
+  }
+  return found;
+}
+
+// -- going about ----------------------------------------------------------------------------------------------------
+
+function here() {
+  const [, place, argument] = /^#\/([a-z]+)(?:\/(.*))?$/.exec(location.hash) || [];
+  return places[place] ? [place, argument ? decodeURIComponent(argument) : ""] : ["overview", ""];
+}
+
+function say(text) {
+  view.replaceChildren(el("p", { class: "bad" }, text));
+  drawn = "";
+}
+
+async function refresh(moved) {
+  const mine = ++turn;
+  const [place, argument] = here();
+  for (const link of document.querySelectorAll("#places a")) {
+    if (link.dataset.place === place) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  let found;
+  try {
+    found = await places[place].show(argument);
+  } catch (error) {
+    if (mine === turn) say(error instanceof TypeError ? "The server does not answer." : error.message);
+    return;
+  }
+  if (mine !== turn) return;
+  const holder = el("div", {}, found);
+  if (holder.innerHTML === drawn && !moved) return;
+  drawn = holder.innerHTML;
+  view.replaceChildren(...holder.childNodes);
+  document.title = `${places[place].title} · b2bua`;
+  if (chosen) for (const link of view.querySelectorAll(".drawing a")) link.classList.toggle("chosen", numberOf(link) === chosen);
+}
+
+let soon = null;
+let cost = 0;           // milliseconds that the last reading took: the server is asked again after four times as long
+
+function again() {
+  if (paused || soon !== null) return;
+  soon = setTimeout(async () => {
+    const began = performance.now();
+    await refresh(false);
+    cost = performance.now() - began;
+    soon = null;
+  }, Math.min(100 + 4 * cost, 10000));
+}
+
+function stop(yes) {
+  paused = yes;
+  live.textContent = yes ? "stopped" : "live";
+  live.className = yes ? "" : "on";
+  if (!yes) refresh(false);
+}
+
+function listen() {
+  const events = new EventSource("api/events");
+  events.addEventListener("changed", () => { if (!paused) { live.textContent = "live"; live.className = "on"; again(); } });
+  events.onopen = () => stop(paused);
+  events.onerror = () => { live.textContent = "no server"; live.className = "off"; };
+}
+
+document.getElementById("places").append(...Object.entries(places).map(([place, { title }]) =>
+  el("a", { href: `#/${place}`, "data-place": place }, title)));
+document.getElementById("search").addEventListener("submit", (event) => { event.preventDefault(); refresh(true); });
+filter.addEventListener("input", () => refresh(true));
+addEventListener("hashchange", () => { closeMessage(); refresh(true); view.focus({ preventScroll: true }); scrollTo(0, 0); });
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target === filter) {
+    if (event.key === "Escape") { filter.value = ""; filter.blur(); refresh(true); }
+    return;
+  }
+  if (event.key === "/") { event.preventDefault(); filter.focus(); }
+  else if (event.key === "Escape") closeMessage();
+  else if (event.key === "j") step(1);
+  else if (event.key === "k") step(-1);
+  else if (event.key === "d" && chosen) openMessage(chosen, true);
+  else if (event.key === " " && event.target.tagName !== "BUTTON") { event.preventDefault(); stop(!paused); }
+  else if (keys[event.key]) location.hash = `#/${keys[event.key]}`;
+});
+setInterval(() => { if (document.visibilityState === "visible") again(); }, 10000); // what runs out without a message
+refresh(true);
+listen();

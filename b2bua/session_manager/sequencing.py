@@ -1,0 +1,94 @@
+"""A call on its way through the applications of its caller and its callee: which one comes next, and which one is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from b2bua.observer import Observer
+from b2bua.session_manager.arrival import Arrival
+from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.identity import caller_in
+from b2bua.session_manager.links import FeatureLink, Links
+from b2bua.session_manager.proxy import Proxy
+from b2bua.session_manager.sequences import Position
+from b2bua.session_manager.trunks import Trunks
+from b2bua.sip.errors import SipError
+from b2bua.transaction.layer import TransactionLayer
+
+
+class Sequencing:
+    """`forward_invite` lets a phone's INVITE go on once there is a record of it; `past_the_last` sends one on that has passed
+    all its applications. Both are given the arrival and who it is from."""
+
+    def __init__(
+        self, layer: TransactionLayer, links: Links, proxy: Proxy, domain: Domain, observer: Observer, trunks: Trunks | None,
+        forward_invite: Callable[[Arrival, str, Callable[[], None]], None],
+        past_the_last: Callable[[Arrival, str, str], None],
+    ) -> None:  # fmt: skip
+        self._layer = layer
+        self._links = links
+        self._proxy = proxy
+        self._domain = domain
+        self._observer = observer
+        self._trunks = trunks
+        self._forward_invite = forward_invite
+        self._past_the_last = past_the_last
+
+    def to_application(self, arrival: Arrival, user: str, owner: str, position: Position | None = None) -> bool:
+        """Hand an INVITE to the application that follows; False when there is none any more. `user` is that of the domain
+        who is called, `owner` who has proven to be the caller; without a `position` it has passed no application yet."""
+        links = self._links
+        if not links.sequence:
+            return False
+        callee = "" if user and self._departs(arrival, user, owner) else user
+        new = position is None
+        if position is None:
+            position = links.sequences.begin(owner or caller_in(arrival.request, self._domain, False))
+        position, link = self._next(links.sequences.settle(position, callee), callee)
+        if link is None:
+            return False
+        without = None
+        if link.name in links.sequences.optional:
+            without = partial(self._go_on_without, arrival, user, owner, position.over())
+        go_on = partial(self._proxy.to_application, arrival, user, owner, link, position, without)
+        if new:
+            self._forward_invite(arrival, owner, go_on)
+        else:
+            go_on()
+        return True
+
+    def _next(self, position: Position, callee: str) -> tuple[Position, FeatureLink | None]:
+        """The next application, in front of which the call stands then; those that may be skipped are while they are down."""
+        sequences = self._links.sequences
+        while position.left:
+            name = position.left[0]
+            link = self._links.named(name)
+            if name not in sequences.optional:
+                if link is None:
+                    raise SipError(480, "Feature Server Unknown")
+                return position, link
+            if link is not None and link.up:
+                return position, link
+            self._observer.application_skipped("down")
+            position = sequences.settle(position.over(), callee)
+        return position, None
+
+    def _go_on_without(self, arrival: Arrival, user: str, owner: str, position: Position) -> None:
+        """The application in front of this position has not answered."""
+        assert arrival.transaction is not None, "an INVITE has one"
+        self._observer.application_skipped("silent")
+
+        def work() -> None:
+            if not self.to_application(arrival, user, owner, position):
+                self._past_the_last(arrival, user, owner)
+
+        self._layer.resume(arrival.transaction, arrival.request, work)
+
+    def _departs(self, arrival: Arrival, user: str, owner: str) -> bool:
+        """Whether a number of the domain leads out of it: nobody here is its callee."""
+        if self._trunks is None:
+            return False
+        request = arrival.request
+        caller = owner or caller_in(request, self._domain, arrival.link is not None)
+        return self._trunks.departures(request.method, request.uri, user, caller) is not None
