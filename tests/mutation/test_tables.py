@@ -30,6 +30,8 @@ ELSEWHERE: Final = {
     "dialog_info._QUOTE", "dialog_event._EVENTS", "dialog_event._DIRECTIONS", "dialog_event._RENDERINGS",
     # Texts: tests/test_documentation.py, and the answers that tests/media reads.
     "profiles.SWITCHES", "offer_answer.NAMES", "media_relay.PROTOCOLS",
+    # Each verb is asked with and without its words: tests/scenarios/test_control.py.
+    "control.VERBS",
     # Numbers by their text.
     "proxy_answer._ROUNDS",
     # Computation: a wrong one fails every digest.
