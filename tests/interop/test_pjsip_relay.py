@@ -89,7 +89,7 @@ def test_rtp_of_two_phones_goes_through_it(phones: Phones, relay: Rtpengine, tra
     other.media("active")
     other.hears_tone(440)
     one.hears_tone(440)
-    other.command("hold")
+    wait_until("the resume has its ACK", lambda: other.command("hold_or_not"))
     other.media("local hold")
     one.media("remote hold")
     other.command("resume")
