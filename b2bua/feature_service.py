@@ -16,7 +16,7 @@ from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
-from b2bua.feature_server.loader import Choices, load_features, load_server
+from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
 from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import ReloadPage
@@ -27,6 +27,7 @@ from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
+from b2bua.settings_parts import feature_choices, tls_of
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
@@ -38,7 +39,7 @@ from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
 from b2bua.transport.link import DiallingLink, UdpLink
-from b2bua.transport.tls import Files, Tls, TlsFileError, load
+from b2bua.transport.tls import Tls
 
 POLL_SECONDS: Final = 1.0
 """How soon what the store could not take is tried again."""
@@ -71,7 +72,7 @@ class FeatureService:
         if listen.transport == "udp":
             self.end = UdpLink(self, self.recorder, self.observer, *ends)
         else:
-            self._tls = _tls(settings) if listen.transport == "tls" else None
+            self._tls = tls_of(settings) if listen.transport == "tls" else None
             self.end = DiallingLink(self, self.recorder, self.observer, *ends, lambda: self.heartbeat.ask_now(), self._tls)
         try:
             self.end.open(reactor)
@@ -101,7 +102,7 @@ class FeatureService:
             FeatureCodes(settings.feature_codes), self.media, self.rtpengine, echoes=True,
         )  # fmt: skip
         self._environment = environment
-        self._features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
+        self._features = load_features(settings.features, settings.feature_directory, environment, (), feature_choices(settings))
         self.feature_server = load_server(settings.feature_server, environment, self._features, settings.feature_directory)
         sender = f"<sip:{name}@{settings.domain}>"
         self.heartbeat = Heartbeat(self.layer, link, sender, settings.link_heartbeat, self._link_changed, time.time())
@@ -137,8 +138,8 @@ class FeatureService:
 
     def _follow(self, settings: Settings) -> None:
         """Of the settings that can change at run time only features and certificates concern a feature server."""
-        tls = None if self._tls is None else _tls(settings)
-        environment, choices = self._environment, _choices(settings)
+        tls = None if self._tls is None else tls_of(settings)
+        environment, choices = self._environment, feature_choices(settings)
         features = load_features(settings.features, settings.feature_directory, environment, self._features, choices)
         self._features = features
         environment.users.follow(settings.user_defaults)
@@ -210,19 +211,6 @@ class FeatureService:
 
 def _call(function: Callable[[Any], object], argument: Any) -> None:
     function(argument)
-
-
-def _choices(settings: Settings) -> Choices:
-    return Choices(settings.feature_codes, settings.user_defaults)
-
-
-def _tls(settings: Settings) -> Tls:
-    """The certificates of a link by TLS; ConfigError for a bad file."""
-    assert settings.tls_cert is not None, "checked"
-    try:
-        return Tls(load(Files(settings.tls_cert, settings.tls_key, settings.tls_ca)))
-    except TlsFileError as error:
-        raise ConfigError(f"{error.key}: {error}") from None
 
 
 class _Live:

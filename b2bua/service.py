@@ -9,18 +9,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
-from ipaddress import ip_network
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.config import IN_PROCESS, ConfigError, Settings
 from b2bua.config_addresses import Link, Listen, host_port_text, parse_port_range, parse_server
-from b2bua.config_entities import read_secret
 from b2bua.console_tables import console_tables
-from b2bua.dial_plan_settings import dial_plan_of, entities_of, week_time
-from b2bua.dialog.credentials import Credentials
+from b2bua.dial_plan_settings import dial_plan_of
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
 from b2bua.faults.installation import Installation
@@ -30,7 +26,7 @@ from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
-from b2bua.feature_server.loader import Choices, load_features, load_server
+from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.http.api_bans import BansPage
 from b2bua.http.api_calls import CallsPage
@@ -41,6 +37,7 @@ from b2bua.http.api_table import TablePage
 from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import is_loopback, make_site
+from b2bua.kept_bindings import binding_of, record_of
 from b2bua.live_state import LiveState
 from b2bua.media.media_server import MediaServer
 from b2bua.media.rtpengine import Rtpengine
@@ -51,41 +48,41 @@ from b2bua.reload import Reload
 from b2bua.sequence_settings import sequences_of
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator, challenging
-from b2bua.session_manager.bans import BanRule, Bans
-from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.entities import Entities, Entity
-from b2bua.session_manager.event_core import EventCore, EventRules, EventWorld
-from b2bua.session_manager.event_packages.package import Form, allow_events
+from b2bua.session_manager.event_core import EventCore, EventWorld
+from b2bua.session_manager.event_packages.package import allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
 from b2bua.session_manager.lenient_nonces import LenientNonces
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location
-from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notify_sender import NotifySender
 from b2bua.session_manager.recovery import NoCalls
-from b2bua.session_manager.registrar import ExpiryLimits, Registrar
+from b2bua.session_manager.registrar import Registrar
 from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
-from b2bua.session_manager.trunk_credentials import TrunkCredentials
-from b2bua.session_manager.trunk_watch import TrunkWatch
-from b2bua.session_manager.trunks import Trunks
-from b2bua.session_manager.trusted_networks import TrustedNetworks
 from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.session_manager.ways import Ways
-from b2bua.sip.digest_offer import DigestOffer
+from b2bua.settings_parts import (
+    bans_of,
+    challenge_policy,
+    digest_offer,
+    event_rules,
+    expiry_limits,
+    feature_choices,
+    profiles_of,
+    tls_of,
+    trusted_networks,
+)
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message, Request, Response
-from b2bua.sip.profiles import Profiles
 from b2bua.sip.uri import parse_uri
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
 from b2bua.store.opening import open_mended
-from b2bua.store.records import BindingRecord
 from b2bua.store.secret_record import derived, stored_secret
 from b2bua.store.setting_record import SETTING
 from b2bua.trace.names import CM
@@ -93,16 +90,14 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
-from b2bua.transport.dns_client import DnsClient
 from b2bua.transport.kinds import KINDS
 from b2bua.transport.link import AcceptingLink, DiallingLink, UdpLink
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
-from b2bua.transport.resolver import Resolver
-from b2bua.transport.stream import Limits, identities
+from b2bua.transport.stream import Limits
 from b2bua.transport.tcp import TcpListener
-from b2bua.transport.tls import Files, Tls, TlsFileError, load
 from b2bua.transport.udp import UdpListener
+from b2bua.trunk_parts import next_hops_of, trunk_watches, trunks_of
 
 POLL_SECONDS: Final = 1.0
 """How soon a user added by another process is known."""
@@ -121,7 +116,7 @@ class Server:
         self.ready = False
         self.reload = Reload(settings, read or (lambda: settings), self._follow, time.time, log)
         self._reactor, self._log = reactor, log
-        self._tls = _tls(settings)  # before the store: a bad file leaves no database behind
+        self._tls = tls_of(settings)  # before the store: a bad file leaves no database behind
         prefix = secrets.token_hex(8)
 
         # What everything stands on: time, identifiers, counters, the trace, the queue of the link in process.
@@ -149,21 +144,21 @@ class Server:
         self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log.warning)
         durable = self._make_event_core(ways)
         self._registrar = Registrar(
-            self.domain, self.location, self._save, time.time, self.observer, _limits(settings), self._learned
+            self.domain, self.location, self._save, time.time, self.observer, expiry_limits(settings), self._learned
         )
         self._authenticator = Authenticator(
             settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
-            _policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, _offer(settings),
-            UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), _profiles(settings),
+            challenge_policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, digest_offer(settings),
+            UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), profiles_of(settings),
         )  # fmt: skip
-        self.bans, self._trunks = _bans(settings, self.observer, log.warning), _trunks(self)
-        next_hops = _next_hops(self, reactor)
-        self.watches = _watches(self, self._trunks, next_hops)
+        self.bans, self._trunks = bans_of(settings, self.observer, log.warning), trunks_of(self)
+        next_hops = next_hops_of(self, reactor)
+        self.watches = trunk_watches(self, self._trunks, next_hops)
         self.session_manager = SessionManager(Parts(
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)),
             self.listeners, self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
-            self.bans, durable, time.time, self._trunks, next_hops, _trusted(settings),
+            self.bans, durable, time.time, self._trunks, next_hops, trusted_networks(settings),
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
@@ -185,7 +180,7 @@ class Server:
             durable, time.time, self._same_group,
         )  # fmt: skip
         self._settings_of_users: UserSettings | None = None
-        self.events = EventCore(world, self.settings.event_packages, _event_rules(self.settings))
+        self.events = EventCore(world, self.settings.event_packages, event_rules(self.settings))
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         return durable
 
@@ -209,11 +204,11 @@ class Server:
             FeatureCodes(settings.feature_codes), self.media, self.rtpengine,
             echoes=any("username" in values for values in settings.entities.values()),
         )  # fmt: skip
-        features = load_features(settings.features, settings.feature_directory, environment, (), _choices(settings))
+        features = load_features(settings.features, settings.feature_directory, environment, (), feature_choices(settings))
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
         self._features = features
         self._load_features = lambda wanted: load_features(
-            wanted.features, wanted.feature_directory, environment, self._features, _choices(wanted)
+            wanted.features, wanted.feature_directory, environment, self._features, feature_choices(wanted)
         )
         self._environment = environment
         self.links.add(FeatureLink(environment.name, down))
@@ -307,10 +302,10 @@ class Server:
 
     def _follow(self, settings: Settings) -> None:
         """Go on with these settings. What can fail comes first, so that a failure leaves everything as it was."""
-        tls = _tls(settings)
+        tls = tls_of(settings)
         if tls is None and self._tls is not None:
             raise ConfigError("tls_cert: the listeners over TLS need it until a restart")
-        features, policy, offer = self._load_features(settings), _policy(settings), _offer(settings)
+        features, policy, offer = self._load_features(settings), challenge_policy(settings), digest_offer(settings)
         users = None if settings.users is None else self._file_users.read(settings.users, offer)
         check_ha1s(self.store.users() if users is None else self._file_users.after(users), offer)
         plan = None if self._trunks is None else dial_plan_of(settings, self._trunks.entities.all)
@@ -322,9 +317,9 @@ class Server:
             self._trunks.follow(plan)
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
-        self._authenticator.follow(policy, offer, settings.strict_digest_uri, _profiles(settings))
-        self._registrar.follow(_limits(settings))
-        self.events.follow(_event_rules(settings))
+        self._authenticator.follow(policy, offer, settings.strict_digest_uri, profiles_of(settings))
+        self._registrar.follow(expiry_limits(settings))
+        self.events.follow(event_rules(settings))
         if self.feature_server is not None:
             self._features = features
             self._environment.users.follow(settings.user_defaults)
@@ -457,7 +452,7 @@ class Server:
     # -- the store ---------------------------------------------------------------------------------------------
 
     def _load_users(self) -> None:
-        settings, offer = self.settings, _offer(self.settings)
+        settings, offer = self.settings, digest_offer(self.settings)
         if settings.users is not None:
             users = self._file_users.read(settings.users, offer)
             check_ha1s(self._file_users.after(users), offer)
@@ -473,7 +468,7 @@ class Server:
     def _load_bindings(self) -> None:
         found: dict[str, list[Binding]] = {}
         for record in self.store.bindings():
-            binding = _binding(record)
+            binding = binding_of(record)
             found.setdefault(binding.aor, []).append(binding)
             self._learn(binding)
         for user, bindings in found.items():
@@ -487,7 +482,7 @@ class Server:
             self.observer.store_written(self.timers.now() - started)
             done(error)
 
-        self.store.save_bindings(user, [_record(binding) for binding in bindings], saved)
+        self.store.save_bindings(user, [record_of(binding) for binding in bindings], saved)
 
     def _secret_of(self, user: str, algorithm: str) -> str | None:
         record = self.store.user(user)
@@ -537,105 +532,6 @@ class _Streams:
         self._layer.stream_broken(flaw, flow)
 
 
-def _limits(settings: Settings) -> ExpiryLimits:
-    return ExpiryLimits(
-        settings.registration_expires_min, settings.registration_expires_max, settings.registration_expires_default
-    )
-
-
-def _event_rules(settings: Settings) -> EventRules:
-    forms = {user: Form.of(words) for user, words in settings.user_profiles.items()}
-    form = Form.of(settings.profiles)
-    return EventRules(settings.watchers, form, forms, settings.lists, _profiles(settings))
-
-
-def _tls(settings: Settings) -> Tls | None:
-    """The certificates as the files have them now; ConfigError for a bad one, None where none is set."""
-    if settings.tls_cert is None:
-        return None
-    try:
-        return Tls(load(Files(settings.tls_cert, settings.tls_key, settings.tls_ca)))
-    except TlsFileError as error:
-        raise ConfigError(f"{error.key}: {error}") from None
-
-
-def _choices(settings: Settings) -> Choices:
-    return Choices(settings.feature_codes, settings.user_defaults)
-
-
-def _policy(settings: Settings) -> ChallengePolicy:
-    return ChallengePolicy(settings.challenge_reinvite, settings.challenge, settings.user_challenge)
-
-
-def _profiles(settings: Settings) -> Profiles:
-    return Profiles(settings.profiles, settings.user_profiles)
-
-
-def _bans(settings: Settings, observer: Observer, log: Callable[..., object]) -> Bans | None:
-    if not settings.ban_failures:
-        return None
-    rule = BanRule(settings.ban_failures, settings.ban_window, settings.ban_duration)
-    return Bans(rule, time.monotonic, observer, log)
-
-
-def _trunks(server: Server) -> Trunks | None:
-    """The entities of the settings; None where there are none, so that they cost nothing."""
-    settings = server.settings
-    if not settings.entities:
-        return None
-    entities = [_with_credentials(server, entity) for entity in entities_of(settings)]
-    for entity in entities:
-        for host, port in entity.sources:
-            if port:
-                server.recorder.element(entity.name, (host, port))
-    return Trunks(Entities(entities, identities), server.store, dial_plan_of(settings, entities), week_time)
-
-
-def _watches(server: Server, trunks: Trunks | None, hops: NextHops) -> dict[str, TrunkWatch]:
-    """The trunks that are asked whether they are there."""
-    settings, sender = server.settings, f"<sip:{server.settings.domain}>"
-    return {
-        entity.name: TrunkWatch(server.layer, hops, entity, float(seconds), sender, server._log.warning)
-        for entity in (trunks.entities.all if trunks is not None else ())
-        if (seconds := settings.entities[entity.name].get("watch", 0))
-    }
-
-
-def _trusted(settings: Settings) -> TrustedNetworks | None:
-    return TrustedNetworks(map(ip_network, settings.trusted_networks)) if settings.trusted_networks else None
-
-
-def _with_credentials(server: Server, entity: Entity) -> Entity:
-    """A trunk with what it is answered when it asks who we are; ConfigError when the password cannot be had."""
-    values = server.settings.entities[entity.name]
-    if "username" not in values:
-        return entity
-    try:
-        secret = read_secret(values, os.environ)
-    except ValueError as error:
-        raise ConfigError(f"entities: {entity.name}: {error}") from None
-    realm = values.get("realm") or entity.uri.bare_host
-    credentials = Credentials(values["username"], secret, lambda: secrets.token_hex(8))
-    return replace(entity, credentials=TrunkCredentials(entity.name, realm, credentials, server._log.warning))
-
-
-def _next_hops(server: Server, reactor: Any) -> NextHops:
-    """The DNS, for next hops that have a name; the first question opens the first socket."""
-    settings, observer, log = server.settings, server.observer, server._log
-
-    def fault(error: BaseException) -> None:
-        observer.internal_error("resolver")
-        server._failed(error, None)
-
-    dns = DnsClient([parse_server(text) for text in settings.dns], reactor)
-    resolver = Resolver(
-        dns.ask, time.monotonic, partial(random.randint, 0), server.listeners.reach, observer, log.info, fault
-    )
-    return NextHops(
-        resolver, server.listeners, time.monotonic, settings.next_hop_rest, observer, log.warning, server.domain.is_ours
-    )
-
-
 def _faults(server: Server) -> Faults:
     """Those of the settings; more come by command."""
     trunks, layer, authenticator = server._trunks, server.layer, server._authenticator
@@ -654,31 +550,6 @@ def _faults(server: Server) -> Faults:
     for fault in server.settings.faults:
         installation.faults.add(fault)
     return installation.faults
-
-
-def _offer(settings: Settings) -> DigestOffer:
-    return DigestOffer(
-        settings.digest_algorithms, settings.user_digest_algorithms, settings.digest_qop, settings.digest_session_keys,
-        settings.digest_userhash,
-    )  # fmt: skip
-
-
-def _binding(record: BindingRecord) -> Binding:
-    host, _, port = record.flow_remote.rpartition(":")
-    return Binding(
-        record.aor, record.contact, record.uri, record.call_id, record.cseq, record.expires_at,
-        f"{record.flow_transport}:{record.flow_local}", (host, int(port)), record.nat, record.instance, record.reg_id,
-        record.path, record.user_agent, gone=record.flow_transport != "udp",
-    )  # fmt: skip
-
-
-def _record(binding: Binding) -> BindingRecord:
-    transport, _, local = binding.listener.partition(":")
-    host, port = binding.source
-    return BindingRecord(
-        binding.aor, binding.contact, binding.uri, binding.call_id, binding.cseq, binding.expires_at, transport, local,
-        f"{host}:{port}", binding.nat, binding.instance, binding.reg_id, binding.path, binding.user_agent,
-    )  # fmt: skip
 
 
 def run(settings: Settings, read: Callable[[], Settings]) -> int:

@@ -54,6 +54,11 @@ ALLOWED: dict[str, set[str]] = {
     "reference": {"sip", "config", "config_addresses", "config_events", "store.opening"},
     "reload": {"config", "reference", "feature_server.loader", "store.interface"},
     "drain": {"session_manager.admission"},
+    "settings_parts": {"sip", "config", "feature_server.loader", "session_manager", "transport.tls"},
+    "trunk_parts": {
+        "config", "config_addresses", "config_entities", "dial_plan_settings", "dialog", "session_manager", "transport", "service",
+    },
+    "kept_bindings": {"session_manager.location", "store.records"},
     "console_tables": {"reference", "session_manager", "service"},
     "cli_control": set(),
     "cli_bans": {"cli_control"},
