@@ -83,15 +83,26 @@ demo: setup
 run: setup
 	$(BIN)/b2bua run $(ARGS)
 
-# The core's tests are all CPU, those with real phones mostly wait: side by side. What the core's say is shown at the end.
+# The core's tests are all CPU, those with real phones mostly wait: side by side, the phones' in three parts. Each part has a log
+# in $(VENV), shown when it is over.
+PHONES = $(wildcard tests/interop/test_*.py tests/restart/test_*.py tests/load/test_*.py)
+
 test: system setup
 ifdef ARGS
 	$(PYTEST) $(ARGS)
 else
-	@$(PYTEST) --ignore=tests/interop --ignore=tests/restart --ignore=tests/load > $(VENV)/core.log 2>&1 & core=$$!; \
-	trap 'kill $$core 2>/dev/null' INT TERM; \
-	$(PYTEST) tests/interop tests/restart tests/load; phones=$$?; \
-	wait $$core; status=$$?; cat $(VENV)/core.log; exit $$((status || phones))
+	@parts="core 0 1 2"; running=; status=0; \
+	for part in $$parts; do \
+	  chosen="--ignore=tests/interop --ignore=tests/restart --ignore=tests/load"; \
+	  test $$part = core || chosen=$$(printf '%s\n' $(PHONES) | awk "NR % 3 == $$part"); \
+	  $(PYTEST) $$chosen > $(VENV)/test-$$part.log 2>&1 & running="$$running $$!"; \
+	done; \
+	trap 'kill $$running 2>/dev/null' INT TERM; \
+	set -- $$running; \
+	for part in $$parts; do \
+	  wait $$1 || status=1; shift; \
+	  cat $(VENV)/test-$$part.log; \
+	done; exit $$status
 endif
 
 check: setup
