@@ -56,7 +56,8 @@ ALLOWED: dict[str, set[str]] = {
     "drain": {"session_manager.admission"},
     "settings_parts": {"sip", "config", "feature_server.loader", "session_manager", "transport.tls"},
     "trunk_parts": {
-        "config", "config_addresses", "config_entities", "dial_plan_settings", "dialog", "session_manager", "transport", "service",
+        "config", "config_addresses", "config_entities", "dial_plan_settings", "dialog", "session_manager", "transport",
+        "service",
     },
     "kept_bindings": {"session_manager.location", "store.records"},
     "console_tables": {"reference", "session_manager", "service"},
