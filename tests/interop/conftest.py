@@ -13,7 +13,7 @@ import pytest
 from tests.interop.lab import Lab
 from tests.interop.server import Server
 
-USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6100)}
+USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6300)}
 PROGRAMS = ("sipp", "baresip", "xmllint", "prometheus", "promtool", "tshark", "sngrep")
 # PJSIP comes as a wheel for these only (pyproject.toml says the same); elsewhere its tests cannot exist, which the end
 # of the run says. Where there is a wheel, one that is not installed fails them.
