@@ -26,7 +26,7 @@ SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kam
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
-	@echo "              B2BUA_COMPILE=1 before this or another line: .venv-compiled, with the core compiled (gcc, two minutes)"
+	@echo "              B2BUA_COMPILE=1 before this or another line: .venv-compiled, with the core compiled (gcc, some minutes)"
 	@echo "make demo     two scripted phones: a call, hold, the lamp, resume; one line a step"
 	@echo "make run      the server with its defaults (ARGS='--config FILE' adds options)"
 	@echo "make test     all tests; installs what they need first"
