@@ -8,6 +8,7 @@ import pytest
 
 from b2bua.config_events import EVENT_PACKAGES, KNOWN_PACKAGES
 from b2bua.session_manager.event_core import EventRules
+from b2bua.session_manager.event_packages.package import Answer
 from b2bua.sip.feature_status import CONTENT_TYPE, FeatureStatus, parse_feature_status
 from b2bua.sip.message import Request
 from b2bua.sip.profiles import Profiles
@@ -29,8 +30,8 @@ def link_publishes(scene: Scene, aor: str, *features: tuple[str, str], tag: str 
         request.set_body(FeatureStatus(aor, features).encode(), CONTENT_TYPE)
     answers: list[str] = []
 
-    def respond(answer: object) -> None:
-        answers.append(dict(answer.headers)["SIP-ETag"])  # type: ignore[attr-defined]
+    def respond(answer: Answer) -> None:
+        answers.append(dict(answer.headers)["SIP-ETag"])
 
     scene.server.event_state.publish_durably(request, aor, "cm", False, respond)
     scene.server.run()
