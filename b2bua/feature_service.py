@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
+from b2bua.access_parts import access_of, follow_accounts
 from b2bua.config import ConfigError, Settings
 from b2bua.config_addresses import host_port_text, parse_port_range, parse_server
 from b2bua.feature_server.blame import feature_of
@@ -21,7 +22,7 @@ from b2bua.feature_server.user_settings import UserSettings
 from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import ReloadPage
 from b2bua.http.metrics import ServerMetrics
-from b2bua.http.site import is_loopback, make_site
+from b2bua.http.site import make_site
 from b2bua.media.media_server import MediaServer
 from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
@@ -57,6 +58,7 @@ class FeatureService:
         self._reactor = reactor
         self._log = log
         self._http: Any = None
+        self._access = access_of(settings, log)
         self._tls: Tls | None = None
 
         # What everything stands on.
@@ -112,14 +114,15 @@ class FeatureService:
     def start(self) -> None:
         """Open HTTP where it is wanted, and tell Session Manager that we are here."""
         settings = self.settings
-        host, port = settings.http
-        if port:
+        if settings.http[1]:
             metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
             site = make_site(
-                metrics, lambda: self.ready, self.recorder, settings.trace_secrets, not is_loopback(host),
+                metrics, lambda: self.ready, self.recorder, self._access, settings.trace_secrets,
                 controls={b"reload": ReloadPage(self.reload.run), b"calls": CallsPage(control_of(self.feature_server))},
+                told=self.observer.login_tried,
             )  # fmt: skip
             self._http = listen_http(self._reactor, settings.http, site)
+            follow_accounts(self._access, self.store)
         if self.rtpengine is not None:
             self.rtpengine.start()
         self._turn_wheel()
@@ -173,6 +176,7 @@ class FeatureService:
     def _poll_store(self) -> None:
         self._reactor.callLater(POLL_SECONDS, self._poll_store)
         self.store.poll()
+        self._access.sessions.end_what_is_over()
 
     # -- from the link -----------------------------------------------------------------------------------------
 

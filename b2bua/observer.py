@@ -22,6 +22,7 @@ NAMES: Final = {
     "auth_challenges": ("method", "code", "in_dialog"),
     "auth_results": ("result", "algorithm"),
     "bans": ("event",),
+    "logins": ("result",),
     "register": ("result",),
     "call_attempts": ("code",),
     "calls": ("result",),
@@ -145,6 +146,10 @@ class Observer:
     def source_banned(self, event: str) -> None:
         """`event`: banned, removed (by hand)."""
         self.counts["bans"][event,] += 1
+
+    def login_tried(self, result: str) -> None:
+        """At the web console. `result`: right, wrong, limited (too many wrong ones from that address)."""
+        self.counts["logins"][result,] += 1
 
     def registered(self, result: str) -> None:
         """`result`: ok, removed, forbidden, too_brief, error."""

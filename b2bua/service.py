@@ -13,9 +13,10 @@ from functools import partial
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
+from b2bua.access_parts import access_of, follow_accounts
+from b2bua.api_pages import api_pages
 from b2bua.config import IN_PROCESS, ConfigError, Settings
 from b2bua.config_addresses import Link, Listen, host_port_text, parse_port_range, parse_server
-from b2bua.console_tables import console_tables
 from b2bua.dial_plan_settings import dial_plan_of
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
@@ -23,20 +24,13 @@ from b2bua.faults.installation import Installation
 from b2bua.faults.wire import Deliver
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
-from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
-from b2bua.http.api_bans import BansPage
-from b2bua.http.api_calls import CallsPage
-from b2bua.http.api_control import DrainPage, ReloadPage
-from b2bua.http.api_faults import FaultsPage
-from b2bua.http.api_mailboxes import MailboxesPage
-from b2bua.http.api_table import TablePage
 from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
-from b2bua.http.site import is_loopback, make_site
+from b2bua.http.site import make_site
 from b2bua.kept_bindings import binding_of, record_of
 from b2bua.live_state import LiveState
 from b2bua.media.media_server import MediaServer
@@ -123,11 +117,12 @@ class Server:
         self.observer = Observer()
         self.timers = Timers(time.monotonic, self._timer_failed)
         self.recorder = Recorder(settings.trace, time.time)
+        self._access = access_of(settings, log)
         self._stop_hep: Callable[[], None] = lambda: None
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
         self.store = self._open_store(settings)
         self.listeners = ListenerSet(time.monotonic, log.info)
-        self._file_users = FileUsers(self.store, settings.domain)
+        self.file_users = FileUsers(self.store, settings.domain)
         self.loop_lag = LoopLag(self.observer, self.timers.now)
 
         # Session Manager.
@@ -179,7 +174,7 @@ class Server:
             self.domain, self.location, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer,
             durable, time.time, self._same_group,
         )  # fmt: skip
-        self._settings_of_users: UserSettings | None = None
+        self.users: UserSettings | None = None
         self.events = EventCore(world, self.settings.event_packages, event_rules(self.settings))
         self.notifier, self.event_state = self.events.notifier, self.events.event_state
         return durable
@@ -220,12 +215,12 @@ class Server:
         durable = self.store if self.store.durable else None
         users = UserSettings(self.settings.domain, durable, self.settings.user_defaults)
         self.store.watch(SETTING, users.take)
-        self._settings_of_users = users
+        self.users = users
         return users
 
     def _same_group(self, user: str, watcher: str) -> bool:
         """Whether two users are of one pickup group, as far as is known here: a feature server elsewhere has its own settings."""
-        users = self._settings_of_users
+        users = self.users
         return users is not None and users.shared(PICKUP_GROUP, user, watcher)
 
     # -- start and stop ----------------------------------------------------------------------------------------
@@ -240,7 +235,6 @@ class Server:
         self.faults = _faults(self)
         self.domain.listens_on(self.listeners.addresses())
         self._load_bindings()
-        host, _ = self.settings.http
         live = LiveState(
             self.location, self.listeners, self.feature_server, self.notifier, self._entities, self.store, self.reload,
             self.admission, self.bans,
@@ -249,17 +243,12 @@ class Server:
         # The end of a drain is the process's usual one.
         leave = partial(os.kill, os.getpid(), signal.SIGTERM)
         drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
-        controls = {
-            b"drain": DrainPage(drain), b"reload": ReloadPage(self.reload.run), b"bans": BansPage(self.bans),
-            b"faults": FaultsPage(self.faults), b"calls": CallsPage(control_of(self.feature_server)),
-            b"mailboxes": MailboxesPage(self.events.mailboxes, lambda name: self.store.user(name) is not None),
-            **{name.encode(): TablePage(name, read) for name, read in console_tables(self).items()},
-        }  # fmt: skip
         site = make_site(
-            metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,
-            not is_loopback(host), controls=controls,
+            metrics, lambda: self.ready and not drain.draining, self.recorder, self._access, self.settings.trace_secrets,
+            controls=api_pages(self, drain), told=self.observer.login_tried,
         )  # fmt: skip
         self._http = listen_http(self._reactor, self.settings.http, site)
+        follow_accounts(self._access, self.store)
         if self.settings.hep is not None:
             hep = self.settings.hep
             self._stop_hep = start_hep(self._reactor, hep.transport, (hep.host, hep.port), self.recorder)
@@ -306,12 +295,12 @@ class Server:
         if tls is None and self._tls is not None:
             raise ConfigError("tls_cert: the listeners over TLS need it until a restart")
         features, policy, offer = self._load_features(settings), challenge_policy(settings), digest_offer(settings)
-        users = None if settings.users is None else self._file_users.read(settings.users, offer)
-        check_ha1s(self.store.users() if users is None else self._file_users.after(users), offer)
+        users = None if settings.users is None else self.file_users.read(settings.users, offer)
+        check_ha1s(self.store.users() if users is None else self.file_users.after(users), offer)
         plan = None if self._trunks is None else dial_plan_of(settings, self._trunks.entities.all)
         sequences = sequences_of(settings)
         if users is not None:
-            self._file_users.take(users)
+            self.file_users.take(users)
         self.links.follow(sequences, settings.application_timeout)
         if self._trunks is not None and plan is not None:
             self._trunks.follow(plan)
@@ -454,9 +443,9 @@ class Server:
     def _load_users(self) -> None:
         settings, offer = self.settings, digest_offer(self.settings)
         if settings.users is not None:
-            users = self._file_users.read(settings.users, offer)
-            check_ha1s(self._file_users.after(users), offer)
-            self._file_users.take(users)
+            users = self.file_users.read(settings.users, offer)
+            check_ha1s(self.file_users.after(users), offer)
+            self.file_users.take(users)
             return
         made = make_initial_users(
             self.store, settings.domain, settings.store, lambda: secrets.token_urlsafe(9), offer.of
@@ -490,6 +479,7 @@ class Server:
 
     def _poll_store(self) -> None:
         self.store.poll()
+        self._access.sessions.end_what_is_over()
         self._reactor.callLater(POLL_SECONDS, self._poll_store)
 
     # -- what went wrong, and who is who -----------------------------------------------------------------------

@@ -18,6 +18,7 @@ CORE = {"sip", "transaction", "dialog"}
 RECORDS = {
     "store.interface", "store.records", "store.record_text", "store.call_record", "store.invite_record",
     "store.subscription_record", "store.publication_record", "store.mailbox_record", "store.setting_record",
+    "store.console_user_record", "store.token_record",
 }  # fmt: skip
 """What the core may know of the store: the Protocol and the records, pure values both."""
 
@@ -53,6 +54,9 @@ ALLOWED: dict[str, set[str]] = {
     "cli_route": {"sip", "config", "dial_plan_settings", "sequence_settings", "session_manager", "store"},
     "reference": {"sip", "config", "config_addresses", "config_events", "store.opening"},
     "reload": {"config", "reference", "feature_server.loader", "store.interface"},
+    "access_parts": {"config", "http", "store"},
+    "domain_users": {"settings_parts", "store", "service"},
+    "api_pages": {"console_tables", "domain_users", "drain", "feature_server.control", "http", "service"},
     "drain": {"session_manager.admission"},
     "settings_parts": {"sip", "config", "feature_server.loader", "session_manager", "transport.tls"},
     "trunk_parts": {

@@ -12,6 +12,7 @@ VERBS = [
     (("challenge_sent", "REGISTER", 401, False), "auth_challenges", ("REGISTER", "401", "false")),
     (("credentials_checked", "ok", "MD5"), "auth_results", ("ok", "MD5")),
     (("source_banned", "banned"), "bans", ("banned",)),
+    (("login_tried", "wrong"), "logins", ("wrong",)),
     (("registered", "ok"), "register", ("ok",)),
     (("call_attempted", 486), "call_attempts", ("486",)),
     (("call_ended", "busy"), "calls", ("busy",)),

@@ -6,17 +6,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from twisted.web.http import CONFLICT, FORBIDDEN
+from twisted.web.http import CONFLICT
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from b2bua.http.health import plain
-
-MARK: Final = b"x-b2bua"
-"""A header that what changes something must have: a form on somebody else's page cannot send one, and a script there has to
-ask first, which nobody answers."""
 
 
 class Draining(Protocol):
@@ -48,8 +44,6 @@ class DrainPage(Resource):
         return self._change(request, self._drain.undo)
 
     def _change(self, request: Request, change: Callable[[], None]) -> bytes:
-        if request.getHeader(MARK) is None:
-            return _unmarked(request)
         change()
         return _document(request, self._drain.state())
 
@@ -64,14 +58,8 @@ class ReloadPage(Resource):
         self._reload = reload
 
     def render_POST(self, request: Request) -> bytes:
-        if request.getHeader(MARK) is None:
-            return _unmarked(request)
         reason = self._reload()
         return plain(request, reason, CONFLICT) if reason else plain(request, "settings, users and features read again")
-
-
-def _unmarked(request: Request) -> bytes:
-    return plain(request, f"a request that changes something needs the header {MARK.decode()}", FORBIDDEN)
 
 
 def _document(request: Request, state: dict[str, Any]) -> bytes:

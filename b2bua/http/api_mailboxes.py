@@ -8,11 +8,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from twisted.web.http import BAD_REQUEST, FORBIDDEN, NOT_FOUND, SERVICE_UNAVAILABLE
+from twisted.web.http import BAD_REQUEST, NOT_FOUND, SERVICE_UNAVAILABLE
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from b2bua.http.api_control import MARK
 from b2bua.http.health import plain
 
 MOST: Final = 4_294_967_295
@@ -60,8 +59,6 @@ class MailboxesPage(Resource):
         return json.dumps({"mailboxes": found}).encode() + b"\n"
 
     def render_POST(self, request: Request) -> bytes | int:
-        if request.getHeader(MARK) is None:
-            return _unmarked(request)
         user, new, old = _argument(request, b"user"), _count(request, b"new"), _count(request, b"old", "0")
         if new is None or old is None:
             return plain(request, f"new and old are wanted as numbers, 0 to {MOST}", BAD_REQUEST)
@@ -72,8 +69,6 @@ class MailboxesPage(Resource):
         return NOT_DONE_YET
 
     def render_DELETE(self, request: Request) -> bytes | int:
-        if request.getHeader(MARK) is None:
-            return _unmarked(request)
         answer = _Answer(self, request)
         if not self._mailboxes.clear(_argument(request, b"user"), answer.written):
             return plain(request, "nothing is set for this user", NOT_FOUND)
@@ -113,7 +108,3 @@ def _count(request: Request, name: bytes, otherwise: str = "") -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 10) or int(text) > MOST:
         return None
     return int(text)
-
-
-def _unmarked(request: Request) -> bytes:
-    return plain(request, f"a request that changes something needs the header {MARK.decode()}", FORBIDDEN)

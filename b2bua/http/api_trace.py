@@ -31,16 +31,19 @@ MAX_FOLLOWERS: Final = 16
 LATENCY: Final = 0.1
 """Seconds for which a live view gathers, so that a message is read together with what it caused at once."""
 
+SECRETS_REFUSED: Final = (
+    "secrets are shown only by a server that runs with --trace-secrets, to an operator on its own machine"
+)
 _FORMS: Final = EXPORTS | CONSOLE_FORMS
 _PARAMETERS: Final = frozenset((b"call-id", b"user", b"follow", b"secrets", b"format"))
 
 
 class TracePage(Resource):
-    """Reads `recorder` on request. `secrets` says whether this server shows them at all, to those who ask for them."""
+    """Reads `recorder` on request. `secrets` says whether they are shown to whoever asks for them here."""
 
     isLeaf = True
 
-    def __init__(self, recorder: Recorder, secrets: bool, clock: IReactorTime) -> None:
+    def __init__(self, recorder: Recorder, secrets: Callable[[Request], bool], clock: IReactorTime) -> None:
         super().__init__()
         self._recorder = recorder
         self._secrets = secrets
@@ -54,8 +57,8 @@ class TracePage(Resource):
             return plain(request, f"unknown parameter {unknown[0].decode('ascii', 'replace')}", BAD_REQUEST)
         values = {name: found[-1].decode("utf-8", "replace") for name, found in arguments.items()}
         secrets, follow = _is_set(values.get(b"secrets", "")), _is_set(values.get(b"follow", ""))
-        if secrets and not self._secrets:
-            return plain(request, "secrets are shown only by a server that runs with --trace-secrets", FORBIDDEN)
+        if secrets and not self._secrets(request):
+            return plain(request, SECRETS_REFUSED, FORBIDDEN)
         form = values.get(b"format", "") or "json"
         if form not in _FORMS or (follow and form != "json"):
             return plain(request, f"format is one of {', '.join(EXPORTS)}; follow goes with json", BAD_REQUEST)

@@ -1,74 +1,74 @@
 """The HTTP site: which path is whose, and who may see what.
 
-`/metrics`, `/healthz` and `/readyz` are for everybody. The rest shows calls, so it is for this machine alone, until
-there is a log-in: the server must listen on a loopback address, the client must come from one, and must have meant it.
+`/metrics`, `/healthz` and `/readyz` are for everybody; the console's files, in which there is nothing, for whoever could get
+in at all. The rest shows calls: `access.py` says who may ask for it.
 """
 
 # twisted.web is typed in part only.
 # mypy: allow-untyped-calls
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from ipaddress import IPv6Address, ip_address
 from typing import Final, cast
 
 import structlog
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThread
 from twisted.web.http import FORBIDDEN, NOT_FOUND
 from twisted.web.http import Request as HttpRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
+from b2bua.http.access import CLOSED, Access, Refusal
 from b2bua.http.api_events import EventsPage
+from b2bua.http.api_routes import BY_NAME
+from b2bua.http.api_session import Run, SessionPage
 from b2bua.http.api_trace import TracePage
+from b2bua.http.attempts import Attempts
 from b2bua.http.console import console_files
 from b2bua.http.health import Healthz, Readyz, plain
 from b2bua.http.metrics import MetricsPage, ServerMetrics
+from b2bua.http.openapi import OPENAPI, OpenApiPage
 from b2bua.trace.recorder import Recorder
 
+Pages = Mapping[bytes, Resource]
+"""What is below `api`, by name."""
 _LOG: Final = structlog.get_logger("b2bua.http")
-_FORWARDED: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
 
 
 def make_site(
     metrics: ServerMetrics,
     ready: Callable[[], bool],
     recorder: Recorder,
+    access: Access,
     trace_secrets: bool = False,
-    public_only: bool = False,
     clock: IReactorTime | None = None,
-    controls: Mapping[bytes, Resource] | None = None,
+    controls: Pages | None = None,
+    told: Callable[[str], None] = lambda result: None,
+    run: Run = deferToThread,
 ) -> Site:
-    """The site to listen with. `public_only`: the listener is off loopback. The `clock` is the reactor unless given.
-    `controls`: further pages below `api`, by name."""
+    """The site to listen with. The `clock` is the reactor unless given. `controls`: further pages below `api`, by name, each
+    with its entry in `api_routes.py`. `told` hears how log-ins end; `run` checks a password in a thread."""
     if clock is None:
         from twisted.internet import reactor
 
         clock = cast(IReactorTime, reactor)
-    root = _Root(public_only)
+    pages = {
+        b"trace": TracePage(recorder, lambda request: trace_secrets and access.shows_secrets(request), clock),
+        b"events": EventsPage(recorder, clock),
+        b"session": SessionPage(access, Attempts(time.monotonic), run, told, _LOG.warning),
+        **(controls or {}),
+    }
+    served = [BY_NAME[name.decode()] for name in sorted({*pages, OPENAPI})]  # KeyError: api_routes.py has no entry for a page
+    pages[OPENAPI] = OpenApiPage(served)
+    root = _Root(access, pages)
     root.putChild(b"metrics", MetricsPage(metrics))
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(ready))
-    root.api.putChild(b"trace", TracePage(recorder, trace_secrets, clock))
-    root.api.putChild(b"events", EventsPage(recorder, clock))
-    for name, page in (controls or {}).items():
-        root.api.putChild(name, page)
     site = _QuietSite(root)
     site.displayTracebacks = False
     return site
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine's own loopback address, by number or as `localhost`."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        address = ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped.is_loopback
-    return address.is_loopback
 
 
 class _NotHere(Resource):
@@ -80,13 +80,19 @@ class _NotHere(Resource):
         return plain(request, "there is nothing at this path", NOT_FOUND)
 
 
-class _LocalOnly(Resource):
-    """403 in one plain sentence."""
+class _Refused(Resource):
+    """Why not, in one plain sentence."""
 
     isLeaf = True
 
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__()
+        self._refusal = refusal
+
     def render(self, request: Request) -> bytes:
-        return plain(request, "off the loopback address only /metrics, /healthz and /readyz are served", FORBIDDEN)
+        if self._refusal.header is not None:
+            request.setHeader(*self._refusal.header)
+        return plain(request, self._refusal.text, self._refusal.status)
 
 
 class _Branch(Resource):
@@ -100,33 +106,41 @@ class _Branch(Resource):
 
 
 class _Root(_Branch):
-    """Hands out the public children to everybody, console and `api` to whoever `_is_local`."""
+    """Hands out the public children to everybody, console and API to whoever could get in."""
 
-    def __init__(self, public_only: bool) -> None:
+    def __init__(self, access: Access, pages: Pages) -> None:
         super().__init__()
-        self.api = _Branch()
+        self._access = access
+        self._api = _Api(access, pages)
         self._console = console_files()
-        self._public_only = public_only
 
     def getChild(self, path: bytes, request: Request) -> IResource:
-        if self._public_only or not _is_local(request):
-            return _LocalOnly()
+        if self._access.is_shut(request):
+            return _Refused(Refusal(FORBIDDEN, CLOSED))
         if path == b"api":
-            return self.api
+            return self._api
         return self._console.get(path) or _NotHere()
 
 
-def _is_local(request: Request) -> bool:
-    """Whether the client is on this machine and addressed the server as such.
+class _Api(_Branch):
+    """Each page to whoever may ask for it."""
 
-    The Host tells a page of somebody else's, whose name was made to resolve to 127.0.0.1, from a user; a forwarding
-    header tells that a proxy on this machine speaks for a client elsewhere.
-    """
-    if not is_loopback(getattr(request.getClientAddress(), "host", "")):
-        return False
-    if any(request.getHeader(name) is not None for name in _FORWARDED):
-        return False
-    return is_loopback(request.getRequestHostname().decode("ascii", "replace"))
+    def __init__(self, access: Access, pages: Pages) -> None:
+        super().__init__()
+        self._access = access
+        self._pages = pages
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        page = self._pages.get(path)
+        name = path.decode("utf-8", "replace")
+        found = self._access.enter(request, f"/api/{name}", None if page is None else BY_NAME.get(name))
+        if isinstance(found, Refusal):
+            return _Refused(found)
+        if page is None or request.postpath:
+            return _NotHere()
+        found.began(request)
+        request.notifyFinish().addBoth(lambda _: found.finished(request))
+        return page
 
 
 class _QuietSite(Site):

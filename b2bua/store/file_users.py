@@ -22,6 +22,10 @@ class FileUsers:
         self._realm = realm
         self._names: frozenset[str] = frozenset()
 
+    def holds(self, name: str) -> bool:
+        """Whether this user stood in the file at its last reading."""
+        return name in self._names
+
     def read(self, path: Path, offer: DigestOffer) -> list[User]:
         """The users in the file; changes nothing. StoreError names setting, file and line."""
         return read_file_users(path, self._realm, offer)

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.web.server import Site
 
+from b2bua.http.access import Access
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import make_site
 from b2bua.observer import Observer
@@ -51,5 +52,7 @@ def server_metrics(observer: Observer, recorder: Recorder) -> ServerMetrics:
 
 
 def site_of(recorder: Recorder, clock: Clock | None = None, **options: Any) -> Site:
-    ready = options.pop("ready", lambda: True)
-    return make_site(server_metrics(Observer(), recorder), ready, recorder, clock=clock or Clock(), **options)
+    """`public_only`: a listener off loopback; `access`: who may ask, in place of one without any account."""
+    ready, public_only = options.pop("ready", lambda: True), options.pop("public_only", False)
+    access = options.pop("access", None) or Access(public_only, lambda: 0.0, lambda: "secret")
+    return make_site(server_metrics(Observer(), recorder), ready, recorder, access, clock=clock or Clock(), **options)

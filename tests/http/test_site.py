@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.http.site import is_loopback
+from b2bua.http.access import CLOSED, is_loopback
 from b2bua.trace.recorder import Recorder
 from tests.http.live import site_of
 from tests.http.requests import get
 
 PUBLIC = ("/metrics", "/healthz", "/readyz")
-REFUSED = "off the loopback address only /metrics, /healthz and /readyz are served\n"
+REFUSED = f"{CLOSED}\n"
 
 
 def recorder() -> Recorder:
