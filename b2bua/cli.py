@@ -15,6 +15,7 @@ import click
 import structlog
 
 from b2bua import __version__
+from b2bua.cli_access import console_user, token
 from b2bua.cli_bans import ban
 from b2bua.cli_calls import call
 from b2bua.cli_challenges import challenges
@@ -22,25 +23,23 @@ from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
 from b2bua.cli_faults import fault
 from b2bua.cli_mailboxes import mwi
+from b2bua.cli_opened import CONFIG, DOMAIN, STORE, Opened, settings_of, store_options, typed_password
 from b2bua.cli_route import route
 from b2bua.cli_store import backup, doctor, restore
+from b2bua.cli_token import token_option, token_reader
 from b2bua.cli_try import try_call
 from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
 from b2bua.sip.digest_algorithms import MD5
 from b2bua.sip.digest_offer import DigestOffer
-from b2bua.store.interface import Store, StoreError
-from b2bua.store.opening import database_path, open_store
+from b2bua.store.interface import StoreError
 from b2bua.store.private_file import write_private
 from b2bua.store.users_file import htdigest_text, make_user, read_users
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_CONFIG = click.option("--config", metavar="FILE.toml", help="Settings in TOML (or B2BUA_CONFIG).")
-_DOMAIN = click.option("--domain", metavar="NAME", help="The SIP domain, also the realm. [lab.internal]")
 FEATURE_SERVER_STORE: Final = "sqlite:var/feature-server.db"
 """Not the server's own file: both may run in one directory."""
-_STORE = click.option("--store", metavar="URL", help="memory: or sqlite:PATH. [sqlite:var/b2bua.db]")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -88,8 +87,8 @@ def commands() -> None:
 
 # The settings' own readers check the values, so that a wrong one reads the same from every source.
 @commands.command()
-@_CONFIG
-@_DOMAIN
+@CONFIG
+@DOMAIN
 @click.option(
     "--listen", multiple=True, metavar="TRANSPORT:HOST:PORT[/ADVERTISED]",
     help="A listener by udp, tcp, tls, ws or wss; repeatable.",
@@ -99,7 +98,7 @@ def commands() -> None:
 @click.option("--tls-ca", metavar="FILE", help="Trusted authorities, PEM: clients of tls listeners are asked for a certificate.")
 @click.option("--http", metavar="HOST:PORT", help="Metrics, health, API. [127.0.0.1:8080]")
 @click.option("--users", metavar="FILE", help="Lines user,password, or an htdigest file; only HA1s are kept.")
-@_STORE
+@STORE
 @click.option("--trace", metavar="N", help="Messages that the trace keeps; 0 = off. [10000]")
 @click.option("--trace-secrets", is_flag=True, default=None, help="Let loopback see secrets in the trace.")
 @click.option(
@@ -126,11 +125,11 @@ def run(config: str | None, **options: object) -> int:
 
 
 @commands.command("feature-server")
-@_CONFIG
+@CONFIG
 @click.option("--listen", metavar="TRANSPORT:HOST:PORT", help="Our end of the link: where Session Manager's requests come in.")
 @click.option("--session-manager", metavar="HOST:PORT", help="Its end of the link.")
 @click.option("--name", metavar="NAME", help="The link's name in Session Manager's `links`. [the plugin's]")
-@_DOMAIN
+@DOMAIN
 @click.option("--plugin", "feature_server", metavar="NAME", help="What runs here. [communication_manager]")
 @click.option("--feature", "features", multiple=True, metavar="NAME", help="A feature, in order; repeatable. [hold, lamps]")
 @click.option("--feature-directory", metavar="DIRECTORY", help="Your own features and plugins.")
@@ -158,24 +157,18 @@ def user() -> None:
     """The users of the domain; a running server sees a change within a second or two."""
 
 
-def _store_options(command: _Command) -> _Command:
-    for option in (_DOMAIN, _STORE, _CONFIG):
-        command = option(command)
-    return command
-
-
 @user.command("add")
 @click.argument("name")
-@_store_options
+@store_options
 def add_user(name: str, **options: str | None) -> int:
     """Add a user, or change one's password: from a prompt, or else the first line of standard input."""
-    settings = _settings(**options)
-    password = _password()
+    settings = settings_of(**options)
+    password = typed_password()
     try:
         record = make_user(name, settings.domain, password, _offer(settings).of(name))
     except ValueError as error:
         raise ConfigError(f"user {name}: {error}") from None
-    with _Opened(settings) as store:
+    with Opened(settings) as store:
         known = store.user(name) is not None
         store.put_users([record])
     click.echo(f"user {name} {'changed' if known else 'added'}")
@@ -183,10 +176,10 @@ def add_user(name: str, **options: str | None) -> int:
 
 
 @user.command("list")
-@_store_options
+@store_options
 def list_users(**options: str | None) -> int:
     """Print the users' names, one a line."""
-    with _Opened(_settings(**options), existing=True) as store:
+    with Opened(settings_of(**options), existing=True) as store:
         names = sorted(record.name for record in store.users())
     for name in names:
         click.echo(name)
@@ -195,10 +188,10 @@ def list_users(**options: str | None) -> int:
 
 @user.command("remove")
 @click.argument("name")
-@_store_options
+@store_options
 def remove_user(name: str, **options: str | None) -> int:
     """Remove a user."""
-    with _Opened(_settings(**options), existing=True) as store:
+    with Opened(settings_of(**options), existing=True) as store:
         if not store.remove_user(name):
             raise ConfigError(f"user {name}: there is no such user")
         forget_settings(store, name)
@@ -208,12 +201,12 @@ def remove_user(name: str, **options: str | None) -> int:
 
 @user.command("import")
 @click.argument("file")
-@_store_options
+@store_options
 def import_users(file: str, **options: str | None) -> int:
     """Add or change the users of FILE: user,password in CSV, with or without a header, or an htdigest file."""
-    settings = _settings(**options)
+    settings = settings_of(**options)
     records = read_users(Path(file), settings.domain, _offer(settings).of, spreadsheet=True)
-    with _Opened(settings) as store:
+    with Opened(settings) as store:
         store.put_users(records)
     click.echo(f"{len(records)} users imported")
     return 0
@@ -221,13 +214,13 @@ def import_users(file: str, **options: str | None) -> int:
 
 @user.command("export")
 @click.argument("file")
-@_store_options
+@store_options
 def export_users(file: str, **options: str | None) -> int:
     """Write all users to FILE, which must not exist, as an htdigest file: with their MD5 HA1s."""
     path = Path(file)
     if path.exists():
         raise ConfigError(f"{path}: File exists")
-    with _Opened(_settings(**options), existing=True) as store:
+    with Opened(settings_of(**options), existing=True) as store:
         records = sorted(store.users(), key=lambda record: record.name)
     left_out = [record.name for record in records if MD5 not in record.ha1s]
     write_private(path, htdigest_text(records))
@@ -242,6 +235,8 @@ user.add_command(set_setting)
 user.add_command(unset_setting)
 user.add_command(show_settings)
 commands.add_command(config_commands)
+commands.add_command(console_user)
+commands.add_command(token)
 commands.add_command(backup)
 commands.add_command(restore)
 commands.add_command(doctor)
@@ -275,6 +270,7 @@ _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", 
 @click.argument("file", required=False, default="")
 @click.option("--json", "as_json", is_flag=True, help="One JSON record a line instead of the ladder.")
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server's HTTP address.")
+@token_option
 @click.option("-c", "--call-id", default="", metavar="ID", help="Only the call with a leg of this Call-ID, all its legs.")
 @click.option("-u", "--user", default="", metavar="USER|URI", help="Only this user's calls and messages.")
 @click.option("-i", "addresses", multiple=True, metavar="REGEX", help="Only calls with a message from or to such an address.")
@@ -294,10 +290,12 @@ def trace(
 ) -> int:  # fmt: skip
     """Show the messages of a running server as a ladder, or those of FILE, written by --json or by traceSM."""
     from b2bua.trace import client  # Late: no other command needs it.
+    from b2bua.trace.feed import no_token
 
     words = _filter_words(**wanted)
     return client.main(
-        url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, file=file, export=export
+        url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, file=file, export=export,
+        token_for=no_token if file else token_reader(),
     )  # fmt: skip
 
 
@@ -312,35 +310,7 @@ def _filter_words(
     return words + [switch for switch, is_set in switches.items() if is_set]
 
 
-class _Opened:
-    """The store for the length of a `with`; for a command there is one thread only, so posting is calling."""
-
-    def __init__(self, settings: Settings, existing: bool = False) -> None:
-        """`existing`: for a command that has nothing to put in, so that a mistyped path makes no new store."""
-        if settings.store == "memory:":
-            raise ConfigError("store: memory: keeps no users; name a sqlite:PATH")
-        if existing and settings.store.startswith("sqlite:") and not (path := database_path(settings.store)).exists():
-            raise ConfigError(f"store: {path}: there is no such file; a server's first start makes it, or `b2bua user add`")
-        here = lambda function, *arguments: function(*arguments)  # noqa: E731  # there is no other thread to go to
-        self._store = open_store(settings.store, settings.domain, here, durability=settings.durability)
-
-    def __enter__(self) -> Store:
-        return self._store
-
-    def __exit__(self, *_reason: object) -> None:
-        self._store.close()
-
-
 def _offer(settings: Settings) -> DigestOffer:
     return DigestOffer(settings.digest_algorithms, settings.user_digest_algorithms)
 
 
-def _settings(config: str | None, **options: object) -> Settings:
-    return load_settings(Path(config) if config else None, os.environ, options)
-
-
-def _password() -> str:
-    """Never an argument: those are seen by every user of the machine."""
-    if sys.stdin.isatty():
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-    return sys.stdin.readline().rstrip("\r\n")

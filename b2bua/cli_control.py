@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import click
 
+from b2bua.cli_token import WANTED, token_for, token_option
+
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.5
-URL = click.option("--url", default=DEFAULT_URL, show_default=True, help="The server's HTTP address.")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def URL(command: _Command) -> _Command:  # noqa: N802  # stands where click's options stand
+    """`--url` and `--token-file`: which server is asked, and by whom."""
+    return token_option(click.option("--url", default=DEFAULT_URL, show_default=True, help="The server's HTTP address.")(command))
 
 
 class _Unreachable(click.ClickException):
@@ -29,10 +37,16 @@ def ask(url: str, method: str, path: str) -> tuple[int, str]:
         connection = HTTPConnection(parts.hostname, parts.port, timeout=_SECONDS)
     except ValueError:
         raise click.ClickException(f"{url} is no http URL") from None
+    headers = {"X-B2bua": "1", "Content-Length": "0"}
+    if token := token_for(url):
+        headers["Authorization"] = f"Bearer {token}"
     try:
-        connection.request(method, f"{parts.path.rstrip('/')}{path}", headers={"X-B2bua": "1", "Content-Length": "0"})
+        connection.request(method, f"{parts.path.rstrip('/')}{path}", headers=headers)
         response = connection.getresponse()
-        return response.status, response.read(65_536).decode("utf-8", "replace").strip()
+        status, text = response.status, response.read(65_536).decode("utf-8", "replace").strip()
+        if status == 401:
+            raise click.ClickException(f"{url} {WANTED}")
+        return status, text
     except (OSError, HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise _Unreachable(f"cannot reach the server at {url}: {reason}") from None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from b2bua.config import ConfigError, Settings, load_settings
+from b2bua.cli_opened import settings_of, store_options
+from b2bua.config import ConfigError, Settings
 from b2bua.store.interface import Store, StoreError
 from b2bua.store.opening import database_path, open_store
 from b2bua.store.records import BadRecord
@@ -20,24 +19,14 @@ from b2bua.store.setting_record import SETTING, SettingRecord, decode_setting, e
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _options(command: _Command) -> _Command:
-    for option in (
-        click.option("--domain", metavar="NAME", help="The SIP domain, also the realm. [lab.internal]"),
-        click.option("--store", metavar="URL", help="sqlite:PATH. [sqlite:var/b2bua.db]"),
-        click.option("--config", metavar="FILE.toml", help="Settings in TOML (or B2BUA_CONFIG)."),
-    ):
-        command = option(command)
-    return command
-
-
 @click.command("set")
 @click.argument("name")
 @click.argument("key")
 @click.argument("value")
-@_options
+@store_options
 def set_setting(name: str, key: str, value: str, **options: str | None) -> int:
     """Set the setting KEY of the user NAME to VALUE."""
-    settings = _settings(**options)
+    settings = settings_of(**options)
     _check(settings, key, value)
     if not value:
         raise ConfigError(f"setting {key}: an empty value; `b2bua user unset {name} {key}` takes it back")
@@ -51,10 +40,10 @@ def set_setting(name: str, key: str, value: str, **options: str | None) -> int:
 @click.command("unset")
 @click.argument("name")
 @click.argument("key")
-@_options
+@store_options
 def unset_setting(name: str, key: str, **options: str | None) -> int:
     """Take the setting KEY of the user NAME back: the default counts again."""
-    settings = _settings(**options)
+    settings = settings_of(**options)
     with _opened(settings, name) as (store, failures):
         if key not in _of(store, name):
             _check(settings, key, "")
@@ -66,10 +55,10 @@ def unset_setting(name: str, key: str, **options: str | None) -> int:
 
 @click.command("show")
 @click.argument("name")
-@_options
+@store_options
 def show_settings(name: str, **options: str | None) -> int:
     """Print what the user NAME has set, a setting a line."""
-    with _opened(_settings(**options), name) as (store, _failures):
+    with _opened(settings_of(**options), name) as (store, _failures):
         found = _of(store, name)
     for key, value in sorted(found.items()):
         click.echo(f"{key} = {value}")
@@ -106,10 +95,6 @@ def _check(settings: Settings, key: str, value: str) -> None:
         raise ConfigError(f"{error.key}: {error}") from None
     except ValueError as error:
         raise ConfigError(f"setting {key}: {error}") from None
-
-
-def _settings(config: str | None, **options: object) -> Settings:
-    return load_settings(Path(config) if config else None, os.environ, options)
 
 
 @contextmanager

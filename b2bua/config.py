@@ -65,9 +65,9 @@ from b2bua.sip.digest_algorithms import MD5, missing
 
 ENVIRONMENT_PREFIX: Final = "B2BUA_"
 CONFIG_VARIABLE: Final = "B2BUA_CONFIG"
-_ORCHESTRATION = re.compile(r"B2BUA_(SERVICE_|PORT$|PORT_|COMPILE$)")
+_ORCHESTRATION = re.compile(r"B2BUA_(SERVICE_|PORT$|PORT_|COMPILE$|TOKEN_FILE$)")
 """What Kubernetes and container links set for a service called b2bua (B2BUA_PORT, B2BUA_SERVICE_HOST): not ours. Nor is
-B2BUA_COMPILE, which the installation reads (setup.py)."""
+B2BUA_COMPILE, which the installation reads (setup.py), or B2BUA_TOKEN_FILE, which commands read that ask a running server."""
 
 _KEY_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _KEY_LINE = re.compile(rf"\s*({_KEY_PART}(?:\s*\.\s*{_KEY_PART})*)\s*=")

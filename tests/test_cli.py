@@ -378,7 +378,7 @@ def client(monkeypatch):
     import b2bua.trace.client as module
 
     seen = []
-    monkeypatch.setattr(module, "main", lambda **given: seen.append(given) or 4)
+    monkeypatch.setattr(module, "main", lambda token_for, **given: seen.append(given) or 4)
     return seen
 
 

@@ -117,7 +117,9 @@ def test_a_setting_has_its_default_variable_and_option(key: str, tmp_path: Path)
 
 @pytest.mark.parametrize("name", WITH_VARIABLES)
 def test_variables_exist(name: str) -> None:
-    known = {ENVIRONMENT_PREFIX + key.upper() for key in FIELDS} | {CONFIG_VARIABLE, "B2BUA_ADVERTISED", "B2BUA_COMPILE"}
+    known = {ENVIRONMENT_PREFIX + key.upper() for key in FIELDS} | {CONFIG_VARIABLE, "B2BUA_ADVERTISED", "B2BUA_COMPILE"} | {
+        "B2BUA_TOKEN_FILE"
+    }
     assert set(re.findall(r"\bB2BUA_[A-Z_]*[A-Z]\b", text_of(name))) <= known
 
 

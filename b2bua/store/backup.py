@@ -9,14 +9,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from b2bua.store.console_user_record import CONSOLE_USER
 from b2bua.store.interface import StoreError
 from b2bua.store.mailbox_record import MAILBOX
 from b2bua.store.schema import BUSY_SECONDS, version_of
 from b2bua.store.secret_record import SECRET
 from b2bua.store.setting_record import SETTING
+from b2bua.store.token_record import TOKEN
 
-_LASTING: Final = (SECRET, SETTING, MAILBOX)
-"""Kinds of records that somebody chose, or that phones hold something of: as good in an old copy as users are."""
+_LASTING: Final = (SECRET, SETTING, MAILBOX, CONSOLE_USER, TOKEN)
+"""Kinds of records that somebody chose, or that phones hold something of: as good in an old copy as users are.
+Without its accounts a server would be open to its whole machine."""
 
 
 def back_up(path: Path, target: Path) -> None:

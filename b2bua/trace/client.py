@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from b2bua.trace.exports import EXPORTS
-from b2bua.trace.feed import Background, Feed, Follower, TraceError, read_record
+from b2bua.trace.feed import Background, Feed, Follower, TokenFor, TraceError, no_token, read_record
 from b2bua.trace.filters import BadFilter, Criteria, Held, parse_criteria, select, user_of
 from b2bua.trace.ladder import Ladder
 from b2bua.trace.rows import KEPT
@@ -32,6 +32,7 @@ def main(
     plain: bool = False,
     file: str = "",
     export: tuple[str, str] | None = None,
+    token_for: TokenFor = no_token,
 ) -> int:
     """Show the trace; returns the exit status. The ladder follows until it is ended, JSON only when asked to.
 
@@ -41,17 +42,17 @@ def main(
     try:
         criteria = parse_criteria(filter_words)
         if export is not None:
-            _export(*export, SavedTrace(Path(file)).records if file else _kept(url, whole), criteria)
+            _export(*export, SavedTrace(Path(file)).records if file else _kept(url, whole, token_for), criteria)
         elif file:
             return _show_file(file, criteria, as_json, plain)
         elif as_json:
-            _print_records(url, whole, criteria, follow)
+            _print_records(url, whole, criteria, follow, token_for)
         elif plain or not _is_terminal():
-            _print_ladder(url, whole, criteria)
+            _print_ladder(url, whole, criteria, token_for)
         else:
             from b2bua.trace import terminal  # Late: it needs the extra `terminal`.
 
-            return terminal.run(criteria, lambda after: Background(Follower(url, whole, after)), url)
+            return terminal.run(criteria, lambda after: Background(Follower(url, whole, after, token_for)), url)
     except (TraceError, BadFilter) as error:
         print(f"b2bua trace: {error}", file=sys.stderr)
         return 2
@@ -64,8 +65,8 @@ def main(
     return 0
 
 
-def _kept(url: str, whole: dict[str, str]) -> Iterator[dict[str, Any]]:
-    return (read_record(line) for line in Feed(url, whole, follow=False).lines())
+def _kept(url: str, whole: dict[str, str], token_for: TokenFor) -> Iterator[dict[str, Any]]:
+    return (read_record(line) for line in Feed(url, whole, False, token_for).lines())
 
 
 def _export(form: str, target: str, records: Iterable[Mapping[str, Any]], criteria: Criteria) -> None:
@@ -120,9 +121,9 @@ def _asked_of_server(criteria: Criteria) -> tuple[dict[str, str], Criteria]:
     return query, criteria.without("-c", *(["-u"] if "user" in query else []))
 
 
-def _print_records(url: str, whole: dict[str, str], criteria: Criteria, follow: bool) -> None:
+def _print_records(url: str, whole: dict[str, str], criteria: Criteria, follow: bool, token_for: TokenFor) -> None:
     query, rest = _asked_of_server(criteria)
-    for line in _chosen(Feed(url, query | whole, follow).lines(), rest, follow):
+    for line in _chosen(Feed(url, query | whole, follow, token_for).lines(), rest, follow):
         sys.stdout.write(line)
         if follow:
             sys.stdout.flush()
@@ -143,10 +144,10 @@ def _chosen(lines: Iterator[str], criteria: Criteria, follow: bool) -> Iterator[
         yield from (shown["line"] for shown in held.feed(record))
 
 
-def _print_ladder(url: str, whole: dict[str, str], criteria: Criteria) -> None:
+def _print_ladder(url: str, whole: dict[str, str], criteria: Criteria, token_for: TokenFor) -> None:
     query, rest = _asked_of_server(criteria)
     ladder, held = Ladder(shutil.get_terminal_size((110, 24)).columns), Held(rest, KEPT)
-    for news in Follower(url, query | whole).news():
+    for news in Follower(url, query | whole, token_for=token_for).news():
         if news.failure:
             raise TraceError(news.failure)
         lines = [f"-- {news.gap} --"] if news.gap else []

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from types import UnionType
@@ -43,11 +43,21 @@ class TraceError(Exception):
         """The same in few words."""
 
 
+TokenFor = Callable[[str], str]
+"""URL → the token that is shown to a server there, "" for none."""
+
+
+def no_token(_url: str) -> str:
+    """Where nobody has to log in."""
+    return ""
+
+
 class Feed:
     """One request for the trace. `query` as `/api/trace` has it; `follow` goes on until `close`."""
 
-    def __init__(self, url: str, query: dict[str, str], follow: bool) -> None:
+    def __init__(self, url: str, query: dict[str, str], follow: bool, token_for: TokenFor = no_token) -> None:
         self._url = url
+        self._token_for = token_for
         self._query = {name: value for name, value in (query | {"follow": "1" if follow else ""}).items() if value}
         self._follow = follow
         self._connection: HTTPConnection | None = None
@@ -99,7 +109,8 @@ class Feed:
         stream = self._stream = connection.sock
         stream.settimeout(ANSWER_SECONDS)
         path = urlsplit(self._url).path.rstrip("/")
-        connection.request("GET", f"{path}/api/trace" + (f"?{urlencode(self._query)}" if self._query else ""))
+        headers = {"Authorization": f"Bearer {token}"} if (token := self._token_for(self._url)) else {}
+        connection.request("GET", f"{path}/api/trace" + (f"?{urlencode(self._query)}" if self._query else ""), headers=headers)
         response = connection.getresponse()
         if response.status != 200:
             raise TraceError(_refusal(self._url, response))
@@ -124,9 +135,10 @@ class News:
 class Follower:
     """A trace followed until `stop`, over restarts of the server; what was read before does not come again."""
 
-    def __init__(self, url: str, query: dict[str, str], after: float = 0.0) -> None:
+    def __init__(self, url: str, query: dict[str, str], after: float = 0.0, token_for: TokenFor = no_token) -> None:
         """`after`: the time of the last record that the reader has."""
         self._url = url
+        self._token_for = token_for
         self._query = query
         self._last = after
         self._feed: Feed | None = None
@@ -140,7 +152,7 @@ class Follower:
         """Without end, until `stop` or a failure at the first attempt."""
         answered = gone = False
         while not self._stop.is_set():
-            self._feed = Feed(self._url, self._query, True)
+            self._feed = Feed(self._url, self._query, True, self._token_for)
             reason = "it ended the trace"
             try:
                 for portion in self._feed.portions():

@@ -28,7 +28,11 @@ const verbs = {
   count: (selector) => page.$$eval(selector, (found) => found.length),
   click: (selector) => page.click(selector, { timeout: PATIENCE }),
   press: (key) => page.keyboard.press(key),
-  fill: ([selector, text]) => page.fill(selector, text),
+  choose: ([selector, value]) => page.selectOption(selector, value, { timeout: PATIENCE }).then(() => true),
+  status: ([method, path]) => page.evaluate(
+    async ([how, where]) => (await fetch(where, { method: how, headers: { "X-B2bua": "1" } })).status, [method, path]),
+  cookies: () => page.evaluate(() => document.cookie),
+  fill: ([selector, text]) => page.fill(selector, text, { timeout: PATIENCE }),
   size: ([width, height]) => page.setViewportSize({ width, height }),
   wide: () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
   picture: (path) => page.screenshot({ path }).then(() => true),

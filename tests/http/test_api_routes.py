@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -84,8 +83,3 @@ def test_a_method_that_a_path_does_not_have_is_405() -> None:
     request.render(site.getResourceFor(request))
     assert (request.responseCode, request.text) == (405, "/api/trace takes GET, HEAD\n")
     assert request.responseHeaders.getRawHeaders("allow") == ["GET, HEAD"]
-
-
-def test_the_console_asks_for_nothing_that_is_not_there() -> None:
-    script = (files("b2bua.http") / "console_files" / "console.js").read_text()
-    assert set(re.findall(r"api/(\w+)", script)) <= set(BY_NAME)

@@ -11,6 +11,7 @@ import pytest
 
 from b2bua.store.backup import back_up, restore
 from b2bua.store.call_record import CALL
+from b2bua.store.console_user_record import CONSOLE_USER
 from b2bua.store.interface import StoreError
 from b2bua.store.mailbox_record import MAILBOX
 from b2bua.store.opening import open_store
@@ -18,6 +19,7 @@ from b2bua.store.publication_record import PUBLICATION
 from b2bua.store.secret_record import SECRET
 from b2bua.store.setting_record import SETTING
 from b2bua.store.subscription_record import SUBSCRIPTION
+from b2bua.store.token_record import TOKEN
 from b2bua.store.users_file import make_user
 
 REALM = "example.com"
@@ -66,18 +68,19 @@ def test_restore_keeps_the_old_one(tmp_path: Path) -> None:
 
 
 def test_an_old_copy_has_what_was_chosen_and_not_what_went_on(tmp_path: Path) -> None:
-    """Settings and mailboxes are as good as users; calls and subscriptions have gone on since, or are over."""
+    """Settings, mailboxes and accounts are as good as users; calls and subscriptions have gone on since, or are over."""
     path, copy = tmp_path / "b2bua.db", tmp_path / "copy"
     store = store_at(path)
-    for kind in (SECRET, SETTING, MAILBOX, CALL, SUBSCRIPTION, PUBLICATION):
+    kinds = (SECRET, SETTING, MAILBOX, CONSOLE_USER, TOKEN, CALL, SUBSCRIPTION, PUBLICATION)
+    for kind in kinds:
         store.keep(kind, "key", "text", inf)
     store.close()
     back_up(path, copy)
     restore(copy, path, "before")
     store = store_at(path)
-    kept = {kind for kind in (SECRET, SETTING, MAILBOX, CALL, SUBSCRIPTION, PUBLICATION) if store.records(kind)}
+    kept = {kind for kind in kinds if store.records(kind)}
     store.close()
-    assert kept == {SECRET, SETTING, MAILBOX}
+    assert kept == {SECRET, SETTING, MAILBOX, CONSOLE_USER, TOKEN}
 
 
 def test_restore_where_there_was_none(tmp_path: Path) -> None:

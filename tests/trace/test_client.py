@@ -36,6 +36,8 @@ class FakeConnection:
     failures_later: list[Exception]
     """What goes wrong at the attempts behind the first one, one after the other."""
     asked: list[str]
+    shown: list[str]
+    """What of Authorization came with each."""
 
     def __init__(self, host: str, port: int | None, timeout: float) -> None:
         self.sock = FakeStream()
@@ -47,8 +49,9 @@ class FakeConnection:
         if self.asked and self.failures_later:
             raise self.failures_later.pop(0)
 
-    def request(self, method: str, target: str) -> None:
+    def request(self, method: str, target: str, headers: dict[str, str]) -> None:
         type(self).asked.append(f"{method} {target}")
+        type(self).shown.append(headers.get("Authorization", ""))
 
     def getresponse(self) -> FakeConnection:
         return self
@@ -84,7 +87,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> type[FakeConnection]:
     call = standing_call()
     call.change("6001", "sendonly")
     Server.lines = [json.dumps(record).encode() + b"\n" for record in call.scene.records()]
-    Server.asked = []
+    Server.asked, Server.shown = [], []
     Server.failures_later = []
     monkeypatch.setattr(feed, "HTTPConnection", Server)
     monkeypatch.setattr(feed, "RETRY_SECONDS", 0.0)
@@ -181,6 +184,15 @@ def test_not_reachable(
     assert main(as_json=as_json) == 2
     err = capsys.readouterr().err
     assert err == f"b2bua trace: cannot read the trace of http://127.0.0.1:8080: {said}\n"
+
+
+def test_a_token_is_shown_anew_with_each_connection(server: type[FakeConnection]) -> None:
+    """A server that was started again has another."""
+    tokens = iter(("t-1", "t-2"))
+    assert main(as_json=True, token_for=lambda url: next(tokens)) == 0
+    assert main(as_json=True, token_for=lambda url: next(tokens)) == 0
+    assert main(as_json=True) == 0
+    assert server.shown == ["Bearer t-1", "Bearer t-2", ""]
 
 
 def test_refused_by_the_server(server: type[FakeConnection], capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,10 @@ const view = document.getElementById("view");
 const reader = document.getElementById("message");
 const filter = document.getElementById("filter");
 const live = document.getElementById("live");
+const told = document.getElementById("told");
+const question = document.getElementById("question");
 
+let me = { name: null, role: null, login: false };  // who looks, as the server says
 let messages = {};      // of the ladder that is shown: number → message
 let chosen = 0;         // the message that is open
 let paused = false;
@@ -30,7 +33,7 @@ let turn = 0;           // the newest reading; an older answer that comes late i
 function el(name, attributes, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes || {})) {
-    if (key === "onclick") node.addEventListener("click", value);
+    if (key === "onclick" || key === "onsubmit") node.addEventListener(key.slice(2), value);
     else if (value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined));
@@ -53,8 +56,11 @@ function userOf(uri) {
   return found ? found[1] : uri || "?";
 }
 
+class LoggedOut extends Error {}
+
 async function read(path) {
   const answer = await fetch(path, { headers: { Accept: "application/json" } });
+  if (answer.status === 401) throw new LoggedOut("logged out");
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${(await answer.text()).trim()}`);
   return answer.json();
 }
@@ -85,6 +91,80 @@ function lamp(kind) {
 
 function callLink(call, ...text) {
   return el("a", { href: `#/calls/${encodeURIComponent(call)}` }, ...(text.length ? text : ["its ladder"]));
+}
+
+// -- who looks, and what he may do -------------------------------------------------------------------------------------
+
+function mayChange() {
+  return me.role === "operator";
+}
+
+async function change(method, path, body) {
+  const answer = await fetch(path, { method, headers: { "X-B2bua": "1" }, body: body && JSON.stringify(body) });
+  const text = (await answer.text()).trim();
+  if (!answer.ok) throw new Error(text || String(answer.status));
+  return text;
+}
+
+// Changes something and shows what has become of it; what the server has against it stands above the view.
+async function act(method, path) {
+  tell("");
+  try {
+    await change(method, path);
+  } catch (error) {
+    tell(error instanceof TypeError ? "The server does not answer." : error.message);
+  }
+  refresh(true);
+}
+
+function tell(text) {
+  told.textContent = text;
+  told.hidden = !text;
+}
+
+function button(text, onclick) {
+  return el("button", { type: "button", onclick }, text);
+}
+
+// A form of named fields: { name: { label, options | type } }; `send` takes the values, its error stays in the form.
+function fields(title, named, submit, send, cancel) {
+  const wrong = el("p", { class: "bad", role: "alert" });
+  const inputs = Object.entries(named).flatMap(([name, { label, options, ...rest }]) => [
+    el("label", { for: `field-${name}` }, label),
+    options ? el("select", { id: `field-${name}`, name }, options.map((value) => el("option", { value }, value)))
+      : el("input", { id: `field-${name}`, name, required: true, autocomplete: "off", ...rest })]);
+  return el("form", { class: "fields", onsubmit: async (event) => {
+    event.preventDefault();
+    wrong.textContent = "";
+    try {
+      await send(Object.fromEntries(new FormData(event.target)));
+    } catch (error) {
+      wrong.textContent = error instanceof TypeError ? "The server does not answer." : error.message;
+    }
+  } }, el("h2", {}, title), inputs, el("p", { class: "actions" }, el("button", { type: "submit" }, submit), cancel || null), wrong);
+}
+
+function askFor(title, named, submit, send) {
+  question.replaceChildren(fields(title, named, submit, async (values) => { await send(values); question.close(); refresh(true); },
+    button("Cancel", () => question.close())));
+  question.showModal();
+}
+
+async function whoAmI() {
+  me = await read("api/session");
+  const out = me.login && me.name ? button("Log out", async () => { await change("DELETE", "api/session"); location.reload(); }) : null;
+  document.getElementById("me").replaceChildren(...(me.login && me.name ? [`${me.name}, ${me.role}`, out] : []));
+}
+
+function showLogIn() {
+  if (document.getElementById("field-password")) return;
+  drawn = "";
+  document.title = "Log in · b2bua";
+  view.replaceChildren(fields("Log in", {
+    name: { label: "Name", autocomplete: "username" },
+    password: { label: "Password", type: "password", autocomplete: "current-password" },
+  }, "Log in", async (values) => { await change("POST", "api/session", values); await begin(); }));
+  document.getElementById("field-name").focus();
 }
 
 // -- the views ------------------------------------------------------------------------------------------------------
@@ -128,7 +208,7 @@ async function showRegistrations() {
 
 async function showCalls(call) {
   if (call) return showLadder(`call-id=${encodeURIComponent(call)}`, `Call ${call}`);
-  const { calls } = await read("api/trace?format=calls");
+  const [{ calls }, standing] = await Promise.all([read("api/trace?format=calls"), standingCalls()]);
   const rows = calls.filter((one) => wanted(one.caller, one.callee, one.state, one.call)).map((one) =>
     el("tr", {},
       el("td", { class: "num" }, clock(one.start)),
@@ -139,9 +219,53 @@ async function showCalls(call) {
       el("td", { class: "num" }, String(one.holds)),
       el("td", { class: one.wrong ? "num bad" : "num" }, String(one.wrong))));
   return [
+    ...standing,
+    el("h2", {}, "Seen"),
     table(["Began", "Call", "State", "Seen for", "Messages*", "Holds", "Wrong"], rows, "No call in what the trace has kept."),
     el("p", { class: "soft" }, "As the messages tell that the trace has kept. A call opens as a ladder."),
   ];
+}
+
+// Those of the feature server here, and what can be done with them: nothing where it cannot be steered.
+async function standingCalls() {
+  const answer = await fetch("api/calls");
+  if (answer.status === 404) return [];
+  if (answer.status === 401) throw new LoggedOut("logged out");
+  const { calls } = await answer.json();
+  const rows = calls.filter((one) => wanted(one.caller, one.callee, one.state, one.id)).map((one) =>
+    el("tr", {},
+      el("td", {}, callLink(one.call_ids[0] || one.id, `${one.caller} → ${one.callee}`)),
+      el("td", {}, lamp(one.holding.length ? "held" : one.state), one.holding.length ? `held by ${one.holding.join(" and ")}` : one.state),
+      el("td", { class: "num" }, seconds(one.seconds)),
+      el("td", { class: "wide" }, one.last ? `${one.last.asked}: ${one.last.status || "under way"} ${one.last.reason}` : ""),
+      mayChange() ? el("td", {}, el("div", { class: "actions" }, callActions(one))) : null));
+  const place = mayChange() ? [el("p", { class: "actions" }, button("Place a call", placeCall))] : [];
+  return [
+    el("h2", {}, "Standing"),
+    table(["Call", "State", "For", "Asked last*", ...(mayChange() ? ["What to do"] : [])], rows, "No call stands."),
+    ...place,
+  ];
+}
+
+function callActions(one) {
+  const query = (words) => `api/calls?${new URLSearchParams({ id: one.id, ...words })}`;
+  const made = [];
+  const parties = [one.caller, one.callee];
+  if (one.state === "confirmed") {
+    for (const user of parties) {
+      const verb = one.holding.includes(user) ? "resume" : "hold";
+      made.push(button(`${user} ${verb === "hold" ? "holds" : "resumes"}`, () => act("POST", query({ do: verb, user }))));
+    }
+    made.push(button("Transfer", () => askFor("Transfer", {
+      user: { label: "Who leaves", options: parties }, to: { label: "Who is called in that place" },
+    }, "Transfer", (words) => change("POST", query({ do: "transfer", ...words })))));
+  }
+  return [...made, button("End", () => act("DELETE", query({})))];
+}
+
+function placeCall() {
+  askFor("Place a call", { from: { label: "Rings first" }, to: { label: "Is called then" } }, "Call",
+    (words) => change("POST", `api/calls?${new URLSearchParams({ do: "make", ...words })}`));
 }
 
 async function showTrace(user) {
@@ -226,26 +350,20 @@ async function showEntities() {
 
 async function showFaults() {
   const [{ faults }, { bans }] = await Promise.all([read("api/faults"), read("api/bans")]);
-  const change = (path, ...words) => el("button", { type: "button", onclick: () => ask(path) }, ...words);
+  const offer = (path, text) => (mayChange() ? button(text, () => act("DELETE", path)) : null);
   const set = faults.filter((one) => wanted(one.fault)).map((one) =>
     el("tr", {}, el("td", { class: "num" }, String(one.number)), el("td", { class: "mono" }, one.fault),
       el("td", { class: "num" }, String(one.matched)), el("td", { class: "num" }, String(one.acted)),
-      el("td", {}, change(`api/faults?number=${one.number}`, "Take away"))));
+      el("td", {}, offer(`api/faults?number=${one.number}`, "Take away"))));
   const banned = bans.filter((one) => wanted(one.source)).map((one) =>
     el("tr", {}, el("td", { class: "mono" }, one.source), el("td", { class: "num" }, seconds(one.seconds_left)),
-      el("td", {}, change(`api/bans?address=${encodeURIComponent(one.source)}`, "Hear it again"))));
+      el("td", {}, offer(`api/bans?address=${encodeURIComponent(one.source)}`, "Hear it again"))));
   return [
     el("h2", {}, "Faults on purpose"),
     table(["Number", "Fault", "Was for", "Acted", ""], set, "None. b2bua fault add sets one."),
     el("h2", {}, "Banned addresses"),
     table(["Address", "For", ""], banned, "None."),
   ];
-}
-
-async function ask(path) {
-  const answer = await fetch(path, { method: "DELETE", headers: { "X-B2bua": "1" } });
-  if (!answer.ok) say(`${answer.status} ${(await answer.text()).trim()}`);
-  refresh(true);
 }
 
 async function showSettings() {
@@ -339,7 +457,8 @@ async function refresh(moved) {
   try {
     found = await places[place].show(argument);
   } catch (error) {
-    if (mine === turn) say(error instanceof TypeError ? "The server does not answer." : error.message);
+    if (mine === turn && error instanceof LoggedOut) showLogIn();
+    else if (mine === turn) say(error instanceof TypeError ? "The server does not answer." : error.message);
     return;
   }
   if (mine !== turn) return;
@@ -371,24 +490,32 @@ function stop(yes) {
   if (!yes) refresh(false);
 }
 
+let events = null;
+
 function listen() {
-  const events = new EventSource("api/events");
+  if (events) events.close();
+  events = new EventSource("api/events");
   events.addEventListener("changed", () => { if (!paused) { live.textContent = "live"; live.className = "on"; again(); } });
   events.onopen = () => stop(paused);
-  events.onerror = () => { live.textContent = "no server"; live.className = "off"; };
+  events.onerror = () => { 
+    live.textContent = "no server";
+    live.className = "off";
+    if (events.readyState === EventSource.CLOSED) again(); // refused, not lost: logged out
+  };
 }
 
 document.getElementById("places").append(...Object.entries(places).map(([place, { title }]) =>
   el("a", { href: `#/${place}`, "data-place": place }, title)));
 document.getElementById("search").addEventListener("submit", (event) => { event.preventDefault(); refresh(true); });
 filter.addEventListener("input", () => refresh(true));
-addEventListener("hashchange", () => { closeMessage(); refresh(true); view.focus({ preventScroll: true }); scrollTo(0, 0); });
+addEventListener("hashchange", () => { closeMessage(); tell(""); refresh(true); view.focus({ preventScroll: true }); scrollTo(0, 0); });
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || question.open) return;
   if (event.target === filter) {
     if (event.key === "Escape") { filter.value = ""; filter.blur(); refresh(true); }
     return;
   }
+  if (event.target.matches("input, select")) return;
   if (event.key === "/") { event.preventDefault(); filter.focus(); }
   else if (event.key === "Escape") closeMessage();
   else if (event.key === "j") step(1);
@@ -398,5 +525,17 @@ addEventListener("keydown", (event) => {
   else if (keys[event.key]) location.hash = `#/${keys[event.key]}`;
 });
 setInterval(() => { if (document.visibilityState === "visible") again(); }, 10000); // what runs out without a message
-refresh(true);
-listen();
+// At the start, and after logging in.
+async function begin() {
+  try {
+    await whoAmI();
+  } catch (error) {
+    say(error instanceof TypeError ? "The server does not answer." : error.message);
+    return;
+  }
+  if (me.role === null) { live.textContent = "logged out"; live.className = ""; showLogIn(); return; }
+  await refresh(true);
+  listen();
+}
+
+begin();
