@@ -12,6 +12,8 @@ import click
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _SECONDS: Final = 10.0
+_LONGEST: Final = 8 * 1024 * 1024
+"""Bytes of an answer."""
 _LOOK_SECONDS: Final = 0.5
 URL = click.option("--url", default=DEFAULT_URL, show_default=True, help="The server's HTTP address.")
 
@@ -32,7 +34,7 @@ def ask(url: str, method: str, path: str) -> tuple[int, str]:
     try:
         connection.request(method, f"{parts.path.rstrip('/')}{path}", headers={"X-B2bua": "1", "Content-Length": "0"})
         response = connection.getresponse()
-        return response.status, response.read(65_536).decode("utf-8", "replace").strip()
+        return response.status, response.read(_LONGEST).decode("utf-8", "replace").strip()
     except (OSError, HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise _Unreachable(f"cannot reach the server at {url}: {reason}") from None

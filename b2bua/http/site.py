@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address, ip_address
 from typing import Final, cast
 
-import structlog
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import FORBIDDEN, NOT_FOUND
 from twisted.web.http import Request as HttpRequest
@@ -20,13 +19,17 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 from b2bua.http.api_events import EventsPage
+from b2bua.http.api_logs import LogsPage
 from b2bua.http.api_trace import TracePage
 from b2bua.http.console import console_files
 from b2bua.http.health import Healthz, Readyz, plain
 from b2bua.http.metrics import MetricsPage, ServerMetrics
+from b2bua.log.events import Say, quiet
+from b2bua.log.log import Log
+from b2bua.log.ring import Ring
 from b2bua.trace.recorder import Recorder
 
-_LOG: Final = structlog.get_logger("b2bua.http")
+_LOG_READERS: Final = ("/api/logs", "/api/events")
 _FORWARDED: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
 
 
@@ -38,9 +41,10 @@ def make_site(
     public_only: bool = False,
     clock: IReactorTime | None = None,
     controls: Mapping[bytes, Resource] | None = None,
+    log: Log | None = None,
 ) -> Site:
     """The site to listen with. `public_only`: the listener is off loopback. The `clock` is the reactor unless given.
-    `controls`: further pages below `api`, by name."""
+    `controls`: further pages below `api`, by name. `log`: hears of requests, and is shown."""
     if clock is None:
         from twisted.internet import reactor
 
@@ -50,10 +54,12 @@ def make_site(
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(ready))
     root.api.putChild(b"trace", TracePage(recorder, trace_secrets, clock))
-    root.api.putChild(b"events", EventsPage(recorder, clock))
+    ring = Ring() if log is None else log.ring
+    root.api.putChild(b"events", EventsPage(recorder, clock, ring))
+    root.api.putChild(b"logs", LogsPage(ring))
     for name, page in (controls or {}).items():
         root.api.putChild(name, page)
-    site = _QuietSite(root)
+    site = _LoggedSite(root, log or quiet)
     site.displayTracebacks = False
     return site
 
@@ -129,9 +135,16 @@ def _is_local(request: Request) -> bool:
     return is_loopback(request.getRequestHostname().decode("ascii", "replace"))
 
 
-class _QuietSite(Site):
-    """A site whose access log is a debug line, without the query: that may hold a Call-ID."""
+class _LoggedSite(Site):
+    """A site whose access log is an event, without the query: that may hold a Call-ID."""
+
+    def __init__(self, root: Resource, log: Say) -> None:
+        super().__init__(root)
+        self._log = log
 
     def log(self, request: HttpRequest) -> None:
         path = request.path.decode("ascii", "replace") if request.path else ""
-        _LOG.debug("http request", method=request.method.decode("ascii", "replace"), path=path, status=request.code)
+        if path in _LOG_READERS:
+            return  # who watches the log would be told of nothing but of watching it
+        method, peer = request.method.decode("ascii", "replace"), getattr(request.getClientAddress(), "host", "")
+        self._log("http_request", method=method, path=path, status=request.code, peer=peer)

@@ -19,7 +19,8 @@ class FakeRequest(DummyRequest):
         super().__init__([part.encode() for part in path.strip("/").split("/")])
         self.client = IPv4Address("TCP", client, 40000)
         self._serverName = host.encode()
-        self.responseCode = 200
+        self.path = path.encode()
+        self.responseCode = self.code = 200
         self.producer: Any = None
         for pair in filter(None, query.split("&")):
             name, _, value = pair.partition("=")
@@ -35,7 +36,7 @@ class FakeRequest(DummyRequest):
         self.producer = None
 
     def setResponseCode(self, code: int, message: bytes | None = None) -> None:
-        self.responseCode = code
+        self.responseCode = self.code = code
 
     def hang_up(self) -> None:
         """The client goes."""

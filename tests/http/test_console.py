@@ -51,4 +51,4 @@ def test_every_page_of_the_api_that_it_reads_is_there() -> None:
     """Those that a whole server adds are seen by tests/browser."""
     script = (files("b2bua.http") / "console_files" / "console.js").read_text()
     read = set(re.findall(r"api/(\w+)", script))
-    assert {"trace", "events", "overview", "registrations", "lamps", "entities", "faults", "bans", "settings"} == read
+    assert {"trace", "events", "overview", "registrations", "lamps", "entities", "faults", "bans", "logs", "settings"} == read
