@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 import time
 from pathlib import Path
-from typing import Any
 
 from b2bua.config import Settings
 from b2bua.http.access import Access, is_loopback
+from b2bua.log.events import Say
 from b2bua.store.console_user_record import CONSOLE_USER
 from b2bua.store.interface import Store, StoreError
 from b2bua.store.opening import database_path
@@ -16,7 +16,7 @@ from b2bua.store.private_file import write_private
 from b2bua.store.token_record import TOKEN
 
 
-def access_of(settings: Settings, log: Any) -> Access:
+def access_of(settings: Settings, log: Say) -> Access:
     """For the listener of the settings. Nobody has an account before `follow_accounts`."""
     host, _ = settings.http
 
@@ -27,7 +27,7 @@ def access_of(settings: Settings, log: Any) -> Access:
         try:
             write_private(path, f"{token}\n")
         except StoreError as error:
-            log.warning("no token for commands on this machine", reason=str(error))
+            log("owner_token_unwritten", path=str(path), reason=str(error))
 
     access = Access(not is_loopback(host), time.monotonic, lambda: secrets.token_urlsafe(32), log_in_began)
     return access

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
-import structlog
 
 from b2bua import __version__
 from b2bua.cli_access import console_user, token
@@ -22,6 +21,7 @@ from b2bua.cli_challenges import challenges
 from b2bua.cli_config import config_commands
 from b2bua.cli_control import drain, reload
 from b2bua.cli_faults import fault
+from b2bua.cli_logs import logs
 from b2bua.cli_mailboxes import mwi
 from b2bua.cli_opened import CONFIG, DOMAIN, STORE, Opened, settings_of, store_options, typed_password
 from b2bua.cli_route import route
@@ -30,6 +30,7 @@ from b2bua.cli_token import token_option, token_reader
 from b2bua.cli_try import try_call
 from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
+from b2bua.config_log import split_log_levels
 from b2bua.sip.digest_algorithms import MD5
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.store.interface import StoreError
@@ -40,6 +41,18 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 FEATURE_SERVER_STORE: Final = "sqlite:var/feature-server.db"
 """Not the server's own file: both may run in one directory."""
+
+
+_LOG = (
+    click.option("--log-format", metavar="text|json", help="Lines of the log. [text]"),
+    click.option("--log-levels", multiple=True, metavar="[AREA=]LEVEL", help="Least level: debug, info, warning, error. [info]"),
+)
+
+
+def _log_options(command: _Command) -> _Command:
+    for option in _LOG:
+        command = option(command)
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -76,13 +89,6 @@ def _fail(text: str) -> int:
 @click.version_option(__version__, prog_name="b2bua", message="%(prog)s %(version)s")
 def commands() -> None:
     """A SIP PBX: Session Manager and Communication Manager in one process."""
-    # Standard output belongs to what a command prints; the log goes to standard error.
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"),
-                    # Plain: where rich is installed the default shows local variables, passwords among them.
-                    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
-        logger_factory=lambda *_name: structlog.PrintLogger(sys.stderr),
-    )  # fmt: skip
 
 
 # The settings' own readers check the values, so that a wrong one reads the same from every source.
@@ -105,8 +111,10 @@ def commands() -> None:
     "--links", multiple=True, metavar="NAME=TRANSPORT:HOST:PORT=HOST:PORT", help="A feature server elsewhere; repeatable."
 )
 @click.option("--challenge-reinvite", metavar="always|when-needed|never", help="Whether a re-INVITE gets 407. [always]")
-def run(config: str | None, **options: object) -> int:
+@_log_options
+def run(config: str | None, log_levels: tuple[str, ...], **options: object) -> int:
     """Run the server until SIGTERM or SIGINT; SIGHUP reads settings and users again."""
+    options["log_levels"] = split_log_levels(log_levels) or None
     path = Path(config) if config else None
 
     def read() -> Settings:
@@ -136,8 +144,10 @@ def run(config: str | None, **options: object) -> int:
 @click.option("--store", metavar="URL", help=f"memory: or sqlite:PATH, for its calls. [{FEATURE_SERVER_STORE}]")
 @click.option("--http", metavar="HOST:PORT", help="Metrics, health, trace of this process; off unless given.")
 @click.option("--trace", metavar="N", help="Messages that the trace keeps; 0 = off. [10000]")
-def feature_server(config: str | None, listen: str | None, **options: object) -> int:
+@_log_options
+def feature_server(config: str | None, listen: str | None, log_levels: tuple[str, ...], **options: object) -> int:
     """Run a feature server in a process of its own, until SIGTERM or SIGINT; SIGHUP reads its features again."""
+    options["log_levels"] = split_log_levels(log_levels) or None
     options["listen"] = (listen,) if listen else ()
 
     def read() -> Settings:
@@ -247,6 +257,7 @@ commands.add_command(fault)
 commands.add_command(call)
 commands.add_command(try_call)
 commands.add_command(reload)
+commands.add_command(logs)
 commands.add_command(route)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from b2bua.config import CONFIG_VARIABLE, FIELDS, ConfigError, placed, survey
+from b2bua.log.events import table as event_table
 from b2bua.reference import table, written
 
 _CONFIG = click.option("--config", metavar="FILE.toml", help="Settings in TOML (or B2BUA_CONFIG).")
@@ -58,6 +59,13 @@ def reference(context: click.Context) -> int:
     root = context.find_root().command
     assert isinstance(root, click.Group)
     click.echo(table(options_of(root.commands["run"])), nl=False)
+    return 0
+
+
+@config_commands.command()
+def events() -> int:
+    """Print the table of all that the log can say in Markdown, as it stands in README.md."""
+    click.echo(event_table(), nl=False)
     return 0
 
 

@@ -15,6 +15,8 @@ from b2bua.cli_token import WANTED, token_for, token_option
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _SECONDS: Final = 10.0
+_LONGEST: Final = 8 * 1024 * 1024
+"""Bytes of an answer."""
 _LOOK_SECONDS: Final = 0.5
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -43,7 +45,7 @@ def ask(url: str, method: str, path: str) -> tuple[int, str]:
     try:
         connection.request(method, f"{parts.path.rstrip('/')}{path}", headers=headers)
         response = connection.getresponse()
-        status, text = response.status, response.read(65_536).decode("utf-8", "replace").strip()
+        status, text = response.status, response.read(_LONGEST).decode("utf-8", "replace").strip()
         if status == 401:
             raise click.ClickException(f"{url} {WANTED}")
         return status, text

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from b2bua.config import ConfigError, Settings, load_settings
+from b2bua.log.log import to_stderr
 from b2bua.store.interface import Store
 from b2bua.store.opening import database_path, open_store
 
@@ -45,7 +46,7 @@ class Opened:
             raise ConfigError(f"store: {path}: there is no such file; a server's first start makes it, or `b2bua user add`")
         here = lambda function, *arguments: function(*arguments)  # noqa: E731  # there is no other thread to go to
         realm = f"{settings.domain} {of}" if of else settings.domain
-        self._store = open_store(settings.store, realm, here, durability=settings.durability)
+        self._store = open_store(settings.store, realm, here, durability=settings.durability, log=to_stderr(sys.stderr))
 
     def __enter__(self) -> Store:
         return self._store

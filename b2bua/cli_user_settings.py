@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
@@ -11,6 +12,7 @@ import click
 
 from b2bua.cli_opened import settings_of, store_options
 from b2bua.config import ConfigError, Settings
+from b2bua.log.log import to_stderr
 from b2bua.store.interface import Store, StoreError
 from b2bua.store.opening import database_path, open_store
 from b2bua.store.records import BadRecord
@@ -105,7 +107,7 @@ def _opened(settings: Settings, name: str) -> Iterator[tuple[Store, list[StoreEr
     if settings.store.startswith("sqlite:") and not (path := database_path(settings.store)).exists():
         raise ConfigError(f"store: {path}: there is no such file; a server's first start makes it, or `b2bua user add`")
     here = lambda function, *arguments: function(*arguments)  # noqa: E731  # there is no other thread to go to
-    store = open_store(settings.store, settings.domain, here, durability=settings.durability)
+    store = open_store(settings.store, settings.domain, here, durability=settings.durability, log=to_stderr(sys.stderr))
     failures: list[StoreError | None] = []
     try:
         if store.user(name) is None:

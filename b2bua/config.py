@@ -39,6 +39,7 @@ from b2bua.config_events import (
     read_packages,
     wrong_list,
 )
+from b2bua.config_log import read_log_levels, wrong_log_level
 from b2bua.config_routing import (
     conflicts_of_routing,
     read_adaptations,
@@ -231,6 +232,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Per method another challenge than the default policy's."""
     user_challenge: dict[str, dict[str, Literal["401", "407", "none"]]] = {}
     """Users with challenges of their own, above `challenge`."""
+
+    log_format: Literal["text", "json"] = "text"
+    """What a line of the log is, on standard error: text for people, or a JSON object."""
+    log_levels: dict[str, Literal["debug", "info", "warning", "error"]] = {}
+    """The lowest level that is logged, by area of the log; `all` is every area that is not named, and else `info`."""
 
     faults: tuple[Fault, ...] = ()
     """Faults on purpose from the start on, one a line as `b2bua fault add` takes it."""
@@ -550,7 +556,7 @@ FIELDS: Final[dict[str, Any]] = {field.name: field.type for field in msgspec.str
 _ENTRIES: Final = {
     **ENTRIES, "entities": wrong_entity, "dial_patterns": wrong_dial_pattern, "routing_policies": wrong_routing_policy,
     "adaptations": wrong_adaptation, "lists": wrong_list,
-    "user_sequences": wrong_user_sequences,
+    "user_sequences": wrong_user_sequences, "log_levels": wrong_log_level,
 }  # fmt: skip
 """Tables of a file whose entries are checked one by one, so that an error has the entry's line."""
 
@@ -588,6 +594,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "user_sequences": (dict[str, dict[str, Any] | str], read_user_sequences),
     "session_manager": (str, parse_peer),
     "name": (str, link_name),
+    "log_levels": (dict[str, str], read_log_levels),
     "challenge": (dict[str, str], read_challenges),
     "user_challenge": (dict[str, dict[str, str] | str], read_user_challenges),
 }

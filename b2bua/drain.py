@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from b2bua.log.events import Say
 from b2bua.session_manager.admission import Admission
 
 LOOK_SECONDS: Final = 0.5
@@ -14,7 +15,7 @@ class Drain:
     """`calls()` tells how many calls stand; `later(seconds, function)` is the reactor's; `stop()` ends the process."""
 
     def __init__(
-        self, admission: Admission, calls: Callable[[], int], later: Callable[..., object], stop: Callable[[], None], log: Any
+        self, admission: Admission, calls: Callable[[], int], later: Callable[..., object], stop: Callable[[], None], log: Say
     ) -> None:
         self._admission = admission
         self._calls = calls
@@ -36,7 +37,7 @@ class Drain:
         if not self.draining:
             self._admission.draining = True
             self._round += 1
-            self._log.info("draining: no new calls are taken", calls=self._calls())
+            self._log("draining", calls=self._calls())
             # Not at once, so that whoever asked for it hears the answer first.
             self._later(LOOK_SECONDS, self._look, self._round)
 
@@ -44,7 +45,7 @@ class Drain:
         """Take calls again."""
         if self.draining:
             self._admission.draining = False
-            self._log.info("no longer draining")
+            self._log("drain_stopped")
 
     def _look(self, of_round: int) -> None:
         if not self.draining or of_round != self._round:
@@ -52,5 +53,5 @@ class Drain:
         if self._calls():
             self._later(LOOK_SECONDS, self._look, of_round)
         else:
-            self._log.info("drained: no call is left")
+            self._log("drained")
             self._stop()

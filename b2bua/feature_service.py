@@ -23,6 +23,7 @@ from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import ReloadPage
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import make_site
+from b2bua.log.log import Log
 from b2bua.media.media_server import MediaServer
 from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
@@ -49,7 +50,7 @@ POLL_SECONDS: Final = 1.0
 class FeatureService:
     """One feature server and its link. It holds calls; registrations, users and lamps' watchers are Session Manager's."""
 
-    def __init__(self, settings: Settings, reactor: Any, log: Any, read: Callable[[], Settings]) -> None:
+    def __init__(self, settings: Settings, reactor: Any, log: Log, read: Callable[[], Settings]) -> None:
         self.reload = Reload(settings, read, self._follow, time.time, log)
         listen = settings.check_feature_server()
         assert settings.session_manager is not None, "checked"
@@ -86,7 +87,7 @@ class FeatureService:
         name = settings.name or settings.feature_server
         # Phones know Session Manager's address, which is not where this process hears.
         ports = parse_port_range(settings.media_ports)
-        self.media = MediaServer(reactor, ports, settings.media_address or listen.host, log.warning)
+        self.media = MediaServer(reactor, ports, settings.media_address or listen.host, log)
         self.rtpengine: Rtpengine | None = None
         if settings.rtpengine:
             needed = settings.rtpengine_down == "refuse"
@@ -101,7 +102,7 @@ class FeatureService:
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, durable, time.time, UserSettings(settings.domain, durable, settings.user_defaults),
-            FeatureCodes(settings.feature_codes), self.media, self.rtpengine, echoes=True,
+            FeatureCodes(settings.feature_codes), self.media, self.rtpengine, echoes=True, log=log,
         )  # fmt: skip
         self._environment = environment
         self._features = load_features(settings.features, settings.feature_directory, environment, (), feature_choices(settings))
@@ -120,6 +121,7 @@ class FeatureService:
                 metrics, lambda: self.ready, self.recorder, self._access, settings.trace_secrets,
                 controls={b"reload": ReloadPage(self.reload.run), b"calls": CallsPage(control_of(self.feature_server))},
                 told=self.observer.login_tried,
+                log=self._log,
             )  # fmt: skip
             self._http = listen_http(self._reactor, settings.http, site)
             follow_accounts(self._access, self.store)
@@ -148,6 +150,7 @@ class FeatureService:
         environment.users.follow(settings.user_defaults)
         environment.codes.follow(settings.feature_codes)
         self.feature_server.use(features)
+        self._log.follow(settings.log_format, settings.log_levels)
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
 
@@ -198,15 +201,15 @@ class FeatureService:
 
     def _link_changed(self, up: bool) -> None:
         if up:
-            self._log.info("session manager found")
+            self._log("session_manager_found")
         else:
-            self._log.warning("session manager lost")
+            self._log("session_manager_lost")
 
     def _failed(self, error: BaseException, message: Message | None) -> None:
         call_id = message.get("Call-ID") if message is not None else None
         what = message.method if isinstance(message, Request) else None
         feature = {"feature": name} if (name := feature_of(error)) else {}
-        self._log.error("internal error", call_id=call_id, method=what, **feature, exc_info=error)
+        self._log("internal_error", call=call_id, method=what, **feature, exception=error)
 
     def _timer_failed(self, error: BaseException) -> None:
         self.observer.internal_error("timer")
@@ -263,4 +266,4 @@ def run(settings: Settings, read: Callable[[], Settings]) -> int:
 
     `read` gives the settings of all sources once more, for SIGHUP.
     """
-    return run_process("b2bua feature-server", lambda reactor, log: FeatureService(settings, reactor, log, read))
+    return run_process("b2bua feature-server", settings, lambda reactor, log: FeatureService(settings, reactor, log, read))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import resource
 import signal
@@ -13,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import structlog
 import twisted
 from twisted.internet.defer import DeferredList
 from twisted.internet.error import CannotListenError
@@ -24,6 +22,8 @@ from b2bua.config import ConfigError, Settings
 from b2bua.config_addresses import host_port_text
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import LoadError
+from b2bua.log.log import Log
+from b2bua.log.twisted_events import take_over
 from b2bua.observer import Observer
 from b2bua.pauses import CollectorPauses, QuietCollector
 from b2bua.watchdog import LOOK_SECONDS, Watchdog
@@ -62,21 +62,16 @@ class Service(Protocol):
         """Close everything; the Deferreds to wait for."""
 
 
-def run_process(name: str, make: Callable[[Any, Any], Service]) -> int:
+def run_process(name: str, settings: Settings, make: Callable[[Any, Log], Service]) -> int:
     """Run `make(reactor, log)` until SIGTERM or SIGINT; the exit status. ConfigError, StoreError: it could not start."""
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold HA1s and keys
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"),
-                    # Plain: where rich is installed the default shows local variables, credentials among them.
-                    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),  # debug: every HTTP request
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )  # fmt: skip
+    log = Log(sys.stderr, time.time, time.monotonic, reactor.callFromThread, settings.log_format, settings.log_levels)
+    take_over(log)
     try:
-        service = make(reactor, structlog.get_logger())
+        service = make(reactor, log)
         service.start()
     except LoadError as error:
         raise ConfigError(f"{error.key}: {error}") from None
@@ -84,12 +79,12 @@ def run_process(name: str, make: Callable[[Any, Any], Service]) -> int:
     _raise_file_limit()
     sys.setswitchinterval(LOCK_SECONDS)
     CollectorPauses(service.observer, time.monotonic).watch()
-    _watch_features(reactor, service)
+    _watch_features(reactor, service, log)
     for number in (signal.SIGTERM, signal.SIGINT):  # before the ready line: whoever reads that may stop us at once
         signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor, service))
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(service.hangup))
-    print(f"{name} {__version__} ready: {service.describe()}", file=sys.stderr)
-    sys.stderr.flush()
+    what = service.describe()
+    log.announce(f"{name} {__version__} ready: {what}", "ready", name=name, version=__version__, open=what)
     reactor.run(installSignalHandlers=False)
     return 0
 
@@ -135,10 +130,10 @@ def _take_over_collection(reactor: Any, service: Service) -> None:
     look()
 
 
-def _watch_features(reactor: Any, service: Service) -> None:
+def _watch_features(reactor: Any, service: Service, log: Log) -> None:
     core = [Path(str(module.__file__)).parent for module in (b2bua, twisted)]
     limit = service.settings.feature_seconds
-    watchdog = Watchdog(service.features, limit, core, service.observer, structlog.get_logger())
+    watchdog = Watchdog(service.features, limit, core, service.observer, log)
 
     def turn() -> None:
         reactor.callLater(LOOK_SECONDS, turn)

@@ -16,6 +16,7 @@ import msgspec
 from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, Settings
 from b2bua.config_addresses import KNOWN_TRANSPORTS, host_port_text
 from b2bua.config_events import KNOWN_PACKAGES
+from b2bua.log.events import ALL, AREAS, LEVELS
 from b2bua.sip.digest_algorithms import STRENGTH
 from b2bua.sip.profiles import SWITCHES
 from b2bua.store.opening import without_password
@@ -30,7 +31,7 @@ AT_RUN_TIME: Final = frozenset(
         "registration_expires_default", "watchers", "lists",
         "tls_cert", "tls_key", "tls_ca",
         "dial_patterns", "routing_policies", "origination", "termination", "user_sequences", "application_passes",
-        "optional_applications", "application_timeout",
+        "optional_applications", "application_timeout", "log_format", "log_levels",
     )
 )  # fmt: skip
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
@@ -83,6 +84,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",
         "name": "letters, digits, - and _",
         "features": "module names",
+        "log_levels": f"area = {_list_of(LEVELS)}; areas: {_list_of((*AREAS, ALL))}",
         "faults": "`ACTION [KEY=VALUE…]`",
         "feature_directory": "a directory",
         "event_packages": _list_of(KNOWN_PACKAGES),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -26,7 +25,7 @@ class Reload:
         read: Callable[[], Settings],
         apply: Callable[[Settings], None],
         wall: Callable[[], float],
-        log: Any,
+        log: Callable[..., object],
     ) -> None:
         self.settings = settings
         self.succeeded = True
@@ -50,19 +49,19 @@ class Reload:
             self._failed(reason=reason)
             return reason
         except Exception as error:  # A mistake of ours must not end the calls of those who only asked for a reload.
-            self._failed(exc_info=error)
+            self._failed(exception=error)
             return "internal error, see the log"
         changed = differing(self.settings, settings)
         self.settings = settings
         self.succeeded, self.succeeded_at = True, self._wall()
-        self._log.info("settings, users and features read again", changed=", ".join(changed) or "no setting")
+        self._log("reloaded", changed=", ".join(changed) or "no setting")
         if waiting := differing(settings, wanted):
-            self._log.warning("changed settings need a restart", settings=", ".join(waiting))
+            self._log("restart_needed", settings=", ".join(waiting))
         return ""
 
     def _failed(self, **why: object) -> None:
         self.succeeded = False
-        self._log.error("reload failed, everything stays as it was", **why)
+        self._log("reload_failed", **why)
 
 
 def _line(error: Exception) -> str:

@@ -6,7 +6,6 @@ import os
 import random
 import secrets
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -33,6 +32,7 @@ from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import make_site
 from b2bua.kept_bindings import binding_of, record_of
 from b2bua.live_state import LiveState
+from b2bua.log.log import Log
 from b2bua.media.media_server import MediaServer
 from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
@@ -105,7 +105,7 @@ class Server:
 
     _features: Sequence[Feature] = ()
 
-    def __init__(self, settings: Settings, reactor: Any, log: Any, read: Callable[[], Settings] | None = None) -> None:
+    def __init__(self, settings: Settings, reactor: Any, log: Log, read: Callable[[], Settings] | None = None) -> None:
         self.settings = settings
         self.ready = False
         self.reload = Reload(settings, read or (lambda: settings), self._follow, time.time, log)
@@ -121,45 +121,45 @@ class Server:
         self._stop_hep: Callable[[], None] = lambda: None
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
         self.store = self._open_store(settings)
-        self.listeners = ListenerSet(time.monotonic, log.info)
+        self.listeners = ListenerSet(time.monotonic, log)
         self.file_users = FileUsers(self.store, settings.domain)
         self.loop_lag = LoopLag(self.observer, self.timers.now)
 
         # Session Manager.
         self.domain = Domain(settings.domain, settings.aliases)
         self.layer = TransactionLayer(self.timers, Identifiers(f"{prefix}s"), self.observer, PRODUCT)
-        self.layer.streams = self.listeners
+        self.layer.streams, self.layer.log = self.listeners, log
         self.deliver: Deliver = self.layer.datagram_received
         self.location = Location(self.timers, time.time)
         self.links = Links()
         ways = Ways(self.listeners, self.location, self.domain)
         if settings.keep_alive:
-            keep_alive = KeepAlive(self.layer, self.listeners, self.location, settings.domain, settings.keep_alive, log.info)
+            keep_alive = KeepAlive(self.layer, self.listeners, self.location, settings.domain, settings.keep_alive, log)
             self.location.watch = keep_alive.bindings_changed
-        self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log.warning)
+        self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log)
         durable = self._make_event_core(ways)
         self._registrar = Registrar(
-            self.domain, self.location, self._save, time.time, self.observer, expiry_limits(settings), self._learned
+            self.domain, self.location, self._save, time.time, self.observer, expiry_limits(settings), self._learned, log
         )
         self._authenticator = Authenticator(
             settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
             challenge_policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, digest_offer(settings),
             UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), profiles_of(settings),
         )  # fmt: skip
-        self.bans, self._trunks = bans_of(settings, self.observer, log.warning), trunks_of(self)
+        self.bans, self._trunks = bans_of(settings, self.observer, log), trunks_of(self)
         next_hops = next_hops_of(self, reactor)
         self.watches = trunk_watches(self, self._trunks, next_hops)
         self.session_manager = SessionManager(Parts(
             self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
             self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)),
             self.listeners, self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
-            self.bans, durable, time.time, self._trunks, next_hops, trusted_networks(settings),
+            self.bans, durable, time.time, self._trunks, next_hops, trusted_networks(settings), log,
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}
         self.link_ends: list[AcceptingLink | DiallingLink | UdpLink] = []
-        self.media = MediaServer(reactor, parse_port_range(settings.media_ports), settings.media_address, log.warning)
+        self.media = MediaServer(reactor, parse_port_range(settings.media_ports), settings.media_address, log)
         self.rtpengine: Rtpengine | None = None
         self.feature_server: FeatureServer | None = None
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
@@ -197,7 +197,7 @@ class Server:
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, self.store if self.store.durable else None, time.time, self._user_settings(),
             FeatureCodes(settings.feature_codes), self.media, self.rtpengine,
-            echoes=any("username" in values for values in settings.entities.values()),
+            echoes=any("username" in values for values in settings.entities.values()), log=self._log,
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment, (), feature_choices(settings))
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
@@ -245,7 +245,7 @@ class Server:
         drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self._access, self.settings.trace_secrets,
-            controls=api_pages(self, drain), told=self.observer.login_tried,
+            controls=api_pages(self, drain), told=self.observer.login_tried, log=self._log,
         )  # fmt: skip
         self._http = listen_http(self._reactor, self.settings.http, site)
         follow_accounts(self._access, self.store)
@@ -267,7 +267,7 @@ class Server:
             self.feature_server.restore()
         self.session_manager.recover(self.feature_server or NoCalls())
         if restored := self.notifier.restore(self._ways.remembered):
-            self._log.info("subscriptions restored", number=restored)
+            self._log("subscriptions_restored", number=restored)
             self.timers.start(TICK, self.notifier.notify_restored)  # behind what the restored calls publish
         self.ready = True
 
@@ -306,6 +306,7 @@ class Server:
             self._trunks.follow(plan)
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
+        self._log.follow(settings.log_format, settings.log_levels)
         self._authenticator.follow(policy, offer, settings.strict_digest_uri, profiles_of(settings))
         self._registrar.follow(expiry_limits(settings))
         self.events.follow(event_rules(settings))
@@ -362,9 +363,9 @@ class Server:
         def changed(up: bool) -> None:
             feature_link.up = up
             if up:
-                self._log.info("feature server found", link=link.name)
+                self._log("feature_server_found", entity=link.name)
             else:
-                self._log.warning("feature server lost", link=link.name)
+                self._log("feature_server_lost", entity=link.name)
 
         sender, interval = f"<sip:{self.settings.domain}>", self.settings.link_heartbeat
         heartbeat = Heartbeat(self.layer, flow, sender, interval, changed, time.time())
@@ -452,7 +453,8 @@ class Server:
         )
         check_ha1s(self.store.users(), offer)
         if made is not None:
-            print(f"b2bua: first users 6001-6010, their passwords are in {made}", file=sys.stderr)
+            told = f"b2bua: first users 6001-6010, their passwords are in {made}"
+            self._log.announce(told, "first_users_made", path=str(made))
 
     def _load_bindings(self) -> None:
         found: dict[str, list[Binding]] = {}
@@ -488,7 +490,7 @@ class Server:
         call_id = message.get("Call-ID") if message is not None else None
         what = message.method if isinstance(message, Request) else None
         feature = {"feature": name} if (name := feature_of(error)) else {}
-        self._log.error("internal error", call_id=call_id, method=what, **feature, exc_info=error)
+        self._log("internal_error", call=call_id, method=what, **feature, exception=error)
 
     def _timer_failed(self, error: BaseException) -> None:
         self.observer.internal_error("timer")
@@ -536,7 +538,7 @@ def _faults(server: Server) -> Faults:
     def own(flow: Flow) -> bool:
         return server.links.of(flow) is not None
 
-    installation = Installation(server, own, trunk, challenge, lambda seed: random.Random(seed).random, server._log.warning)
+    installation = Installation(server, own, trunk, challenge, lambda seed: random.Random(seed).random, server._log)
     for fault in server.settings.faults:
         installation.faults.add(fault)
     return installation.faults
@@ -547,4 +549,4 @@ def run(settings: Settings, read: Callable[[], Settings]) -> int:
 
     `read` gives the settings of all sources once more, for SIGHUP.
     """
-    return run_process("b2bua", lambda reactor, log: Server(settings, reactor, log, read))
+    return run_process("b2bua", settings, lambda reactor, log: Server(settings, reactor, log, read))

@@ -45,7 +45,7 @@ def trunk_watches(server: Server, trunks: Trunks | None, hops: NextHops) -> dict
     """The trunks that are asked whether they are there."""
     settings, sender = server.settings, f"<sip:{server.settings.domain}>"
     return {
-        entity.name: TrunkWatch(server.layer, hops, entity, float(seconds), sender, server._log.warning)
+        entity.name: TrunkWatch(server.layer, hops, entity, float(seconds), sender, server._log)
         for entity in (trunks.entities.all if trunks is not None else ())
         if (seconds := settings.entities[entity.name].get("watch", 0))
     }
@@ -62,7 +62,7 @@ def _with_credentials(server: Server, entity: Entity) -> Entity:
         raise ConfigError(f"entities: {entity.name}: {error}") from None
     realm = values.get("realm") or entity.uri.bare_host
     credentials = Credentials(values["username"], secret, lambda: secrets.token_hex(8))
-    return replace(entity, credentials=TrunkCredentials(entity.name, realm, credentials, server._log.warning))
+    return replace(entity, credentials=TrunkCredentials(entity.name, realm, credentials, server._log))
 
 
 def next_hops_of(server: Server, reactor: Any) -> NextHops:
@@ -75,8 +75,8 @@ def next_hops_of(server: Server, reactor: Any) -> NextHops:
 
     dns = DnsClient([parse_server(text) for text in settings.dns], reactor)
     resolver = Resolver(
-        dns.ask, time.monotonic, partial(random.randint, 0), server.listeners.reach, observer, log.info, fault
+        dns.ask, time.monotonic, partial(random.randint, 0), server.listeners.reach, observer, log, fault
     )
     return NextHops(
-        resolver, server.listeners, time.monotonic, settings.next_hop_rest, observer, log.warning, server.domain.is_ours
+        resolver, server.listeners, time.monotonic, settings.next_hop_rest, observer, log, server.domain.is_ours
     )

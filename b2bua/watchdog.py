@@ -16,9 +16,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from b2bua.feature_server.blame import name_of
+from b2bua.log.events import Say
 from b2bua.observer import Observer
 
 LOOK_SECONDS: Final = 0.1
@@ -39,7 +40,7 @@ class Watchdog:
     """
 
     def __init__(
-        self, features: Callable[[], Iterable[object]], limit: float, core: Iterable[Path], observer: Observer, log: Any,
+        self, features: Callable[[], Iterable[object]], limit: float, core: Iterable[Path], observer: Observer, log: Say,
         now: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._features = features
@@ -70,7 +71,7 @@ class Watchdog:
             feature, place = seen
             self._observer.feature_failed(feature, "ended" if ended else "blocked")
             seconds = round(now - self._turned, 1)
-            self._log.warning("a feature held everybody up", feature=feature, at=place, seconds=seconds, ended=ended)
+            self._log("feature_blocked", feature=feature, at=place, seconds=seconds, ended=ended)
         self._turned = now
 
     # -- in the thread -----------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ class Watchdog:
             return
         if self._seen is None:
             self._seen = seen
-            self._log.warning("a feature holds everybody up", feature=seen[0], at=seen[1])
+            self._log("feature_blocks", feature=seen[0], at=seen[1])
         if self._limit and late >= self._limit:
             signal.pthread_kill(self._main, SIGNAL)
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import structlog
 
 from b2bua.cli import main
 from b2bua.config import ConfigError
@@ -35,8 +34,6 @@ def alone(tmp_path, monkeypatch):
 
     service.run = run
     monkeypatch.setitem(sys.modules, "b2bua.service", service)
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

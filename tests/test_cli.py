@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import structlog
 
 import b2bua
 from b2bua import __version__
@@ -38,8 +37,6 @@ def alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("B2BUA_")]:
         monkeypatch.delenv(name)
-    yield
-    structlog.reset_defaults()  # The command configures the log of the whole process.
 
 
 @pytest.fixture

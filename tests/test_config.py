@@ -139,6 +139,8 @@ def test_every_setting_from_the_environment():
         "B2BUA_CHALLENGE": "BYE=407, UPDATE=none",
         "B2BUA_USER_CHALLENGE": "6003=BYE:407+re-INVITE:none, 6004=INFO:401",
         "B2BUA_FEATURE_SECONDS": "0.5",
+        "B2BUA_LOG_FORMAT": "json",
+        "B2BUA_LOG_LEVELS": "calls=debug, all=warning",
         "B2BUA_FAULTS": "drop method=NOTIFY, delay user=6001 seconds=0.5",
     }
     assert {name.removeprefix("B2BUA_").lower() for name in environment} == set(FIELDS)
@@ -181,6 +183,8 @@ def test_every_setting_from_the_environment():
         feature_codes={"forward": "*21", "park": ""},
         user_defaults={"forward_to": "6003"},
         feature_seconds=0.5,
+        log_format="json",
+        log_levels={"calls": "debug", "all": "warning"},
         faults=(Fault("drop", method="NOTIFY"), Fault("delay", user="6001", seconds=0.5)),
         session_expires=600,
         session_expires_min=120,

@@ -18,7 +18,7 @@ class Service:
 
     def __init__(self) -> None:
         self.followed: list[Settings] = []
-        self.said: list[tuple[str, str, dict[str, object]]] = []
+        self.said: list[tuple[str, dict[str, object]]] = []
         self.outcome: Settings | Exception = STARTED
         self.refusal: Exception | None = None
         self.seconds = 100.0
@@ -34,14 +34,8 @@ class Service:
             raise self.refusal
         self.followed.append(settings)
 
-    def info(self, event: str, **fields: object) -> None:
-        self.said.append(("info", event, fields))
-
-    def warning(self, event: str, **fields: object) -> None:
-        self.said.append(("warning", event, fields))
-
-    def error(self, event: str, **fields: object) -> None:
-        self.said.append(("error", event, fields))
+    def __call__(self, event: str, **fields: object) -> None:
+        self.said.append((event, fields))
 
 
 @pytest.fixture
@@ -55,7 +49,7 @@ def test_what_can_change_is_followed(service):
     service.reload.run()
     assert service.followed == [service.outcome] == [service.reload.settings]
     assert (service.reload.succeeded, service.reload.succeeded_at) == (True, 200.0)
-    assert service.said == [("info", "settings, users and features read again", {"changed": "watchers, features"})]
+    assert service.said == [("reloaded", {"changed": "watchers, features"})]
 
 
 def test_what_needs_a_restart_waits_and_is_named_each_time(service):
@@ -63,8 +57,8 @@ def test_what_needs_a_restart_waits_and_is_named_each_time(service):
     for _ in range(2):
         service.reload.run()
         assert (service.reload.settings.domain, service.reload.settings.watchers) == ("example.com", "self")
-        assert service.said[-1] == ("warning", "changed settings need a restart", {"settings": "domain, http"})
-    assert service.said[2] == ("info", "settings, users and features read again", {"changed": "no setting"})
+        assert service.said[-1] == ("restart_needed", {"settings": "domain, http"})
+    assert service.said[2] == ("reloaded", {"changed": "no setting"})
 
 
 @pytest.mark.parametrize(
@@ -79,7 +73,7 @@ def test_what_needs_a_restart_waits_and_is_named_each_time(service):
 def test_what_is_wrong_is_a_line_and_everything_stays(service, outcome, refusal, reason):
     service.outcome, service.refusal, service.seconds = outcome, refusal, 200.0
     service.reload.run()
-    assert service.said == [("error", "reload failed, everything stays as it was", {"reason": reason})]
+    assert service.said == [("reload_failed", {"reason": reason})]
     assert (service.reload.settings, service.reload.succeeded, service.reload.succeeded_at) == (STARTED, False, 100.0)
     service.outcome, service.refusal = STARTED, None
     service.reload.run()
@@ -89,7 +83,7 @@ def test_what_is_wrong_is_a_line_and_everything_stays(service, outcome, refusal,
 def test_a_mistake_of_ours_is_logged_with_its_traceback(service):
     service.refusal = ZeroDivisionError("oh")
     service.reload.run()
-    assert service.said == [("error", "reload failed, everything stays as it was", {"exc_info": service.refusal})]
+    assert service.said == [("reload_failed", {"exception": service.refusal})]
     assert not service.reload.succeeded
 
 

@@ -22,7 +22,7 @@ class Log:
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, object]]] = []
 
-    def warning(self, event: str, **fields: object) -> None:
+    def __call__(self, event: str, **fields: object) -> None:
         self.lines.append((event, fields))
 
 
@@ -116,10 +116,10 @@ def test_seen_from_the_thread(feature: Feature, monkeypatch: pytest.MonkeyPatch)
             kennel.dog.look()
 
     stack(in_feature, in_core, then=look)
-    assert kennel.log.lines == [("a feature holds everybody up", {"feature": "slow", "at": f"{FEATURE}:2"})]
+    assert kennel.log.lines == [("feature_blocks", {"feature": "slow", "at": f"{FEATURE}:2"})]
     kennel.dog.turned()
     assert kennel.log.lines[1:] == [
-        ("a feature held everybody up", {"feature": "slow", "at": f"{FEATURE}:2", "seconds": 0.6, "ended": False})
+        ("feature_blocked", {"feature": "slow", "at": f"{FEATURE}:2", "seconds": 0.6, "ended": False})
     ]
     assert kennel.observer.counts["feature_errors"] == {("slow", "blocked"): 1}
     kennel.dog.turned()

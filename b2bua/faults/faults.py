@@ -77,7 +77,7 @@ class Faults:
         self._number += 1
         made = Standing(self._number, fault, self._dice(fault.seed))
         self.standing.append(made)
-        self._log("fault added", number=made.number, fault=str(fault))
+        self._log("fault_added", number=made.number, fault=str(fault))
         self._changed(True)
         return made
 
@@ -86,7 +86,7 @@ class Faults:
         gone = [one for one in self.standing if number is None or one.number == number]
         self.standing = [one for one in self.standing if one not in gone]
         for one in gone:
-            self._log("fault removed", number=one.number, acted=one.acted)
+            self._log("fault_removed", number=one.number, acted=one.acted)
         self._tell()
         return bool(gone)
 
@@ -104,7 +104,7 @@ class Faults:
             if fault.of_requests == of_requests and self._is_for(fault, direction, message, flow) and one.strikes():
                 self._observer.fault_injected(fault.action)
                 if one.spent:
-                    self._log("fault spent", number=one.number, acted=one.acted)
+                    self._log("fault_spent", number=one.number, acted=one.acted)
                     self._tell()
                 return one
         return None

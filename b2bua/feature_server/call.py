@@ -250,6 +250,7 @@ class Call:
         longest = self.environment.limits.call_length_max
         if longest:
             self._length = self.environment.layer.timers.start(longest, self._too_long)
+        self.environment.log("call_offered", call=self.id, user=self.caller.party, callee=self.callee.party)
         self.exchange = Setup(self, invite)
         self.exchange.start()
 
@@ -288,7 +289,11 @@ class Call:
         if self.state == TRYING:
             observer.call_progressed(now - self.since)
         if state == CONFIRMED:
-            observer.call_answered(now - self.since)
+            seconds = now - self.since
+            observer.call_answered(seconds)
+            self.environment.log(
+                "call_answered", call=self.id, user=self.caller.party, callee=self.callee.party, seconds=seconds
+            )
             self.since = now
 
     def changed(self) -> None:
@@ -296,10 +301,13 @@ class Call:
         shown = (self.state, self.caller.holding, self.callee.holding)
         if shown != self._shown:
             self._shown = shown
-            if not (shown[1] or shown[2]):
+            if shown[1] or shown[2]:
+                if self.held_since is None:
+                    self.held_since = self.environment.layer.timers.now()
+                    self.environment.log("call_held", call=self.id, user=(self.caller if shown[1] else self.callee).party)
+            elif self.held_since is not None:
                 self.held_since = None
-            elif self.held_since is None:
-                self.held_since = self.environment.layer.timers.now()
+                self.environment.log("call_resumed", call=self.id)
             self.hooks.tell("call_changed", self.hook_failed, self)
 
     def joined(self, rest: Call, offerer: Leg) -> None:
@@ -324,8 +332,12 @@ class Call:
             if leg is not spare:
                 leg.release(*headers)
         observer = self.environment.observer
+        seconds = self.environment.layer.timers.now() - self.since
         if self.state == CONFIRMED:
-            observer.call_lasted(self.environment.layer.timers.now() - self.since)
+            observer.call_lasted(seconds)
+        self.environment.log(
+            "call_ended", call=self.id, user=self.caller.party, callee=self.callee.party, result=result, seconds=seconds
+        )
         self.state = ENDED
         if self._length is not None:
             self._length.cancel()

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.user_settings import UserSettings
+from b2bua.log.events import Say, quiet
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Message
@@ -125,6 +126,8 @@ class Environment:
     """Through whom media of others go; None: they go between the phones."""
     echoes: bool = False
     """Whether Session Manager answers challenges of trunks for us (sip/proxy_answer.py), to whatever request."""
+    log: Say = quiet
+    """Hears of what happens to calls (log/events.py, area `calls`)."""
 
 
 class FeatureServer(Protocol):

@@ -20,6 +20,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from b2bua.http.health import plain
+from b2bua.log.ring import Ring
 from b2bua.trace.recorder import Entry, Recorder
 
 DISTANCE: Final = 0.5
@@ -30,13 +31,14 @@ MAX_READERS: Final = 32
 
 
 class EventsPage(Resource):
-    """Hears of every message by the recorder; without a trace there is nothing to hear but that the server lives."""
+    """Hears of every message by the recorder, and of what is logged."""
 
     isLeaf = True
 
-    def __init__(self, recorder: Recorder, clock: IReactorTime) -> None:
+    def __init__(self, recorder: Recorder, clock: IReactorTime, ring: Ring) -> None:
         super().__init__()
         self._recorder = recorder
+        self._ring = ring
         self._clock = clock
         self._readers = 0
 
@@ -48,7 +50,7 @@ class EventsPage(Resource):
         if request.method == b"HEAD":
             return b""
         self._readers += 1
-        EventStream(request, self._recorder, self._clock, self._left).start()
+        EventStream(request, self._recorder, self._ring, self._clock, self._left).start()
         return NOT_DONE_YET
 
     def _left(self) -> None:
@@ -59,13 +61,16 @@ class EventsPage(Resource):
 class EventStream:
     """One reader, until it goes; it calls `left` then, once."""
 
-    def __init__(self, request: Request, recorder: Recorder, clock: IReactorTime, left: Callable[[], None]) -> None:
+    def __init__(
+        self, request: Request, recorder: Recorder, ring: Ring, clock: IReactorTime, left: Callable[[], None]
+    ) -> None:  # fmt: skip
         self._request = request
         self._recorder = recorder
+        self._ring = ring
         self._clock = clock
         self._left = left
-        self._messages = 0
-        """How many messages there were since the last event."""
+        self._messages = self._logged = 0
+        """How many messages, and entries of the log, there were since the last event."""
         self._paused = self._closed = False
         self._turn: IDelayedCall | None = None
         self._sent_at = clock.seconds()
@@ -75,6 +80,7 @@ class EventStream:
         self._request.notifyFinish().addBoth(self._gone)
         self._request.registerProducer(self, True)
         self._recorder.add_listener(self._heard)
+        self._ring.listen(self._heard_log)
         self._say()
 
     # -- what the transport says ---------------------------------------------------------------------------------
@@ -96,7 +102,12 @@ class EventStream:
 
     def _heard(self, entry: Entry) -> None:
         self._messages += 1
-        if self._messages == 1:
+        if self._messages == 1 and not self._logged:
+            self._wait()
+
+    def _heard_log(self) -> None:
+        self._logged += 1
+        if self._logged == 1 and not self._messages:
             self._wait()
 
     def _wait(self) -> None:
@@ -105,19 +116,19 @@ class EventStream:
             self._turn.cancel()
             self._turn = None
         if not self._paused and not self._closed:
-            due = self._sent_at + (DISTANCE if self._messages else ALIVE)
+            due = self._sent_at + (DISTANCE if self._messages or self._logged else ALIVE)
             self._turn = self._clock.callLater(max(due - self._clock.seconds(), 0.0), self._speak)
 
     def _speak(self) -> None:
         self._turn = None
-        if self._messages:
+        if self._messages or self._logged:
             self._say()
         else:
             self._write(b": alive\n\n")
 
     def _say(self) -> None:
-        data = json.dumps({"messages": self._messages, "dropped": self._recorder.dropped})
-        self._messages = 0
+        data = json.dumps({"messages": self._messages, "dropped": self._recorder.dropped, "logged": self._logged})
+        self._messages = self._logged = 0
         self._write(f"event: changed\ndata: {data}\n\n".encode())
 
     def _write(self, data: bytes) -> None:
@@ -130,6 +141,7 @@ class EventStream:
             return
         self._closed = True
         self._recorder.remove_listener(self._heard)
+        self._ring.leave(self._heard_log)
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None

@@ -12,6 +12,7 @@ from b2bua.http.api_schemas import (
     ENTITY,
     FAULT,
     LAMP,
+    LOG_ENTRY,
     MAILBOX,
     NEW_USER,
     OVERVIEW,
@@ -36,6 +37,7 @@ from b2bua.http.routes import (
     record,
     table,
 )
+from b2bua.log.events import AREAS, LEVELS
 
 _WRONG: Final = {400: Answer("What is wrong with the question, in one line.")}
 _NONE: Final = {404: Answer("There is no such thing.")}
@@ -90,6 +92,20 @@ ROUTES: Final[tuple[Route, ...]] = (
         Operation("DELETE", "Take one away.", _FAULTS | _NONE, (Parameter("number", "Its number, or `all`.", required=True),)),
     )),
     table("lamps", LAMP, "What is published and watched, and what each watcher was told."),
+    Route("logs", (
+        get("The newest entries of the log, the oldest of them first; `number` is the newest of all.", {
+            200: document("Those that match, 500 at most.", record(logs=listed(LOG_ENTRY), number=WHOLE)), **_WRONG,
+        },
+            Parameter("area", "Of one area.", one_of(*AREAS)),
+            Parameter("level", "Of this level and above.", one_of(*LEVELS)),
+            Parameter("call", "Of one call, by its id."),
+            Parameter("user", "Of one user."),
+            Parameter("peer", "Of one address, or those that begin so."),
+            Parameter("event", "Of one event."),
+            Parameter("text", "With this text anywhere."),
+            Parameter("after", "Newer than this number.", WHOLE),
+        ),
+    )),
     Route("mailboxes", (
         get("How many voice messages wait for whom.", _MAILBOXES),
         Operation("POST", "Set them for a user.", _MAILBOXES | _WRONG | _NONE | _STORE, (

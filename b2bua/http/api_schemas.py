@@ -30,6 +30,13 @@ ENTITY: Final = record(name=TEXT, kind=TEXT, up=maybe(FLAG), rtt=maybe(NUMBER))
 FAULT: Final = record(number=WHOLE, fault=TEXT, matched=WHOLE, acted=WHOLE, spent=FLAG)
 MAILBOX: Final = record(user=TEXT, new=WHOLE, old=WHOLE)
 
+LOG_ENTRY: Final[Schema] = {
+    "type": "object",
+    "properties": {"number": WHOLE, "time": NUMBER, "level": TEXT, "area": TEXT, "event": TEXT},
+    "required": ["number", "time", "level", "area", "event"],
+}  # fmt: skip
+"""Further keys are the fields of the event."""
+
 _PARTY: Final = record(identity=TEXT, target=TEXT, rendering=TEXT)
 _DIALOG: Final = record(state=TEXT, direction=TEXT, event=TEXT, call_id=TEXT, local=_PARTY, remote=_PARTY)
 _PUBLICATION: Final = record(by=TEXT, seconds_left=NUMBER, call=TEXT, dialogs=maybe(listed(_DIALOG)))

@@ -22,6 +22,7 @@ from b2bua.http.passwords import is_right
 from b2bua.http.posted import posted
 from b2bua.http.routes import Role
 from b2bua.http.sessions import LIFE_SECONDS
+from b2bua.log.events import Say
 from b2bua.store.console_user_record import ConsoleUserRecord
 
 MAX_CHECKED: Final = 4
@@ -40,20 +41,20 @@ class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class SessionPage(Resource):
     """GET tells who asks; POST with name and password logs in: 200 and a cookie, or 401 in the same bytes after the same time
-    whether the name or the password is wrong; DELETE logs out. `told(result)` hears of every attempt, `warn` of those that
-    are too many."""
+    whether the name or the password is wrong; DELETE logs out. `told(result)` hears of every attempt, the `log` of those
+    that are too many."""
 
     isLeaf = True
 
     def __init__(
-        self, access: Access, attempts: Attempts, run: Run, told: Callable[[str], None], warn: Callable[..., object]
+        self, access: Access, attempts: Attempts, run: Run, told: Callable[[str], None], log: Say
     ) -> None:
         super().__init__()
         self._access = access
         self._attempts = attempts
         self._run = run
         self._told = told
-        self._warn = warn
+        self._log = log
         self._checked = 0
 
     def render_GET(self, request: Request) -> bytes:
@@ -68,7 +69,7 @@ class SessionPage(Resource):
         source = getattr(request.getClientAddress(), "host", "")
         if wait := self._attempts.begin(source):
             self._told("limited")
-            self._warn("log-in refused: too many wrong ones from this address", source=source, seconds=ceil(wait))
+            self._log("log_ins_limited", peer=source, seconds=ceil(wait))
             request.setHeader(b"Retry-After", str(ceil(wait)).encode())
             return plain(request, f"too many wrong log-ins from this address: wait {ceil(wait)} s", TOO_MANY_REQUESTS)
         account = self._access.accounts.user(asked.name)

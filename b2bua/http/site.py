@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-import structlog
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThread
 from twisted.web.http import FORBIDDEN, NOT_FOUND
@@ -22,6 +21,7 @@ from twisted.web.server import Request, Site
 
 from b2bua.http.access import CLOSED, Access, Refusal
 from b2bua.http.api_events import EventsPage
+from b2bua.http.api_logs import LogsPage
 from b2bua.http.api_routes import BY_NAME
 from b2bua.http.api_session import Run, SessionPage
 from b2bua.http.api_trace import TracePage
@@ -30,11 +30,14 @@ from b2bua.http.console import console_files
 from b2bua.http.health import Healthz, Readyz, plain
 from b2bua.http.metrics import MetricsPage, ServerMetrics
 from b2bua.http.openapi import OPENAPI, OpenApiPage
+from b2bua.log.events import Say, quiet
+from b2bua.log.log import Log
+from b2bua.log.ring import Ring
 from b2bua.trace.recorder import Recorder
 
 Pages = Mapping[bytes, Resource]
 """What is below `api`, by name."""
-_LOG: Final = structlog.get_logger("b2bua.http")
+_LOG_READERS: Final = ("/api/logs", "/api/events")
 
 
 def make_site(
@@ -47,17 +50,21 @@ def make_site(
     controls: Pages | None = None,
     told: Callable[[str], None] = lambda result: None,
     run: Run = deferToThread,
+    log: Log | None = None,
 ) -> Site:
     """The site to listen with. The `clock` is the reactor unless given. `controls`: further pages below `api`, by name, each
-    with its entry in `api_routes.py`. `told` hears how log-ins end; `run` checks a password in a thread."""
+    with its entry in `api_routes.py`. `told` hears how log-ins end; `run` checks a password in a thread. `log`: hears of
+    requests, and is shown."""
     if clock is None:
         from twisted.internet import reactor
 
         clock = cast(IReactorTime, reactor)
+    ring = Ring() if log is None else log.ring
     pages = {
         b"trace": TracePage(recorder, lambda request: trace_secrets and access.shows_secrets(request), clock),
-        b"events": EventsPage(recorder, clock),
-        b"session": SessionPage(access, Attempts(time.monotonic), run, told, _LOG.warning),
+        b"events": EventsPage(recorder, clock, ring),
+        b"logs": LogsPage(ring),
+        b"session": SessionPage(access, Attempts(time.monotonic), run, told, log or quiet),
         **(controls or {}),
     }
     served = [BY_NAME[name.decode()] for name in sorted({*pages, OPENAPI})]  # KeyError: api_routes.py has no entry for a page
@@ -66,7 +73,7 @@ def make_site(
     root.putChild(b"metrics", MetricsPage(metrics))
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(ready))
-    site = _QuietSite(root)
+    site = _LoggedSite(root, log or quiet)
     site.displayTracebacks = False
     return site
 
@@ -143,9 +150,16 @@ class _Api(_Branch):
         return page
 
 
-class _QuietSite(Site):
-    """A site whose access log is a debug line, without the query: that may hold a Call-ID."""
+class _LoggedSite(Site):
+    """A site whose access log is an event, without the query: that may hold a Call-ID."""
+
+    def __init__(self, root: Resource, log: Say) -> None:
+        super().__init__(root)
+        self._log = log
 
     def log(self, request: HttpRequest) -> None:
         path = request.path.decode("ascii", "replace") if request.path else ""
-        _LOG.debug("http request", method=request.method.decode("ascii", "replace"), path=path, status=request.code)
+        if path in _LOG_READERS:
+            return  # who watches the log would be told of nothing but of watching it
+        method, peer = request.method.decode("ascii", "replace"), getattr(request.getClientAddress(), "host", "")
+        self._log("http_request", method=method, path=path, status=request.code, peer=peer)

@@ -87,7 +87,7 @@ class MediaServer:
             try:
                 found = self._recordings[source] = _read(source)
             except ValueError as error:
-                self._warn("media that cannot be played", reason=str(error))
+                self._warn("media_unplayable", reason=str(error))
                 raise SipError(480, "No Media") from None
         return found
 
@@ -98,7 +98,7 @@ class MediaServer:
             raise self._no_port() from None
 
     def _no_port(self) -> SipError:
-        self._warn("no media port is free", open=self.streams)
+        self._warn("no_media_port", open=self.streams)
         return SipError(480, "No Media Port")
 
     def _bind(self, stream: RtpStream, host: str) -> None:

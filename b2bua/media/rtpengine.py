@@ -38,10 +38,9 @@ class Rtpengine(DatagramProtocol):
     """Implements `MediaRelay` of feature_server/contract.py. `start` opens its socket, `stop` closes it."""
 
     def __init__(
-        self, reactor: Any, address: tuple[str, int], needed: bool, deliver: Callable[..., object], log: Any
+        self, reactor: Any, address: tuple[str, int], needed: bool, deliver: Callable[..., object], log: Callable[..., object]
     ) -> None:
-        """`needed`: see `MediaRelay.needed`. `deliver(function, argument)` calls what an answer is for; `log` is
-        structlog's."""
+        """`needed`: see `MediaRelay.needed`. `deliver(function, argument)` calls what an answer is for; `log`: log/events.py."""
         self.up = False
         self.needed = needed
         self._reactor = reactor
@@ -94,7 +93,7 @@ class Rtpengine(DatagramProtocol):
 
         def answered(answer: Answer | None) -> None:
             if answer is not None and not answer.ok:
-                self._log.warning("rtpengine refuses", command=fields["command"], call=fields["call-id"], reason=answer.reason)
+                self._log("rtpengine_refuses", command=fields["command"], call=fields["call-id"], reason=answer.reason)
             done(answer.body if answer is not None and answer.ok and answer.body else None)
 
         self._ask(fields, answered)
@@ -118,7 +117,7 @@ class Rtpengine(DatagramProtocol):
         try:
             self._port.write(asked.data, self._address)
         except OSError as error:  # no route, or too long for a datagram: as if nobody answered
-            self._log.warning("rtpengine cannot be asked", reason=error.strerror or str(error))
+            self._log("rtpengine_unreachable", reason=error.strerror or str(error))
         asked.timer = self._reactor.callLater(WAITS[asked.tries], self._try, cookie, asked)
         asked.tries += 1
 
@@ -128,7 +127,7 @@ class Rtpengine(DatagramProtocol):
         try:
             answer = ng_protocol.read_answer(datagram)
         except MalformedBencode as error:
-            self._log.warning("rtpengine says what cannot be read", reason=str(error))
+            self._log("rtpengine_unreadable", reason=str(error))
             return
         asked = self._asked.pop(answer.cookie, None)
         if asked is not None:
@@ -143,10 +142,10 @@ class Rtpengine(DatagramProtocol):
     def _pinged(self, answer: Answer | None) -> None:
         if answer is not None and not self.up:
             self.up = self._told = True
-            self._log.info("rtpengine found")
+            self._log("rtpengine_found")
         self._look = self._reactor.callLater(LOOK, self._ping)
 
     def _gone(self) -> None:
         if self.up or not self._told:
             self.up, self._told = False, True
-            self._log.warning("rtpengine lost")
+            self._log("rtpengine_lost")

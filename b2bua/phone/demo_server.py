@@ -95,7 +95,7 @@ class DemoServer:
     def errors(self) -> list[str]:
         """Mistakes of the server's own that are in its log, from all its processes."""
         text = self._log.read_text(errors="replace") if self._log.exists() else ""
-        return [line for line in text.splitlines() if "internal error" in line or line.startswith("Traceback")]
+        return [line for line in text.splitlines() if " internal_error " in line or line.lstrip().startswith("Traceback")]
 
     def _said(self) -> str:
         with self._log.open("rb") as log:

@@ -57,7 +57,7 @@ class Admission:
 
     def __init__(
         self, links: Links, location: Location, observer: Observer, waited: Callable[[], float], now: Callable[[], float],
-        report: Callable[[str], None],
+        report: Callable[..., object],
     ) -> None:  # fmt: skip
         self._links = links
         self._location = location
@@ -111,13 +111,13 @@ class Admission:
         """One line when an overload begins, one when it is over."""
         if self._refused and not self.draining:
             if self._quiet >= _QUIET:
-                self._report(f"overloaded: {self._refused} of {new} new requests were refused")
+                self._report("overloaded", refused=self._refused, new=new)
             self._quiet = 0
         elif self._quiet < _QUIET:
             self._quiet += 1
             if self._quiet == _QUIET:
                 self._rate = None
-                self._report("no longer overloaded")
+                self._report("overload_over")
 
     # -- the decision ------------------------------------------------------------------------------------------
 

@@ -54,6 +54,8 @@ class Challenge(NamedTuple):
     """Values of further headers of this name below it: one per weaker algorithm, in order (RFC 8760 §2.3)."""
     wrong: bool = False
     """Credentials for our realm were there, and no password of that user makes their response."""
+    user: str = ""
+    """That user, where there are such credentials."""
 
 
 class Refused(NamedTuple):
@@ -151,7 +153,7 @@ class Authenticator:
             return Refused(400, "Digest URI Not Acceptable")
         user = self._user_of(credentials) if credentials.userhash else credentials.username
         if not self._right(user, credentials, request):
-            return self._challenge(request, status, in_dialog)._replace(wrong=True)
+            return self._challenge(request, status, in_dialog)._replace(wrong=True, user=user)
         once = in_dialog and method == "INVITE" and policy.reinvite == "always"
         outcome = self._use(request, credentials, once, user)
         self._observer.credentials_checked(outcome, credentials.algorithm)

@@ -39,7 +39,7 @@ class Ban(NamedTuple):
 
 
 class Bans:
-    """`now` gives monotonic seconds; `log` gets a sentence and its fields."""
+    """`now` gives monotonic seconds; `log` gets an event and its fields."""
 
     def __init__(self, rule: BanRule, now: Callable[[], float], observer: Observer, log: Callable[..., object]) -> None:
         self._rule = rule
@@ -79,7 +79,7 @@ class Bans:
         _bound(self._until)
         self._until[source] = now + rule.duration
         self._observer.source_banned("banned")
-        self._log("source banned: its credentials keep being wrong", source=source, seconds=rule.duration)
+        self._log("source_banned", peer=source, seconds=rule.duration)
 
     def list(self) -> tuple[Ban, ...]:
         """Those that stand; the one that ends first is the first."""
@@ -94,7 +94,7 @@ class Bans:
         if self._until.pop(source, None) is None:
             return False
         self._observer.source_banned("removed")
-        self._log("ban lifted by hand", source=source)
+        self._log("ban_lifted", peer=source)
         return True
 
     def _end_what_is_over(self) -> None:

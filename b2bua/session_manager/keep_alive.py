@@ -23,11 +23,11 @@ _SPREAD: Final = 32
 
 
 class KeepAlive:
-    """Watches all bindings; `report` takes one line for the log."""
+    """Watches all bindings; `report` is the log."""
 
     def __init__(
         self, layer: TransactionLayer, flows: Flows, location: Location, domain: str, interval: float,
-        report: Callable[[str], None],
+        report: Callable[..., object],
     ) -> None:  # fmt: skip
         self.layer = layer
         self.flows = flows
@@ -133,10 +133,10 @@ class _Phone:
             self._has_answered = True
             self._misses = 0
             if owner.location.answers(binding, True):
-                owner.report(f"contact of {binding.aor} at {binding.source[0]} port {binding.source[1]} answers again")
+                owner.report("contact_answers", user=binding.aor, peer=binding.source)
         else:
             self._misses += 1
             if self._has_answered and self._misses == MAX_MISSES and owner.location.answers(binding, False):
-                owner.report(f"contact of {binding.aor} at {binding.source[0]} port {binding.source[1]} has stopped answering")
+                owner.report("contact_silent", user=binding.aor, peer=binding.source)
         elapsed = owner.layer.timers.now() - self._sent_at
         self._timer = owner.layer.timers.start(max(owner.interval - elapsed, 0.0), self._ask)

@@ -8,7 +8,6 @@ from typing import Final
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, Flows, HostPort
 from b2bua.sip.next_hop import Locator, Target
-from b2bua.sip.uri import host_text
 
 MAX_RESTING: Final = 4096
 """Targets that are left alone at a time; at that many the memory starts anew."""
@@ -24,11 +23,11 @@ UNREACHABLE: Final = 0
 
 class NextHops:
     """Finds targets and remembers which failed. `rest`: seconds for which one is tried after all others; 0: none.
-    `ours`: whether an address is a listener of ours. `report` takes one line for the log."""
+    `ours`: whether an address is a listener of ours. `report` is the log."""
 
     def __init__(
         self, locator: Locator, flows: Flows, now: Callable[[], float], rest: float, observer: Observer,
-        report: Callable[[str], None], ours: Callable[[HostPort], bool] = lambda address: False,
+        report: Callable[..., object], ours: Callable[[HostPort], bool] = lambda address: False,
     ) -> None:  # fmt: skip
         self.locate: Final = locator.locate
         self._flows = flows
@@ -77,9 +76,10 @@ class NextHops:
         if len(self._resting) >= MAX_RESTING:
             self._resting.clear()
         self._resting[target.transport, target.address] = self._now() + rest
-        host, port = target.address
-        where = f"{target.transport}:{host_text(host)}:{port}"
-        self._report(f"next hop {where} of {target.name} failed ({_WHY[why]}), left alone for {rest:g} s")
+        self._report(
+            "next_hop_failed", peer=target.address, name=target.name, transport=target.transport, reason=_WHY[why],
+            seconds=rest,
+        )  # fmt: skip
 
     def resting(self) -> int:
         """How many targets are left alone at the moment."""

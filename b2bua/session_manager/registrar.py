@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Final
 
+from b2bua.log.events import Say, quiet
 from b2bua.observer import Observer
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.location import Binding, Location, behind_nat
@@ -52,6 +53,7 @@ class Registrar:
         observer: Observer,
         limits: ExpiryLimits,
         learned: Callable[[str, Flow, str], None],
+        log: Say = quiet,
     ) -> None:
         self._domain = domain
         self._location = location
@@ -60,6 +62,7 @@ class Registrar:
         self._observer = observer
         self._limits = limits
         self._learned = learned
+        self._log = log
         self._unsaved: dict[str, tuple[Binding, ...]] = {}
         """What the newest REGISTER of a user made, while the store still writes it: the next one goes on from there."""
 
@@ -89,6 +92,10 @@ class Registrar:
                 return
             self._location.replace(user, bindings)
             self._observer.registered("ok" if bindings else "removed")
+            if bindings:
+                self._log("registered", user=user, peer=source.remote, contacts=len(bindings))
+            else:
+                self._log("unregistered", user=user, peer=source.remote)
             for binding in bindings:
                 self._learned(user, source, binding.uri)
             respond(self._listing(request, bindings, source))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
+from b2bua.log.events import Say, quiet
 from b2bua.observer import Observer
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.arrival import Arrival
@@ -110,6 +111,7 @@ class Parts(NamedTuple):
     """Finds where names lead; None: names are not looked up."""
     trusted: TrustedNetworks | None = None
     """None: there are none."""
+    log: Say = quiet
 
 
 class SessionManager:
@@ -146,6 +148,7 @@ class SessionManager:
         )  # fmt: skip
         self._trusted = parts.trusted
         self._bans = parts.bans
+        self._log = parts.log
         self._banned = {} if parts.bans is None else parts.bans.standing
         parts.layer.gate = self._verdict if parts.trunks is None else self._gate
         parts.layer.user = self
@@ -439,12 +442,18 @@ class SessionManager:
             return verdict.user
         if isinstance(verdict, Challenge):
             response = challenging(request, verdict, self._tag())
-            if verdict.wrong and self._bans is not None:
-                self._bans.failed(arrival.source.remote[0])
+            if verdict.wrong:
+                self._credentials_wrong(arrival, verdict.user)
         else:
             response = response_to(request, verdict.status, verdict.reason, self._tag())
         self._respond(arrival, response)
         return None
+
+    def _credentials_wrong(self, arrival: Arrival, user: str) -> None:
+        peer = arrival.source.remote
+        self._log("credentials_wrong", user=user, peer=peer, method=arrival.request.method)
+        if self._bans is not None:
+            self._bans.failed(peer[0])
 
     def _check_owner(self, request: Request, owner: str) -> None:
         """The credentials' user owns the To of a REGISTER, and the From of all else."""

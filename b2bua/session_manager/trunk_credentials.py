@@ -24,9 +24,9 @@ _NAMES: Final = tuple(name for _, name in HEADERS)
 
 
 class TrunkCredentials:
-    """Of one trunk. `realm`: the one whose challenges are answered. `report` takes one line for the log."""
+    """Of one trunk. `realm`: the one whose challenges are answered. `report` is the log."""
 
-    def __init__(self, name: str, realm: str, credentials: Credentials, report: Callable[[str], object]) -> None:
+    def __init__(self, name: str, realm: str, credentials: Credentials, report: Callable[..., object]) -> None:
         self._name = name
         self._realm = realm
         self._credentials = credentials
@@ -90,13 +90,13 @@ class TrunkCredentials:
                 if challenge is None:
                     response.append(asked, value)
                 elif done >= MAX_ROUNDS or (given and not challenge.stale):
-                    self._report(f"trunk {self._name} refuses our credentials")
+                    self._report("trunk_refuses_credentials", entity=self._name)
                     return False
                 elif not found:  # one is enough: several are of several algorithms
                     response.append(asked, marked(value, done + 1))
                     found = True
         if not found:
-            self._report(f"trunk {self._name} asks for credentials that we do not have: the realm is not {self._realm!r}")
+            self._report("trunk_realm_unknown", entity=self._name, realm=self._realm)
         return found
 
     def _is_ours(self, value: str) -> bool:

@@ -26,14 +26,14 @@ PATIENCE: Final = 8.0
 
 
 class TrunkWatch:
-    """`interval`: seconds from one round of questions to the next. `sender`: our From. `report` takes one line for the log.
+    """`interval`: seconds from one round of questions to the next. `sender`: our From. `report` is the log.
 
     Before its first answer, or its first silence, a trunk counts as there.
     """
 
     def __init__(
         self, layer: TransactionLayer, hops: NextHops, entity: Entity, interval: float, sender: str,
-        report: Callable[[str], object],
+        report: Callable[..., object],
     ) -> None:  # fmt: skip
         self.up = True
         self.rtt: float | None = None
@@ -130,7 +130,7 @@ class TrunkWatch:
     def _found(self, up: bool) -> None:
         if up is not self.up:
             self.up = up
-            self._report(f"trunk {self.entity.name} {'answers again' if up else 'does not answer'}")
+            self._report("trunk_found" if up else "trunk_lost", entity=self.entity.name)
 
 
 class _Question:

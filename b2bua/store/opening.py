@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from b2bua.log.events import Say, quiet
 from b2bua.store.damage import Damage, mend
 from b2bua.store.interface import Store, StoreError
 from b2bua.store.memory import MemoryStore
@@ -19,7 +20,8 @@ SYNCHRONOUS: Final = {"process": "NORMAL", "power": "FULL"}
 
 
 def open_store(
-    url: str, realm: str, call_soon_threadsafe: Post, now: Callable[[], float] = time.time, durability: str = "process"
+    url: str, realm: str, call_soon_threadsafe: Post, now: Callable[[], float] = time.time, durability: str = "process",
+    log: Say = quiet,
 ) -> Store:
     """Open `memory:` or `sqlite:PATH`; StoreError in one line when that fails.
 
@@ -28,7 +30,8 @@ def open_store(
     if url == "memory:":
         return MemoryStore(now)
     if url.startswith("sqlite:"):
-        return SqliteStore(database_path(url), realm, call_soon_threadsafe, now, synchronous=SYNCHRONOUS[durability])
+        safe = SYNCHRONOUS[durability]
+        return SqliteStore(database_path(url), realm, call_soon_threadsafe, now, synchronous=safe, log=log)
     raise _unsupported(url)
 
 
@@ -38,14 +41,14 @@ def mend_store(url: str, stamp: str) -> Damage | None:
 
 
 def open_mended(
-    url: str, realm: str, call_soon_threadsafe: Post, durability: str, log: Any, now: Callable[[], float] = time.time
+    url: str, realm: str, call_soon_threadsafe: Post, durability: str, log: Say, now: Callable[[], float] = time.time
 ) -> Store:
-    """As `open_store`, for who runs: a damaged database is set aside first, with a line in `log` (structlog's)."""
+    """As `open_store`, for who runs: a damaged database is set aside first, with a line in `log`."""
     damage = mend_store(url, time.strftime("%Y%m%dT%H%M%S"))
     if damage is not None:
         found = {"path": str(damage.kept), "reason": damage.verdict, "rows_taken_over": damage.saved}
-        log.error("damaged database set aside", **found)
-    return open_store(url, realm, call_soon_threadsafe, now, durability)
+        log("database_damaged", **found)
+    return open_store(url, realm, call_soon_threadsafe, now, durability, log)
 
 
 def peek_users(url: str, realm: str) -> dict[str, User]:

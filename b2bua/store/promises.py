@@ -12,8 +12,8 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Final
 
+from b2bua.log.events import Say, quiet
 from b2bua.store.interface import Done, StoreError
-from b2bua.store.log import fail, warn
 from b2bua.store.writer import BadWrite, Job, Post, Writer, call_all
 
 PATIENCE: Final = 2.0
@@ -41,11 +41,12 @@ class _Write:
 class Promises:
     """Stands between a store and its writer, on the caller's thread. `name` is the file's path, `now` monotonic seconds."""
 
-    def __init__(self, writer: Writer, name: str, post: Post, now: Callable[[], float]) -> None:
+    def __init__(self, writer: Writer, name: str, post: Post, now: Callable[[], float], log: Say = quiet) -> None:
         self._writer = writer
         self._name = name
         self._post = post
         self._now = now
+        self._log = log
         self._pending: dict[_Write, None] = {}
         """With the writer, oldest first."""
         self._newest: dict[Hashable, _Write] = {}
@@ -69,7 +70,7 @@ class Promises:
             return
         self._owed[what] = job
         if done is not None:
-            self._post(call_all, [done], self._error)
+            self._post(call_all, [done], self._error, self._log)
 
     def look(self) -> None:
         """Called once a second: gives up what takes too long, and tries again while the store is down."""
@@ -81,7 +82,7 @@ class Promises:
             for write in self._pending:
                 write.done = None
             if waiting:
-                self._post(call_all, waiting, self._error)
+                self._post(call_all, waiting, self._error, self._log)
         elif self._error is not None and not self._pending:
             # Room is taken in one commit and given back in a later one: within one commit none would be needed.
             self._clean = True
@@ -121,12 +122,12 @@ class Promises:
     def _fall(self, error: StoreError) -> None:
         if self._error is None:
             self._down_since = self._now()
-            fail("store down", path=self._name, error=str(error))
+            self._log("store_down", path=self._name, reason=str(error))
         self._error = error
 
     def _rise(self) -> None:
         self._error = None
-        warn("store up again", path=self._name, seconds=round(self._now() - self._down_since, 1), owed=len(self._owed))
+        self._log("store_up", path=self._name, seconds=round(self._now() - self._down_since, 1), owed=len(self._owed))
         self._owed[_PROBE] = _give_back
         self._settle()
 

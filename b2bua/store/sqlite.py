@@ -10,9 +10,9 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from b2bua.log.events import Say, quiet
 from b2bua.sip.digest_algorithms import DIGITS, MD5
 from b2bua.store.interface import Done, StoreError
-from b2bua.store.log import warn
 from b2bua.store.promises import Promises
 from b2bua.store.record_writes import RecordWrite, dropped, purge
 from b2bua.store.records import BadRecord, BindingRecord, User, decode_binding, encode_binding
@@ -35,20 +35,21 @@ class SqliteStore:
 
     def __init__(
         self, path: Path, realm: str, post: Post, now: Callable[[], float], monotonic: Callable[[], float] = time.monotonic,
-        synchronous: str = "NORMAL",
+        synchronous: str = "NORMAL", log: Say = quiet,
     ) -> None:
         self._path = path
         self._realm = realm
         self._post = post
         self._now = now
+        self._log = log
         self._generation = 0
         self._poll_waits = False
         self._dropped = 0
         """Records dropped since those were taken away."""
         self._watched: dict[str, Callable[[Sequence[tuple[str, str]]], None]] = {}
         self._seen_version = 0  # Writer's thread only.
-        self._writer = Writer(open_database(path, synchronous), str(path), post)
-        self._promises = Promises(self._writer, str(path), post, monotonic)
+        self._writer = Writer(open_database(path, synchronous), str(path), post, log)
+        self._promises = Promises(self._writer, str(path), post, monotonic, log)
         try:
             self._users = self._writer.run(self._load_users)
         except StoreError:
@@ -110,7 +111,7 @@ class SqliteStore:
         return self._writer.run(lambda database: self._load_records(database, kind))
 
     def set_aside(self, kind: str, key: str, reason: str) -> None:
-        warn("bad record set aside", path=str(self._path), kind=kind, key=key, reason=reason)
+        self._log("record_set_aside", path=str(self._path), kind=kind, key=key, reason=reason)
         row = (self._realm, kind, key)
 
         def move(database: sqlite3.Connection) -> None:
@@ -190,7 +191,7 @@ class SqliteStore:
                     raise BadRecord(f"the record is of {record.aor!r}")
                 records.append(record)
             except (BadRecord, UnicodeError) as error:
-                warn("bad binding set aside", path=str(self._path), aor=repr(aor), reason=str(error))
+                self._log("binding_set_aside", path=str(self._path), user=aor, reason=str(error))
                 self._set_aside(database, aor, position, str(error))
         return [record for record in records if record.expires_at > now]
 
@@ -215,14 +216,14 @@ class SqliteStore:
         database.execute(f"DELETE {here}", row)
 
 
-def load_users(database: sqlite3.Connection, path: Path, realm: str) -> dict[str, User]:
+def load_users(database: sqlite3.Connection, path: Path, realm: str, log: Say = quiet) -> dict[str, User]:
     """The users of a realm by name; a bad row is passed over with a line in the log."""
     found: dict[str, dict[str, str]] = {}
     for name, algorithm, ha1 in database.execute("SELECT name, algorithm, ha1 FROM users WHERE realm = ?", (realm,)):
         if isinstance(name, str) and isinstance(ha1, str) and len(ha1) == DIGITS.get(algorithm, 0) and _HEX.fullmatch(ha1):
             found.setdefault(name, {})[algorithm] = ha1
         else:
-            warn("bad user record ignored", path=str(path), user=name)
+            log("user_ignored", path=str(path), user=name)
     return {name: User(name, realm, ha1s) for name, ha1s in found.items()}
 
 

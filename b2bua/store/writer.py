@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Final, NamedTuple, TypeVar
 
+from b2bua.log.events import Say, quiet
 from b2bua.store.interface import Done, StoreError
-from b2bua.store.log import fail
 from b2bua.store.record_writes import ROWS, RecordWrite, write_all
 
 GROUP_LIMIT: Final = 1000
@@ -47,10 +47,11 @@ class _Work(NamedTuple):
 class Writer:
     """Owns the connection from its construction to `close`. `name` stands before errors: the file's path."""
 
-    def __init__(self, database: sqlite3.Connection, name: str, post: Post) -> None:
+    def __init__(self, database: sqlite3.Connection, name: str, post: Post, log: Say = quiet) -> None:
         self._database = database
         self._name = name
         self._post = post
+        self._log = log
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._closed = False
         self._write_failed = self._look_failed = False
@@ -98,7 +99,7 @@ class Writer:
         self._queue.put(None)
         self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():
-            fail("store not closed in time", path=self._name)
+            self._log("store_not_closed", path=self._name)
 
     def _run(self) -> None:
         group: list[_Work | None] = []
@@ -123,7 +124,7 @@ class Writer:
                     self._serve([work])
         if together:
             self._note(together, error)
-            self._report(together, error)
+            self._tell(together, error)
 
     def _commit(self, works: Sequence[_Work]) -> StoreError | None:
         database = self._database
@@ -155,12 +156,12 @@ class Writer:
     def _note(self, works: Sequence[_Work], error: StoreError | None) -> None:
         """Whoever ordered a write hears of its failure. A look that fails is told once, not with each try."""
         if error is not None and not self._look_failed and any(work.posted and not work.writes for work in works):
-            fail("store cannot be read", path=self._name, error=str(error))
+            self._log("store_unreadable", path=self._name, reason=str(error))
         self._look_failed = error is not None
         if any(work.writes for work in works):
             self._write_failed = error is not None
 
-    def _report(self, works: Sequence[_Work], error: StoreError | None) -> None:
+    def _tell(self, works: Sequence[_Work], error: StoreError | None) -> None:
         waiting = []
         for work in works:
             if work.done is None:
@@ -170,13 +171,13 @@ class Writer:
             else:
                 work.done(error)
         if waiting:  # One wake-up of the caller's thread per commit, not one per job.
-            self._post(call_all, waiting, error)
+            self._post(call_all, waiting, error, self._log)
 
 
-def call_all(waiting: Sequence[Done], error: StoreError | None) -> None:
+def call_all(waiting: Sequence[Done], error: StoreError | None, log: Say) -> None:
     """Tell each of them how it went."""
     for done in waiting:
         try:
             done(error)
-        except Exception:  # One callback's mistake must not take the answers of the others in the group.
-            fail("store callback failed", exc_info=True)
+        except Exception as mistake:  # One callback's must not take the answers of the others in the group.
+            log("store_callback_failed", exception=mistake)

@@ -16,7 +16,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     # The same in JSON, YAML and plain text
     (re.compile(rf"(?i)\b((?:{_NAMES})\"?\s*:\s*)({_VALUE})"), rf'\1"{HIDDEN}"'),
     # RFC 7617, RFC 8898: here the credentials are the password.
-    (re.compile(r"(?im)^((?:proxy-)?authorization\s*:\s*(?:basic|bearer))\s+[^\r\n]+"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b((?:proxy-)?authorization\s*:\s*(?:basic|bearer))\s+[^\r\n]+"), rf"\1 {HIDDEN}"),
     # RFC 3261 §19.1.1: sip:user:password@host; the lengths are bounded so that no message makes this slow
     (re.compile(r'(?i)\b(sips?:[^\s:@<>"]{1,128}:)[^\s@<>"]{0,128}@'), rf"\1{HIDDEN}@"),
     # RFC 4568 §6.1: inline:<key||salt>["|" lifetime]["|" MKI ":" length], several divided by semicolons

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
+from b2bua.log.events import Say, quiet
 from b2bua.observer import CODES, METHODS, Observer
 from b2bua.sip.errors import MalformedMessage, SipError
 from b2bua.sip.flow import Flow, HostPort
@@ -75,6 +76,7 @@ class TransactionLayer:
         self.user: TransactionUser
         """Set by whoever stands on this layer, before the first message."""
         self.streams: Streams | None = None
+        self.log: Say = quiet
         """None: every request goes over UDP that is meant to, whatever its length."""
         self.gate: Gate | None = None
         self._observer = observer
@@ -133,6 +135,7 @@ class TransactionLayer:
 
     def _malformed(self, error: MalformedMessage, flow: Flow) -> None:
         self._observer.parse_error(error.kind)
+        self.log("message_unreadable", peer=flow.remote, reason=error.kind)
         request = error.request
         if request is None or request.method == "ACK":
             self._observer.message_dropped("malformed")
@@ -145,6 +148,7 @@ class TransactionLayer:
     def stream_broken(self, flaw: Unframed, flow: Flow) -> None:
         """A stream cannot be read any further: its last message is refused where that can be; the transport closes it."""
         self._observer.parse_error(flaw.kind)
+        self.log("message_unreadable", peer=flow.remote, reason=flaw.kind)
         request: Request | Response | None
         try:
             request = parse_message(flaw.head)

@@ -52,11 +52,11 @@ class Listener(Protocol):
 class ListenerSet:
     """Owns the listening ports. Implements `b2bua.sip.flow.Flows`.
 
-    `now` gives monotonic seconds; `report` takes one line for the log.
+    `now` gives monotonic seconds; `report` is the log.
     """
 
     def __init__(
-        self, now: Callable[[], float] = lambda: 0.0, report: Callable[[str], None] = lambda _: None
+        self, now: Callable[[], float] = lambda: 0.0, report: Callable[..., object] = lambda event, **fields: None
     ) -> None:
         self._now = now
         self._report = report
@@ -140,7 +140,7 @@ class ListenerSet:
             if len(self._told) >= MAX_REFUSERS:
                 self._told.clear()
             self._told.add(remote)
-            self._report(f"{remote[0]} port {remote[1]}: {size} bytes are too long for UDP, trying TCP (RFC 3261 18.1.1)")
+            self._report("request_too_long_for_udp", peer=remote, size=size)
         return found
 
     def no_stream(self, remote: HostPort, seconds: float) -> None:
@@ -152,8 +152,7 @@ class ListenerSet:
     def refused(self, flow: Flow, size: int) -> None:
         """The peer of a flow from `stream_beside` took no connection: it gets long requests over UDP for a while."""
         self.no_stream(flow.remote, FORGIVEN)
-        host, port = flow.remote
-        self._report(f"{host} port {port}: no TCP connection, {size} bytes go over UDP all the same")
+        self._report("no_tcp_to_peer", peer=flow.remote, size=size)
 
     # -- what there is -----------------------------------------------------------------------------------------
 

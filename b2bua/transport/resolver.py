@@ -47,7 +47,7 @@ class Resolver:
 
     def __init__(
         self, ask: Ask, now: Callable[[], float], pick: Pick, reach: Callable[[], Reach], observer: Observer,
-        report: Callable[[str], None], fault: Callable[[BaseException], None],
+        report: Callable[..., object], fault: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._ask = ask
         self._now = now
@@ -98,7 +98,7 @@ class Resolver:
         waiting = self._waiting.pop(question, [])
         self._observer.dns_answered("failed" if reply.failed else "found" if reply.records else "none")
         if reply.failed:
-            self._report(f"DNS: no answer for {question.name} {question.kind}")
+            self._report("name_unanswered", name=question.name, kind=question.kind)
         seconds = FAILED if reply.failed else min(reply.seconds, LONGEST)
         if seconds > 0:
             if len(self._kept) >= MAX_ANSWERS:
@@ -111,7 +111,7 @@ class Resolver:
                 self._fault(error)
 
     def nowhere(self, uri: Uri) -> None:
-        self._report(f"DNS: no way to {uri.host}")
+        self._report("name_leads_nowhere", name=uri.host)
 
 
 class _Run:

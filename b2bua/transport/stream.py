@@ -308,7 +308,7 @@ class Connection(StreamProtocol):
             except Exception:
                 # Whatever a protocol raises, Twisted closes its connection for: one message would cut a phone off.
                 self._listener.observer.internal_error("listener")
-                _log.failure("a message could not be handled")
+                _log.failure("message_failed", peer=self.flow.remote)
         if self._framer.waiting and (frames or not was_waiting):
             self.begun = self.heard
 
@@ -316,6 +316,7 @@ class Connection(StreamProtocol):
         self._gone = self._over = True
         if self._listener.secure and not self._handshaken:
             self._listener.observer.message_dropped("no TLS")
+        _log.debug("connection_closed", peer=self.flow.remote, transport=self.flow.transport, accepted=self.accepted)
         self._listener.ended(self)
         self.flow.closed()
 
@@ -340,6 +341,7 @@ class Connection(StreamProtocol):
     def _stands(self) -> None:
         """Messages may be sent from now on."""
         self.flow.opened(self)
+        _log.debug("connection_opened", peer=self.flow.remote, transport=self.flow.transport, accepted=self.accepted)
 
     def _take(self, frame: object) -> None:
         listener, flow = self._listener, self.flow

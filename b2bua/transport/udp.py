@@ -182,7 +182,7 @@ class UdpListener:
             except Exception:
                 # Whatever a reader raises, Twisted takes it out of the reactor: one datagram would make us deaf.
                 self._observer.internal_error("listener")
-                _log.failure("a datagram could not be handled")
+                _log.failure("message_failed", peer=address[:2])
             if time.monotonic() > until:
                 return  # the reactor comes back at once: the socket is still readable
 

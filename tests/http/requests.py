@@ -23,7 +23,7 @@ class FakeRequest(DummyRequest):
         self.path = path.encode()
         self.client = IPv4Address("TCP", client, 40000)
         self._serverName = host.encode()
-        self.responseCode = 200
+        self.responseCode = self.code = 200
         self.producer: Any = None
         self.content = BytesIO(body)
         self.cut = False
@@ -51,7 +51,7 @@ class FakeRequest(DummyRequest):
         self.producer = None
 
     def setResponseCode(self, code: int, message: bytes | None = None) -> None:
-        self.responseCode = code
+        self.responseCode = self.code = code
 
     def hang_up(self) -> None:
         """The client goes."""

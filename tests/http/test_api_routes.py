@@ -14,34 +14,31 @@ from b2bua.config import Settings
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
 from b2bua.http.api_events import EventsPage
+from b2bua.http.api_logs import LogsPage
 from b2bua.http.api_routes import BY_NAME, ROUTES
 from b2bua.http.api_session import SessionPage
 from b2bua.http.api_trace import TracePage
 from b2bua.http.openapi import OpenApiPage
 from b2bua.http.routes import Role
+from b2bua.log.events import quiet
 from b2bua.service import Server
 from b2bua.trace.recorder import Recorder
 from tests.http.live import site_of
 from tests.http.requests import FakeRequest, get
 
-ADDED = {"trace": TracePage, "events": EventsPage, "session": SessionPage, "openapi.json": OpenApiPage}
+ADDED = {"trace": TracePage, "events": EventsPage, "logs": LogsPage, "session": SessionPage, "openapi.json": OpenApiPage}
 """What the site itself brings."""
-
-
-class Log:
-    def __getattr__(self, name: str) -> Any:
-        return lambda *event, **fields: None
 
 
 @pytest.fixture(scope="module")
 def pages() -> dict[str, Any]:
     """Those of a server with nothing but defaults; it listens nowhere, and has no faults."""
-    server = Server(Settings(store="memory:", listen=()), reactor, Log())
+    server = Server(Settings(store="memory:", listen=()), reactor, quiet)
     server.faults = Faults(
-        lambda *_: "", lambda _: "", lambda _: lambda: 0.0, server.observer, lambda *_, **__: None, lambda _: None
+        lambda *_: "", lambda _: "", lambda _: lambda: 0.0, server.observer, quiet, lambda _: None
     )  # fmt: skip
     try:
-        drain = Drain(server.admission, lambda: 0, lambda *_: None, lambda: None, Log())
+        drain = Drain(server.admission, lambda: 0, lambda *_: None, lambda: None, quiet)
         return ADDED | {name.decode(): page for name, page in api_pages(server, drain).items()}
     finally:
         server.store.close()
@@ -70,7 +67,7 @@ def test_the_description_is_served_and_tells_what_is_there() -> None:
     assert (answer.responseCode, answer.content_type) == (200, "application/json")
     told = json.loads(answer.text)
     assert told["openapi"] == "3.1.0"
-    assert set(told["paths"]) == {"/api/trace", "/api/events", "/api/session", "/api/openapi.json"}
+    assert set(told["paths"]) == {"/api/trace", "/api/events", "/api/logs", "/api/session", "/api/openapi.json"}
     login = told["paths"]["/api/session"]["post"]
     assert login["security"] == [{}] and {"200", "400", "401", "429", "503"} <= set(login["responses"])
     assert [word["name"] for word in login["parameters"]] == ["X-B2Bua"]

@@ -194,7 +194,7 @@ class Server:
         """No mistake of ours so far: neither counted nor logged."""
         assert self.metric("b2bua_internal_errors_total") == 0
         log = self.log_text()
-        assert "internal error" not in log and "Traceback" not in log, log
+        assert "internal_error" not in log and "Traceback" not in log, log
 
 
 class Hop:

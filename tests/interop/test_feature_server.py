@@ -99,7 +99,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         made.start()
         yield made
         made.server.check_healthy()
-        assert "Traceback" not in made.elsewhere.log_text() and "internal error" not in made.elsewhere.log_text()
+        assert "Traceback" not in made.elsewhere.log_text() and "internal_error" not in made.elsewhere.log_text()
         assert made.elsewhere.stop() == 0
         assert made.server.stop() == 0
     except BaseException:

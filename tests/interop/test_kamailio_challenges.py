@@ -77,7 +77,7 @@ def test_a_wrong_password_is_500_and_a_line_in_the_log(tmp_path: Path) -> None:
     try:
         [phone] = lab.phones(1)
         lab.start(Caller("0170").invite().refused(500), phone).finish()
-        assert "trunk carrier refuses our credentials" in made.server.log_text()
+        assert "trunk_refuses_credentials entity=carrier" in made.server.log_text()
         made.server.check_healthy()
     finally:
         lab.close()

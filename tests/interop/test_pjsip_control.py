@@ -57,7 +57,7 @@ def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield Desk(server, f"http://{ELSEWHERE}:{port}")
         server.check_healthy()
         assert process.stop() == 0 and server.stop() == 0
-        assert "internal error" not in process.log_text()
+        assert "internal_error" not in process.log_text()
     finally:
         process.kill()
         server.kill()

@@ -36,13 +36,13 @@ FAULTY = """
 class Lab:
     """A server, what it knows that nobody else may, and what has happened to it: calls, wrong passwords, a mistake of ours."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: str = "") -> None:
         self.directory = directory
         features = directory / "features"
         features.mkdir()
         (features / "faulty.py").write_text(textwrap.dedent(FAULTY))
         config = directory / "settings.toml"
-        config.write_text(f'feature_directory = "{features}"\nfeatures = ["hold", "lamps", "faulty"]\n')
+        config.write_text(f'feature_directory = "{features}"\nfeatures = ["hold", "lamps", "faulty"]\n{settings}')
         self.database = directory / "state" / "b2bua.db"
         self.server = Server(directory, HOST, USERS, f"sqlite:{self.database}", ("--config", str(config)))
 

@@ -106,7 +106,7 @@ def sequence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield made
         made.server.check_healthy()
         for process in made.processes.values():
-            assert "Traceback" not in process.log_text() and "internal error" not in process.log_text()
+            assert "Traceback" not in process.log_text() and "internal_error" not in process.log_text()
         assert made.server.stop() == 0
     finally:
         made.close()

@@ -179,9 +179,9 @@ def test_hundreds_that_say_nothing_do_not_shut_phones_out(server: Server, papers
 
 def reload(server: Server) -> None:
     """SIGHUP, and wait until the log says what came of it."""
-    said = server.log_text().count("read again") + server.log_text().count("reload failed")
+    said = server.log_text().count(" reloaded ") + server.log_text().count("reload_failed")
     server.process.send_signal(signal.SIGHUP)
-    wait_until("reload", lambda: server.log_text().count("read again") + server.log_text().count("reload failed") > said)
+    wait_until("reload", lambda: server.log_text().count(" reloaded ") + server.log_text().count("reload_failed") > said)
 
 
 def test_new_certificates_without_a_restart(raw: RawTls, server: Server, papers: Papers, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_new_certificates_without_a_restart(raw: RawTls, server: Server, papers:
 
         (papers.directory / "tls.pem").write_text("not a certificate")
         reload(server)
-        (line,) = [line for line in server.log_text().splitlines() if "reload failed" in line]
+        (line,) = [line for line in server.log_text().splitlines() if "reload_failed" in line]
         assert f"tls_cert: {papers.directory}/tls.pem: no certificate in PEM" in line
         assert server.metric("b2bua_config_last_reload_successful") == 0
         still = RawTls(server, raw.user, next_authority.certificate)

@@ -76,7 +76,7 @@ def test_a_long_invite_reaches_a_phone_without_tcp(lab: Lab) -> None:
     (invite,) = far.received("INVITE")
     assert invite.get("Via").startswith("SIP/2.0/UDP") and len(invite.get("X-Long")) == 1300
     log = lab.server.log_text()
-    assert f"{HOST} port {b.port}: " in log and "too long for UDP" in log and "go over UDP all the same" in log
+    assert f"request_too_long_for_udp peer={HOST}:{b.port} " in log and f"no_tcp_to_peer peer={HOST}:{b.port} " in log
 
 
 def test_ten_calls_a_second_over_one_connection(lab: Lab) -> None:

@@ -21,7 +21,7 @@ def test_a_trunk_that_dies_is_noticed(tmp_path: Path, transport: str) -> None:
         assert asked and asked[0].message.uri == f"sip:sip.example.net;transport={transport}"
         made.kamailio.stop()
         wait_until("its death seen", lambda: server.metric("b2bua_entity_up", entity="carrier") == 0)
-        assert "trunk carrier does not answer" in server.log_text()
+        assert "trunk_lost entity=carrier" in server.log_text()
         server.check_healthy()
     finally:
         made.close()

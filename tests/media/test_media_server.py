@@ -47,7 +47,7 @@ def test_no_port_is_free(server, reactor, log):
     with pytest.raises(SipError) as refused:
         server.open("echo", HERE)
     assert (refused.value.status, refused.value.reason) == (480, "No Media Port")
-    assert log == [("no media port is free", {"open": 3})]
+    assert log == [("no_media_port", {"open": 3})]
 
 
 def test_an_address_of_a_nat_is_told_and_all_of_the_host_heard(server, reactor):
@@ -120,7 +120,7 @@ def test_a_source_that_cannot_be_played_is_in_the_log(server, log, source):
         server.open(source, HERE)
     assert refused.value.status == 480
     ((event, _),) = log
-    assert event == "media that cannot be played"
+    assert event == "media_unplayable"
     assert server.streams == 0
 
 

@@ -127,7 +127,7 @@ class Drill:
         if standing > self.sipp.abandoned():
             self.errors.append(f"{standing:g} calls stand after all have ended, {self.sipp.abandoned()} of them SIPp's")
         log = self.server.log_text()
-        if "Traceback" in log or "internal error" in log:
+        if "Traceback" in log or "internal_error" in log:
             self.errors.append("the log has a mistake of the server's: " + "\n".join(log.splitlines()[-30:]))
 
     # -- the phones --------------------------------------------------------------------------------------------

@@ -84,5 +84,6 @@ class Options:
     """What outlives the server: its calls and open INVITEs; None for the store that promises nothing."""
     remote_records: KeptRecords | None = None
     """What outlives Communication Manager on another host."""
+    log_levels: Mapping[str, str] = field(default_factory=dict)
     heartbeat: float = 0.0
     """Seconds between two OPTIONS on the link; 0: none, and the link counts as up."""

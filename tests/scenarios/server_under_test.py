@@ -64,6 +64,7 @@ from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from b2bua.transport.resolver import Resolver
 from plugins.communication_manager.lamps import Lamps
+from tests.log_lines import kept_log
 from tests.scenarios.options import DOMAIN, Options, password
 from tests.scenarios.remote_feature_server import RemoteFeatureServer
 from tests.scenarios.virtual_dns import VirtualDns
@@ -104,7 +105,8 @@ class ServerUnderTest:
         self.offer = DigestOffer(options.digest_algorithms, options.user_digest_algorithms)
         self.store.put_users([make_user(user, DOMAIN, password(user), self.offer.of(user)) for user in users])
         self.reports: list[str] = []
-        self.listeners = ListenerSet(clock.now, self.reports.append)
+        self.log = kept_log(self.reports, clock.wall, options.log_levels)
+        self.listeners = ListenerSet(clock.now, self.log)
         self.socket = self._listen(VirtualSocket(network, SERVER, self.recorder))
         self.tcp = VirtualTcp(network, TCP_SERVER, self) if tcp is None else tcp(network, self)
         if options.tcp:
@@ -122,6 +124,7 @@ class ServerUnderTest:
         self._installation: Installation | None = None
         self._session_manager(options)
         self.layer.streams = self.listeners if options.tcp else None
+        self.layer.log = self.log
         self.remotes: dict[str, RemoteFeatureServer] = {}
         """Feature servers on other hosts, by the names of their links."""
         self.heartbeats: list[Heartbeat] = []
@@ -159,11 +162,11 @@ class ServerUnderTest:
         self.domain = domain
         self.location = Location(self.timers, clock.wall)
         self.links = Links()
-        self.keep_alive = KeepAlive(layer, self.listeners, self.location, DOMAIN, options.keep_alive, self.reports.append)
+        self.keep_alive = KeepAlive(layer, self.listeners, self.location, DOMAIN, options.keep_alive, self.log)
         if options.keep_alive:
             self.location.watch = self.keep_alive.bindings_changed
         waited = self.listeners.waited
-        self.admission = Admission(self.links, self.location, observer, waited, clock.now, self.reports.append)
+        self.admission = Admission(self.links, self.location, observer, waited, clock.now, self.log)
         ways = Ways(self.listeners, self.location, domain)
         entity_tags = count(1)
         notify = NotifySender(layer, ways.again).send
@@ -185,7 +188,7 @@ class ServerUnderTest:
         self.event_state.restore()
         registrar = Registrar(
             domain, self.location, lambda user, bindings, done: done(None), clock.wall, observer, ExpiryLimits(),
-            self._learned,
+            self._learned, self.log,
         )  # fmt: skip
         self.nonces = Nonces(b"n" * 32, clock.wall, options.nonce_lifetime)
         policy = ChallengePolicy(options.reinvite, options.challenge, options.user_challenge)
@@ -195,13 +198,13 @@ class ServerUnderTest:
         )  # fmt: skip
         self.dns = VirtualDns()
         resolver = Resolver(
-            self.dns.ask, clock.now, lambda total: 0, self.listeners.reach, observer, self.reports.append, self.errors.append
+            self.dns.ask, clock.now, lambda total: 0, self.listeners.reach, observer, self.log, self.errors.append
         )
         next_hops = NextHops(
-            resolver, self.listeners, clock.now, 60.0, observer, self.reports.append, domain.is_ours
+            resolver, self.listeners, clock.now, 60.0, observer, self.log, domain.is_ours
         )
         self.watches = [
-            TrunkWatch(layer, next_hops, entity, options.watch, f"<sip:{DOMAIN}>", self.reports.append)
+            TrunkWatch(layer, next_hops, entity, options.watch, f"<sip:{DOMAIN}>", self.log)
             for entity in (options.entities if options.watch else ())
         ]
         for watch in self.watches:
@@ -210,8 +213,7 @@ class ServerUnderTest:
         if options.entities:
             trunks = Trunks(Entities(options.entities), self.store, options.plan, lambda: options.week_time)
         self.trunks, self.authenticator = trunks, authenticator
-        log = lambda event, **_fields: self.reports.append(event)  # noqa: E731  # as structlog's, but kept
-        self.bans = None if options.bans is None else Bans(options.bans, clock.now, observer, log)
+        self.bans = None if options.bans is None else Bans(options.bans, clock.now, observer, self.log)
         self.session_manager = SessionManager(
             Parts(
                 layer, domain, Tokens(b"t" * 32, f"p{self._start}"), self.links, self.store, self.location, registrar,
@@ -219,7 +221,7 @@ class ServerUnderTest:
                 self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)), self.listeners, observer,
                 self._failed, self.recorder.continued, self.admission, options.requests_per_source,
                 self.bans, self.records, clock.wall, trunks, next_hops,
-                TrustedNetworks(map(ip_network, options.trusted)) if options.trusted else None,
+                TrustedNetworks(map(ip_network, options.trusted)) if options.trusted else None, self.log,
             )
         )  # fmt: skip
 
@@ -231,7 +233,7 @@ class ServerUnderTest:
                 self, lambda flow: self.links.of(flow) is not None,
                 lambda flow: entity.name if trunks is not None and (entity := trunks.entities.of(flow)) is not None else "",
                 lambda request, stale: challenging(request, self.authenticator.challenge(request, stale), tag()),
-                lambda seed: Random(seed).random, lambda event, **fields: self.reports.append(event),
+                lambda seed: Random(seed).random, self.log,
             )  # fmt: skip
         self._installation.faults.add(parse_fault(text))
         return self._installation
@@ -257,7 +259,7 @@ class ServerUnderTest:
             options.reliable, self.records, self.network.clock.wall,
             users=UserSettings(DOMAIN, self.records, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
             relay=self.relay if options.relay else None,
-            echoes=bool(options.entities),
+            echoes=bool(options.entities), log=self.log,
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)

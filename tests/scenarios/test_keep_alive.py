@@ -69,13 +69,13 @@ def test_a_phone_that_stops_answering_is_not_called(scene: Scene) -> None:
     silent(scene, bob, 30 + 3 * 32)
     assert scene.server.reports == []
     silent(scene, bob, 2)
-    assert scene.server.reports == ["contact of 6002 at 192.0.2.50 port 40002 has stopped answering"]
+    assert scene.server.reports == ["contact_silent user=6002 peer=192.0.2.50:40002"]
     a = called(alice, bob.aor)
     alice >> a.ack(alice << "480 INVITE")
     assert len(scene.server.location.bindings("6002")) == 1
     scene.wait(bob, 40)
     asked(bob)
-    assert scene.server.reports[1:] == ["contact of 6002 at 192.0.2.50 port 40002 answers again"]
+    assert scene.server.reports[1:] == ["contact_answers user=6002 peer=192.0.2.50:40002"]
     a, b, arrived = invite(alice, bob)
     bob.repeated.clear()
     bob >> b.answer(arrived, 486)

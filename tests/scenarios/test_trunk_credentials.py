@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from b2bua.dialog.credentials import Credentials
+from b2bua.log.events import quiet
 from b2bua.session_manager.dial_pattern import DialPattern
 from b2bua.session_manager.dial_plan import DialPlan
 from b2bua.session_manager.entities import Entity
@@ -18,6 +19,7 @@ from b2bua.sip.message import Message, Request
 from b2bua.sip.next_hop import Srv
 from b2bua.sip.proxy_answer import MAX_ROUNDS
 from b2bua.sip.uri import parse_uri
+from tests.log_lines import kept_log
 from tests.scenarios.reliable_call import ALLOW, RSEQ, SUPPORTED, picked_up, prack, reliably
 from tests.scenarios.scene import MakeScene, Scene, called, hang_up, talk
 from tests.scenarios.script_call import ScriptCall
@@ -37,7 +39,7 @@ class Scenes:
     def __call__(self, uri: str = "sip:192.0.2.80", **options: object) -> Scene:
         numbers = iter(range(1, 10_000))
         ours = Credentials(USER, SECRET, lambda: f"c{next(numbers)}")
-        credentials = TrunkCredentials("carrier", REALM, ours, self.reports.append)
+        credentials = TrunkCredentials("carrier", REALM, ours, kept_log(self.reports))
         carrier = Entity("carrier", parse_uri(uri), numbers=("0",), credentials=credentials)
         return self._make(entities=(carrier,), **options)
 
@@ -175,7 +177,7 @@ def test_a_trunk_that_refuses_our_credentials(scenes: Scenes) -> None:
     trunk >> challenge(arrived, challenge_text(REALM, "n2"))
     trunk << "ACK"
     refused(scene, trunk, a)
-    assert scenes.reports == ["trunk carrier refuses our credentials"]
+    assert scenes.reports == ["trunk_refuses_credentials entity=carrier"]
 
 
 def test_a_trunk_that_finds_every_nonce_stale(scenes: Scenes) -> None:
@@ -264,7 +266,7 @@ def test_the_next_trunk_asks_too(make_scene: MakeScene) -> None:
     """Each in its own realm: what the first was told is no answer to the second, nor a reason to give up."""
     entities = []
     for name, host in (("one", "192.0.2.80"), ("two", "192.0.2.81")):
-        credentials = TrunkCredentials(name, f"{name}.{REALM}", Credentials(name, SECRET, lambda: "c"), lambda line: None)
+        credentials = TrunkCredentials(name, f"{name}.{REALM}", Credentials(name, SECRET, lambda: "c"), quiet)
         entities.append(Entity(name, parse_uri(f"sip:{host}"), credentials=credentials))
     policies = tuple(RoutingPolicy(entity.name, entity, rank) for rank, entity in enumerate(entities))
     scene = make_scene(entities=entities, plan=DialPlan(entities, (DialPattern("all", read_pattern("0"), policies),)))

@@ -97,8 +97,8 @@ def test_a_dead_one_is_passed_over_and_found_again(make_watched: MakeScene) -> N
     scene.advance(INTERVAL)
     assert ups(scene) == {"one": True, "two": True}
     goes_to(scene, one)
-    told = [line for line in scene.server.reports if line.startswith("trunk ")]
-    assert told == ["trunk one does not answer", "trunk one answers again"]
+    told = [line for line in scene.server.reports if line.startswith("trunk_")]
+    assert told == ["trunk_lost entity=one", "trunk_found entity=one"]
 
 
 @pytest.mark.parametrize(("status", "up"), [(200, True), (404, True), (405, True), (407, True), (500, True), (503, False)])
@@ -141,7 +141,7 @@ def test_a_name_that_leads_nowhere(make_watched: MakeScene) -> None:
     scene.advance(1)
     assert ups(scene) == {"lost": False}
     scene.advance(2 * INTERVAL)
-    assert [line for line in scene.server.reports if line.startswith("trunk ")] == ["trunk lost does not answer"]
+    assert [line for line in scene.server.reports if line.startswith("trunk_")] == ["trunk_lost entity=lost"]
 
 
 def test_by_tcp_where_nobody_listens(make_watched: MakeScene) -> None:

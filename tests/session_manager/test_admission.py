@@ -14,6 +14,7 @@ from b2bua.session_manager.location import Binding, Location
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.transaction.timers import Timers
+from tests.log_lines import kept_log
 
 
 class _Flow:
@@ -38,7 +39,7 @@ class World:
         location = Location(Timers(lambda: self.now), lambda: self.now)
         location.replace("6001", [HERE])
         self.admission = Admission(
-            self.links, location, self.observer, lambda: self.wait, lambda: self.now, self.reports.append
+            self.links, location, self.observer, lambda: self.wait, lambda: self.now, kept_log(self.reports)
         )
 
     def be_late(self, seconds: float) -> None:
@@ -169,12 +170,12 @@ def test_what_is_told() -> None:
     world.wait = 0.0
     world.turn()
     assert world.admission.share == 0.75
-    assert world.reports == ["overloaded: 1 of 4 new requests were refused"]
+    assert world.reports == ["overloaded refused=1 new=4"]
     world.turn(9)
     assert world.admission.share == 1.0
     assert len(world.reports) == 1
     world.turn()
-    assert world.reports[1:] == ["no longer overloaded"]
+    assert world.reports[1:] == ["overload_over"]
 
 
 def test_a_rate_where_standing_work_alone_is_too_much() -> None:

@@ -60,7 +60,7 @@ def test_a_ban_is_listed_counted_and_logged() -> None:
     world.fail(3, "192.0.2.67")
     assert world.bans.list() == (Ban(ADDRESS, 55.0), Ban("192.0.2.67", 60.0))
     assert world.observer.counts["bans"] == {("banned",): 2}
-    assert world.said[0] == ("source banned: its credentials keep being wrong", {"source": ADDRESS, "seconds": 60})
+    assert world.said[0] == ("source_banned", {"peer": ADDRESS, "seconds": 60})
 
 
 def test_a_ban_is_lifted_by_hand() -> None:
@@ -69,7 +69,7 @@ def test_a_ban_is_lifted_by_hand() -> None:
     assert world.bans.remove(ADDRESS) and not world.bans.holds(ADDRESS)
     assert not world.bans.remove(ADDRESS)
     assert world.observer.counts["bans"] == {("banned",): 1, ("removed",): 1}
-    assert world.said[-1] == ("ban lifted by hand", {"source": ADDRESS})
+    assert world.said[-1] == ("ban_lifted", {"peer": ADDRESS})
     assert not world.fail(2)
 
 

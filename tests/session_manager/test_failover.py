@@ -16,6 +16,7 @@ from b2bua.sip.message import Request, Response
 from b2bua.sip.next_hop import Target
 from b2bua.sip.uri import Uri, parse_uri
 from b2bua.transaction.timers import TIMEOUT
+from tests.log_lines import kept_log
 from tests.transaction.neighbours import Element, FakeFlow, reply, request
 
 NAME = parse_uri("sip:trunk.example.net")
@@ -38,7 +39,7 @@ class Named(Element):
         self.unusable: set[HostPort] = set()
         self.reports: list[str] = []
         self.hops = NextHops(
-            self, self, self.clock.now, rest, self.observer, self.reports.append, lambda address: address[0] == "192.0.2.1"
+            self, self, self.clock.now, rest, self.observer, kept_log(self.reports), lambda address: address[0] == "192.0.2.1"
         )
         self.refuse: Exception | None = None
         self.receive(request(method))

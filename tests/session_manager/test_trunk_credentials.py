@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.dialog.credentials import Credentials
+from b2bua.log.events import quiet
 from b2bua.session_manager import trunk_credentials as module
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.digest import challenge_text, parse_credentials
@@ -16,7 +17,7 @@ ASKED = marked(challenge_text("example.net", "n1"), 1)
 
 
 def ours() -> TrunkCredentials:
-    return TrunkCredentials("carrier", "example.net", Credentials("pbx", "secret", lambda: "c"), lambda line: None)
+    return TrunkCredentials("carrier", "example.net", Credentials("pbx", "secret", lambda: "c"), quiet)
 
 
 def request(*values: str, cseq: int = 1, method: str = "INVITE") -> Request:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import structlog
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -24,7 +22,6 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=0.05, help="how much of all datagrams is lost, doubled, delayed")
     parser.add_argument("--seed", type=int, default=1, help="of what is random")
     arguments = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     from twisted.internet import reactor as installed
 
     reactor: Any = installed

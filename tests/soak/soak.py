@@ -7,10 +7,12 @@ The server is the whole one, on real sockets; in this process, so that what it k
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import secrets
 import socket
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +27,8 @@ from twisted.internet.threads import deferToThread
 from b2bua.config import Settings
 from b2bua.config_addresses import Listen
 from b2bua.feature_server.b2bua import B2bua
+from b2bua.log.events import ERROR, EVENTS
+from b2bua.log.log import Log
 from b2bua.phone.agent import Identity
 from b2bua.phone.call import Call, CallState
 from b2bua.phone.endpoint import Endpoint
@@ -52,19 +56,16 @@ CALL_LENGTH: Final = 30
 """Seconds after which the server ends a call whose phones did not."""
 
 
-class Log:
+class SoakLog(Log):
     """The server's log: mistakes are kept."""
 
     def __init__(self) -> None:
+        super().__init__(io.StringIO(), time.time, time.monotonic, lambda function, *arguments: function(*arguments))
         self.errors: list[str] = []
 
-    def error(self, event: str, **fields: Any) -> None:
-        self.errors.append(f"{event}: {fields.get('exc_info') or ''}".strip(": "))
-
-    def _quiet(self, event: str, **fields: Any) -> None:
-        return
-
-    debug = info = warning = _quiet
+    def _take(self, event: str, fields: dict[str, object]) -> None:
+        if EVENTS[event].level == ERROR:
+            self.errors.append(f"{event}: {fields.get('exception') or ''}".strip(": "))
 
 
 class Soak:
@@ -73,7 +74,7 @@ class Soak:
     def __init__(self, reactor: Any, folder: Path, seconds: float, pairs: int, share: float, seed: int) -> None:
         self.flaws: list[str] = []
         self.done: Counter[str] = Counter()
-        self.log = Log()
+        self.log = SoakLog()
         self._reactor = reactor
         self._seconds = seconds
         self._random = Random(seed)

@@ -6,11 +6,11 @@ import sqlite3
 from contextlib import contextmanager
 
 import pytest
-from structlog.testing import capture_logs
 
 from b2bua.store.interface import StoreError
 from b2bua.store.promises import PATIENCE
 from b2bua.store.sqlite import SqliteStore
+from tests.log_lines import kept_log
 from tests.store.conftest import NOW, REALM
 
 BIG = "x" * 100_000
@@ -23,7 +23,8 @@ class Scene:
         self.path = tmp_path / "var" / "b2bua.db"
         self.reactor = reactor
         self.monotonic = 100.0
-        self.store = SqliteStore(self.path, REALM, reactor.post, lambda: NOW, lambda: self.monotonic)
+        self.logged: list[str] = []
+        self.store = SqliteStore(self.path, REALM, reactor.post, lambda: NOW, lambda: self.monotonic, log=kept_log(self.logged))
         self.heard = []
 
     def keep(self, key, text="text"):
@@ -157,17 +158,16 @@ def test_a_disk_that_hangs_is_given_up_after_a_while(scene):
 
 
 def test_an_outage_is_two_lines_in_the_log(scene):
-    with capture_logs() as logs:
-        full(scene)
-        for number in range(50):
-            scene.keep(f"c{number}", BIG)
-        scene.turn_until(lambda: len(scene.heard) == 50)
-        for _ in range(5):
-            scene.second()
-        room(scene)
-        scene.recover()
-    assert [line["event"] for line in logs] == ["store down", "store up again"]
-    assert "full" in logs[0]["error"] and logs[0]["path"] == str(scene.path)
+    full(scene)
+    for number in range(50):
+        scene.keep(f"c{number}", BIG)
+    scene.turn_until(lambda: len(scene.heard) == 50)
+    for _ in range(5):
+        scene.second()
+    room(scene)
+    scene.recover()
+    assert [line.split()[0] for line in scene.logged] == ["store_down", "store_up"]
+    assert "full" in scene.logged[0] and str(scene.path) in scene.logged[0]
 
 
 def test_a_short_record_that_would_fit_does_not_end_the_outage(scene):
@@ -213,8 +213,7 @@ def test_the_end_of_the_process_is_a_last_try(scene):
 
 
 def test_no_outage_is_told_of_a_store_that_was_closed(scene):
-    with capture_logs() as logs:
-        scene.store.close()
-        scene.keep("c1")
-        scene.turn_until(lambda: scene.heard)
-    assert isinstance(scene.heard[0], StoreError) and logs == []
+    scene.store.close()
+    scene.keep("c1")
+    scene.turn_until(lambda: scene.heard)
+    assert isinstance(scene.heard[0], StoreError) and scene.logged == []

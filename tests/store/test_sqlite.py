@@ -5,7 +5,6 @@ import stat
 from math import inf
 
 import pytest
-import structlog
 
 from b2bua.store.interface import StoreError
 from b2bua.store.records import User
@@ -176,17 +175,6 @@ def test_a_failed_write_is_told_and_the_next_one_works(open_sqlite, reactor, bin
     while len(heard) < 2:
         reactor.turn()
     assert heard[1] is None
-
-
-def test_a_log_that_cannot_be_written_stops_nothing(open_sqlite, reactor, binding, tmp_path):
-    def closed(*_name):
-        raise ValueError("I/O operation on closed file.")
-
-    structlog.configure(logger_factory=closed)
-    try:
-        test_a_failed_write_is_told_and_the_next_one_works(open_sqlite, reactor, binding, tmp_path)
-    finally:
-        structlog.reset_defaults()
 
 
 def test_a_callback_that_raises_does_not_stop_the_others(open_sqlite, reactor, binding):

@@ -11,6 +11,7 @@ from b2bua.sip.message import Message
 from b2bua.transport import listener_set
 from b2bua.transport.address import listener_name
 from b2bua.transport.listener_set import FORGIVEN, ListenerSet
+from tests.log_lines import kept_log
 from tests.transaction.neighbours import FakeFlow
 
 PHONE: HostPort = ("192.0.2.10", 5060)
@@ -55,7 +56,7 @@ class Made:
     def __init__(self, *listeners: tuple[str, str]) -> None:
         self.now = 1000.0
         self.log: list[str] = []
-        self.set = ListenerSet(lambda: self.now, self.log.append)
+        self.set = ListenerSet(lambda: self.now, kept_log(self.log))
         for transport, host in listeners:
             listener = FakeListener(transport, host)
             self.set.listen(None, host, 5060, listener)
@@ -107,7 +108,7 @@ def test_a_phone_that_refuses_is_left_alone_for_a_while() -> None:
     stream = made.set.stream_beside(udp, 1400)
     assert stream is not None and stream.transport == "tcp" and stream.remote == PHONE
     assert made.set.stream_beside(udp, 1400) is stream
-    assert len(made.log) == 1 and "1400 bytes" in made.log[0]
+    assert len(made.log) == 1 and "size=1400" in made.log[0]
     made.set.refused(udp, 1400)
     assert len(made.log) == 2
     made.now += FORGIVEN - 1

@@ -10,6 +10,7 @@ from b2bua.observer import Observer
 from b2bua.sip.next_hop import MAX_QUESTIONS, Answer, Question, Reach, Srv, Target
 from b2bua.sip.uri import parse_uri
 from b2bua.transport.resolver import FAILED, LONGEST, MAX_ANSWERS, MAX_WAITING, Reply, Resolver
+from tests.log_lines import kept_log
 
 UDP: Reach = frozenset([("udp", "A")])
 HOST = Question("one.example.net", "A")
@@ -28,7 +29,7 @@ class Dns:
         self.reports: list[str] = []
         self.observer = Observer()
         self.resolver = Resolver(
-            self.ask, lambda: self.now, lambda total: 0, lambda: UDP, self.observer, self.reports.append, self.faults.append
+            self.ask, lambda: self.now, lambda total: 0, lambda: UDP, self.observer, kept_log(self.reports), self.faults.append
         )
 
     def ask(self, question: Question, replied: Callable[[Reply], None]) -> None:
@@ -164,7 +165,7 @@ def test_a_zone_cannot_keep_us_asking() -> None:
 def test_weights_are_drawn_from_what_is_handed_in() -> None:
     dns = Dns()
     dns.resolver = Resolver(
-        dns.ask, lambda: dns.now, lambda total: total, lambda: UDP, dns.observer, dns.reports.append, dns.faults.append
+        dns.ask, lambda: dns.now, lambda total: total, lambda: UDP, dns.observer, kept_log(dns.reports), dns.faults.append
     )
     dns.locate("sip:example.net;transport=udp")
     dns.reply(Srv(0, 1, 5060, "light.example.net"), Srv(0, 9, 5060, "heavy.example.net"))

@@ -10,9 +10,10 @@ const places = {
   trace: { title: "Trace", show: showTrace },
   entities: { title: "Entities", show: showEntities },
   faults: { title: "Faults", show: showFaults },
+  log: { title: "Log", show: showLog },
   settings: { title: "Settings", show: showSettings },
 };
-const keys = { o: "overview", p: "registrations", c: "calls", l: "lamps", t: "trace", e: "entities", f: "faults", s: "settings" };
+const keys = { o: "overview", p: "registrations", c: "calls", l: "lamps", t: "trace", e: "entities", f: "faults", g: "log", s: "settings" };
 
 const view = document.getElementById("view");
 const reader = document.getElementById("message");
@@ -33,7 +34,7 @@ let turn = 0;           // the newest reading; an older answer that comes late i
 function el(name, attributes, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes || {})) {
-    if (key === "onclick" || key === "onsubmit") node.addEventListener(key.slice(2), value);
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined));
@@ -188,7 +189,7 @@ async function showOverview() {
       fact("Takes calls", overview.ready ? "yes" : "no"),
       fact("Store outlives the process", overview.store ? "yes" : "no, memory"),
       fact("Trace", overview.trace.size ? `${overview.trace.kept} of ${overview.trace.size} messages` : "off"))),
-    el("p", { class: "soft" }, "Keys: o p c l t e f s change the view, / filters, j and k go from message to message, Esc closes one, ",
+    el("p", { class: "soft" }, "Keys: o p c l t e f g s change the view, / filters, j and k go from message to message, Esc closes one, ",
       "space stops and goes on."),
   ];
 }
@@ -363,6 +364,42 @@ async function showFaults() {
     table(["Number", "Fault", "Was for", "Acted", ""], set, "None. b2bua fault add sets one."),
     el("h2", {}, "Banned addresses"),
     table(["Address", "For", ""], banned, "None."),
+  ];
+}
+
+// What is chosen stands in the address, so that a link shows the same: #/log/area=calls&level=warning.
+async function showLog(argument) {
+  const chosen = new URLSearchParams(argument);
+  const query = new URLSearchParams(chosen);
+  if (filter.value.trim()) query.set("text", filter.value.trim());
+  const { logs } = await read(`api/logs?${query}`);
+  const areas = ["process", "transport", "access", "registrations", "calls", "features", "events", "entities", "media", "load",
+    "faults", "store", "cdr", "http"];
+  const go = (name, value) => {
+    if (value) chosen.set(name, value); else chosen.delete(name);
+    location.hash = `#/log/${encodeURIComponent(chosen)}`;
+  };
+  const choice = (name, values, all) => el("select", { name, "aria-label": name, onchange: (event) => go(name, event.target.value) },
+    el("option", { value: "" }, all),
+    values.map((value) => el("option", { value, selected: chosen.get(name) === value }, value)));
+  const only = (name, value, text) => el("a", { href: `#/log/${encodeURIComponent(`${name}=${encodeURIComponent(value)}`)}` }, text);
+  const set = ["call", "user", "peer", "event"].filter((name) => chosen.get(name)).map((name) =>
+    el("button", { type: "button", onclick: () => go(name, "") }, `${name} ${chosen.get(name)} ×`));
+  const said = ["time", "level", "area", "event", "number", "exception"];
+  const fields = (one) => Object.entries(one).filter(([name]) => !said.includes(name)).flatMap(([name, value]) => [
+    el("span", { class: "soft" }, `${name} `),
+    name === "call" ? callLink(value, String(value)) : name === "user" ? only("user", value, userOf(value)) : String(value), " "]);
+  const rows = logs.reverse().map((one) =>
+    el("tr", { class: one.level },
+      el("td", { class: "num" }, clock(one.time)),
+      el("td", { class: one.level === "error" || one.level === "warning" ? "bad" : "soft" }, one.level),
+      el("td", { class: "wide" }, one.area),
+      el("td", {}, only("event", one.event, one.event.replaceAll("_", " "))),
+      el("td", {}, fields(one), one.exception ? el("details", {}, el("summary", {}, "exception"), el("pre", {}, one.exception)) : null)));
+  return [
+    el("p", { class: "ways" }, choice("area", areas, "all areas"), choice("level", ["info", "warning", "error"], "all levels"), set),
+    table(["Time", "Level", "Area*", "Event", ""], rows, "Nothing of it is kept."),
+    el("p", { class: "soft" }, "The newest first. What is logged at all: log_levels in the settings."),
   ];
 }
 
