@@ -26,6 +26,7 @@ from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.http.api_bans import BansPage
@@ -546,9 +547,15 @@ def _faults(server: Server) -> Faults:
     def own(flow: Flow) -> bool:
         return server.links.of(flow) is not None
 
-    installation = Installation(server, own, trunk, challenge, lambda seed: random.Random(seed).random, server._log.warning)
+    installation = Installation(
+        server, own, trunk, challenge, lambda seed: random.Random(seed).random, server._log.warning,
+        FeatureFaults(server.features, server.observer, server._failed),
+    )  # fmt: skip
     for fault in server.settings.faults:
-        installation.faults.add(fault)
+        try:
+            installation.faults.add(fault)
+        except ValueError as error:
+            raise ConfigError(f"faults: {error}") from None
     return installation.faults
 
 

@@ -38,7 +38,7 @@ class FaultsPage(Resource):
         if request.getHeader(MARK) is None:
             return _unmarked(request)
         try:
-            self._faults.add(parse_fault(_argument(request, b"fault")))
+            self._faults.add(parse_fault(_argument(request, b"fault"), self._faults.own.names()))
         except ValueError as error:
             return plain(request, str(error), BAD_REQUEST)
         return self.render_GET(request)
