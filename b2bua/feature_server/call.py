@@ -213,6 +213,21 @@ class Call:
         self.b2bua.left(leg.party)
         self.hooks.tell("callee_left", self.hook_failed, self, leg)
 
+    def caller_leaves(self, stand_in: Leg) -> None:
+        """From a transfer: the caller hears 487, and the call rings on for whoever is to have it; until then this leg, which
+        nobody is behind, is the caller's. SipError 480 where that party has as many calls as it may."""
+        leaving = self.caller
+        self.b2bua.joined(stand_in)
+        for leg in self.legs[1:]:
+            leg.other = stand_in
+        stand_in.other, self.caller = self.callee, stand_in
+        leaving.aside = True
+        leaving.respond(487)
+        leaving.over()
+        self.b2bua.left(leaving.party)
+        self.hooks.tell("callee_left", self.hook_failed, self, leaving)
+        self.parties_changed()
+
     def parties_changed(self) -> None:
         """The legs are others than those that the features know."""
         self._shown = ("", False, False)

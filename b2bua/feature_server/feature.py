@@ -65,7 +65,8 @@ class Feature:
         feature refused. `call.redirect` gives the call to others; SipError changes what the caller hears."""
 
     def callee_left(self, call: Call, leg: Leg) -> None:
-        """`leg` is no part of the call any more, which goes on with others: what is kept of it may be dropped."""
+        """`leg` is no part of the call any more, which goes on with others: what is kept of it may be dropped. A caller's where
+        the call rings on for somebody else (a transfer)."""
 
     def request_received(self, call: Call, leg: Leg, request: Request) -> Passed:
         """From the party of `leg`: re-INVITE, UPDATE with an offer, PRACK with a body, INFO, MESSAGE, or the ACK of an

@@ -98,7 +98,7 @@ class Leg:
         self.known_as = ""
         """What the other party and who watches it are told in place of `party`; "" for the truth."""
         self.aside = False
-        """Whether the call goes on without this callee: nothing that it says matters any more."""
+        """Whether the call goes on without this party: nothing that it says matters any more."""
         self.silent = False
         """Of one callee of several: whether the caller has heard nothing of it yet, whatever the state of the call."""
         self.first_offer = b""
@@ -167,7 +167,7 @@ class Leg:
         self.usage.respond(response)
         if status >= 200 and self.answered:
             self.call.reinvite_answered(self, status)
-        elif status >= 300:
+        elif status >= 300 and not self.aside:
             # Whoever said no to the call, a feature too, it is over; a tick later, for who ends it in good order.
             self.environment.layer.timers.start(0, partial(self.call.finish, "rejected"))
 
