@@ -57,6 +57,7 @@ class Leg:
         "invited",
         "stand_in",
         "referral",
+        "note",
     )  # fmt: skip
     __deletable__ = ["call", "other", "usage", "session"]  # noqa: RUF012  # mypyc reads it, for `take_apart`
 
@@ -117,6 +118,8 @@ class Leg:
         """Our 2xx that waits for the same."""
         self.source = ""
         """The source (contract.py) that is the party where it is no phone but media of ours; "" for a phone."""
+        self.note = ""
+        """Of such a leg: what a feature is to know of it after a restart. With "" the call ends with the process."""
 
     # -- verbs -------------------------------------------------------------------------------------------------
 
