@@ -21,9 +21,9 @@ def fault() -> None:
 @click.argument("words", nargs=-1, required=True, metavar="ACTION [KEY=VALUE]...")
 @URL
 def add(words: tuple[str, ...], url: str) -> int:
-    """Set one: drop, delay, duplicate, answer, challenge, tag or pad, and for which messages."""
+    """Set one: drop, delay, duplicate, answer, challenge, tag, pad or a feature's, and for which messages."""
     try:
-        text = str(parse_fault(" ".join(words)))
+        text = str(parse_fault(" ".join(words), None))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     status, answer = ask(url, "POST", f"/api/faults?fault={quote(text, safe='')}")

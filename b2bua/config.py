@@ -521,7 +521,7 @@ def _links(texts: tuple[str, ...]) -> tuple[Link, ...]:
 
 
 def _faults(texts: tuple[str, ...]) -> tuple[Fault, ...]:
-    return tuple(parse_fault(text) for text in texts)
+    return tuple(parse_fault(text, None) for text in texts)
 
 
 def _aliases(texts: tuple[str, ...]) -> tuple[str, ...]:

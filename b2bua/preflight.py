@@ -8,6 +8,7 @@ from typing import Final
 
 from b2bua.config import Settings
 from b2bua.config_entities import read_secret
+from b2bua.faults.fault import check_own
 from b2bua.feature_server.loader import Choices, LoadError, find_features, find_server
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.store.file_users import check_ha1s, read_file_users
@@ -38,6 +39,19 @@ def problems(settings: Settings, wrong: Collection[str] = ()) -> Iterator[str]:
 def _check_features(settings: Settings) -> None:
     if settings.feature_server != "none":
         find_features(settings.features, settings.feature_directory, Choices(settings.feature_codes, settings.user_defaults))
+
+
+def _check_faults(settings: Settings) -> None:
+    """A fault that is a feature's needs that feature."""
+    names: list[str] = []
+    if settings.feature_server != "none":
+        found = find_features(settings.features, settings.feature_directory)
+        names = [name for feature in found for name in feature.faults]
+    for fault in settings.faults:
+        try:
+            check_own(fault.action, names, str(fault))
+        except ValueError as error:
+            raise LoadError(str(error), "faults") from None
 
 
 def _check_server(settings: Settings) -> None:
@@ -71,6 +85,7 @@ def _check_certificates(settings: Settings) -> None:
 
 _STEPS: Final[dict[Callable[[Settings], None], tuple[str, ...]]] = {
     _check_features: ("feature_server", "features", "feature_directory", "feature_codes", "user_defaults"),
+    _check_faults: ("faults", "feature_server", "features", "feature_directory", "feature_codes", "user_defaults"),
     _check_server: ("feature_server",),
     _check_certificates: ("tls_cert", "tls_key", "tls_ca"),
     _check_secrets: ("entities",),

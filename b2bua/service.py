@@ -25,6 +25,7 @@ from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.http.hep_sender import start_hep
@@ -538,9 +539,15 @@ def _faults(server: Server) -> Faults:
     def own(flow: Flow) -> bool:
         return server.links.of(flow) is not None
 
-    installation = Installation(server, own, trunk, challenge, lambda seed: random.Random(seed).random, server._log)
+    installation = Installation(
+        server, own, trunk, challenge, lambda seed: random.Random(seed).random, server._log,
+        FeatureFaults(server.features, server.observer, server._failed),
+    )  # fmt: skip
     for fault in server.settings.faults:
-        installation.faults.add(fault)
+        try:
+            installation.faults.add(fault)
+        except ValueError as error:
+            raise ConfigError(f"faults: {error}") from None
     return installation.faults
 
 

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from random import Random
 
 import click
 import pytest
@@ -27,6 +28,7 @@ from tests.feature_server.surroundings import Surroundings
 from tests.scenarios import test_profiles
 from tests.scenarios.options import Options
 from tests.scenarios.scene import Scene, called, hang_up, invite
+from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.test_challenge_matrix import IN_DIALOG, OUT_OF_DIALOG
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -379,6 +381,25 @@ def test_the_example_acts_in_calls(example: Path) -> None:
     alice >> a.ack(answer)
     bob << "ACK"
     hang_up(a, b)
+    scene.quiet()
+
+
+def test_the_example_of_a_fault_strikes(tmp_path: Path) -> None:
+    """As late as the seed says, and by its name in the trace."""
+    guide = section("plugins/README.md", "Faults that a feature brings")
+    found = re.search(r"^```python\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    line = re.search(r"^    b2bua fault add (jitter .*)$", guide, re.MULTILINE)
+    assert found and line
+    (tmp_path / "jitter.py").write_text(found[1], encoding="utf-8")
+    scene = Scene(Options(features=("jitter", "hold", "lamps"), feature_directory=tmp_path, trace=100))
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    scene.server.fault(line[1])
+    alice >> (call := ScriptCall(alice, bob.aor)).invite(call.sdp())
+    alice.hears_nothing()
+    late = 0.8 * Random(7).random()
+    assert late - 0.1 < scene.wait(alice, 1.0) < late + 0.2
+    alice >> call.ack(alice << "407 INVITE")
+    assert scene.count("faults_injected", "jitter") == 1
     scene.quiet()
 
 

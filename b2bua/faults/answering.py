@@ -59,3 +59,27 @@ class Answering:
 
     def internal_error(self, error: BaseException, message: Message) -> None:
         self.user.internal_error(error, message)
+
+
+class OneAnswer:
+    """The user of a layer while the one request is delivered that a fault of a feature answers."""
+
+    def __init__(self, user: TransactionUser, layer: TransactionLayer, status: int) -> None:
+        self._user = user
+        self._layer = layer
+        self._status = status
+
+    def request_received(self, transaction: ServerTransaction, request: Request) -> None:
+        self._layer.respond(transaction, response_to(request, self._status, tag=self._layer.identifiers.tag()))
+
+    def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
+        self._user.cancel_received(transaction, cancel)
+
+    def ack_received(self, ack: Request, flow: Flow) -> None:
+        self._user.ack_received(ack, flow)
+
+    def response_unmatched(self, response: Response, flow: Flow) -> None:
+        self._user.response_unmatched(response, flow)
+
+    def internal_error(self, error: BaseException, message: Message) -> None:
+        self._user.internal_error(error, message)

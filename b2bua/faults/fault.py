@@ -3,7 +3,7 @@ and in what `b2bua fault list` prints."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -25,6 +25,8 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {DROP: "", DELAY: "seconds", DUPLICATE: "", ANSWER: "code", CHALLENGE: "", TAG: "", PAD: "bytes"}
 )
 """Action → the key that it needs; "" where it needs none."""
+ARGUMENT: Final = "argument"
+"""The key that faults of features have alone."""
 _OF_REQUESTS: Final = (ANSWER, CHALLENGE)
 _ONLY_OF: Final[Mapping[str, str]] = MappingProxyType(
     {"seconds": DELAY, "code": ANSWER, "bytes": PAD, "stale": CHALLENGE}
@@ -58,6 +60,13 @@ class Fault:
     code: int = 0
     bytes: int = 0
     stale: bool = False
+    argument: str = ""
+    """What the feature is told whose fault it is."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a feature has it, not this program itself."""
+        return self.action not in ACTIONS
 
     @property
     def of_requests(self) -> bool:
@@ -68,17 +77,18 @@ class Fault:
         words = [self.action]
         for field in fields(self):
             value = getattr(self, field.name)
-            needed = field.name == ACTIONS[self.action]
+            needed = field.name == ACTIONS.get(self.action)
             if field.name != "action" and (value != field.default or needed):
                 words.append(f"{field.name}={_written(field.name, value)}")
         return " ".join(words)
 
 
-def parse_fault(text: str) -> Fault:
-    """`drop method=NOTIFY user=6003 nth=2`; ValueError says in one line what is wrong."""
+def parse_fault(text: str, own: Collection[str] | None = ()) -> Fault:
+    """`drop method=NOTIFY user=6003 nth=2`; ValueError says in one line what is wrong. `own`: the names of features' faults;
+    None: whoever takes it knows them (`check_own`)."""
     action, *pairs = text.split() or [""]
-    if action not in ACTIONS:
-        raise ValueError(f"fault {text!r}: {action!r} is none of {', '.join(ACTIONS)}")
+    if own is not None or not action.isidentifier():
+        check_own(action, own or (), text)
     values: dict[str, object] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -97,9 +107,18 @@ def parse_fault(text: str) -> Fault:
     return Fault(action, **values)  # type: ignore[arg-type]  # each by its reader
 
 
+def check_own(action: str, own: Collection[str], text: str) -> None:
+    """ValueError, where neither this program nor a feature has such a fault."""
+    if action not in ACTIONS and action not in own:
+        feature = "" if action in ("", *ACTIONS) else ", nor has a feature in use a fault of this name"
+        raise ValueError(f"fault {text!r}: {action!r} is none of {', '.join([*ACTIONS, *own])}{feature}")
+
+
 def _check(text: str, action: str, values: Mapping[str, object]) -> None:
     """What does not go together."""
-    needed = ACTIONS[action]
+    if ARGUMENT in values and action in ACTIONS:
+        raise ValueError(f"fault {text!r}: {ARGUMENT} belongs to faults of features")
+    needed = ACTIONS.get(action)
     if needed and needed not in values:
         raise ValueError(f"fault {text!r}: {action} needs {needed}=")
     for key, owner in _ONLY_OF.items():
@@ -187,6 +206,7 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         "user": _name, "trunk": _name, "direction": _direction, "method": _method, "status": _status,
         "nth": _whole(1, 999_999_999), "count": _count, "chance": _within(0, 1), "seed": _whole(0, 999_999_999),
         "seconds": _within(0, 3600), "code": _whole(200, 699), "bytes": _whole(1, MAX_BYTES), "stale": _yes,
+        ARGUMENT: _name,
     }
 )  # fmt: skip
 """Key → how its value is read; ValueError for a wrong one."""

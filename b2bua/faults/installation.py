@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from b2bua.faults.answering import Answering, ChallengeOf
+from b2bua.faults.answering import Answering, ChallengeOf, OneAnswer
 from b2bua.faults.faults import Faults
 from b2bua.faults.wire import Deliver, Wire
+from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, Put
 from b2bua.trace.recorder import Recorder
@@ -42,16 +43,19 @@ class Installation:
 
     def __init__(
         self, place: Place, own: Callable[[Flow], bool], trunk: Callable[[Flow], str], challenge: ChallengeOf,
-        dice: Callable[[int], Callable[[], float]], log: Callable[..., object],
+        dice: Callable[[int], Callable[[], float]], log: Callable[..., object], features: FeatureFaults,
     ) -> None:  # fmt: skip
-        """`own`: whether a flow is a feature server's link; `trunk`: the trunk on it; `dice`: seed → numbers from 0 to 1."""
+        """`own`: whether a flow is a feature server's link; `trunk`: the trunk on it; `dice`: seed → numbers from 0 to 1;
+        `features`: the faults that features bring."""
         self._place = place
         self._own = own
         self._challenge = challenge
         self._take_out: Callable[[], None] | None = None
+        self._deliver = place.deliver
         name = place.recorder.directory.name
         self.faults = Faults(
-            lambda flow, users: name(flow.remote, users), trunk, dice, place.observer, log, self._changed
+            lambda flow, users: name(flow.remote, users), trunk, dice, place.observer, log, self._changed,
+            features,
         )
 
     @property
@@ -68,7 +72,7 @@ class Installation:
     def _put_in(self) -> None:
         place = self._place
         deliver, user = place.deliver, place.layer.user
-        wire = Wire(self.faults, place.recorder, deliver, place.timers.start, self._own)
+        wire = Wire(self.faults, place.recorder, deliver, place.timers.start, self._own, self._answer_it)
         end = place.listeners.interpose(wire.between)
         place.deliver = wire.received
         place.layer.user = Answering(user, place.layer, self.faults, place.recorder, self._own, self._challenge)
@@ -79,3 +83,14 @@ class Installation:
             place.layer.user = user
 
         self._take_out = take_out
+        self._deliver = deliver
+
+    def _answer_it(self, status: int, data: bytes, flow: Flow) -> None:
+        """Its transaction is made as any other's, so that copies get the same answer; nobody hears of it."""
+        layer = self._place.layer
+        user = layer.user
+        layer.user = OneAnswer(user, layer, status)
+        try:
+            self._deliver(data, flow)
+        finally:
+            layer.user = user

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from b2bua.faults.altered import padded, with_wrong_tag
-from b2bua.faults.fault import ANSWER, DELAY, DROP, DUPLICATE, IN, OUT, PAD, Fault
-from b2bua.faults.faults import Faults, Standing
+from b2bua.faults.fault import IN, OUT
+from b2bua.faults.faults import Faults, Hit
+from b2bua.feature_server.strike import Answered, Delayed, Doubled
 from b2bua.sip.errors import MalformedMessage
 from b2bua.sip.flow import Flow, Put
 from b2bua.sip.message import Message, Request, Response
@@ -22,18 +22,20 @@ Deliver = Callable[[bytes, Flow], None]
 class Wire:
     """Stands between the transports and the core while there are faults.
 
-    `deliver` takes what comes in, `later(seconds, function)` calls one, `own` tells a link of ours, which has none.
+    `deliver` takes what comes in, `later(seconds, function)` calls one, `own` tells a link of ours, which has none;
+    `answer_it` takes a request that comes in, and is to be answered with a status and to go no further.
     """
 
     def __init__(
         self, faults: Faults, recorder: Recorder, deliver: Deliver, later: Callable[[float, Callable[[], None]], object],
-        own: Callable[[Flow], bool],
+        own: Callable[[Flow], bool], answer_it: Callable[[int, bytes, Flow], None],
     ) -> None:  # fmt: skip
         self._faults = faults
         self._recorder = recorder
         self._deliver = deliver
         self._later = later
         self._own = own
+        self._answer_it = answer_it
 
     # -- in ----------------------------------------------------------------------------------------------------
 
@@ -41,18 +43,20 @@ class Wire:
         """One message, which is in the trace already."""
         message = None if self._own(flow) else _parsed(data)
         hit = None if message is None else self._faults.on_wire(IN, message, flow)
-        if hit is None or message is None:
+        if hit is None:
             self._deliver(data, flow)
             return
-        fault = hit.fault
-        self._mark(hit, flow, data)
-        if fault.action == DELAY:
-            self._later(fault.seconds, partial(self._deliver, data, flow))
-        elif fault.action == DUPLICATE:
+        self._mark(hit, flow)
+        effect = hit.effect
+        if isinstance(effect, Delayed):
+            self._later(effect.seconds, partial(self._deliver, data, flow))
+        elif isinstance(effect, Doubled):
             self._deliver(data, flow)
             self._deliver(data, flow)
-        elif fault.action != DROP:
-            self._deliver(_altered(fault, message), flow)
+        elif isinstance(effect, Answered):
+            self._answer_it(effect.status, data, flow)
+        elif effect is not None:
+            self._deliver(_bytes(effect), flow)
 
     # -- out ---------------------------------------------------------------------------------------------------
 
@@ -63,37 +67,37 @@ class Wire:
     def _put(self, put: Put, flow: Flow, data: bytes, message: Message | None) -> bytes:
         parsed = _parsed(data)
         hit = None if parsed is None else self._faults.on_wire(OUT, parsed, flow)
-        if hit is None or parsed is None:
+        if hit is None:
             return put(flow, data, message)
-        fault = hit.fault
-        if fault.action == DELAY:
-            self._later(fault.seconds, partial(self._put_late, put, hit, flow, data, message))
+        effect = hit.effect
+        if isinstance(effect, Delayed):
+            self._later(effect.seconds, partial(self._put_late, put, hit, flow, data, message))
             return data
-        if fault.action in (DROP, ANSWER):
+        if effect is None or isinstance(effect, Answered):
             self._record(flow, data, message)
-            self._mark(hit, flow, data)
-            if fault.action == ANSWER and isinstance(parsed, Request):
-                self._later(0.0, partial(self._answer, hit, parsed, flow))
+            self._mark(hit, flow)
+            if isinstance(effect, Answered) and isinstance(parsed, Request):
+                self._later(0.0, partial(self._answer, hit, effect.status, parsed, flow))
             return data
-        if fault.action != DUPLICATE:
-            data = _altered(fault, parsed)
+        if not isinstance(effect, Doubled):
+            data = _bytes(effect)
         put(flow, data, message)
-        self._mark(hit, flow, data)
-        if fault.action == DUPLICATE:
+        self._mark(hit, flow)
+        if isinstance(effect, Doubled):
             put(flow, data, None)
-            self._mark(hit, flow, data)
+            self._mark(hit, flow)
         return data
 
-    def _put_late(self, put: Put, hit: Standing, flow: Flow, data: bytes, message: Message | None) -> None:
+    def _put_late(self, put: Put, hit: Hit, flow: Flow, data: bytes, message: Message | None) -> None:
         put(flow, data, message)
-        self._mark(hit, flow, data)
+        self._mark(hit, flow)
 
-    def _answer(self, hit: Standing, request: Request, flow: Flow) -> None:
+    def _answer(self, hit: Hit, status: int, request: Request, flow: Flow) -> None:
         """In the place of whoever would have got the request. Its tag is the same for the same request."""
-        response = response_to(request, hit.fault.code, tag=f"fault-{hit.number}")
+        response = response_to(request, status, tag=f"fault-{hit.standing.number}")
         data = response.encode()
         self._recorder.received(flow, data)
-        self._mark(hit, flow, data)
+        self._mark(hit, flow)
         self._deliver(data, flow)
 
     # -- the trace ---------------------------------------------------------------------------------------------
@@ -104,22 +108,12 @@ class Wire:
         else:
             self._recorder.sent(flow, message, data)
 
-    def _mark(self, hit: Standing, flow: Flow, data: bytes) -> None:
-        self._recorder.mark(flow, told(hit))
+    def _mark(self, hit: Hit, flow: Flow) -> None:
+        self._recorder.mark(flow, f"fault {hit.standing.number}: {hit.what}")
 
 
-def told(hit: Standing) -> str:
-    """What the trace says of a message that a fault acted on."""
-    fault = hit.fault
-    what = {
-        DROP: "dropped", DELAY: f"delayed by {fault.seconds:g} s", DUPLICATE: "duplicated",
-        ANSWER: f"answered {fault.code}", PAD: f"padded to {fault.bytes} bytes",
-    }.get(fault.action, "a wrong tag")  # fmt: skip
-    return f"fault {hit.number}: {what}"
-
-
-def _altered(fault: Fault, message: Request | Response) -> bytes:
-    return (padded(message, fault.bytes) if fault.action == PAD else with_wrong_tag(message)).encode()
+def _bytes(effect: Request | Response | bytes) -> bytes:
+    return effect if isinstance(effect, bytes) else effect.encode()
 
 
 def _parsed(data: bytes) -> Request | Response | None:

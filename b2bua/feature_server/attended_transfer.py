@@ -18,7 +18,7 @@ from b2bua.sip import sdp
 from b2bua.sip.message import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from b2bua.feature_server.call import Call
 
@@ -29,7 +29,8 @@ class JoinedCalls:
     The call of `one` goes on with both parties. `ended` hears the status: 200, or why nothing has changed.
     """
 
-    def __init__(self, one: Leg, other: Leg, ended: Callable[[int, str], None]) -> None:
+    def __init__(self, one: Leg, other: Leg, ended: Callable[[int, str], None], left: Iterable[Leg] = ()) -> None:
+        """`left`: those of both whose party has gone already, or that nobody is behind."""
         self._leaving = one, other
         self._stays, self._comes = one.other, other.other
         self._calls: tuple[Call, Call] = one.call, other.call
@@ -37,7 +38,7 @@ class JoinedCalls:
         self._asked = OwnOffer(self._stays, self._offered, self._refused)
         self._answering = OwnOffer(self._comes, self._agreed, self._refused)
         self._theirs = b""
-        self._left: list[Leg] = []
+        self._left: list[Leg] = list(left)
         self._over = False
 
     def start(self) -> None:
@@ -87,7 +88,7 @@ class JoinedCalls:
             if call.handover is self:
                 call.handover = None
         for leg in self._left:
-            leg.call.finish("answered", spare=leg)
+            leg.call.finish("answered", spare=leg if leg.ended else None)
 
     def may_leave(self, leg: Leg) -> bool:
         if leg not in self._leaving or self._over:

@@ -11,6 +11,7 @@ from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import UNCONDITIONAL
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
+from b2bua.feature_server.media_again import MediaAgain
 from b2bua.feature_server.media_leg import MediaLeg
 from b2bua.feature_server.music_offer import MusicOffer
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
@@ -213,6 +214,21 @@ class Call:
         self.b2bua.left(leg.party)
         self.hooks.tell("callee_left", self.hook_failed, self, leg)
 
+    def caller_leaves(self, stand_in: Leg) -> None:
+        """From a transfer: the caller hears 487, and the call rings on for whoever is to have it; until then this leg, which
+        nobody is behind, is the caller's. SipError 480 where that party has as many calls as it may."""
+        leaving = self.caller
+        self.b2bua.joined(stand_in)
+        for leg in self.legs[1:]:
+            leg.other = stand_in
+        stand_in.other, self.caller = self.callee, stand_in
+        leaving.aside = True
+        leaving.respond(487)
+        leaving.over()
+        self.b2bua.left(leaving.party)
+        self.hooks.tell("callee_left", self.hook_failed, self, leaving)
+        self.parties_changed()
+
     def parties_changed(self) -> None:
         """The legs are others than those that the features know."""
         self._shown = ("", False, False)
@@ -263,7 +279,11 @@ class Call:
             left = self.since + longest - self.environment.layer.timers.now()
             self._length = self.environment.layer.timers.start(max(left, 0.0), self._too_long)
         local = next((leg for leg in (self.caller, self.callee) if leg.source), None)
-        if local is not None:
+        again = None if local is None or self.ended_by else self._media_again(local)
+        if again is not None:
+            self.changed()
+            again.start()
+        elif local is not None:
             # The stream ended with the process: so does the call, for whoever listens to nothing cannot know why.
             local.over()
             self.finish("failed", ("Reason", 'SIP;cause=500;text="Media lost"'), spare=local)
@@ -273,6 +293,23 @@ class Call:
             self.finish("answered", spare=gone)
         else:
             self.changed()
+
+    def _media_again(self, local: Leg) -> MediaAgain | None:
+        """Another stream of ours in the place of one that ended with an earlier process; None where none is wanted, or none can
+        be had."""
+        if not local.note:
+            return None
+        try:
+            again = MediaAgain(local)
+        except SipError:
+            return None
+        media = again.take_place(self)
+        if local.role == CALLER:
+            self.caller = media
+        else:
+            self.callee = media
+        local.take_apart()
+        return again
 
     def enter(self, state: str) -> None:
         """Go on to the next state; never back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from b2bua.feature_server.strike import Effect, Strike
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 
@@ -34,6 +35,9 @@ class Feature:
     settings: ClassVar[Mapping[str, str]] = {}
     """Settings of users, name → what it means in a few words: `environment.users.value(leg.party, name)`."""
 
+    faults: ClassVar[Mapping[str, str]] = {}
+    """Faults on purpose, name → what it does in a few words: `b2bua fault add NAME …` sets one."""
+
     @classmethod
     def check_setting(cls, name: str, value: str) -> None:
         """ValueError, a sentence, when the setting `name` cannot be `value`, which is not ""."""
@@ -42,6 +46,11 @@ class Feature:
         """The caller of a new call dialled the code `name`, and `argument` behind it. All features have let the call pass
         (`call_offered`); it is this feature's to answer: `confirm(call, text)` or `SipError`, and None."""
         raise SipError(404)
+
+    def message_struck(self, strike: Strike) -> Effect:
+        """One of the feature's faults strikes a message on its way in or out, whatever it belongs to: what becomes of it (RFC
+        3261 §18 leaves a network free to do any of it). Not async."""
+        return strike.message
 
     def call_offered(self, call: Call, invite: Request) -> Passed:
         """A new call: `invite` is what the caller sent. To refuse it: `call.caller.respond(status)` and None."""
@@ -56,7 +65,8 @@ class Feature:
         feature refused. `call.redirect` gives the call to others; SipError changes what the caller hears."""
 
     def callee_left(self, call: Call, leg: Leg) -> None:
-        """`leg` is no part of the call any more, which goes on with others: what is kept of it may be dropped."""
+        """`leg` is no part of the call any more, which goes on with others: what is kept of it may be dropped. A caller's where
+        the call rings on for somebody else (a transfer)."""
 
     def request_received(self, call: Call, leg: Leg, request: Request) -> Passed:
         """From the party of `leg`: re-INVITE, UPDATE with an offer, PRACK with a body, INFO, MESSAGE, or the ACK of an

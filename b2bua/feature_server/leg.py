@@ -57,6 +57,7 @@ class Leg:
         "invited",
         "stand_in",
         "referral",
+        "note",
     )  # fmt: skip
     __deletable__ = ["call", "other", "usage", "session"]  # noqa: RUF012  # mypyc reads it, for `take_apart`
 
@@ -98,7 +99,7 @@ class Leg:
         self.known_as = ""
         """What the other party and who watches it are told in place of `party`; "" for the truth."""
         self.aside = False
-        """Whether the call goes on without this callee: nothing that it says matters any more."""
+        """Whether the call goes on without this party: nothing that it says matters any more."""
         self.silent = False
         """Of one callee of several: whether the caller has heard nothing of it yet, whatever the state of the call."""
         self.first_offer = b""
@@ -117,6 +118,8 @@ class Leg:
         """Our 2xx that waits for the same."""
         self.source = ""
         """The source (contract.py) that is the party where it is no phone but media of ours; "" for a phone."""
+        self.note = ""
+        """Of such a leg: what a feature is to know of it after a restart. With "" the call ends with the process."""
 
     # -- verbs -------------------------------------------------------------------------------------------------
 
@@ -167,7 +170,7 @@ class Leg:
         self.usage.respond(response)
         if status >= 200 and self.answered:
             self.call.reinvite_answered(self, status)
-        elif status >= 300:
+        elif status >= 300 and not self.aside:
             # Whoever said no to the call, a feature too, it is over; a tick later, for who ends it in good order.
             self.environment.layer.timers.start(0, partial(self.call.finish, "rejected"))
 

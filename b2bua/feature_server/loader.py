@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from b2bua.feature_server.contract import Environment, FeatureServer
 from b2bua.feature_server.feature import FILE_MODULE, Feature
 from b2bua.feature_server.feature_codes import check_codes
+from b2bua.feature_server.feature_faults import check_faults
 from b2bua.feature_server.user_settings import check_defaults
 
 ENTRY_POINTS: Final = "b2bua.features"
@@ -66,6 +67,10 @@ def find_features(names: Sequence[str], directory: Path | None, choices: Choices
     if directory is not None and not directory.is_dir():
         raise LoadError(f"{directory}: not a directory", "feature_directory")
     classes = [_feature_class(name, directory) for name in names]
+    try:
+        check_faults(classes)
+    except ValueError as error:
+        raise LoadError(str(error)) from None
     try:
         check_codes(classes, choices.codes)
     except ValueError as error:

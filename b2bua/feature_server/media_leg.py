@@ -37,6 +37,17 @@ class MediaLeg(Leg):
         self.session = LegSession(self, 0, 0)  # we know that we are there
         self.early, self.source, self.has_lamp = there.early, source, there.has_lamp
 
+    @classmethod
+    def once_more(cls, there: Leg) -> MediaLeg:
+        """In the place of a leg of an earlier process that was media of ours: another stream of the same source, which nobody
+        hears until it is offered. SipError 480 where none can be had."""
+        made = cls(there, there.source)
+        made.descriptions, made.has_lamp = there.descriptions, False
+        made.answered = made.confirmed = made.restored = True
+        made.holding, made.known_as, made.invited, made.note = there.holding, there.known_as, there.invited, there.note
+        made.reserved = there.reserved
+        return made
+
     def release(self, *headers: tuple[str, str]) -> None:
         """The call is over: so is the stream."""
         if not self.ended:

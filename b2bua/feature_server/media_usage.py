@@ -54,6 +54,11 @@ class MediaUsage(InviteUsage):
             raise SipError(415)
         return self._session.answer(request.body)
 
+    def offer_again(self) -> bytes:
+        """Our offer without an INVITE that asks for one; `acknowledge` brings the answer to it."""
+        self._offered = True
+        return self._session.offer()
+
     def acknowledge(self, body: bytes = b"", content_type: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
         """What is agreed holds from now on. An answer that is none leaves the session as it was."""
         self._acked_cseq = self._client_cseq

@@ -40,7 +40,7 @@ def _leg_record(leg: Leg, ahead: float) -> LegRecord:
         dialog.remote_cseq, list(dialog.route_set), dialog.remote_target, dialog.contact, usage.invited_cseq,
         usage.answered_cseq, descriptions.session_id, descriptions.version, descriptions.ours, descriptions.theirs,
         leg.holding, interval, refreshes, negotiated, session.updates, agreed_at + ahead, leg.known_as,
-        leg.invited, leg.source,
+        leg.invited, leg.source, leg.note,
     )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def _leg(call: Call, role: str, record: LegRecord, back: float) -> Leg:
     leg = Leg(call, call.environment, role, dialog, record.party)
     leg.reserved = record.local_cseq
     leg.answered = leg.confirmed = leg.restored = True
-    leg.holding, leg.known_as, leg.source = record.holding, record.known_as, record.source
+    leg.holding, leg.known_as, leg.source, leg.note = record.holding, record.known_as, record.source, record.note
     if record.invited is not None:
         leg.invited = record.invited
     leg.usage.resume(record.invited_cseq, record.answered_cseq)

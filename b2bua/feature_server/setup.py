@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.callees import Callees
@@ -20,6 +20,19 @@ from b2bua.sip.message import Request, Response
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
+
+
+class Onlooker(Protocol):
+    """Who wants to know what becomes of a set-up beside the caller."""
+
+    def given_up(self, setup: Setup) -> bool:
+        """The caller has cancelled: whether the call goes on without it."""
+
+    def answered(self) -> None:
+        """The callee has answered; the caller has heard it, where there is one."""
+
+    def refused(self, status: int) -> None:
+        """Nobody takes the call."""
 
 
 class Setup:
@@ -42,6 +55,7 @@ class Setup:
         """All that may answer; None where there is one callee and no feature that minds."""
         self.speaker: Leg | None = None
         """The callee whose description the caller was told first: another's needs an early dialog of its own."""
+        self.onlooker: Onlooker | None = None
 
     def start(self) -> None:
         call = self._call
@@ -243,6 +257,8 @@ class Setup:
         if self.offered or agreed:
             call.exchange = None
         caller.respond(response.status, response, body)
+        if self.onlooker is not None:
+            self.onlooker.answered()
 
     def acknowledged(self, leg: Leg, ack: Request) -> None:
         """Offerless: the caller's answer stands in its ACK and goes to the callee in ours (RFC 3264 §4)."""
@@ -293,6 +309,8 @@ class Setup:
             call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
         else:
             call.caller.respond(status, response, response.body if response is not None else b"")
+        if self.onlooker is not None:
+            self.onlooker.refused(status if refusal is None else refusal.status)
         call.finish(_result(status))
 
     # -- the caller's change of mind ---------------------------------------------------------------------------
@@ -300,6 +318,8 @@ class Setup:
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         """487 to the INVITE at once, CANCEL to the callee once it has answered anything (RFC 3261 §9.2)."""
         call = self._call
+        if self.onlooker is not None and self.onlooker.given_up(self):
+            return
         self._let_others_go(*reasons)
         call.exchange = None
         call.caller.respond(487)

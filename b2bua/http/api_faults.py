@@ -35,7 +35,7 @@ class FaultsPage(Resource):
 
     def render_POST(self, request: Request) -> bytes:
         try:
-            self._faults.add(parse_fault(_argument(request, b"fault")))
+            self._faults.add(parse_fault(_argument(request, b"fault"), self._faults.own.names()))
         except ValueError as error:
             return plain(request, str(error), BAD_REQUEST)
         return self.render_GET(request)

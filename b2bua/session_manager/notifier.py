@@ -24,10 +24,12 @@ from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.watched_list import WatchedList
 from b2bua.session_manager.watcher_view import WatcherView
+from b2bua.sip.address import split_unquoted
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request
 from b2bua.sip.rlmi import EVENTLIST
+from b2bua.sip.watched_dialog import WatchedDialog, parse_watched_dialog
 from b2bua.transaction.timers import TICK, Timers
 
 MAX_SUBSCRIPTIONS: Final = 500
@@ -219,7 +221,10 @@ class Notifier:
                     continue
                 watched_list = WatchedList(self._lists[record.aor])
             flow = flow_to(record.listener, (record.host, record.port))
-            subscription = Subscription(self, package, record.event, record.aor, record.watcher, dialog, flow, watched_list)
+            subscription = Subscription(
+                self, package, record.event, record.aor, record.watcher, dialog, flow, watched_list,
+                WatchedDialog(*record.wanted) if record.wanted is not None else None,
+            )  # fmt: skip
             self._keep(subscription)
             subscription.live_for(seconds)
             subscription.kept = True
@@ -269,13 +274,16 @@ class Notifier:
         seconds = package.granted(request)
         if not request.from_.tag:
             raise SipError(400, "Missing From Tag")
+        wanted = None if package.narrow is None else parse_watched_dialog(request.get("Event") or "")
         more = 1 if watched_list is None else len(watched_list.members)
         if seconds and self._by_watcher.get(watcher, 0) + more > MAX_SUBSCRIPTIONS:
             self.observer.overload_rejected("subscriptions")
             # No 503: to a phone that means the whole server; 403 would say that asking again is useless.
             raise SipError(500, "Too Many Subscriptions", ("Retry-After", RETRY_AFTER))
         dialog = Dialog.as_server(request, self._tags(), contact)
-        subscription = Subscription(self, package, _event(package, request), aor, watcher, dialog, flow, watched_list)
+        subscription = Subscription(
+            self, package, _event(package, request), aor, watcher, dialog, flow, watched_list, wanted
+        )  # fmt: skip
         if seconds:
             self._keep(subscription)
             subscription.live_for(seconds)
@@ -394,7 +402,7 @@ def _request_key(dialog: Dialog) -> tuple[str, str]:
 
 def _event(package: EventPackage, request: Request) -> str:
     """The Event value of the NOTIFYs: the subscriber's id as sent, the one parameter that matches (RFC 6665 §8.2.1)."""
-    for parameter in (request.get("Event") or "").split(";")[1:]:
+    for parameter in split_unquoted(request.get("Event") or "", ";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "id":
             return f"{package.name};id={value.strip()}"

@@ -16,6 +16,7 @@ from b2bua.session_manager.ways import FlowGone
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request
 from b2bua.sip.rlmi import EVENTLIST
+from b2bua.sip.watched_dialog import WatchedDialog
 from b2bua.transaction.timers import TIMEOUT, Timer
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ class Subscription:
     __slots__ = (
         "_call", "_changed_at", "_earliest", "_expiry", "_in_flight", "_notifier", "_pending", "_sent_at", "_timeouts", "_timer",
         "answer", "aor", "dialog", "ended", "ending", "event", "expires_at", "flow", "held", "kept", "package", "reserved",
-        "told", "watched_list", "watcher",
+        "told", "wanted", "watched_list", "watcher",
     )  # fmt: skip
 
     def __init__(
         self, notifier: Notifier, package: EventPackage, event: str, aor: str, watcher: str, dialog: Dialog, flow: Flow,
-        watched_list: WatchedList | None = None,
+        watched_list: WatchedList | None = None, wanted: WatchedDialog | None = None,
     ) -> None:  # fmt: skip
         self._notifier = notifier
         self.package = package
@@ -50,6 +51,8 @@ class Subscription:
         self.aor = aor
         self.watched_list = watched_list
         """Where `aor` is a list: whom it watches."""
+        self.wanted = wanted
+        """The one dialog that it is to; None: all that `aor` has."""
         self.watcher = watcher
         """The user that authenticated."""
         self.dialog = dialog
@@ -149,8 +152,9 @@ class Subscription:
             self._send_news()
 
     def _send_news(self) -> None:
-        """What changed may look to this watcher as before, where a package follows others: then there is nothing to say."""
-        if self.package.follows and self.told is not None and not self._notifier.view.is_news(self):
+        """What changed may look to this watcher as before, where a package follows others, or it watches one dialog: then there
+        is nothing to say."""
+        if (self.package.follows or self.wanted is not None) and self.told is not None and not self._notifier.view.is_news(self):
             self._timer = self._changed_at = None
             self._pending, self._call = False, ""
         else:

@@ -39,7 +39,7 @@ class SubscriptionKeeper:
             subscription.event, subscription.package.name, subscription.aor, subscription.watcher, dialog.call_id, dialog.local,
             dialog.local_tag, dialog.remote, dialog.remote_tag, subscription.reserved, dialog.remote_cseq,
             list(dialog.route_set), dialog.remote_target, dialog.contact, flow.listener, host, port, expires_at,
-            subscription.watched_list is not None,
+            subscription.watched_list is not None, subscription.wanted,
         )  # fmt: skip
         self._records.keep(SUBSCRIPTION, dialog.local_tag, encode_record(record), expires_at, done)
 

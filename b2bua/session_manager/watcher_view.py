@@ -118,12 +118,16 @@ class WatcherView:
         if package.document is None:
             return package.encode(value, version), value if package.follows else None
         form = self._forms.get(subscription.watcher, self._form)
-        told = value if package.partial or form.partial else None
-        return package.document(value, before, version, form), told
+        changes = package.partial or form.partial
+        told = value if changes or subscription.wanted is not None else None
+        return package.document(value, before if changes else None, version, form), told
 
     def _value(self, subscription: Subscription, aor: str) -> Any:
         package = subscription.package
-        return package.view(package.compose(aor, self._state(package.name, aor)), self._sees_all(aor, subscription.watcher))
+        value = package.compose(aor, self._state(package.name, aor))
+        if subscription.wanted is not None and package.narrow is not None:
+            value = package.narrow(value, subscription.wanted)  # before the view, which may hide what it goes by
+        return package.view(value, self._sees_all(aor, subscription.watcher))
 
     def _sees_all(self, aor: str, watcher: str) -> bool:
         user = parse_uri(aor).username

@@ -58,6 +58,8 @@ class LegRecord(msgspec.Struct, frozen=True):
     """Whether the Call-ID is ours; None: as for the callee's leg of a call that nobody has joined."""
     source: str = ""
     """The source that was the party, where it was no phone but media of ours."""
+    note: str = ""
+    """What a feature has noted of such a party; "" where the call ends with the process."""
 
 
 class CallRecord(msgspec.Struct, frozen=True):

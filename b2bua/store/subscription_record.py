@@ -42,4 +42,6 @@ class SubscriptionRecord(msgspec.Struct, frozen=True):
     """Unix seconds."""
     eventlist: bool = False
     """Whether `aor` is a list (RFC 4662): that never changes in a subscription."""
+    wanted: tuple[str, str, str] | None = None
+    """Call-ID, local and remote tag of the one dialog that it is to; "" for any remote tag, None: to all."""
     version: int = SUBSCRIPTION_VERSION

@@ -33,8 +33,8 @@ class Lamps(Feature):
         """Its lamp goes out, while the others' go on."""
         publication = self._open.pop(leg, None)
         if publication is not None:
-            caller = call.caller
-            own, other = _participant(leg, False), _hidden(caller, _participant(caller, False))
+            there = call.callee if leg.role == "caller" else call.caller
+            own, other = _participant(leg, False), _hidden(there, _participant(there, False))
             publication.update(_document(call, leg, "terminated", own, other))
             publication.end()
 

@@ -53,6 +53,12 @@ class Park(Feature):
             self._park(call, argument, invite)
         return None
 
+    def call_changed(self, call: Call) -> None:
+        """Restored: whoever was parked when the process died waits under the same number."""
+        for leg in (call.caller, call.callee):
+            if leg.note and leg.restored and call.state == "confirmed":
+                self._parked.setdefault(leg.note, leg)
+
     def call_ended(self, call: Call) -> None:
         """Hung up, or retrieved."""
         gone = [number for number, leg in self._parked.items() if leg in (call.caller, call.callee)]
@@ -86,6 +92,7 @@ class Park(Feature):
             raise SipError(486, "Another Is Parked There")
         call.answer(self._users.value(parker, MUSIC) or USUAL_MUSIC)
         self._parked[number] = call.callee
+        call.callee.note = number
 
     def _retrieve(self, call: Call, argument: str, invite: Request) -> None:
         leg = self._parked.get(argument or self._own(call.caller.party))

@@ -1,4 +1,5 @@
-"""Transfer (RFC 5359 §2.4, §2.5; RFC 5589): a party gives the other one to somebody else, alone or after a word with them."""
+"""Transfer (RFC 5359 §2.4, §2.5; RFC 5589): a party gives the other one to somebody else, alone, while their phone rings, or
+after a word with them."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from b2bua.feature_server.call import Call
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.referral import Referral
+from b2bua.feature_server.ringing_transfer import RingingTransfer
 
 
 class Transfer(Feature):
@@ -25,9 +27,13 @@ class Transfer(Feature):
             referral.refuse(603)  # somebody else's call
             return
         referral.accept()
-        if other is None or other.ended or other.call is call or other.call.state != "confirmed":
+        if other is None or other.ended or other.call is call or other.call.state == "ended":
             referral.end(481)
+        elif other.answered and replaces.early_only:
+            referral.end(486)
         elif other.call.handover is not None:
             referral.end(491)
+        elif other.call.state != "confirmed":
+            RingingTransfer(leg, other, referral.progress, referral.end).start()
         else:
             JoinedCalls(leg, other, referral.end).start()

@@ -31,11 +31,22 @@ def test_read_and_printed(text: str, fault: Fault) -> None:
     assert parse_fault(str(fault)) == fault
 
 
+def test_a_features_own() -> None:
+    fault = Fault("slow_start", method="INVITE", argument="two", nth=2)
+    assert parse_fault("slow_start method=INVITE nth=2 argument=two", ["slow_start"]) == fault
+    assert parse_fault(str(fault), None) == fault
+    assert fault.is_own and not fault.of_requests
+    with pytest.raises(ValueError, match="'slow-start' is none of"):
+        parse_fault("slow-start", None)  # no name at all, whoever knows them
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "'' is none of drop, delay"),
         ("lose method=BYE", "'lose' is none of drop, delay"),
+        ("lose", "nor has a feature in use a fault of this name"),
+        ("drop argument=x", "argument belongs to faults of features"),
         ("drop metod=BYE", "nearest key is 'method'"),
         ("drop BYE", "nearest key is"),
         ("drop user=", "a name is wanted"),

@@ -9,6 +9,7 @@ import pytest
 
 from b2bua.faults.fault import parse_fault
 from b2bua.faults.faults import MAX_FAULTS, Faults
+from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.http.api_faults import FaultsPage
 from b2bua.observer import Observer
 from b2bua.trace.recorder import Recorder
@@ -23,7 +24,7 @@ class Control:
         self.wanted: list[bool] = []
         self.faults = Faults(
             lambda flow, users: "", lambda flow: "", lambda seed: Random(seed).random, Observer(), lambda event, **fields: None,
-            self.wanted.append,
+            self.wanted.append, FeatureFaults(lambda: (), Observer(), lambda error, message: None),
         )  # fmt: skip
         self.site = site_of(Recorder(5, lambda: 0.0), controls={b"faults": FaultsPage(self.faults)})
 

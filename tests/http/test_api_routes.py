@@ -13,6 +13,7 @@ from b2bua.api_pages import api_pages
 from b2bua.config import Settings
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
+from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.http.api_events import EventsPage
 from b2bua.http.api_logs import LogsPage
 from b2bua.http.api_routes import BY_NAME, ROUTES
@@ -35,7 +36,8 @@ def pages() -> dict[str, Any]:
     """Those of a server with nothing but defaults; it listens nowhere, and has no faults."""
     server = Server(Settings(store="memory:", listen=()), reactor, quiet)
     server.faults = Faults(
-        lambda *_: "", lambda _: "", lambda _: lambda: 0.0, server.observer, quiet, lambda _: None
+        lambda *_: "", lambda _: "", lambda _: lambda: 0.0, server.observer, quiet, lambda _: None,
+        FeatureFaults(list, server.observer, server._failed)
     )  # fmt: skip
     try:
         drain = Drain(server.admission, lambda: 0, lambda *_: None, lambda: None, quiet)

@@ -85,6 +85,50 @@ def test_faults_of_the_settings_stand_from_the_start(tmp_path: Path) -> None:
         server.kill()
 
 
+OWN = '''
+from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.strike import Answered
+
+class Unkind(Feature):
+    faults = {"unkind": "calls are answered with a status"}
+
+    def message_struck(self, strike):
+        return Answered(%s)
+'''
+
+
+def test_a_fault_of_a_feature_strikes_baresip_and_a_reload_changes_it(tmp_path: Path) -> None:
+    """A fault that the settings name and no feature has keeps the server from starting, in one line."""
+    features = tmp_path / "features"
+    features.mkdir()
+    (features / "unkind.py").write_text(OWN % 486)
+    settings = 'faults = ["unkind method=INVITE direction=in count=all"]\nfeature_directory = "features"\n'
+    (tmp_path / "lab.toml").write_text(settings)
+    checked = subprocess.run(
+        command("config", "check", "--config", "lab.toml"), cwd=tmp_path, env=environment(), capture_output=True, text=True,
+        timeout=30, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 2 and "nor has a feature in use a fault of this name" in checked.stderr
+    (tmp_path / "lab.toml").write_text(f'{settings}features = ["hold", "lamps", "unkind"]\n')
+    server = Server(tmp_path, HOST, USERS, options=("--config", "lab.toml"))
+    try:
+        with ExitStack() as stack:
+            phones = Phones(server, tmp_path, HOST, stack)
+            alice = phones.new_baresip("udp")
+            alice.dial("6002")
+            assert "486" in str(alice.expect("CALL_CLOSED"))
+            (features / "unkind.py").write_text(OWN % 603)
+            url = f"http://{server.http_host}:{server.http_port}"
+            subprocess.run(command("reload", "--url", url), env=environment(), timeout=30, check=True, capture_output=True)
+            alice.dial("6002")
+            assert "603" in str(alice.expect("CALL_CLOSED"))
+            assert touched(server, alice.user)[-1] == "unkind: answered 603"
+            assert server.metric("b2bua_faults_injected_total", fault="unkind") == 2
+        assert server.stop() == 0
+    finally:
+        server.kill()
+
+
 def test_a_dropped_200_and_the_call_stands_all_the_same(server: Server, lab: Lab) -> None:
     """SIPp gets the repeated one."""
     alice, bob = lab.phones(2)

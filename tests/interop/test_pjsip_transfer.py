@@ -191,6 +191,26 @@ def test_attended_by_pjsip(server: Server, make: Make, stays: str, comes: str, f
     alone(server, b, c)
 
 
+@pytest.mark.parametrize(("stays", "comes"), KINDS)
+@pytest.mark.parametrize("gives_up", [True, False], ids=["gives up", "waits"])
+def test_attended_while_the_second_call_rings(server: Server, make: Make, stays: str, comes: str, gives_up: bool) -> None:
+    """PJSIP names a call that is not answered; its user hangs up on that one, or waits."""
+    a, b, c = make(PJSIP), make(stays), make(comes)
+    assert isinstance(a, PjsipHandset)
+    call(a, b)
+    a.held()
+    a.dial(c.user)
+    wait_until("it rings", lambda: a.phone.calls()[1].state == "early")
+    a.phone.command("transfer_to", call=0, other=1)
+    if gives_up:
+        a.phone.command("hangup", call=1)
+        wait_until("given up", lambda: a.phone.calls()[1].state == "disconnected")
+    c.pick_up()
+    a.reported("200 final")
+    a.is_free()
+    alone(server, b, c)
+
+
 @pytest.mark.parametrize(("caller", "comes"), KINDS)
 def test_pickup_by_code(server: Server, make: Make, caller: str, comes: str) -> None:
     a, b, c = make(caller), make(PJSIP), make(comes)

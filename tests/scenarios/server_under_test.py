@@ -20,6 +20,7 @@ from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.observer import Observer
@@ -129,6 +130,7 @@ class ServerUnderTest:
         """Feature servers on other hosts, by the names of their links."""
         self.heartbeats: list[Heartbeat] = []
         self.options = options
+        self.features: Sequence[Feature] = ()
         self.media = VirtualMedia()
         self.relay = VirtualRelay(self.timers, options.relay == "refuse")
         if options.link == "memory":
@@ -234,8 +236,9 @@ class ServerUnderTest:
                 lambda flow: entity.name if trunks is not None and (entity := trunks.entities.of(flow)) is not None else "",
                 lambda request, stale: challenging(request, self.authenticator.challenge(request, stale), tag()),
                 lambda seed: Random(seed).random, self.log,
+                FeatureFaults(lambda: self.features, self.observer, self._failed),
             )  # fmt: skip
-        self._installation.faults.add(parse_fault(text))
+        self._installation.faults.add(parse_fault(text, None))
         return self._installation
 
     def _same_group(self, user: str, watcher: str) -> bool:
@@ -264,7 +267,6 @@ class ServerUnderTest:
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
         self.user_settings = environment.users
-        self.features: Sequence[Feature] = ()
         self.features = features = self._load(options.features)
         server = load_server("communication_manager", environment, features)
         if options.feature_server:
@@ -389,7 +391,7 @@ class ServerUnderTest:
             found["records"] = len(self.records.kept) - sum(self.notifier.count().values()) - set_by_users - mailboxes
         for feature in b2bua.hooks.features:
             # Not by vars(): a compiled class has slots only. Codes and settings are the class's.
-            names = [name for name in dir(feature) if not name.startswith("__") and name not in ("codes", "settings")]
+            names = [name for name in dir(feature) if not name.startswith("__") and name not in ("codes", "settings", "faults")]
             held = [getattr(feature, name) for name in names]
             kept = sum(len(value) for value in held if isinstance(value, dict))
             if isinstance(feature, Lamps):

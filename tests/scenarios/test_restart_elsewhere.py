@@ -6,6 +6,7 @@ Whoever lives on is asked; whoever died begins on its own records. What both kno
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.scenarios.options import Options
 from tests.scenarios.scene import (
     TIMEOUT,
     Scene,
+    called,
     hang_up,
     hold,
     idle,
@@ -28,6 +30,7 @@ from tests.scenarios.scene import (
 )
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import response
+from tests.scenarios.transfer_scene import refer
 
 Restart = Callable[[Scene], None]
 RESTARTS: dict[str, Restart] = {
@@ -74,6 +77,38 @@ def test_a_held_call_goes_on(scene: Scene, restart: Restart) -> None:
     assert renderings(a.phone) == ("", "no")
     hang_up(b, a)
     idle(scene, a, b)
+
+
+@pytest.mark.parametrize("link", ["udp", "tcp"])
+@whoever
+def test_a_parked_party_waits_on(link: Literal["udp", "tcp"], restart: Restart) -> None:
+    """Its stream is Communication Manager's: another one where that died, untouched where not."""
+    options = Options(
+        records=KeptRecords(), remote_records=KeptRecords(), link=link, heartbeat=5.0, features=("lamps", "transfer", "park")
+    )
+    scene = Scene(options)
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    carol = scene.phone("6003")
+    refer(a, "sip:*68@example.com")
+    join_stream(b)
+    is_gone(a)
+    scene.advance(1)
+    restart(scene)
+    scene.advance(11)  # where its link was not up yet the party is asked again
+    if restart is not Scene.restart_session_manager:
+        join_stream(b)
+    c = called(carol, "sip:*696001@example.com")
+    join_stream(b)
+    answer = carol << "200 INVITE a=sendrecv"
+    c.learn(answer)
+    carol >> c.ack(answer)
+    hang_up(b, c)
+    scene.quiet()
+
+
+def join_stream(b: ScriptCall) -> None:
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 200, b.sdp("sendrecv"))
+    b.phone << "ACK no-body"
 
 
 @whoever

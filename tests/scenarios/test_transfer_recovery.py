@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from b2bua.sip.errors import SipError
 from tests.scenarios.forwarded_call import has_set
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
@@ -24,7 +25,7 @@ from tests.scenarios.scene import (
     watch,
 )
 from tests.scenarios.script_call import ScriptCall
-from tests.scenarios.transfer_scene import FEATURES, Talk, asked, join, lamp_of, refer, replaces, settle
+from tests.scenarios.transfer_scene import FEATURES, Talk, asked, join, lamp_of, refer, replaces, reports, settle
 
 BOTH = pytest.mark.parametrize("first_is_caller", [True, False])
 SECOND = pytest.mark.parametrize("second_is_caller", [True, False])
@@ -243,28 +244,131 @@ def test_a_call_that_was_picked_up_goes_on(scene: Scene) -> None:
     goes_on(scene, a, c)
 
 
-@pytest.mark.parametrize("retrieved", [True, False])
-def test_a_party_that_was_parked(scene: Scene, retrieved: bool) -> None:
-    """Retrieved it is in a call like any other; while it hears the music, that ends with the process, and so does its call."""
-    alice, bob, carol = (scene.phone(user) for user in ("6001", "6002", "6003"))
-    a, b = talk(alice, bob)
+def listens(b: ScriptCall) -> None:
+    """The party is asked to hear our stream, and does."""
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 200, b.sdp("sendrecv"))
+    b.phone << "ACK no-body"
+
+
+def parked(scene: Scene, parker_is_caller: bool = True) -> tuple[ScriptCall, ScriptCall]:
+    """Bob waits under 6001; Carol's phone is there."""
+    alice, bob, _ = (scene.phone(user) for user in ("6001", "6002", "6003"))
+    a, b = talk(alice, bob) if parker_is_caller else talk(bob, alice)[::-1]
     refer(a, "sip:*68@example.com")
-    bob >> b.answer(bob << "INVITE a=sendrecv", 200, b.sdp("sendrecv"))
-    bob << "ACK no-body"
+    listens(b)
     is_gone(a)
-    if not retrieved:
-        scene.restart()
-        is_gone(b)
-        assert not calls_kept(scene)
-        return
-    c = called(carol, "sip:*696001@example.com")
-    bob >> b.answer(bob << "INVITE a=sendrecv", 200, b.sdp("sendrecv"))
-    bob << "ACK no-body"
+    return a, b
+
+
+def retrieve(scene: Scene, b: ScriptCall, number: str = "6001") -> ScriptCall:
+    """Carol takes Bob."""
+    carol = scene.phones[2]
+    c = called(carol, f"sip:*69{number}@example.com")
+    listens(b)
     answer = carol << "200 INVITE a=sendrecv"
     c.learn(answer)
     carol >> c.ack(answer)
+    return c
+
+
+def test_a_party_that_was_retrieved(scene: Scene) -> None:
+    """It is in a call like any other."""
+    _, b = parked(scene)
+    c = retrieve(scene, b)
     scene.restart()
     goes_on(scene, b, c)
+
+
+@BOTH
+@pytest.mark.parametrize("restarts", [1, 3])
+def test_a_parked_party_waits_on(scene: Scene, first_is_caller: bool, restarts: int) -> None:
+    """It is asked to hear the new stream, and is retrieved under the old number; over several deaths in a row, too."""
+    _, b = parked(scene, first_is_caller)
+    for _ in range(restarts):
+        scene.restart()
+        listens(b)
+        (stream,) = scene.server.media.open_streams
+        assert stream.to == ("192.0.2.200", 40000)
+        scene.advance(1)
+    assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 1, "held": 0}
+    c = retrieve(scene, b)
+    assert not scene.server.media.open_streams
+    goes_on(scene, b, c)
+
+
+def test_a_parked_party_is_retrieved_before_it_has_said_that_it_listens(scene: Scene) -> None:
+    _, b = parked(scene)
+    scene.restart()
+    offered = b.phone << "INVITE a=sendrecv"
+    c = called(scene.phones[2], "sip:*696001@example.com")
+    b.phone >> b.answer(offered, 200, b.sdp("sendrecv"))
+    b.phone << "ACK no-body"
+    scene.advance(0.2)
+    listens(b)
+    answer = c.phone << "200 INVITE a=sendrecv"
+    c.learn(answer)
+    c.phone >> c.ack(answer)
+    goes_on(scene, b, c)
+
+
+def test_a_parked_party_that_refuses_waits_and_is_asked_again(scene: Scene) -> None:
+    """It hears nothing meanwhile, and is not lost."""
+    _, b = parked(scene)
+    scene.restart()
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 480)
+    b.phone << "ACK"
+    scene.advance(9.5)
+    b.phone.hears_nothing()
+    scene.advance(1)
+    listens(b)
+    hang_up(b, retrieve(scene, b))
+
+
+def test_a_parked_party_that_has_gone(scene: Scene) -> None:
+    """481: its call ends, and nothing waits there."""
+    _, b = parked(scene)
+    scene.restart()
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 481)
+    b.phone << "ACK"
+    is_gone(b)
+    assert not calls_kept(scene) and not scene.server.media.open_streams
+    c = called(scene.phones[2], "sip:*696001@example.com")
+    c.phone >> c.ack(c.phone << "404 INVITE")
+
+
+def test_a_parked_party_hangs_up_after_the_restart(scene: Scene) -> None:
+    _, b = parked(scene)
+    scene.restart()
+    listens(b)
+    b.phone >> b.request("BYE")
+    b.phone << "200 BYE"
+    assert not calls_kept(scene) and not scene.server.media.open_streams
+
+
+def test_the_number_is_taken_after_the_restart_too(scene: Scene) -> None:
+    """486 for the next who is parked there."""
+    a, b = parked(scene)
+    scene.restart()
+    listens(b)
+    dave = scene.phone("6004")
+    a2, d = talk(a.phone, dave)
+    refer(a2, "sip:*68@example.com")
+    assert reports(a2)[-1] == "486 Another Is Parked There terminated"
+    hang_up(a2, d)
+    hang_up(retrieve(scene, b), b)
+
+
+def test_no_stream_can_be_had(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The party cannot hear anything any more: it hears BYE, as it cannot know why it is silent."""
+    _, b = parked(scene)
+    monkeypatch.setattr("tests.scenarios.virtual_media.VirtualMedia.open", no_port)
+    scene.restart()
+    is_gone(b)
+    assert not calls_kept(scene)
+
+
+def no_port(media: object, source: str, host: str) -> None:
+    raise SipError(480, "No Media")
 
 
 def test_the_newcomers_200_waits_for_the_record(scene: Scene) -> None:

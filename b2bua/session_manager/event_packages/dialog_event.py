@@ -13,6 +13,7 @@ from typing import Final
 from b2bua.session_manager.event_packages.package import EventPackage, Form, Published
 from b2bua.sip.dialog_info import CONTENT_TYPE, DialogInfo, DialogState, Participant, parse_dialog_info
 from b2bua.sip.uri import parse_uri
+from b2bua.sip.watched_dialog import WatchedDialog
 
 IDLE: Final = DialogState("idle", "terminated")
 """What stands in a document when there is no dialog."""
@@ -79,6 +80,11 @@ def _distinct(dialogs: dict[tuple[str, ...], DialogState]) -> tuple[DialogState,
             name += "+"
         found[name] = dialog if name == dialog.id else dialog._replace(id=name)
     return tuple(found.values())
+
+
+def narrow(document: DialogInfo, wanted: WatchedDialog) -> DialogInfo:
+    """For who subscribes to one dialog alone (RFC 4235 §3.3), or to those of one INVITE."""
+    return document._replace(dialogs=tuple(one for one in document.dialogs if wanted.has(one.key)) or (IDLE,))
 
 
 def view(document: DialogInfo, whole: bool) -> DialogInfo:
@@ -157,4 +163,5 @@ DIALOG: Final = EventPackage(
     view=view,
     encode=encode,
     document=document,
+    narrow=narrow,
 )

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 from b2bua.sip.profiles import PARTIAL, PVALUE, SINGLE_DIALOG
+from b2bua.sip.watched_dialog import WatchedDialog
 
 Headers = tuple[tuple[str, str], ...]
 OWN: Final = "(own)"
@@ -116,6 +117,8 @@ class EventPackage:
     document: Callable[[Any, Any, int, Form], bytes] | None = None
     """Where `encode` is not all: `document(value, before, version, form)`, `before` being what the watcher was told last, or
     None when it is to be told everything."""
+    narrow: Callable[[Any, WatchedDialog], Any] | None = None
+    """Where one may subscribe to a part of the state: of a composed value only what is of this dialog."""
     partial: bool = False
     """Whether every watcher is told only what has changed, not just who wants it so (`Form.partial`)."""
 
