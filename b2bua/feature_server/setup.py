@@ -241,7 +241,7 @@ class Setup:
             self.theirs, self.ours = self._as_sent or response.body, body
         call.enter("confirmed")
         if self.offered or agreed:
-            call.exchange = None
+            self._over()
         caller.respond(response.status, response, body)
 
     def acknowledged(self, leg: Leg, ack: Request) -> None:
@@ -260,7 +260,7 @@ class Setup:
             callee.descriptions.completed(self.theirs, body)
             caller.descriptions.completed(self._as_sent or ack.body, self.ours)
         callee.usage.acknowledge(body, ack.get("Content-Type") or "")
-        call.exchange = None
+        self._over()
 
     def refused(self, leg: Leg, status: int, response: Response | None) -> None:
         call = self._call
@@ -288,7 +288,7 @@ class Setup:
         call = self._call
         if call.exchange is not self:
             return
-        call.exchange = None
+        self._over()
         if refusal is not None:
             call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
         else:
@@ -301,12 +301,17 @@ class Setup:
         """487 to the INVITE at once, CANCEL to the callee once it has answered anything (RFC 3261 §9.2)."""
         call = self._call
         self._let_others_go(*reasons)
-        call.exchange = None
+        self._over()
         call.caller.respond(487)
         call.finish("cancelled", *reasons)
 
     def abandoned(self) -> None:
         self._let_others_go()
+        self.callees = None
+
+    def _over(self) -> None:
+        """The call goes on, or ends, without this exchange; the callees, who refer to it, let it go."""
+        self._call.exchange = self.callees = None
 
     def _let_others_go(self, *headers: tuple[str, str]) -> None:
         """Whoever rings beside the one callee that ends with the call."""
@@ -321,7 +326,7 @@ class Setup:
             call.hook_failed(error)
         call.caller.respond(refusal.status, None, reason=refusal.reason)
         self._let_others_go()
-        call.exchange = None
+        self._over()
         call.finish(_result(refusal.status))
 
 
