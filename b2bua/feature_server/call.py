@@ -30,7 +30,7 @@ from b2bua.sip.served_user import who_is_served
 from b2bua.sip.uri import Uri, parse_uri
 from b2bua.store.call_record import CallRecord
 from b2bua.transaction.server import ServerTransaction
-from b2bua.transaction.timers import T4, TIMEOUT, Timer
+from b2bua.transaction.timers import NEVER, T4, TIMEOUT
 
 if TYPE_CHECKING:
     from b2bua.feature_server.b2bua import B2bua
@@ -42,6 +42,9 @@ TRYING: Final = "trying"
 EARLY: Final = "early"
 CONFIRMED: Final = "confirmed"
 ENDED: Final = "ended"
+
+_SHOWN: Final[dict[tuple[str, bool, bool], tuple[str, bool, bool]]] = {}
+"""State, and who holds, as calls have shown it: one of each for all calls."""
 
 
 class Exchange(Protocol):
@@ -65,7 +68,7 @@ class Call:
     """Between `caller` and `callee`. Features read it; only the toolkit changes it, but for `holding` of its legs."""
 
     __slots__ = (
-        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "_length",
+        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "tick",
         "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
         "serves", "served",
     )  # fmt: skip
@@ -89,7 +92,8 @@ class Call:
         """What tells the INVITE that we make of this one, should it come back (sip/loop_mark.py)."""
         self.b2bua = b2bua
         self._apart = False
-        self._length: Timer | None = None
+        self.tick = NEVER
+        """Of the wheel (`timers.Waiting`): when it has stood for too long."""
         self._shown: tuple[str, bool, bool] = ("", False, False)
         self.caller: Leg
         self.callee: Leg
@@ -249,7 +253,7 @@ class Call:
             self.environment.leg_joined(self.id, leg.dialog.call_id)
         longest = self.environment.limits.call_length_max
         if longest:
-            self._length = self.environment.layer.timers.start(longest, self._too_long)
+            self.environment.layer.timers.put(self, longest)
         self.exchange = Setup(self, invite)
         self.exchange.start()
 
@@ -260,7 +264,7 @@ class Call:
         longest = self.environment.limits.call_length_max
         if longest:
             left = self.since + longest - self.environment.layer.timers.now()
-            self._length = self.environment.layer.timers.start(max(left, 0.0), self._too_long)
+            self.environment.layer.timers.put(self, left)
         local = next((leg for leg in (self.caller, self.callee) if leg.source), None)
         if local is not None:
             # The stream ended with the process: so does the call, for whoever listens to nothing cannot know why.
@@ -295,7 +299,7 @@ class Call:
         """Tell the features when state or hold differ from what they were told last."""
         shown = (self.state, self.caller.holding, self.callee.holding)
         if shown != self._shown:
-            self._shown = shown
+            self._shown = _SHOWN.setdefault(shown, shown)
             if not (shown[1] or shown[2]):
                 self.held_since = None
             elif self.held_since is None:
@@ -327,9 +331,7 @@ class Call:
         if self.state == CONFIRMED:
             observer.call_lasted(self.environment.layer.timers.now() - self.since)
         self.state = ENDED
-        if self._length is not None:
-            self._length.cancel()
-            self._length = None
+        self.tick = NEVER
         self.b2bua.ended(self)
         observer.call_ended(result)
         self.changed()
@@ -338,9 +340,9 @@ class Call:
         if handover is not None:
             handover.call_ended(self)
 
-    def _too_long(self) -> None:
-        """The backstop: however it came that the call still stands, it ends."""
-        self._length = None
+    def expire(self) -> None:
+        """From the wheel, the backstop: however it came that the call still stands, it ends."""
+        self.tick = NEVER
         if not self.caller.answered:
             self.caller.respond(480)
         self.finish("too_long", ("Reason", 'SIP;cause=480;text="Call too long"'))

@@ -310,8 +310,11 @@ class Setup:
         self.callees = None
 
     def _over(self) -> None:
-        """The call goes on, or ends, without this exchange; the callees, who refer to it, let it go."""
-        self._call.exchange = self.callees = None
+        """The call goes on, or ends, without this exchange; the callees, who refer to it, let it go. What only a set-up needs
+        goes, too: the call may stand for hours."""
+        call = self._call
+        call.exchange = self.callees = None
+        call.mark, call.callee.first_offer = "", b""
 
     def _let_others_go(self, *headers: tuple[str, str]) -> None:
         """Whoever rings beside the one callee that ends with the call."""
