@@ -249,18 +249,21 @@ class Call:
 
     def start(self, invite: Request) -> None:
         """Offer the call to the features and then to the callee."""
-        for leg in (self.caller, self.callee):
-            self.environment.leg_joined(self.id, leg.dialog.call_id)
+        self._name_legs()
         longest = self.environment.limits.call_length_max
         if longest:
             self.environment.layer.timers.put(self, longest)
         self.exchange = Setup(self, invite)
         self.exchange.start()
 
-    def go_on(self) -> None:
-        """Once restored: show what stands, or bring to its end what was ending."""
+    def _name_legs(self) -> None:
+        """For the trace, which forgets whose legs they are where thousands of calls came meanwhile."""
         for leg in (self.caller, self.callee):
             self.environment.leg_joined(self.id, leg.dialog.call_id)
+
+    def go_on(self) -> None:
+        """Once restored: show what stands, or bring to its end what was ending."""
+        self._name_legs()
         longest = self.environment.limits.call_length_max
         if longest:
             left = self.since + longest - self.environment.layer.timers.now()
@@ -310,8 +313,7 @@ class Call:
         """One leg is another now, and its party has agreed with the other one on an offer of the party of `offerer`; what is
         left of two calls is `rest`, which ends. The trace shows them as one call."""
         self.b2bua.moved(self)
-        for leg in (self.caller, self.callee):
-            self.environment.leg_joined(self.id, leg.dialog.call_id)
+        self._name_legs()
         self.environment.leg_joined(self.id, rest.id)
         self._shown = ("", False, False)
         self.hooks.tell("call_joined", self.hook_failed, self, offerer)
@@ -321,6 +323,7 @@ class Call:
         """End the call: release both legs (but `spare`, which ended itself) and tell the features. Idempotent."""
         if self.state == ENDED:
             return
+        self._name_legs()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.abandoned()
@@ -455,6 +458,7 @@ class Call:
         if self.state == ENDED:
             leg.respond(487)
             return
+        self._name_legs()
         exchange = Reinvite(self, leg, request)
         self.exchange = exchange
         exchange.start()
