@@ -216,6 +216,8 @@ class EventState:
                 raise SipError(400, "Publication Without Body")
             if seconds == 0:  # RFC 3903 §6 step 5: nothing is stored as a result of such a request
                 return self._accepted(self._entity_tags(), 0)
+            if aor == request.uri:
+                resource = package.name, request.uri  # one text for a publisher in this process and for us, who both keep it
             self._touched = publication = self._initial(package, resource, link, value)
         changed = has_body and value != publication.value
         # Over a network the message does not bring its call along: the state names it.

@@ -508,8 +508,6 @@ class SessionManager:
             self._known(user)
         assert transaction is not None, "no ACK comes here"
         aor, respond = self._domain.aor(user), partial(self._published, transaction, request)
-        if aor == request.uri:
-            aor = request.uri  # one text for publisher and compositor, who keep it
         if link is None:
             self._event_state.publish_durably(request, aor, "", False, respond)
         elif link.over_network:

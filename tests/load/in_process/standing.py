@@ -5,7 +5,7 @@
     python -m tests.load.in_process.standing garbage [CALLS]   what of so many calls only the collector finds
     python -m tests.load.in_process.standing pauses [CALLS]    the longest collections while so many calls come and stay
     python -m tests.load.in_process.standing cost [CALLS]      bytecodes of a hold call beside none and beside so many
-    python -m tests.load.in_process.standing scrape [CALLS]    time and series of /metrics, with as many registrations
+    python -m tests.load.in_process.standing scrape [CALLS]    time and series of /metrics: so many registrations, a fifth in calls
 
 Each call is between two users of its own. CALLS is 10000 unless given.
 """
@@ -188,8 +188,8 @@ def _bytecodes(rig: Rig, calls: int) -> float:
 
 def scrape(calls: int, times: int = 5) -> None:
     """Print how long /metrics takes to write, and how many series it has."""
-    rig = rig_for(calls)
-    standing = stand(rig, calls)
+    rig = Rig(pairs=calls)
+    standing = stand(rig, calls // 5)
     server = rig.server
     live = LiveState(server.location, server.listeners, server.feature_server, server.notifier, dict, server.store,
                      server.reload, server.admission, server.bans)  # fmt: skip
