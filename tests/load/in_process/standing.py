@@ -5,7 +5,7 @@
     python -m tests.load.in_process.standing garbage [CALLS]   what of so many calls only the collector finds
     python -m tests.load.in_process.standing pauses [CALLS]    the longest collections while so many calls come and stay
     python -m tests.load.in_process.standing cost [CALLS]      bytecodes of a hold call beside none and beside so many
-    python -m tests.load.in_process.standing scrape [CALLS]    time and series of /metrics: so many registrations, a fifth in calls
+    python -m tests.load.in_process.standing scrape [CALLS]    time and series of /metrics: so many registered, a fifth in calls
 
 Each call is between two users of its own. CALLS is 10000 unless given.
 """
@@ -20,6 +20,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from sys import getsizeof
 from typing import Final
 
 from twisted.web.test.requesthelper import DummyRequest
@@ -35,6 +36,8 @@ FILL: Final = 600
 """Hold calls that push whatever was before out of the trace's ring, and out of caches of the last few calls."""
 TURN: Final = 20
 """Calls after which a second passes."""
+OF_A_PHONE: Final = 460
+"""Bytes of texts that the rig's caller keeps of a call, measured."""
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -98,9 +101,10 @@ def memory(calls: int, shown: int = 60) -> None:
         print(f"  {place.size_diff / calls:8.1f} in {place.count_diff / calls:5.2f}  {name}")
 
 
-def flat(calls: int, rounds: int = 3) -> None:
+def flat(calls: int, rounds: int = 4) -> None:
     """Print the process's memory before, with and after so many calls, round after round."""
-    rig = rig_for(calls)
+    rig = Rig(pairs=calls)
+    fill(rig)
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -108,10 +112,12 @@ def flat(calls: int, rounds: int = 3) -> None:
     print(f"before: {begun / 2**20:.1f} MiB")
     for number in range(1, rounds + 1):
         standing = stand(rig, calls)
-        with_calls = resident()
+        with_calls = resident() - sum(map(getsizeof, standing)) - calls * OF_A_PHONE
         end(rig, standing)
         fill(rig)
-        print(f"round {number}: {with_calls / 2**20:.1f} MiB with {calls} calls, {resident() / 2**20:.1f} MiB after them")
+        each = (with_calls - begun) / calls
+        print(f"round {number}: {with_calls / 2**20:.1f} MiB with {calls} calls, {each:.0f} bytes each; "
+              f"{resident() / 2**20:.1f} MiB after them", flush=True)  # fmt: skip
 
 
 def garbage(calls: int) -> None:
