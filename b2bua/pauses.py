@@ -33,6 +33,8 @@ SHORTEST: Final = 60.0
 """Seconds between two collections at least."""
 LONGEST: Final = 600.0
 """Seconds after which garbage is collected although it is never quiet."""
+LONGEST_PAUSE: Final = 0.02
+"""Seconds that a collection may be expected to take. One that would take longer waits until less stands."""
 
 
 class QuietCollector:
@@ -40,17 +42,25 @@ class QuietCollector:
 
     What a call makes is freed by reference counts: its cycles are broken at its end. All that Python's collector did was to go
     through some hundred thousand objects that are alive: a tenth of the CPU time under load, and pauses of half a second.
-    Left are rare cycles, of connections and of errors. `activity()` is a number that changes whenever calls do; `collect`
-    is `gc.collect`, `now` gives monotonic seconds.
+    Left are rare cycles, of connections and of errors. So a collection is never worth a pause that a call would notice: while
+    thousands of calls stand, none is made. `activity()` is a number that changes whenever calls do; `collect` is `gc.collect`;
+    `size()` is how much there is to go through, `sys.getallocatedblocks` less what never is; `pace` is the seconds that a
+    collection has taken for each of these; `now` gives monotonic seconds.
     """
 
-    def __init__(self, activity: Callable[[], int], collect: Callable[[], object], now: Callable[[], float]) -> None:
+    def __init__(
+        self, activity: Callable[[], int], collect: Callable[[], object], size: Callable[[], int], pace: float,
+        now: Callable[[], float],
+    ) -> None:  # fmt: skip
         self._activity = activity
         self._collect = collect
+        self._size = size
         self._now = now
         self._seen = activity()
         self._changed_at = self._collected_at = now()
         self._dirty = False
+        self._pace = pace
+        """At its quickest: whatever made another collection slower was not in its garbage."""
 
     def look(self) -> None:
         """To be called every second or so."""
@@ -59,10 +69,15 @@ class QuietCollector:
             self._seen, self._changed_at, self._dirty = active, now, True
         since = now - self._collected_at
         quiet = now - self._changed_at >= QUIET
-        if since >= LONGEST or (self._dirty and quiet and since >= SHORTEST):
-            self._dirty = False
-            self._collect()
-            self._collected_at = self._now()
+        if since < LONGEST and not (self._dirty and quiet and since >= SHORTEST):
+            return
+        size = max(self._size(), 1)
+        if size * self._pace > LONGEST_PAUSE:
+            return
+        self._dirty = False
+        self._collect()
+        self._collected_at = self._now()
+        self._pace = min(self._pace, (self._collected_at - now) / size)
 
 
 class CollectorPauses:

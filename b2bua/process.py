@@ -112,8 +112,11 @@ def _stop(reactor: Any, service: Service) -> None:
 
 
 def _take_over_collection(reactor: Any, service: Service) -> None:
-    """What is alive after start stays alive: it is never looked at; the rest when it is quiet."""
+    """What is alive after start stays alive: it is never looked at; the rest when it is quiet, and not for long."""
+    begun = time.monotonic()
     gc.collect()
+    frozen = sys.getallocatedblocks()
+    pace = (time.monotonic() - begun) / frozen
     gc.freeze()
     gc.disable()
     requests = service.observer.requests
@@ -121,7 +124,7 @@ def _take_over_collection(reactor: Any, service: Service) -> None:
     def activity() -> int:
         return sum(number for (_, method, _), number in requests.items() if method in _OF_CALLS)
 
-    collector = QuietCollector(activity, gc.collect, time.monotonic)
+    collector = QuietCollector(activity, gc.collect, lambda: sys.getallocatedblocks() - frozen, pace, time.monotonic)
 
     def look() -> None:
         reactor.callLater(COLLECT_SECONDS, look)

@@ -67,10 +67,14 @@ def test_each_collection_is_measured(pauses: tuple[Observer, CollectorPauses]) -
 class Quiet:
     """A `QuietCollector` that is looked at once a second, and when it collected."""
 
-    def __init__(self) -> None:
-        self.now, self.calls = 0.0, 0
+    def __init__(self, blocks: int = 1000, pace: float = 1e-6) -> None:
+        self.now, self.calls, self.blocks, self.takes = 0.0, 0, blocks, 0.0
         self.collected: list[float] = []
-        self.collector = QuietCollector(lambda: self.calls, lambda: self.collected.append(self.now), lambda: self.now)
+        self.collector = QuietCollector(lambda: self.calls, self.collect, lambda: self.blocks, pace, lambda: self.now)
+
+    def collect(self) -> None:
+        self.collected.append(self.now)
+        self.now += self.takes
 
     def run(self, seconds: int, calling: bool = False) -> None:
         for _ in range(seconds):
@@ -103,3 +107,25 @@ def test_a_server_that_is_never_quiet_collects_every_ten_minutes() -> None:
     quiet = Quiet()
     quiet.run(1300, calling=True)
     assert quiet.collected == [600.0, 1200.0]
+
+
+def test_what_would_take_too_long_waits_until_less_stands() -> None:
+    quiet = Quiet(blocks=1_000_000)  # a second
+    quiet.run(10, calling=True)
+    quiet.run(1300)
+    assert quiet.collected == [], "not when it is quiet, and not every ten minutes"
+    quiet.blocks = 20_000
+    quiet.run(2)
+    assert quiet.collected == [1311.0]
+
+
+def test_the_quickest_collection_tells_how_long_the_next_one_takes() -> None:
+    quiet = Quiet(blocks=20_000)
+    for takes, blocks in ((0.005, 20_000), (0.5, 70_000), (0.0, 70_000)):  # the second was held up by something else
+        quiet.takes, quiet.blocks = takes, blocks
+        quiet.run(10, calling=True)
+        quiet.run(100)
+    assert len(quiet.collected) == 3
+    quiet.blocks = 10_000_000
+    quiet.run(700, calling=True)
+    assert len(quiet.collected) == 4, "the third took no time at all"

@@ -21,6 +21,9 @@ from b2bua.transaction.timers import NEVER, T1, T2, TICK, TIMEOUT
 _NO_TAGS: Final[frozenset[str]] = frozenset()
 """One for all: an empty set of its own has 216 bytes."""
 
+_BARE_ACK: Final[tuple[bytes, str, tuple[tuple[str, str], ...]]] = (b"", "", ())
+"""What most ACKs carry: one for all dialogs."""
+
 
 class InviteOwner(Protocol):
     """Who owns the usage. Called at most once per event, never for a retransmission."""
@@ -83,7 +86,7 @@ class InviteUsage:
         """Go on after a restart: what was agreed by then is acknowledged again when it is repeated."""
         self._client_cseq = self._acked_cseq = invited_cseq
         self.answered_cseq = answered_cseq
-        self._ack = (b"", "", ())
+        self._ack = _BARE_ACK
 
     @property
     def invited_cseq(self) -> int:
@@ -139,7 +142,8 @@ class InviteUsage:
 
     def acknowledge(self, body: bytes = b"", content_type: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
         """ACK the 2xx that was reported last, and every repetition of it (§13.2.2.4)."""
-        self._ack, self._acked_cseq = (body, content_type, headers), self._client_cseq
+        self._ack = (body, content_type, headers) if body or headers else _BARE_ACK
+        self._acked_cseq = self._client_cseq
         self.owes_ack = False
         self._send_ack(body, content_type, headers)
 

@@ -31,7 +31,7 @@ from b2bua.sip.served_user import who_is_served
 from b2bua.sip.uri import Uri, parse_uri
 from b2bua.store.call_record import CallRecord
 from b2bua.transaction.server import ServerTransaction
-from b2bua.transaction.timers import T4, TIMEOUT, Timer
+from b2bua.transaction.timers import NEVER, T4, TIMEOUT
 
 if TYPE_CHECKING:
     from b2bua.feature_server.b2bua import B2bua
@@ -43,6 +43,9 @@ TRYING: Final = "trying"
 EARLY: Final = "early"
 CONFIRMED: Final = "confirmed"
 ENDED: Final = "ended"
+
+_SHOWN: Final[dict[tuple[str, bool, bool], tuple[str, bool, bool]]] = {}
+"""State, and who holds, as calls have shown it: one of each for all calls."""
 
 
 class Exchange(Protocol):
@@ -66,7 +69,7 @@ class Call:
     """Between `caller` and `callee`. Features read it; only the toolkit changes it, but for `holding` of its legs."""
 
     __slots__ = (
-        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "_length",
+        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "tick",
         "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
         "serves", "served",
     )  # fmt: skip
@@ -90,7 +93,8 @@ class Call:
         """What tells the INVITE that we make of this one, should it come back (sip/loop_mark.py)."""
         self.b2bua = b2bua
         self._apart = False
-        self._length: Timer | None = None
+        self.tick = NEVER
+        """Of the wheel (`timers.Waiting`): when it has stood for too long."""
         self._shown: tuple[str, bool, bool] = ("", False, False)
         self.caller: Leg
         self.callee: Leg
@@ -261,23 +265,26 @@ class Call:
 
     def start(self, invite: Request) -> None:
         """Offer the call to the features and then to the callee."""
-        for leg in (self.caller, self.callee):
-            self.environment.leg_joined(self.id, leg.dialog.call_id)
+        self._name_legs()
         longest = self.environment.limits.call_length_max
         if longest:
-            self._length = self.environment.layer.timers.start(longest, self._too_long)
+            self.environment.layer.timers.put(self, longest)
         self.environment.log("call_offered", call=self.id, user=self.caller.party, callee=self.callee.party)
         self.exchange = Setup(self, invite)
         self.exchange.start()
 
-    def go_on(self) -> None:
-        """Once restored: show what stands, or bring to its end what was ending."""
+    def _name_legs(self) -> None:
+        """For the trace, which forgets whose legs they are where thousands of calls came meanwhile."""
         for leg in (self.caller, self.callee):
             self.environment.leg_joined(self.id, leg.dialog.call_id)
+
+    def go_on(self) -> None:
+        """Once restored: show what stands, or bring to its end what was ending."""
+        self._name_legs()
         longest = self.environment.limits.call_length_max
         if longest:
             left = self.since + longest - self.environment.layer.timers.now()
-            self._length = self.environment.layer.timers.start(max(left, 0.0), self._too_long)
+            self.environment.layer.timers.put(self, left)
         local = next((leg for leg in (self.caller, self.callee) if leg.source), None)
         again = None if local is None or self.ended_by else self._media_again(local)
         if again is not None:
@@ -337,7 +344,7 @@ class Call:
         """Tell the features when state or hold differ from what they were told last."""
         shown = (self.state, self.caller.holding, self.callee.holding)
         if shown != self._shown:
-            self._shown = shown
+            self._shown = _SHOWN.setdefault(shown, shown)
             if shown[1] or shown[2]:
                 if self.held_since is None:
                     self.held_since = self.environment.layer.timers.now()
@@ -351,8 +358,7 @@ class Call:
         """One leg is another now, and its party has agreed with the other one on an offer of the party of `offerer`; what is
         left of two calls is `rest`, which ends. The trace shows them as one call."""
         self.b2bua.moved(self)
-        for leg in (self.caller, self.callee):
-            self.environment.leg_joined(self.id, leg.dialog.call_id)
+        self._name_legs()
         self.environment.leg_joined(self.id, rest.id)
         self._shown = ("", False, False)
         self.hooks.tell("call_joined", self.hook_failed, self, offerer)
@@ -362,6 +368,7 @@ class Call:
         """End the call: release both legs (but `spare`, which ended itself) and tell the features. Idempotent."""
         if self.state == ENDED:
             return
+        self._name_legs()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.abandoned()
@@ -376,9 +383,7 @@ class Call:
             "call_ended", call=self.id, user=self.caller.party, callee=self.callee.party, result=result, seconds=seconds
         )
         self.state = ENDED
-        if self._length is not None:
-            self._length.cancel()
-            self._length = None
+        self.tick = NEVER
         self.b2bua.ended(self)
         observer.call_ended(result)
         self.changed()
@@ -387,9 +392,9 @@ class Call:
         if handover is not None:
             handover.call_ended(self)
 
-    def _too_long(self) -> None:
-        """The backstop: however it came that the call still stands, it ends."""
-        self._length = None
+    def expire(self) -> None:
+        """From the wheel, the backstop: however it came that the call still stands, it ends."""
+        self.tick = NEVER
         if not self.caller.answered:
             self.caller.respond(480)
         self.finish("too_long", ("Reason", 'SIP;cause=480;text="Call too long"'))
@@ -502,6 +507,7 @@ class Call:
         if self.state == ENDED:
             leg.respond(487)
             return
+        self._name_legs()
         exchange = Reinvite(self, leg, request)
         self.exchange = exchange
         exchange.start()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import compress
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
@@ -70,7 +71,7 @@ class Leg:
         self.environment = environment
         self.usage = InviteUsage(environment.layer, environment.link, self)
         self.usage.dialog = dialog
-        host = parse_address(dialog.contact).parsed_uri().bare_host
+        host = intern(parse_address(dialog.contact).parsed_uri().bare_host)  # one text for all legs: our hosts are few
         self.descriptions = SessionDescriptions(environment.layer.identifiers.number(), host)
         self.session = LegSession(self, environment.limits.session_expires, environment.limits.session_expires_min)
         self.update: tuple[ServerTransaction, Request] | None = None

@@ -28,6 +28,10 @@ FINAL_FAILURES: Final = frozenset((403, 404, 405, 410, 415, 416, 420, 489, 501, 
 """The compositor will not have it: no user of the domain, no such event. Trying again cannot help."""
 
 
+_new_tuple: Final = tuple.__new__
+"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
+
+
 class Publications:
     """The publications of one feature server, and the turn-taking per address of record."""
 
@@ -72,7 +76,7 @@ class Publication:
     """One party's state for one call."""
 
     __slots__ = (
-        "aor", "tick", "call", "_owner", "_call_id", "_to", "_cseq", "_etag", "_document", "_wanted", "_ending", "_dead",
+        "aor", "tick", "call", "_owner", "_call_id", "_cseq", "_etag", "_document", "_wanted", "_ending", "_dead",
         "_retries", "_timer", "_sending", "_refresh_at",
     )  # fmt: skip
 
@@ -82,7 +86,6 @@ class Publication:
         self.call = call
         """The call that its messages belong to."""
         self._call_id = ""
-        self._to: Address | None = None
         self._cseq = 0
         self._etag = ""
         self._document: Document | None = None
@@ -137,7 +140,6 @@ class Publication:
         aor, call_id = self.aor, self._call_id
         if not call_id:
             call_id = self._call_id = environment.layer.identifiers.call_id()
-            self._to = Address("", aor)
         self._cseq = cseq = self._cseq + 1
         lines = [
             "Max-Forwards: 70", owner.from_line, f"To: <{aor}>", f"Call-ID: {call_id}", owner.event_line,
@@ -151,7 +153,7 @@ class Publication:
             names = [*_NAMES, "Content-Type" if document is not None else "Content-Length"]
             lines.append(last)
         request = Request("PUBLISH", aor, names, lines)
-        request.remember(call_id, cseq, "PUBLISH", None, self._to)
+        request.remember(call_id, cseq, "PUBLISH", None, _new_tuple(Address, ("", aor, "", "")))
         if document is not None:
             request.defer_body(document)
         request.call = self.call

@@ -12,7 +12,7 @@ class SessionDescriptions:
     A refused offer leaves no trace in `theirs` and `ours`: phones try again with the same version.
     """
 
-    __slots__ = ("theirs", "ours", "session_id", "version", "_host", "_line", "_last")
+    __slots__ = ("theirs", "ours", "session_id", "version", "_host", "_last")
 
     def __init__(self, session_id: int, host: str) -> None:
         self.session_id = session_id
@@ -20,8 +20,6 @@ class SessionDescriptions:
         self.version = 0
         """Of our o= line: the last one that was sent."""
         self._host = host
-        self._line = b""
-        """Our o= line."""
         self._last = b""
         """Our last description; in a standing call the same object as `ours`."""
         self.theirs = b""
@@ -49,10 +47,12 @@ class SessionDescriptions:
             before, _, after = sdp.split_origin(body)
         except MalformedValue:
             return body
-        if self._last != before + self._line + after:
-            self.version += 1
-            self._line = self._origin()
-            self._last = before + self._line + after
+        if self._last:
+            said, _, more = sdp.split_origin(self._last)
+            if said == before and more == after:
+                return self._last
+        self.version += 1
+        self._last = before + self._origin() + after
         return self._last
 
     def _origin(self) -> bytes:

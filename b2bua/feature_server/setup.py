@@ -255,7 +255,7 @@ class Setup:
             self.theirs, self.ours = self._as_sent or response.body, body
         call.enter("confirmed")
         if self.offered or agreed:
-            call.exchange = None
+            self._over()
         caller.respond(response.status, response, body)
         if self.onlooker is not None:
             self.onlooker.answered()
@@ -276,7 +276,7 @@ class Setup:
             callee.descriptions.completed(self.theirs, body)
             caller.descriptions.completed(self._as_sent or ack.body, self.ours)
         callee.usage.acknowledge(body, ack.get("Content-Type") or "")
-        call.exchange = None
+        self._over()
 
     def refused(self, leg: Leg, status: int, response: Response | None) -> None:
         call = self._call
@@ -304,7 +304,7 @@ class Setup:
         call = self._call
         if call.exchange is not self:
             return
-        call.exchange = None
+        self._over()
         if refusal is not None:
             call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
         else:
@@ -321,12 +321,20 @@ class Setup:
         if self.onlooker is not None and self.onlooker.given_up(self):
             return
         self._let_others_go(*reasons)
-        call.exchange = None
+        self._over()
         call.caller.respond(487)
         call.finish("cancelled", *reasons)
 
     def abandoned(self) -> None:
         self._let_others_go()
+        self.callees = None
+
+    def _over(self) -> None:
+        """The call goes on, or ends, without this exchange; the callees, who refer to it, let it go. What only a set-up needs
+        goes, too: the call may stand for hours."""
+        call = self._call
+        call.exchange = self.callees = None
+        call.mark, call.callee.first_offer = "", b""
 
     def _let_others_go(self, *headers: tuple[str, str]) -> None:
         """Whoever rings beside the one callee that ends with the call."""
@@ -341,7 +349,7 @@ class Setup:
             call.hook_failed(error)
         call.caller.respond(refusal.status, None, reason=refusal.reason)
         self._let_others_go()
-        call.exchange = None
+        self._over()
         call.finish(_result(refusal.status))
 
 

@@ -92,7 +92,10 @@ class EventState:
         self._entity_tags = entity_tags
         self._timers = timers
         self._changed = changed
-        self._resources: dict[Resource, dict[str, Publication]] = {}
+        self._resources: dict[Resource, tuple[Publication, ...]] = {}
+        """Of each, the one that was renewed longest ago first. Mostly there is one: a dictionary for each would be four times as
+        big as the publication."""
+        self._by_tag: dict[str, Publication] = {}
         self._number = 0
         self._keeper = keeper
         self._observer = observer
@@ -170,7 +173,8 @@ class EventState:
             publication = Publication(record.number, (record.package, record.aor), record.link, self)
             publication.tag, publication.value, publication.call = record.tag, value, record.call
             publication.kept = True
-            self._resources.setdefault(publication.resource, {})[record.tag] = publication
+            self._resources[publication.resource] = (*self._resources.get(publication.resource, ()), publication)
+            self._by_tag[record.tag] = publication
             publication.expires_at = self._timers.now() + seconds
             self._timers.put(publication, seconds)
             self._number = max(self._number, record.number)
@@ -178,15 +182,15 @@ class EventState:
 
     def state(self, package: str, aor: str) -> list[Publication]:
         """The publications for an address of record, the one that was renewed longest ago first."""
-        return list(self._resources.get((package, aor), {}).values())
+        return list(self._resources.get((package, aor), ()))
 
     def all(self) -> list[Publication]:
         """The publications that stand."""
-        return [publication for known in self._resources.values() for publication in known.values()]
+        return [publication for known in self._resources.values() for publication in known]
 
     def count(self) -> int:
         """How many publications stand."""
-        return sum(map(len, self._resources.values()))
+        return len(self._by_tag)
 
     def _process(self, request: Request, aor: str, link: str, elsewhere: bool) -> Answer:
         package = package_for(self._packages, request)
@@ -212,6 +216,8 @@ class EventState:
                 raise SipError(400, "Publication Without Body")
             if seconds == 0:  # RFC 3903 §6 step 5: nothing is stored as a result of such a request
                 return self._accepted(self._entity_tags(), 0)
+            if aor == request.uri:
+                resource = package.name, request.uri  # one text for a publisher in this process and for us, who both keep it
             self._touched = publication = self._initial(package, resource, link, value)
         changed = has_body and value != publication.value
         # Over a network the message does not bring its call along: the state names it.
@@ -227,9 +233,8 @@ class EventState:
 
     def _matching(self, condition: str, resource: Resource, link: str) -> Publication:
         """The publication that SIP-If-Match names; SipError 400 for no single tag, 412 for none of this sender's."""
-        known = self._resources.get(resource)
-        publication = known.get(condition) if known else None
-        if publication is None or publication.link != link:
+        publication = self._by_tag.get(condition)
+        if publication is None or publication.link != link or publication.resource != resource:
             if not condition or "," in condition or " " in condition:
                 raise SipError(400, "Bad SIP-If-Match")
             raise SipError(412)
@@ -241,29 +246,33 @@ class EventState:
         A feature server keeps one publication per address of record and call, so a second initial one means that it
         lost the entity tag (412, restart): the old state would else stay lit until it expires.
         """
-        known = self._resources.get(resource, {})
+        known = self._resources.get(resource, ())
         if link:
             call_id = package.call_of(value)
-            for publication in known.values():
+            for publication in known:
                 if call_id and publication.link == link and package.call_of(publication.value) == call_id:
                     return publication
-        elif sum(not publication.link for publication in known.values()) >= MAX_PHONE_PUBLICATIONS:
+        elif sum(not publication.link for publication in known) >= MAX_PHONE_PUBLICATIONS:
             raise SipError(500, "Too Many Publications", ("Retry-After", RETRY_AFTER))
         self._number += 1
         return Publication(self._number, resource, link, self)
 
     def _store(self, publication: Publication, value: Any, call: str, seconds: int) -> str:
         """Give the publication its state, `seconds` to live and a new entity tag; it comes last in its resource."""
-        known = self._resources.get(publication.resource)
+        resource = publication.resource
+        known = self._resources.get(resource)
         if known is None:
-            known = self._resources[publication.resource] = {}
-        elif publication.tag in known:
-            del known[publication.tag]
+            self._resources[resource] = (publication,)
+        elif known[-1] is not publication:
+            others = _without(publication, known) if publication.tag else known
+            self._resources[resource] = (*others, publication)
+        if publication.tag:
+            del self._by_tag[publication.tag]
         publication.tag = tag = self._entity_tags()
         publication.value = value
         if call:
             publication.call = call
-        known[tag] = publication
+        self._by_tag[tag] = publication
         publication.expires_at = at = self._timers.now() + seconds
         if publication.tick == NEVER or publication.tick * TICK > at + TICK:
             self._timers.put(publication, seconds)
@@ -282,11 +291,18 @@ class EventState:
         if publication.kept and self._keeper is not None:
             publication.kept = False
             self._keeper.drop(publication)
+        del self._by_tag[publication.tag]
         known = self._resources[publication.resource]
-        del known[publication.tag]
-        if not known:
+        if len(known) > 1:
+            self._resources[publication.resource] = _without(publication, known)
+        else:
             del self._resources[publication.resource]
         self._changed(*publication.resource, call)
+
+
+def _without(publication: Publication, known: tuple[Publication, ...]) -> tuple[Publication, ...]:
+    index = known.index(publication)
+    return known[:index] + known[index + 1 :]
 
 
 def published_value(package: EventPackage, request: Request) -> Any:

@@ -45,8 +45,9 @@ Kept = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes | Unfinis
 
 Listener = Callable[[Entry], None]
 
-MAX_LEGS: Final = 65_536
-"""Call-IDs remembered with their calls: far more than the ring holds, so that a long call keeps its legs together."""
+MAX_LEGS: Final = 16_384
+"""Call-IDs remembered with their calls: far more than the ring holds. A long call that was forgotten joins its legs again when it
+does something."""
 
 MAX_CHAIN: Final = 16
 """Applications that a call passes one after the other: as many times it goes on under another Call-ID."""

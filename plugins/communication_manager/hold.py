@@ -63,6 +63,8 @@ class Hold(Feature):
                 self._early.pop(leg, None)
             if streams and leg.other in self._offers:
                 self._answered(call, leg, streams)
+                if response.cseq_method == "INVITE":
+                    self._forget_offers(leg)
             elif streams:
                 self._offered(call, leg, streams)
         return response

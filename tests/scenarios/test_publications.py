@@ -69,12 +69,12 @@ def _shown(document: DialogInfo) -> tuple[str, str]:
 def test_412_publishes_anew(scene: Scene) -> None:
     """The compositor lost everything: the newest state comes as if for the first time."""
     a, b = watched_call(scene)
-    resources = scene.server.event_state._resources
-    for known in resources.values():
-        for publication in known.values():
-            assert publication.tick
-            publication.tick = 0
-    resources.clear()
+    state = scene.server.event_state
+    for publication in state.all():
+        assert publication.tick
+        publication.tick = 0
+    state._resources.clear()
+    state._by_tag.clear()
     hold(a, b)
     last = published(scene, a.phone.aor)[-1]
     assert not last.has("SIP-If-Match")

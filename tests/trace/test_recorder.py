@@ -71,6 +71,16 @@ def test_legs_are_bounded_and_named_by_their_first() -> None:
     assert (legs.call_of("a"), legs.call_of("b"), legs.call_of("c")) == ("", "a", "c")
 
 
+def test_legs_that_were_forgotten_join_their_call_under_its_old_name() -> None:
+    legs = Legs(limit=2)
+    for call, call_id in (("call-1", "a"), ("call-1", "b"), ("call-2", "c"), ("call-2", "d"), ("call-3", "e")):
+        legs.join(call, call_id)
+    assert legs.call_of("b") == ""
+    for call_id in ("a", "b"):
+        legs.join("call-1", call_id)
+    assert (legs.call_of("a"), legs.call_of("b")) == ("a", "a")
+
+
 def test_a_leg_may_move_to_another_call() -> None:
     legs = Legs()
     for call, call_id in (("call-1", "a"), ("call-2", "c"), ("call-2", "a")):

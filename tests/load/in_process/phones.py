@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from hashlib import md5
 from typing import Final
 
 Address = tuple[str, int]
+Script = Generator[None, str, bool]
+"""What a phone does next: it is sent each final answer, and says at its end whether it went well."""
 
 SERVER: Final[Address] = ("127.0.0.1", 5060)
 CALLER: Final[Address] = ("127.0.0.2", 5070)
@@ -47,7 +49,8 @@ def _status(message: str) -> int:
 
 
 class Caller:
-    """Makes one hold call after the other: INVITE, hold, resume, BYE, each INVITE challenged once."""
+    """Makes one hold call after the other: INVITE, hold, resume, BYE, each INVITE challenged once. `stand` makes one that
+    stands until it is handed to `hang_up`."""
 
     def __init__(self, send: Callable[[str, Address], None]) -> None:
         self._send = send
@@ -60,42 +63,68 @@ class Caller:
         self._script = self._call(self.calls)
         next(self._script)
 
+    def stand(self, caller: str, callee: str) -> Dialog:
+        """Begin a call between these users that stands once it is answered; what `hang_up` ends it by."""
+        self.calls += 1
+        call = Dialog(self.calls, self._send, caller, callee)
+        self._script = self._set_up(call)
+        next(self._script)
+        return call
+
+    def hang_up(self, call: Dialog) -> None:
+        """Begin to end a call."""
+        self._script = self._end(call)
+        next(self._script)
+
     def received(self, message: str) -> None:
         if _status(message) >= 200:
             with suppress(StopIteration):
                 self._script.send(message)
 
-    def _call(self, number: int) -> Iterator[None]:
-        call = _Dialog(number, self._send)
+    def _call(self, number: int) -> Script:
+        call = Dialog(number, self._send)
         for _ in range(3):
-            call.invite()
-            answer = yield
-            call.acknowledge(answer, 300)
-            call.invite(_CHALLENGE.findall(answer)[0])
-            answer = yield
-            if _status(answer) != 200:
-                self.failures.append(answer)
-                return
-            call.establish(answer)
-            call.acknowledge(answer, 200)
+            if not (yield from self._set_up(call)):
+                return False
             call.turn()
+        return (yield from self._end(call))
+
+    def _set_up(self, call: Dialog) -> Script:
+        """An INVITE or re-INVITE, challenged once; whether it succeeded."""
+        call.invite()
+        answer = yield
+        call.acknowledge(answer, 300)
+        call.invite(_CHALLENGE.findall(answer)[0])
+        answer = yield
+        if _status(answer) != 200:
+            self.failures.append(answer)
+            return False
+        call.establish(answer)
+        call.acknowledge(answer, 200)
+        return True
+
+    def _end(self, call: Dialog) -> Script:
         call.bye()
         answer = yield
         if _status(answer) != 200:
             self.failures.append(answer)
+        return _status(answer) == 200
 
 
-class _Dialog:
+class Dialog:
     """The caller's end of one call."""
 
-    def __init__(self, number: int, send: Callable[[str, Address], None]) -> None:
-        self._number, self._send = number, send
+    __slots__ = ("_number", "_send", "_user", "_cseq", "_branch", "_to", "_uri", "_first", "_routes", "_version")
+
+    def __init__(
+        self, number: int, send: Callable[[str, Address], None], caller: str = CALLER_USER, callee: str = CALLEE_USER
+    ) -> None:
+        self._number, self._send, self._user = number, send, caller
         self._cseq = self._branch = 0
-        self._to = f"<sip:{CALLEE_USER}@{DOMAIN}>"
-        self._uri = self._first = f"sip:{CALLEE_USER}@{SERVER[0]}:{SERVER[1]}"
+        self._to = f"<sip:{callee}@{DOMAIN}>"
+        self._uri = self._first = f"sip:{callee}@{SERVER[0]}:{SERVER[1]}"
         self._routes = ""
         self._version = 1
-        self._top = ""
 
     def turn(self) -> None:
         """Hold, then resume."""
@@ -109,9 +138,9 @@ class _Dialog:
 
     def invite(self, nonce: str = "") -> None:
         self._cseq += 1
-        proof = _authorization("Proxy-Authorization", CALLER_USER, "INVITE", self._first, nonce) + "\r\n" if nonce else ""
+        proof = _authorization("Proxy-Authorization", self._user, "INVITE", self._first, nonce) + "\r\n" if nonce else ""
         body = _description("sendonly" if self._version == 2 else "sendrecv", self._version, CALLER, 40000)
-        contact = f"Contact: <sip:{CALLER_USER}@{CALLER[0]}:{CALLER[1]}>\r\n"
+        contact = f"Contact: <sip:{self._user}@{CALLER[0]}:{CALLER[1]}>\r\n"
         self._request("INVITE", f"{contact}{proof}Content-Type: application/sdp\r\n", body)
 
     def acknowledge(self, answer: str, status: int) -> None:
@@ -131,7 +160,7 @@ class _Dialog:
         host, port = CALLER
         self._send(
             f"{method} {self._uri} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK-{self._number}-{self._branch}\r\n"
-            f"From: <sip:{CALLER_USER}@{DOMAIN}>;tag=caller{self._number}\r\nTo: {to or self._to}\r\n"
+            f"From: <sip:{self._user}@{DOMAIN}>;tag=caller{self._number}\r\nTo: {to or self._to}\r\n"
             f"Call-ID: {self._number}-call@{host}\r\nCSeq: {self._cseq} {method}\r\nMax-Forwards: 70\r\n"
             f"{self._routes}{headers}Content-Length: {len(body)}\r\n\r\n{body}", CALLER,
         )  # fmt: skip
@@ -161,20 +190,20 @@ class Callee:
             self._send("\r\n".join(("SIP/2.0 200 OK", *copied, "Content-Length: 0", "", "")), CALLEE)
 
 
-def register(send: Callable[[str, Address], None], receive: Callable[[], str]) -> None:
-    """Register the callee's phone."""
+def register(send: Callable[[str, Address], None], receive: Callable[[], str], user: str = CALLEE_USER) -> None:
+    """Register the callee's phone for this user."""
     uri = f"sip:{SERVER[0]}:{SERVER[1]}"
 
     def ask(cseq: int, proof: str) -> str:
         send(
-            f"REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {CALLEE[0]}:{CALLEE[1]};branch=z9hG4bK-r{cseq}\r\n"
-            f"From: <sip:{CALLEE_USER}@{DOMAIN}>;tag=r\r\nTo: <sip:{CALLEE_USER}@{DOMAIN}>\r\nCall-ID: r@{CALLEE[0]}\r\n"
+            f"REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {CALLEE[0]}:{CALLEE[1]};branch=z9hG4bK-r{user}-{cseq}\r\n"
+            f"From: <sip:{user}@{DOMAIN}>;tag=r{user}\r\nTo: <sip:{user}@{DOMAIN}>\r\nCall-ID: r{user}@{CALLEE[0]}\r\n"
             f"CSeq: {cseq} REGISTER\r\nMax-Forwards: 70\r\nContact: <sip:b@{CALLEE[0]}:{CALLEE[1]}>\r\nExpires: 3600\r\n"
             f"{proof}Content-Length: 0\r\n\r\n", CALLEE,
         )  # fmt: skip
         return receive()
 
     nonce = _CHALLENGE.findall(ask(1, ""))[0]
-    answer = ask(2, _authorization("Authorization", CALLEE_USER, "REGISTER", uri, nonce) + "\r\n")
+    answer = ask(2, _authorization("Authorization", user, "REGISTER", uri, nonce) + "\r\n")
     if _status(answer) != 200:
         raise RuntimeError(answer)

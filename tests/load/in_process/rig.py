@@ -22,6 +22,7 @@ from tests.load.in_process.phones import (
     Address,
     Callee,
     Caller,
+    Dialog,
     register,
 )  # fmt: skip
 from tests.load.in_process.wire import Wire
@@ -62,14 +63,17 @@ class _Log(Log):
 class Rig:
     """One server and its two phones. `step` does one thing of the server's, whatever it is: a meter wraps it."""
 
-    def __init__(self, trace: int = 10_000) -> None:
+    def __init__(self, trace: int = 10_000, pairs: int = 0) -> None:
+        """`pairs`: so many more callers and registered callees, for calls that stand."""
         self.now = 1000.0
         self.server = Server(Settings(domain=DOMAIN, store="memory:", trace=trace), _Reactor(), _Log())
         # One clock for all: a machine that is busy elsewhere must not look like an overload.
         self.server.timers.now = self.server.loop_lag._now = self.server.admission._now = lambda: self.now
         self.server.timers._tick = int(self.now / TICK)
         server = self.server
-        server.store.put_users([make_user(user, DOMAIN, PASSWORD) for user in (CALLER_USER, CALLEE_USER)])
+        self.pairs = [(f"7{number:05}", f"8{number:05}") for number in range(pairs)]
+        users = (CALLER_USER, CALLEE_USER, *(user for pair in self.pairs for user in pair))
+        server.store.put_users([make_user(user, DOMAIN, PASSWORD) for user in users])
         self.wire = Wire()
         listener = UdpListener(server._received, server.recorder, server.observer)
         listener._bound, listener.name = SERVER, f"udp:{SERVER[0]}:{SERVER[1]}"
@@ -80,7 +84,8 @@ class Rig:
         self.step: Callable[[], None] = listener.doRead
         self.caller, self.callee = Caller(self._put), Callee(self._put)
         self.datagrams = 0
-        register(self._put, self._one)
+        for callee in (CALLEE_USER, *(callee for _, callee in self.pairs)):
+            register(self._put, self._one, callee)
 
     def _put(self, message: str, source: Address) -> None:
         self.wire.arrived.append((message.encode(), source))
@@ -93,6 +98,21 @@ class Rig:
     def call(self) -> None:
         """One hold call, from the first INVITE to the last 200; RuntimeError when it failed."""
         self.caller.place()
+        self._exchange()
+
+    def stand(self, number: int) -> Dialog:
+        """One call that stands, of the pair that has its turn; RuntimeError when it failed."""
+        call = self.caller.stand(*self.pairs[number % len(self.pairs)])
+        self._exchange()
+        return call
+
+    def hang_up(self, call: Dialog) -> None:
+        """The caller of a call that stands hangs up; RuntimeError when that failed."""
+        self.caller.hang_up(call)
+        self._exchange()
+
+    def _exchange(self) -> None:
+        """Carry datagrams until neither side has one left."""
         wire = self.wire
         while wire.arrived or wire.left:
             self.datagrams += len(wire.arrived)
