@@ -49,9 +49,14 @@ class MediaLeg(Leg):
         return made
 
     def release(self, *headers: tuple[str, str]) -> None:
-        """The call is over: so is the stream."""
+        """Nobody is there to be told."""
         if not self.ended:
             self.over()
+
+    def over(self) -> None:
+        """The call is over: so is the stream."""
+        self.usage.end()
+        super().over()
 
 
 def open_stream(environment: Environment, source: str, listener: Leg) -> MediaStream:
