@@ -290,6 +290,7 @@ class Setup:
             return
         call.exchange = None
         if refusal is not None:
+            call.acted = refusal.why
             call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
         else:
             call.caller.respond(status, response, response.body if response is not None else b"")
@@ -319,6 +320,7 @@ class Setup:
         refusal = status_of(error)
         if refusal is not error:
             call.hook_failed(error)
+        call.acted = refusal.why
         call.caller.respond(refusal.status, None, reason=refusal.reason)
         self._let_others_go()
         call.exchange = None
