@@ -66,6 +66,7 @@ class FeatureService:
         self.observer = Observer()
         self.timers = Timers(time.monotonic, self._timer_failed)
         self.recorder = Recorder(settings.trace, time.time, CM)
+        self.observer.trace = self.recorder
         self.recorder.element(SM, settings.session_manager)
 
         # The link: it hears Session Manager and nobody else. Opened here, as features may send from the start.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from typing import Final
+from typing import Final, Protocol
 
 Counts = defaultdict[tuple[str, ...], int]
 
@@ -75,6 +75,12 @@ def known_method(method: str) -> str:
     return method if method in METHODS else "other"
 
 
+_DROPPED_AT_ONCE: Final = frozenset(
+    ("malformed", "source banned", "source over its limit", "too many transactions", "socket full")
+)
+"""Reasons that are found while the message is the last one in the trace."""
+
+
 class Histogram:
     """How often a duration fell into each bucket; one observation costs 0.2 µs."""
 
@@ -105,6 +111,17 @@ class _ByLabel(dict[str, Histogram]):
         return made
 
 
+class Decided(Protocol):
+    """What the observer tells the trace, where there is one: decisions of the core that no message object carries along. The
+    notes are `b2bua.sip.why.Why`."""
+
+    def again(self, why: tuple[object, ...]) -> None:
+        """Why the bytes that are sent next have been sent before."""
+
+    def concerning(self, data: bytes, why: tuple[object, ...]) -> None:
+        """What became of a message that was traced: the one with these bytes, or with b"" the last one."""
+
+
 class Observer:
     """Counts by verb. `counts[name][labels]`; the labels stand in the order of `NAMES`.
 
@@ -112,6 +129,7 @@ class Observer:
     """
 
     def __init__(self) -> None:
+        self.trace: Decided | None = None
         self.counts: dict[str, Counts] = {name: defaultdict(int) for name in NAMES}
         counts = self.counts
         self.requests, self.responses = counts["requests"], counts["responses"]
@@ -126,8 +144,16 @@ class Observer:
         self._talks = self.histograms["call_duration_seconds"][""]
         self._late = self.histograms["eventloop_lag_seconds"][""]
 
-    def retransmission(self, direction: str, method: str) -> None:
+    def retransmission(self, direction: str, method: str, why: tuple[object, ...] | None = None) -> None:
+        """A message came in again, or goes out again and then with a note why."""
         self._retransmissions[direction, known_method(method)] += 1
+        if why is not None and self.trace is not None:
+            self.trace.again(why)
+
+    def timer_fired(self, data: bytes, why: tuple[object, ...]) -> None:
+        """A timer ended the wait of whoever sent these bytes, and nothing is sent for it."""
+        if self.trace is not None:
+            self.trace.concerning(data, why)
 
     def parse_error(self, reason: str) -> None:
         self.counts["parse_errors"][reason,] += 1
@@ -135,6 +161,8 @@ class Observer:
     def message_dropped(self, reason: str) -> None:
         """A message was neither answered nor passed on; `reason` is one of a fixed few words."""
         self.counts["messages_dropped"][reason,] += 1
+        if self.trace is not None and reason in _DROPPED_AT_ONCE:
+            self.trace.concerning(b"", (None, "dropped: {}", reason))
 
     def challenge_sent(self, method: str, status: int, in_dialog: bool) -> None:
         self.counts["auth_challenges"][known_method(method), str(status), "true" if in_dialog else "false"] += 1

@@ -119,6 +119,7 @@ class Server:
         self.timers = Timers(time.monotonic, self._timer_failed)
         self.recorder = Recorder(settings.trace, time.time)
         self._access = access_of(settings, log)
+        self.observer.trace = self.recorder
         self._stop_hep: Callable[[], None] = lambda: None
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
         self.store = self._open_store(settings)

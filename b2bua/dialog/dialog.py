@@ -99,7 +99,7 @@ class Dialog:
         400 for a new target that leads nowhere (§12.2.1.1), before anybody acts on the request.
         """
         if request.cseq < self.remote_cseq:
-            raise SipError(500, "CSeq Out of Order")
+            raise SipError(500, "CSeq Out of Order").because("dialog: its CSeq is lower than the last (RFC 3261 §12.2.2)")
         if request.cseq == self.remote_cseq:
             raise SipError(482, "Merged Request")
         self.remote_cseq = request.cseq

@@ -12,6 +12,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import Why
 from b2bua.transaction.client import NOBODY, ClientTransaction
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.layer import TransactionLayer
@@ -23,6 +24,12 @@ _NO_TAGS: Final[frozenset[str]] = frozenset()
 
 _BARE_ACK: Final[tuple[bytes, str, tuple[tuple[str, str], ...]]] = (b"", "", ())
 """What most ACKs carry: one for all dialogs."""
+
+
+ONE_OPEN: Final = "glare: an INVITE of the same side is not answered yet (RFC 3261 §14.2)"
+GLARE: Final = "glare: an INVITE of ours is open on this leg (RFC 3261 §14.2)"
+REPEATED: Final = "timer: no ACK within {:g} s, the 2xx is sent again (RFC 3261 §13.3.1.4)"
+ACKNOWLEDGED: Final[Why] = (None, "dialog: each 2xx is acknowledged by who asked (RFC 3261 §13.2.2.4)")
 
 
 class InviteOwner(Protocol):
@@ -107,11 +114,11 @@ class InviteUsage:
         assert isinstance(transaction, InviteClient)
         self.client = transaction
 
-    def cancel(self, *headers: tuple[str, str]) -> None:
+    def cancel(self, *headers: tuple[str, str], why: Why | None = None) -> None:
         """CANCEL our open INVITE: leaves once a 1xx has come (§9.1)."""
         self.cancelled = True
         if self.client is not None:
-            self.client.cancel(*headers)
+            self.client.cancel(*headers, why=why)
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         """From the transaction layer."""
@@ -158,6 +165,7 @@ class InviteUsage:
         assert dialog is not None
         ack = dialog.make_request("ACK", self._acked_cseq)
         ack.append("Max-Forwards", "70")
+        ack.why = ACKNOWLEDGED
         for name, value in headers:
             ack.append(name, value)
         if body:
@@ -194,9 +202,9 @@ class InviteUsage:
         """Take an INVITE from the peer, or refuse it by SipError (RFC 3261 §14.2): 500 + Retry-After (0–10 s, the caller
         draws it) while theirs is open, 491 while ours is."""
         if self.server is not None and not self.server.answered:
-            raise SipError(500, "", ("Retry-After", str(retry_after)))
+            raise SipError(500, "", ("Retry-After", str(retry_after))).because(ONE_OPEN)
         if self.client is not None:
-            raise SipError(491)
+            raise SipError(491).because(GLARE)
         self.server = transaction
 
     def respond(self, response: Response) -> None:
@@ -245,6 +253,7 @@ class InviteUsage:
             self._stop_repeating()
             self._owner.ack_missing()
             return
+        response.why = (None, REPEATED, self._interval)
         self._layer.respond(transaction, response)
         self._interval = min(self._interval * 2, T2)
         timers.put(self, min(self._interval, left))

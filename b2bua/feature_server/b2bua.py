@@ -35,6 +35,11 @@ SUPPORTED: Final = frozenset((TIMER, RELIABLE))
 """Option tags that a leg keeps its word on, while they are not switched off; any other in Require is refused."""
 
 
+NO_LEG: Final = "dialog: no call here has this Call-ID and these tags, or it has ended (RFC 3261 §12.2.2)"
+MERGED: Final = "dialog: the same INVITE has come by another path and made a call (RFC 3261 §8.2.2.2)"
+LOOPED: Final = "dialog: the INVITE that was made of this one has come back as it was (RFC 7332 §4)"
+
+
 class B2bua:
     """A feature server that stands between the two parties of every call, with features in order."""
 
@@ -274,7 +279,7 @@ class B2bua:
     def _in_dialog(self, transaction: ServerTransaction, request: Request) -> None:
         leg = self._legs.get((request.call_id, request.to.tag))
         if leg is None:
-            raise SipError(481)
+            raise SipError(481).because(NO_LEG)
         dialog = leg.dialog
         if dialog.remote_tag != request.from_.tag or dialog.local_tag != request.to.tag:
             dialog = self._early_dialog(leg, request)
@@ -283,7 +288,7 @@ class B2bua:
             return
         dialog.check(request)
         if leg.ended and not self._still_taken(leg, request.method):
-            raise SipError(481)
+            raise SipError(481).because(NO_LEG)
         if request.method != "BYE":  # a BYE always wins
             self._require_supported(request)
             check_privacy(request)
@@ -319,11 +324,11 @@ class B2bua:
                 answer_again(asks, transaction, invite)
                 return
             # The same request by another path (RFC 3261 §8.2.2.2). A higher CSeq would be another request.
-            raise SipError(482, "Merged Request")
+            raise SipError(482, "Merged Request").because(MERGED)
         breadth_of(invite)
         mark = mark_of(self.environment, invite.uri, invite)
         if bears(invite, mark):
-            raise SipError(482)  # the INVITE that we made of it came back as it was (RFC 7332 §4)
+            raise SipError(482).because(LOOPED)  # the INVITE that we made of it came back as it was (RFC 7332 §4)
         call = Call.of_invite(self, transaction, invite)
         call.mark = mark
         self._count_in(call.caller.party, call.callee.party)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from b2bua.feature_server.feature import FILE_MODULE, Feature
+from b2bua.sip.errors import SipError
 
 _NOTE: Final = "in feature "
 
@@ -20,6 +21,8 @@ def blame(error: BaseException, hook: object) -> None:
     feature = getattr(hook, "__self__", None)
     if isinstance(feature, Feature) and not feature_of(error):
         error.add_note(f"{_NOTE}{name_of(feature)}")
+        if isinstance(error, SipError) and error.why is None:
+            error.because("feature {}: refuses, {} {}", name_of(feature), error.status, error.reason)
 
 
 def feature_of(error: BaseException) -> str:

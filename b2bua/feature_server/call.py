@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from b2bua.dialog.dialog import Dialog
@@ -29,6 +30,7 @@ from b2bua.sip.privacy import privacy_levels
 from b2bua.sip.response_to import response_to
 from b2bua.sip.served_user import who_is_served
 from b2bua.sip.uri import Uri, parse_uri
+from b2bua.sip.why import Why
 from b2bua.store.call_record import CallRecord
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import NEVER, T4, TIMEOUT
@@ -39,6 +41,18 @@ if TYPE_CHECKING:
     from b2bua.feature_server.callees import Callees
     from b2bua.feature_server.places import Handover
 
+OVER: Final = "B2BUA: the call is over: {}"
+RESULTS: Final = MappingProxyType({
+    "answered": "the other party has hung up", "cancelled": "its caller has given up", "busy": "the callee is busy",
+    "no_answer": "the callee has not answered", "rejected": "it was refused", "failed": "it failed",
+    "timed_out": "its session has expired", "too_long": "it has lasted too long",
+})  # fmt: skip
+"""Result of a call as it is counted → in words, for the trace."""
+NOT_ANSWERED: Final = "glare: the first INVITE of the call is not answered yet (RFC 3261 §14.2)"
+CHANGES: Final = "glare: another party is about to take the other one's place"
+OTHER_LEG: Final = "glare: the other party's re-INVITE is under way, and one goes at a time in a call"
+TOO_LONG: Final = "timer call_length_max: {} s are over, whatever the call is doing"
+NO_ACK: Final[Why] = (None, "timer: no ACK of the 2xx within 64·T1 (32 s): BYE to both (RFC 3261 §13.3.1.4)")
 TRYING: Final = "trying"
 EARLY: Final = "early"
 CONFIRMED: Final = "confirmed"
@@ -71,7 +85,7 @@ class Call:
     __slots__ = (
         "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "tick",
         "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
-        "serves", "served",
+        "serves", "served", "acted", "over_because",
     )  # fmt: skip
 
     def __init__(self, b2bua: B2bua, name: str, identity: tuple[str, str, int]) -> None:
@@ -79,6 +93,10 @@ class Call:
         environment = b2bua.environment
         self.environment: Environment = environment
         self.hooks: Hooks = b2bua.hooks
+        self.acted: Why | None = None
+        """For the trace: what a feature or the toolkit has decided, until the message that leaves for it."""
+        self.over_because: Why | None = None
+        """For the trace: why it ends, known before it does."""
         self.id = name
         """Also the trace's name for all that belongs to this call."""
         self.state = TRYING
@@ -370,6 +388,8 @@ class Call:
             return
         self._name_legs()
         exchange, self.exchange = self.exchange, None
+        if self.over_because is None:
+            self.over_because = (None, OVER, RESULTS.get(result, result))
         if exchange is not None:
             exchange.abandoned()
         for leg in (self.caller, self.callee):
@@ -395,6 +415,7 @@ class Call:
     def expire(self) -> None:
         """From the wheel, the backstop: however it came that the call still stands, it ends."""
         self.tick = NEVER
+        self.over_because = self.acted = (None, TOO_LONG, self.environment.limits.call_length_max)
         if not self.caller.answered:
             self.caller.respond(480)
         self.finish("too_long", ("Reason", 'SIP;cause=480;text="Call too long"'))
@@ -470,10 +491,10 @@ class Call:
     def _reinvite(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         if self.state != CONFIRMED:
             # RFC 3261 §14.2: our answer to the first INVITE is still open.
-            raise SipError(500, "", ("Retry-After", str(self._seconds())))
+            raise SipError(500, "", ("Retry-After", str(self._seconds()))).because(NOT_ANSWERED)
         leg.session.check(request)
         if leg.other.ended:
-            raise SipError(491)  # another party is about to take that one's place
+            raise SipError(491).because(CHANGES)  # another party is about to take that one's place
         pending = self.exchange
         if isinstance(pending, (Refresh, MusicOffer)) and pending.takes(leg):
             self._take(leg, transaction, request)
@@ -488,7 +509,7 @@ class Call:
         # Re-INVITEs are serialised per call: the other leg's gets 491 while one is forwarded, or its answer waits for the record.
         if (pending is not None or leg.other.usage.server is not None) and leg.usage.server is None:
             self.environment.observer.glare("refused")
-            raise SipError(491)
+            raise SipError(491).because(OTHER_LEG)
         try:
             self._take(leg, transaction, request)
         except SipError as error:
@@ -572,6 +593,7 @@ class Call:
             # The ACK, or the phone's connection, died with Session Manager: whoever is there says so (a declared deviation).
             Refresh.begin(leg, "INVITE")
             return
+        self.over_because = NO_ACK
         self.finish("failed", ("Reason", 'SIP;cause=408;text="No ACK"'))
 
     def run_hooks(

@@ -9,9 +9,10 @@ hears the best of the failures of those that were left.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.blame import blame, name_of
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import UNCONDITIONAL, Attempt, add_history
 from b2bua.feature_server.hooks import status_of
@@ -34,6 +35,10 @@ ELSEWHERE: Final = ("Reason", 'SIP;cause=200;text="Call completed elsewhere"')
 """With it a phone counts no missed call (RFC 3326 §2)."""
 
 
+GOES_ON: Final = "feature {}: the call goes on to {} (cause {})"
+RINGS_TOO: Final = "feature {}: {} rings, too"
+
+
 class Callees:
     """Kept by the set-up, to which it reports what becomes of them."""
 
@@ -46,6 +51,8 @@ class Callees:
         self._waiting: deque[Leg] = deque()
         """Those that are to have an INVITE."""
         self._busy = False
+        self._acting: Callable[..., object] | None = None
+        """The hook that is asked just now."""
         self._parties = {call.callee.party}
         """All that the call ever was for."""
         self._attempts: dict[Leg, Attempt] = {call.callee: Attempt(invite.uri, 1, 0)}
@@ -69,7 +76,10 @@ class Callees:
             self._done.append(self._attempts[leg]._replace(cause=cause))
             self._leave(leg, ("Reason", f'SIP;cause={status};text="Call Is Being Forwarded"'))
         self._show(legs)
+        why = (None, GOES_ON, self._feature(), targets[0], cause)
+        self._call.acted = why
         self._setup.forwarded()
+        self._call.acted = why
         self._offer_to(legs)
 
     def ring_also(self, leg: Leg, targets: Sequence[str]) -> None:
@@ -78,8 +88,14 @@ class Callees:
             raise SipError(481)
         legs = self._make(leg, targets)
         self.ringing += legs
+        self._call.acted = (None, RINGS_TOO, self._feature(), targets[0])
         self._show(legs)
         self._offer_to(legs)
+
+    def _feature(self) -> str:
+        """Who wants it: the feature whose hook is running, or has waited for a timer."""
+        feature = getattr(self._acting, "__self__", None)
+        return "by its timer" if feature is None else name_of(feature)
 
     def exchanged(self, leg: Leg, other: Leg) -> None:
         """We are this callee ourselves, by another leg."""
@@ -140,13 +156,16 @@ class Callees:
         call, offered = self._call, self._setup.passed
         assert offered is not None
         for hook in call.callee_hooks("callee_chosen"):
+            self._acting = hook
             try:
                 _answers_at_once(hook(call, leg))
             except Exception as error:
+                blame(error, hook)
                 self._refused_by_feature(leg, error)
                 return
             if not self._is_wanted(leg):
                 return
+        self._acting = None
         share = breadth_of(offered) // len(self.ringing)
         if not share:
             self.failed(leg, 440, None)
@@ -185,9 +204,11 @@ class Callees:
         if leg not in self.ringing:
             return
         for hook in call.callee_hooks("callee_refused"):
+            self._acting = hook
             try:
                 _answers_at_once(hook(call, leg, status, response))
             except Exception as error:
+                blame(error, hook)
                 refusal = status_of(error)
                 if refusal is not error:
                     call.hook_failed(error)
@@ -195,6 +216,7 @@ class Callees:
                 break
             if not self._is_wanted(leg):
                 return
+        self._acting = None
         if self._best is None or rank(status) < rank(self._best[0]):
             self._best = status, response, refusal
         if status >= 600 and len(self.ringing) > 1:  # nobody is to be asked any more (RFC 3261 §16.7 step 5)

@@ -6,14 +6,24 @@ A hook may await what `Call.sleep` gives, or anything whose `__await__` yields a
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Protocol, runtime_checkable
 
-from b2bua.feature_server.blame import blame
+from b2bua.feature_server.blame import blame, feature_of, name_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import DialPlan
 from b2bua.feature_server.methods import ALLOW, NO_REFER_SUB
 from b2bua.sip.errors import SipError
 from b2bua.sip.replaces import OPTION as REPLACES
+from b2bua.sip.why import Why
+
+CHANGED: Final = "feature {}: made another message of it"
+
+
+@runtime_checkable
+class Acting(Protocol):
+    """A call, as far as the hooks have to know."""
+
+    acted: Why | None
 
 
 def always() -> bool:
@@ -190,6 +200,9 @@ class Hooks:
                 if hasattr(result, "__await__"):
                     self._wait(result, hooks, index, arguments, message, then, failed, wanted)
                     return
+                call = arguments[0]
+                if isinstance(call, Acting):
+                    call.acted = (call.acted, CHANGED, name_of(getattr(hook, "__self__", hook)))
                 message = result
         then(message)
 
@@ -231,4 +244,6 @@ class Hooks:
 
 def status_of(error: BaseException) -> SipError:
     """What the caller is told when a hook raised: its own SipError, else 500."""
-    return error if isinstance(error, SipError) else SipError(500)
+    if isinstance(error, SipError):
+        return error
+    return SipError(500).because("feature {}: made a mistake, so this call fails; the log has the details", feature_of(error))

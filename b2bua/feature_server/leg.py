@@ -26,6 +26,7 @@ from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.sip.rseq import RELIABLE
 from b2bua.sip.uri import Uri
+from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.server import ServerTransaction
 
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     from b2bua.feature_server.early_dialogs import EarlyDialogs
     from b2bua.feature_server.referral import Referral
 
+PASSED_ON: Final = "B2BUA: the {} of {}, passed on to the other leg under its own Call-ID, tags and CSeq"
+PASSED_BACK: Final[Why] = (None, "B2BUA: what the other leg was answered, passed back")
+ANSWERED_HERE: Final[Why] = (None, "B2BUA: answered here, not by the other party")
+REFRESHES: Final = "session timer: half of {} s is over, the session is refreshed (RFC 4028 §7.2)"
+OWN_OFFER: Final[Why] = (None, "B2BUA: a re-INVITE of its own, for a feature that has this party hear or say something else")
 HEADROOM: Final = 16
 """Requests that may leave while the record that allows more is being written."""
 CALLER: Final = "caller"
@@ -238,6 +244,7 @@ class Leg:
         """Tell this party that the session goes on (RFC 4028 §7.4): UPDATE without a description, or INVITE with the one
         that it has from us; `user` hears of the UPDATE."""
         if method == "INVITE":
+            self.call.acted = (None, REFRESHES, self.session.interval)
             self.reinvite(self.descriptions.ours)
             return
         request = self.dialog.make_request(method)
@@ -245,6 +252,7 @@ class Leg:
         self._add_own_headers(request)
         self.session.ask(request)
         request.call = self.call.id
+        request.why = (None, REFRESHES, self.session.interval)
         request.append("Content-Length", "0")
         self.send(request, user)
 
@@ -254,7 +262,10 @@ class Leg:
         request.append("Max-Forwards", "70")
         self._add_own_headers(request)
         self.session.ask(request)
-        request.call = self.call.id
+        call = self.call
+        request.call = call.id
+        request.why = call.acted or OWN_OFFER
+        call.acted = None
         request.set_body(body, sdp.CONTENT_TYPE if body else "")
         self._invite = request
         self.usage.invite(request)
@@ -293,7 +304,7 @@ class Leg:
             self.respond(487)
         if not self.answered:
             if self.usage.client is not None:
-                self.usage.cancel(*headers)
+                self.usage.cancel(*headers, why=self.call.over_because)
             else:
                 self.over()
             return
@@ -315,6 +326,7 @@ class Leg:
             bye.append(name, value)
         bye.append("Content-Length", "0")
         bye.call = self.call.id
+        bye.why = self.call.over_because
         self.send(bye, _ByeSent(self))
 
     def over(self) -> None:
@@ -415,7 +427,7 @@ class Leg:
             # ALWAYS not without an offer: what the callee would offer then, a caller without 100rel could not answer.
             request.append("Supported", RELIABLE)
 
-    def _finish(self, request: Request, source: Message, body: bytes, hops: Request) -> None:
+    def _finish(self, request: Request, source: Request, body: bytes, hops: Request) -> None:
         left = hops.integer("Max-Forwards")
         names, lines = request.names, request.lines
         names.append("Max-Forwards")
@@ -428,7 +440,10 @@ class Leg:
         carry(source, request)
         carry_credentials(source, request, self.environment.domain)
         carry_body(source, request, body)
-        request.call = self.call.id
+        call = self.call
+        request.call = call.id
+        request.why = (call.acted, PASSED_ON, source.method, self.other.party)
+        call.acted = None
         if request.method == "INVITE":
             self._invite = request
 
@@ -457,7 +472,10 @@ class Leg:
             carry_body(source, response, body)
         else:
             response.append("Content-Length", "0")
-        response.call = self.call.id
+        call = self.call
+        response.call = call.id
+        response.why = call.acted or (ANSWERED_HERE if source is None else PASSED_BACK)
+        call.acted = None
         return response
 
 

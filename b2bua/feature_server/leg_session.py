@@ -28,6 +28,9 @@ refresh only asks whether the phone is there."""
 NO_UPDATE: Final = frozenset((405, 501))
 
 
+EXPIRED: Final = "session timer: {} s are over, or the refresh was answered as in no dialog: BYE to both (RFC 4028 §10)"
+
+
 class LegSession:
     """Asked by the leg about each INVITE and UPDATE; without timers (`expires` 0) it does nothing."""
 
@@ -48,6 +51,11 @@ class LegSession:
     def updates(self) -> bool:
         """Whether a refresh may be an UPDATE."""
         return self.terms is not None and self.terms.updates
+
+    @property
+    def interval(self) -> int:
+        """Seconds that the session lives from one refresh to the next; 0 where nothing is agreed."""
+        return 0 if self.terms is None else self.terms.interval
 
     # -- over a restart ----------------------------------------------------------------------------------------
 
@@ -170,4 +178,5 @@ class LegSession:
         elif action is Action.END:
             if isinstance(leg.call.exchange, Refresh):
                 leg.call.exchange.expired(leg)
+            leg.call.over_because = (None, EXPIRED, self.interval)
             leg.call.finish("timed_out", ("Reason", 'SIP;cause=408;text="Session expired"'))

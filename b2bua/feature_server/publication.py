@@ -31,6 +31,9 @@ FINAL_FAILURES: Final = frozenset((403, 404, 405, 410, 415, 416, 420, 489, 501, 
 _new_tuple: Final = tuple.__new__
 """Makes a named tuple without the detour over its own constructor, which is written in Python."""
 
+PUBLISHED: Final = "state: what {} does in this call now, published for whoever watches it"
+TAKEN_BACK: Final = "state: {} is in this call no more, its publication is taken back (RFC 3903 §4.5)"
+
 
 class Publications:
     """The publications of one feature server, and the turn-taking per address of record."""
@@ -157,6 +160,7 @@ class Publication:
         if document is not None:
             request.defer_body(document)
         request.call = self.call
+        request.why = (None, PUBLISHED if document is not None else TAKEN_BACK, aor)
         self._sending = what
         environment.layer.send_request(request, environment.link, self)
 

@@ -18,6 +18,7 @@ from b2bua.feature_server.leg import is_sdp
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import Why
 from b2bua.transaction.timers import Timer
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ OWNER_WAITS: Final[tuple[float, ...]] = (2.1, 4.0)
 OTHER_WAITS: Final[tuple[float, ...]] = (0.0, 2.0)
 STEP: Final = 0.01
 """Both bands go in steps of 10 ms."""
+
+
+SHOWN: Final = "feature hold: {} asks for a {}, which shows on its lamp before the other party hears of it"
+TRIED_AGAIN: Final[Why] = (None, "glare: the other party answered 491, tried once more after the wait (RFC 3261 §14.1)")
+GAVE_WAY: Final[Why] = (None, "glare: the other party's own re-INVITE came during the wait after its 491, it goes first")
+REFRESHED: Final[Why] = (None, "B2BUA: the same description again is a refresh; the other party is not asked (RFC 3264 §8)")
+GONE: Final = "B2BUA: {} answered its re-INVITE {}, or nothing (408): its dialog is gone, BYE to both (RFC 5057)"
+BAD_OFFER: Final = "B2BUA: the offer cannot be passed on: {}"
 
 
 class Reinvite:
@@ -65,6 +74,7 @@ class Reinvite:
             if self._offered:
                 origin.descriptions.check_offer(request.body)
         except SipError as error:
+            self._call.acted = (None, BAD_OFFER, error.reason or error.status)
             self._refuse(error.status, None, error.reason, *error.headers)
             return
         if self._offered and origin.descriptions.is_refresh(request.body):
@@ -79,6 +89,7 @@ class Reinvite:
         origin.dialog.refresh_target(self._request)
         self.kind = "refresh" if origin.dialog.remote_target == target else "target"
         self._finish(200)
+        self._call.acted = REFRESHED
         origin.respond(200, _description(origin.descriptions.ours), origin.descriptions.ours)
 
     def _forward(self, request: Request | Response) -> None:
@@ -88,6 +99,8 @@ class Reinvite:
         self._forwarded = request
         self._sent = True
         self._body = self.far.render(request)
+        if self.kind != "media":
+            self._call.acted = (None, SHOWN, self.origin.party, self.kind)
         self.far.offer(request, self._body)
 
     def answered_by_feature(self, status: int) -> None:
@@ -185,6 +198,7 @@ class Reinvite:
         """408 and 481 end the dialog and so the call (protocol.md §4): the answer first, then BYE to both."""
         self._finish(status)
         self.origin.respond(status, response)
+        self._call.over_because = (None, GONE, self.far.party, status)
         self._call.finish("failed", ("Reason", f"SIP;cause={status}"))
 
     # -- glare -------------------------------------------------------------------------------------------------
@@ -202,6 +216,7 @@ class Reinvite:
         if self._call.exchange is not self or self._call.state == "ended":
             return
         self._call.environment.observer.glare("retried")
+        self._call.acted = TRIED_AGAIN
         self.far.offer(self._forwarded, self._body)
 
     def give_way(self, then: Callable[[], None]) -> None:
@@ -209,6 +224,7 @@ class Reinvite:
         self._stop_retry()
         transaction = self.origin.usage.server
         self._finish(491)
+        self._call.acted = GAVE_WAY
         if transaction is None:  # an UPDATE, whose answer has no ACK
             self.origin.respond(491)
             then()
@@ -259,6 +275,7 @@ class Reinvite:
         refusal = status_of(error)
         if refusal is not error:
             self._call.hook_failed(error)
+        self._call.acted = refusal.why
         self._refuse(refusal.status, None, refusal.reason)
 
 

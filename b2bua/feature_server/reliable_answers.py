@@ -12,11 +12,15 @@ from b2bua.feature_server.contract import Environment
 from b2bua.sip.message import Response
 from b2bua.sip.rack import RAck
 from b2bua.sip.rseq import RELIABLE
+from b2bua.sip.why import Why
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import NEVER
 
 MOST_WAITING: Final = 16
 """Responses that wait for a PRACK of the one before; a callee that sends more is not heard."""
+
+
+REPEATED: Final[Why] = (None, "timer 100rel: no PRACK yet, sent again (RFC 3262 §3)")
 
 
 class Told(NamedTuple):
@@ -86,6 +90,7 @@ class ReliableAnswers:
         self.tick = NEVER
         action = self._sender.due(self._environment.layer.timers.now())
         if action is Action.REPEAT and self._open is not None:
+            self._open.response.why = REPEATED
             self._environment.layer.respond(self._transaction, self._open.response)
             self._arm()
         elif action is Action.REJECT:

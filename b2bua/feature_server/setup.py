@@ -306,6 +306,7 @@ class Setup:
             return
         self._over()
         if refusal is not None:
+            call.acted = refusal.why
             call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
         else:
             call.caller.respond(status, response, response.body if response is not None else b"")
@@ -347,6 +348,7 @@ class Setup:
         refusal = status_of(error)
         if refusal is not error:
             call.hook_failed(error)
+        call.acted = refusal.why
         call.caller.respond(refusal.status, None, reason=refusal.reason)
         self._let_others_go()
         self._over()

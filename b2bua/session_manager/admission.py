@@ -23,6 +23,7 @@ from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import Why
 
 LATE: Final = 0.1
 """Seconds that a new request may have waited: a fifth of T1, after which it is sent again."""
@@ -46,6 +47,10 @@ _QUIET: Final = 10
 """Periods without a refusal after which the overload is over."""
 _NEW: Final = frozenset(("INVITE", "REGISTER", "SUBSCRIBE", "PUBLISH", "MESSAGE", "REFER"))
 """Methods that begin something when they stand outside of a dialog."""
+
+
+OVERLOADED: Final[Why] = (None, "overload: requests come late here, so nothing new is taken")
+DRAINING: Final[Why] = (None, "overload: this server drains, so nothing new is taken")
 
 
 class Admission:
@@ -137,7 +142,9 @@ class Admission:
             return True
         self._refused += 1
         self._observer.overload_rejected("draining" if self.draining else "overload")
-        return stateless_refusal(request)
+        response = stateless_refusal(request)
+        response.why = DRAINING if self.draining else OVERLOADED
+        return response
 
     def _persists(self) -> bool:
         """A late request is here: whether they have come late for a while."""

@@ -23,6 +23,7 @@ from b2bua.sip.message import Request, Response
 from b2bua.sip.profiles import AVAYA, Profiles
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import Uri, parse_uri
+from b2bua.sip.why import Why
 
 REINVITE_AGE: Final = 32.0
 """Seconds that a nonce serves a re-INVITE: 64·T1, after which the challenged transaction is gone (RFC 3261 §17.2.1)."""
@@ -35,6 +36,13 @@ SESSIONS: Final = 10_000
 
 LOOPS: Final = 10_000
 """Call-IDs whose tries are counted: as many calls as go wrong within 32 s; past it the oldest count is forgotten."""
+
+
+NO_CREDENTIALS: Final[Why] = (None, "challenge: no credentials for this realm that could be used")
+WRONG: Final = "challenge: the credentials, said to be of {}, are wrong"
+UNUSABLE: Final = "challenge: the digest of {} is right, its nonce cannot be used ({})"
+OTHER_URI: Final = "digest: its uri {} is for another request (RFC 7616 §3.4.6)"
+LOOPING: Final = "digest: right {} times on nonces that cannot be used, so it would go on like that"
 
 
 class Passed(NamedTuple):
@@ -56,6 +64,8 @@ class Challenge(NamedTuple):
     """Credentials for our realm were there, and no password of that user makes their response."""
     user: str = ""
     """That user, where there are such credentials."""
+    why: Why = NO_CREDENTIALS
+    """For the trace."""
 
 
 class Refused(NamedTuple):
@@ -63,6 +73,7 @@ class Refused(NamedTuple):
 
     status: int
     reason: str
+    why: Why
 
 
 Verdict = Passed | Challenge | Refused
@@ -71,6 +82,7 @@ Verdict = Passed | Challenge | Refused
 def challenging(request: Request, challenge: Challenge, tag: str) -> Response:
     """The 401 or 407 to a request."""
     response = response_to(request, challenge.status, tag=tag)
+    response.why = challenge.why
     response.append(challenge.header_name, challenge.header_value)
     for value in challenge.weaker:
         response.append(challenge.header_name, value)
@@ -150,18 +162,19 @@ class Authenticator:
         if not self._is_for(credentials.uri, request):
             # RFC 7616 §3.4.6: SHOULD return a 400. Looked at before the digest: the same for every user, known or not.
             self._observer.credentials_checked("bad_response", credentials.algorithm)
-            return Refused(400, "Digest URI Not Acceptable")
+            return Refused(400, "Digest URI Not Acceptable", (None, OTHER_URI, credentials.uri))
         user = self._user_of(credentials) if credentials.userhash else credentials.username
         if not self._right(user, credentials, request):
-            return self._challenge(request, status, in_dialog)._replace(wrong=True, user=user)
+            challenge = self._challenge(request, status, in_dialog)
+            return challenge._replace(wrong=True, user=user, why=(None, WRONG, user or credentials.username))
         once = in_dialog and method == "INVITE" and policy.reinvite == "always"
         outcome = self._use(request, credentials, once, user)
         self._observer.credentials_checked(outcome, credentials.algorithm)
         if outcome != "ok":
             if once and self._loops_now(request.call_id):
-                return Refused(403, "Forbidden")
+                return Refused(403, "Forbidden", (None, LOOPING, TRIES))
             # RFC 7616 §3.3: the digest is right, only nonce or nc is not.
-            return self._challenge(request, status, in_dialog, stale=True)
+            return self._challenge(request, status, in_dialog, stale=True)._replace(why=(None, UNUSABLE, user, outcome))
         if once and self._loops:
             self._loops.pop(request.call_id, None)
         return Passed(user)

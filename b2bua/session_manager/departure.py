@@ -21,3 +21,5 @@ class Departures(NamedTuple):
     ways: tuple[Departure, ...]
     status: int = 0
     reason: str = ""
+    rule: str = ""
+    """What led here: the name of a dial pattern, or which setting of an entity did."""

@@ -33,6 +33,8 @@ class Route(NamedTuple):
     status: int = 0
     """What the caller hears where there is no way."""
     reason: str = ""
+    rule: str = ""
+    """What decided it, for the trace."""
 
 
 BARRED: Final = Route((), 403, "Number Barred")
@@ -59,7 +61,7 @@ class DialPlan:
         if tell is not None:
             found = "no entity serves a prefix of it" if entity is None else f"entity {entity.name} serves its longest prefix"
             tell(f"numbers of entities: {found}")
-        return None if entity is None else Route((Way(entity),))
+        return None if entity is None else Route((Way(entity),), rule="numbers of entities")
 
     def of_domain(self, uri: str, tell: Tell | None = None) -> Route | None:
         """Where a URI of another domain leads."""
@@ -67,7 +69,7 @@ class DialPlan:
         if tell is not None:
             found = "no entity serves this domain" if entity is None else f"entity {entity.name} serves this domain"
             tell(f"domains of entities: {found}")
-        return None if entity is None else Route((Way(entity),))
+        return None if entity is None else Route((Way(entity),), rule="domains of entities")
 
 
 def _by_pattern(pattern: DialPattern, when: Callable[[], WeekTime], tell: Tell | None) -> Route:
@@ -76,14 +78,14 @@ def _by_pattern(pattern: DialPattern, when: Callable[[], WeekTime], tell: Tell |
     if not pattern.policies:
         if tell is not None:
             tell("it has no routing policy: the number is barred")
-        return BARRED
+        return BARRED._replace(rule=pattern.name)
     now = when()
     valid = [policy for policy in pattern.policies if policy.valid(now)]
     if tell is not None:
         _tell_policies(pattern, now, tell)
     if not valid:
-        return NOT_NOW
-    return Route(tuple(_way(each) for each in _ranked(valid)))
+        return NOT_NOW._replace(rule=pattern.name)
+    return Route(tuple(_way(each) for each in _ranked(valid)), rule=pattern.name)
 
 
 def _way(policy: RoutingPolicy) -> Way:

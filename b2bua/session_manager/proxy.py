@@ -35,6 +35,7 @@ from b2bua.sip.next_hop import named_host
 from b2bua.sip.response_to import response_to
 from b2bua.sip.served_user import SERVED_USER, served_user
 from b2bua.sip.uri import Uri, host_text, is_sips, parse_uri
+from b2bua.sip.why import Why
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
 
@@ -42,6 +43,17 @@ MAX_FORWARDS: Final = 70
 PATIENCE_WITH_APPLICATIONS: Final = TIMER_C + TIMEOUT + 1
 """Timer C of a branch to an application: its own branches come back through here, are given up first, and may take 64·T1
 to answer their CANCEL. So it hears of them and answers, in place of being cancelled itself at the same moment."""
+
+
+TO_APPLICATION: Final = "sequence: {} is next ({}, the sequence of {})"
+APPLICATION_DOWN: Final = "sequence: {} is next and does not answer its heartbeat"
+TO_CONTACT: Final = "location: {} is registered at {}"
+NO_CONTACT: Final = "location: {} is registered nowhere that can be reached"
+NO_USER: Final = "location: {} is no user of the domain"
+TO_ENTITY: Final = "routing rule {}: out by trunk {}, there {}"
+IN_DIALOG: Final = "routing: in a dialog, by the keyed token in our Route and the Request-URI"
+ACK_ALONG: Final[Why] = (None, "routing: the ACK of a 2xx goes along the dialog's route (RFC 3261 §13.2.2.4)")
+TRYING: Final[Why] = (None, "proxy: an INVITE that goes on is answered 100 at once (RFC 3261 §16.2)")
 
 
 class Users(Protocol):
@@ -91,14 +103,15 @@ class Proxy:
     ) -> None:  # fmt: skip
         """Hand the request to this application, the first that is left at this position; its Route brings it back behind it.
         `served` is the user that it is passed for, "" where for both; `without` lets the call go on when it does not answer."""
-        if not link.up:
-            raise SipError(480, "Feature Server Unreachable")  # known now, and not after 64·T1 of silence
+        if not link.up:  # known now, and not after 64·T1 of silence
+            raise SipError(480, "Feature Server Unreachable").because(APPLICATION_DOWN, link.name)
         request = arrival.request
         sips = is_sips(request.uri)
         if sips and not is_secure(link.flow):
             raise no_sips("Feature Server Without TLS")
         context = self._start_proxying(arrival, ResponseContext if without is None else ApplicationContext)
         forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
+        forwarded.why = (request.why, TO_APPLICATION, link.name, position.phase, position.served or "everybody")
         self._route_by(forwarded, arrival, user, link, position)
         if served:
             forwarded.append(SERVED_USER, served_user(self._domain.aor(served), position.phase))
@@ -140,7 +153,7 @@ class Proxy:
         """Past the last application: to every contact of the user at once, whatever their q (RFC 3261 §16.5, §16.6 allow
         it), 404 or 480 where there is none."""
         if not user or self._users.user(user) is None:
-            raise SipError(404)
+            raise SipError(404).because(NO_USER, user or "the domain itself")
         targets: list[tuple[Binding, Flow | None, Uri | None]] = []
         bindings = self._location.reachable(user)
         sips = is_sips(arrival.request.uri)
@@ -154,7 +167,7 @@ class Proxy:
         if sips and bindings and not targets:
             raise no_sips("No Secure Contact")
         if not targets:
-            raise SipError(480)
+            raise SipError(480).because(NO_CONTACT, user)
         mark = self._fork_mark(arrival) if len(targets) > 1 else ""
         shares = split(breadth_of(arrival.request), len(targets))
         context = self._start_proxying(arrival)
@@ -251,6 +264,7 @@ class Proxy:
     def _to_contact(self, arrival: Arrival, binding: Binding, share: str, flow: Flow) -> Request:
         request = arrival.request
         forwarded = self._forwarded(arrival, binding.uri)
+        forwarded.why = (request.why, TO_CONTACT, binding.aor, binding.uri)
         withhold(forwarded)
         if share:
             forwarded.replace("Max-Breadth", share)
@@ -273,9 +287,9 @@ class Proxy:
         token = self._tokens.flow(flow, request.call_id, CALLEE, by_flow, name)
         self._record_route(forwarded, flow, token, sips)
 
-    def to_entities(self, arrival: Arrival, departures: Sequence[Departure]) -> None:
-        """Out by a trunk, by the next one where that does not serve. The Request-URI of a number becomes the trunk's own; that
-        of a foreign domain stays."""
+    def to_entities(self, arrival: Arrival, departures: Sequence[Departure], rule: str) -> None:
+        """Out by a trunk, as this rule says, by the next one where that does not serve. The Request-URI of a number becomes the
+        trunk's own; that of a foreign domain stays."""
         assert self._next_hops is not None, "whoever has trunks has a way to find them"
         context = self._start_proxying(arrival)
         secure = is_sips(arrival.request.uri)
@@ -283,14 +297,15 @@ class Proxy:
         for departure in departures:
             way = departure.way
             there = way.entity.uri._replace(scheme="sips") if secure else way.entity.uri
-            build = partial(self._for_entity, arrival, way.entity, departure.uri)
+            build = partial(self._for_entity, arrival, way.entity, departure.uri, rule)
             hops.append(Hop(there, build, way.timeout, way.next_on))
         send = partial(self._send_along, context, "")
         Failover(context, self._next_hops, hops[0].build, send, 480 if secure else 503).try_each(hops)
 
-    def _for_entity(self, arrival: Arrival, entity: Entity, uri: str, flow: Flow) -> Request:
+    def _for_entity(self, arrival: Arrival, entity: Entity, uri: str, rule: str, flow: Flow) -> Request:
         request = arrival.request
         forwarded = self._forwarded(arrival, uri)
+        forwarded.why = (request.why, TO_ENTITY, rule, entity.name, uri)
         if not entity.trusted:
             strip(forwarded)  # RFC 3325 §5: told within the trust domain only
         entity.adaptation.to_trunk(forwarded)
@@ -343,6 +358,7 @@ class Proxy:
         """A request in dialog as it goes on by this flow."""
         request = arrival.request
         forwarded = self._forwarded(arrival, request.uri)
+        forwarded.why = (request.why, IN_DIALOG)
         if arrival.link is not None:
             withhold(forwarded)
         if request.method == "INVITE":
@@ -417,6 +433,7 @@ class Proxy:
         if self._open_invites is not None:
             self._open_invites.acknowledged(arrival.request)
         ack = self._forwarded(arrival, arrival.request.uri)
+        ack.why = ACK_ALONG
         if self._credentials and arrival.link is not None:
             credentials = self._credentials_at(target)
             if credentials is not None:
@@ -432,7 +449,9 @@ class Proxy:
         if arrival.hops == 0:
             raise SipError(483)  # an OPTIONS that is not for ourselves
         if request.method == "INVITE":
-            self._layer.respond(arrival.transaction, response_to(request, 100))
+            trying = response_to(request, 100)
+            trying.why = TRYING
+            self._layer.respond(arrival.transaction, trying)
         if arrival.link is not None:
             context = kind(self._layer, arrival.transaction, request, self._tag, 408)
             context.phones = True

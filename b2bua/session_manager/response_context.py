@@ -14,13 +14,28 @@ from b2bua.sip.best_response import rank
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
+from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.client_invite import InviteClient
-from b2bua.transaction.layer import TransactionLayer
+from b2bua.transaction.layer import OUR_MISTAKE, TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMER_C, Timer
 
 _CHALLENGES: Final = ("WWW-Authenticate", "Proxy-Authenticate")
+
+
+_NOBODY_SENT: Final[Why] = (None, "store: it does not take the record of this branch, so nothing was sent")
+_GIVEN_UP: Final[Why] = (None, "cancelled: nobody waits for the answer any more")
+_CUT_SHORT: Final[Why] = (None, "transaction: its answer has no Via but ours, so what it means is not known (RFC 3261 §16.7)")
+_RINGS_ON: Final[Why] = (None, "timer C: rang for longer than a proxy waits (RFC 3261 §16.8)")
+_SILENT: Final[Why] = (None, "timer: the next hop said nothing in the time that it has")
+_TIMED_OUT: Final = "timer {}: no final answer within 64·T1 (32 s) (RFC 3261 §17.1)"
+_UNREACHABLE: Final[Why] = (None, "transport: the connection broke, or there was none to send it on (RFC 3261 §8.1.3.1)")
+_NO_TARGET: Final[Why] = (None, "next hop: none of the targets that its name has has served it (RFC 3263 §4.3)")
+_OVERLOADED: Final = "proxy: a 503 speaks of one server alone, so it becomes 500 (RFC 3261 §16.7)"
+_ASKED_TRUNK: Final[Why] = (None, "challenge: the trunk asks who we are, and there are no credentials for that")
+_CALLER_LEFT: Final[Why] = (None, "cancelled: who asked has given up (RFC 3261 §16.10)")
+_ANOTHER_TOOK: Final[Why] = (None, "cancelled: another branch has decided (RFC 3261 §16.7)")
 
 
 class ResponseContext:
@@ -90,23 +105,23 @@ class ResponseContext:
         """Whether the copy that was expected is to go out at all; if so, `add` follows."""
         self._unsent -= 1
         if self._cancelled:
-            self._failed_here(487)
+            self._failed_here(487, _GIVEN_UP)
         return not self._cancelled and not self._final
 
     def not_sent(self, status: int) -> None:
         """The copy that was expected does not go out: its branch counts as answered so."""
         self._unsent -= 1
-        self._failed_here(status)
+        self._failed_here(status, _NOBODY_SENT)
 
     def cancel(self, *headers: tuple[str, str]) -> None:
         """The caller gave up: CANCEL to each branch that still works (RFC 3261 §16.10); their answers decide."""
         self._cancelled = True
         for branch in self._branches:
             if isinstance(branch, InviteClient):
-                branch.cancel(*headers)
+                branch.cancel(*headers, why=_CALLER_LEFT)
         if self._waiting:
             self._give_up_waiting()
-            self._failed_here(487)
+            self._failed_here(487, _GIVEN_UP)
 
     # -- from branches whose next hop has a name ---------------------------------------------------------------
 
@@ -133,7 +148,7 @@ class ResponseContext:
         if response is not None:
             self._failed(response, response.status)
         else:
-            self._failed_here(self._status_of_silence if status == 408 and self._cancelled else status)
+            self._failed_here(self._status_of_silence if status == 408 and self._cancelled else status, _NO_TARGET)
 
     def went_wrong(self, failover: Failover, error: Exception) -> None:
         """As a mistake of ours in any other place: told, and this branch counts as 500."""
@@ -142,7 +157,7 @@ class ResponseContext:
             self._waiting.remove(failover)
         if self._request is not None:
             self._layer.mistaken(error, self._request)
-        self._failed_here(500)
+        self._failed_here(500, OUR_MISTAKE)
 
     def _goes_on(self, transaction: ClientTransaction, why: int, response: Response | None = None) -> bool:
         """Whether this branch has another target to try; it hears that this one failed."""
@@ -176,9 +191,9 @@ class ResponseContext:
             return
         failover.silence = None
         self._abandoned = [*(self._abandoned or ()), transaction]
-        transaction.cancel()
+        transaction.cancel(why=_SILENT)
         if not self._goes_on(transaction, TIMED_OUT):
-            self._failed_here(408)
+            self._failed_here(408, _SILENT)
 
     def _give_up_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -198,7 +213,7 @@ class ResponseContext:
             # Ours alone: nobody is left to forward it to (§16.7 step 3). What the branch really wants to say is not known.
             if status >= 200:
                 self._branch_done(transaction)
-                self._failed_here(502)
+                self._failed_here(502, _CUT_SHORT)
             return
         if status < 200:
             if self._failovers is not None and transaction in self._failovers:
@@ -222,7 +237,7 @@ class ResponseContext:
         else:
             self._branch_done(transaction)
             if status == 487 and transaction in self._given_up:
-                self._failed_here(408)
+                self._failed_here(408, _RINGS_ON)
             elif status in (401, 407) and self.credentials:
                 self._asked_who_we_are(transaction.flow, response)
             else:
@@ -238,9 +253,12 @@ class ResponseContext:
             self._branch_done(transaction)
             return
         self._branch_done(transaction)
-        if status == 408 and self._cancelled:
-            status = self._status_of_silence
-        self._failed_here(status)
+        why: Why = _UNREACHABLE
+        if status == 408:
+            why = (None, _TIMED_OUT, "B" if transaction.method == "INVITE" else "F")
+            if self._cancelled:
+                status = self._status_of_silence
+        self._failed_here(status, why)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -251,13 +269,15 @@ class ResponseContext:
         if credentials is None or (self._request is not None and credentials.hand_on(self._request, forwarded)):
             self._failed(forwarded, forwarded.status)
         else:
-            self._failed_here(500)
+            self._failed_here(500, _ASKED_TRUNK)
 
-    def _failed_here(self, status: int) -> None:
+    def _failed_here(self, status: int, why: Why) -> None:
         """A branch counts as answered so, by nobody but us."""
         request = self._request
         if request is not None:
-            self._failed(response_to(request, status, tag=self._tag()), status)
+            response = response_to(request, status, tag=self._tag())
+            response.why = why
+            self._failed(response, status)
 
     def _failed(self, response: Response, status: int) -> None:
         request = self._request
@@ -291,6 +311,7 @@ class ResponseContext:
         if best.status == 503:
             # Another server's overload says nothing about us (§16.7 step 6), only when to ask for this again.
             response = response_to(request, 500, tag=self._tag())
+            response.why = (best.why, _OVERLOADED)
             if self._retry_after is not None:
                 response.append("Retry-After", str(self._retry_after))
             self._layer.respond(self._server, response)
@@ -334,7 +355,7 @@ class ResponseContext:
     def _cancel_others(self) -> None:
         for branch in self._branches:
             if isinstance(branch, InviteClient):
-                branch.cancel()
+                branch.cancel(why=_ANOTHER_TOOK)
         if self._waiting:
             self._give_up_waiting()
 
@@ -360,7 +381,7 @@ class ResponseContext:
         del self._timers_c[branch]
         self._given_up.append(branch)
         if isinstance(branch, InviteClient):
-            branch.cancel()
+            branch.cancel(why=_RINGS_ON)
 
 
 def _leading_number(text: str) -> int | None:

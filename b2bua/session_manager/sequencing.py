@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from b2bua.observer import Observer
 from b2bua.session_manager.arrival import Arrival
@@ -14,7 +15,10 @@ from b2bua.session_manager.proxy import Proxy
 from b2bua.session_manager.sequences import Position
 from b2bua.session_manager.trunks import Trunks
 from b2bua.sip.errors import SipError
+from b2bua.sip.message import Request
 from b2bua.transaction.layer import TransactionLayer
+
+SKIPPED: Final = "sequence: {} is left out, {}"
 
 
 class Sequencing:
@@ -45,7 +49,7 @@ class Sequencing:
         new = position is None
         if position is None:
             position = links.sequences.begin(owner or caller_in(arrival.request, self._domain, False))
-        position, link = self._next(links.sequences.settle(position, callee), callee)
+        position, link = self._next(arrival.request, links.sequences.settle(position, callee), callee)
         if link is None:
             return False
         without = None
@@ -59,7 +63,7 @@ class Sequencing:
             go_on()
         return True
 
-    def _next(self, position: Position, callee: str) -> tuple[Position, FeatureLink | None]:
+    def _next(self, request: Request, position: Position, callee: str) -> tuple[Position, FeatureLink | None]:
         """The next application, in front of which the call stands then; those that may be skipped are while they are down."""
         sequences = self._links.sequences
         while position.left:
@@ -67,11 +71,12 @@ class Sequencing:
             link = self._links.named(name)
             if name not in sequences.optional:
                 if link is None:
-                    raise SipError(480, "Feature Server Unknown")
+                    raise SipError(480, "Feature Server Unknown").because("sequence: {} is next, and there is no such link", name)
                 return position, link
             if link is not None and link.up:
                 return position, link
             self._observer.application_skipped("down")
+            request.why = (request.why, SKIPPED, name, "it does not answer its heartbeat")
             position = sequences.settle(position.over(), callee)
         return position, None
 
@@ -79,6 +84,8 @@ class Sequencing:
         """The application in front of this position has not answered."""
         assert arrival.transaction is not None, "an INVITE has one"
         self._observer.application_skipped("silent")
+        request = arrival.request
+        request.why = (request.why, SKIPPED, position.passed[-1], "it has not answered in time, or with 503")
 
         def work() -> None:
             if not self.to_application(arrival, user, owner, position):

@@ -49,6 +49,7 @@ from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import is_sips
+from b2bua.sip.why import Why
 from b2bua.store.interface import Records
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
@@ -58,6 +59,23 @@ _new_tuple: Final = tuple.__new__
 """Makes a named tuple without the detour over its own constructor, which is written in Python."""
 _NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
 """Methods whose Contact becomes the target of what we or others send later."""
+
+
+RIGHT: Final = "digest: right, of {}"
+NOT_ASKED: Final[Why] = (None, "challenge: this method is asked for none")
+VOUCHED_FOR: Final = "trusted peer: a trusted network says that it is of {}, who is not challenged"
+OF_TRUNK: Final = "trusted peer: of trunk {}, known by its address, which is not challenged"
+OF_ENTITY: Final = "trusted peer: of trunk {}, known by its credentials"
+REGISTERED: Final = "registrar: {} has {} bindings now (RFC 3261 §10.3)"
+STORED: Final[Why] = (None, "event state: stored, whoever watches it is told (RFC 3903 §6)")
+SUBSCRIBED: Final = "notifier: {} may watch {}, the state follows in a NOTIFY (RFC 6665 §4.2.1)"
+UNSOLICITED: Final[Why] = (None, "notifier: nobody asked for this NOTIFY; it is taken, and passed on to nobody")
+ASKED_US: Final[Why] = (None, "answered here: the question is to this server itself (RFC 3261 §11.2)")
+NO_DIALOG: Final = "routing: no Route of ours proves that it is in a dialog"
+NO_USER: Final = "routing: {} is no user of the domain"
+NO_RELAY: Final = "routing: {} is neither of this domain nor served by a trunk"
+NOT_THE_OWNER: Final = "owner: the credentials are of {}, the address {} is not"
+BY_NO_TRUNK: Final = "routing rule {}: no way out ({})"
 
 
 def _no_wall() -> float:
@@ -159,6 +177,8 @@ class SessionManager:
         """RFC 3261 §16.3 to §16.6; refusals leave as SipError."""
         source = transaction.source
         link = self._links.of(source)
+        if link is not None:
+            request.why = None  # why it was sent here says nothing of why it goes on
         if link is not None and request.method == "PUBLISH" and "Route" not in request.names:
             # Most of what a feature server sends, and it goes no further: what §16.3 asks of a proxy does not matter.
             self._publish(transaction, request, link, self._user_in(request))
@@ -278,10 +298,11 @@ class SessionManager:
             else:
                 if self._source_limit is not None:
                     self._source_limit.charge(arrival.source)
-                raise SipError(481)
+                raise SipError(481).because(NO_DIALOG)
             return
         if method == "NOTIFY":
             # Unsolicited (message waiting, check-sync): taken, and never passed on to other phones.
+            request.why = UNSOLICITED
             self._answer(arrival, 200)
             return
         user = self._domain.user_in(request.uri)
@@ -296,6 +317,7 @@ class SessionManager:
             return
         entity = None if self._trunks is None else self._trunks.entities.authenticated(owner)
         if entity is not None and method in FROM_TRUNKS:
+            request.why = (None, OF_ENTITY, entity.name)
             self._take_from_entity(arrival, entity)
             return
         if not _is_vouched_for(arrival):
@@ -308,13 +330,14 @@ class SessionManager:
         if user is not None:
             self._serve(arrival, user, owner)
         elif self._trunks is None or self._trunks.departures(method, request.uri, None, "") is None:
-            raise SipError(403, "No Relay To Other Domains")
+            raise SipError(403, "No Relay To Other Domains").because(NO_RELAY, request.uri)
         elif method != "INVITE" or not self._sequencing.to_application(arrival, "", owner):
             self._leave(arrival, owner)
 
     def _from_entity(self, arrival: Arrival, entity: Entity) -> bool:
         """A request of a trunk, which is not challenged; False for what it may ask for no more than anybody else."""
         request, method = arrival.request, arrival.request.method
+        request.why = (None, OF_TRUNK, entity.name)
         if request.to.tag:
             if arrival.routes.first is None or method == "SUBSCRIBE":
                 return False
@@ -331,6 +354,7 @@ class SessionManager:
         """A call or message of a trunk, for a user of ours and for nobody else."""
         adapted = entity.adaptation.from_trunk(arrival.request)
         if adapted is not arrival.request:
+            adapted.why = arrival.request.why
             arrival = arrival._replace(request=adapted)
         user = self._domain.user_in(arrival.request.uri)
         self._check_contact(arrival)
@@ -348,8 +372,8 @@ class SessionManager:
         if departures is None:
             return False
         if not departures.ways:
-            raise SipError(departures.status, departures.reason)
-        self._proxy.to_entities(arrival, departures.ways)
+            raise SipError(departures.status, departures.reason).because(BY_NO_TRUNK, departures.rule, departures.reason)
+        self._proxy.to_entities(arrival, departures.ways, departures.rule)
         return True
 
     def _serve(self, arrival: Arrival, user: str, owner: str) -> None:
@@ -408,7 +432,7 @@ class SessionManager:
         request, method = arrival.request, arrival.request.method
         if request.to.tag:
             if arrival.routes.first is None:
-                raise SipError(481)
+                raise SipError(481).because(NO_DIALOG)
             self._proxy.forward_in_dialog(arrival)
             return
         user = self._user_in(request, method != "PUBLISH")
@@ -436,9 +460,12 @@ class SessionManager:
         not challenged, and says who it is; but for REGISTER, which is the phone's own and always challenged."""
         request = arrival.request
         if _is_vouched_for(arrival) and request.method != "REGISTER":
-            return asserted_user(request, self._domain, self._parts.users)
+            user = asserted_user(request, self._domain, self._parts.users)
+            request.why = (None, VOUCHED_FOR, user or "nobody of the domain")
+            return user
         verdict = self._authenticator.check(request, in_dialog, proxied)
         if isinstance(verdict, Passed):
+            request.why = (None, RIGHT, verdict.user) if verdict.user else NOT_ASKED
             return verdict.user
         if isinstance(verdict, Challenge):
             response = challenging(request, verdict, self._tag())
@@ -446,6 +473,7 @@ class SessionManager:
                 self._credentials_wrong(arrival, verdict.user)
         else:
             response = response_to(request, verdict.status, verdict.reason, self._tag())
+            response.why = verdict.why
         self._respond(arrival, response)
         return None
 
@@ -468,7 +496,7 @@ class SessionManager:
         if self._domain.user_in(address.uri) != owner:
             if request.method == "REGISTER":
                 self._observer.registered("forbidden")
-            raise SipError(403, "Not Your Address Of Record")
+            raise SipError(403, "Not Your Address Of Record").because(NOT_THE_OWNER, owner, address.uri)
 
     def _check_contact(self, arrival: Arrival) -> None:
         """A phone whose Contact is a listener of ours would have us call ourselves; one whose Contact is `sips` and who does
@@ -488,6 +516,8 @@ class SessionManager:
 
         def respond(response: Response) -> None:
             # The To tag comes in here: the registrar knows nothing of identifiers.
+            if response.status == 200:
+                response.why = (arrival.request.why, REGISTERED, owner, response.names.count("Contact"))
             self._respond(arrival, self._tagged(response))
             started = arrival.transaction.started if arrival.transaction is not None else None
             if response.status == 200 and started is not None:
@@ -503,7 +533,7 @@ class SessionManager:
         if trunks is not None and trunks.departures(request.method, request.uri, None, "") is not None:
             return ""
         if user is None:
-            raise SipError(403, "No Relay To Other Domains")
+            raise SipError(403, "No Relay To Other Domains").because(NO_RELAY, request.uri)
         return user
 
     def _publish(
@@ -529,6 +559,8 @@ class SessionManager:
             self._parts.leg_continued(answer.call, request.call_id)
         response = response_to(request, answer.status, answer.reason, self._tag())
         response.extend(answer.headers)
+        if answer.status == 200:
+            response.why = STORED
         self._layer.respond(transaction, response)
 
     def _subscribe(self, arrival: Arrival, user: str, watcher: str) -> None:
@@ -542,6 +574,7 @@ class SessionManager:
             response = response_to(request, answer.status, answer.reason, tag)
             if subscription is not None:
                 response.append("Contact", contact)
+                response.why = (request.why, SUBSCRIBED, watcher, subscription.aor)
             for name, value in answer.headers:
                 response.append(name, value)
             self._respond(arrival, response)
@@ -552,11 +585,12 @@ class SessionManager:
 
     def _known(self, user: str) -> None:
         if not user or self._parts.users.user(user) is None:
-            raise SipError(404)
+            raise SipError(404).because(NO_USER, user or "the domain itself")
 
     def _answer(self, arrival: Arrival, status: int, *headers: tuple[str, str], reason: str = "") -> None:
         response = response_to(arrival.request, status, reason, self._tag())
         response.extend(headers)
+        response.why = arrival.request.why
         self._respond(arrival, response)
 
     def _respond(self, arrival: Arrival, response: Response) -> None:
@@ -566,6 +600,7 @@ class SessionManager:
     def _answer_options(self, arrival: Arrival) -> None:
         """OPTIONS to the server itself (RFC 3261 §11.2)."""
         require_supported(arrival.request)
+        arrival.request.why = ASKED_US
         self._answer(
             arrival, 200, ("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path"), self._parts.allow_events
         )

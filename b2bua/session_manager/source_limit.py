@@ -16,9 +16,13 @@ from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.session_manager.token_buckets import TokenBuckets
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import Why
 
 _LOOPBACK: Final = ("127.", "::ffff:127.")
 """This host itself is not limited: load generators, health checks, a proxy in front."""
+
+
+OVER_LIMIT: Final[Why] = (None, "overload: this address asks for more than requests_per_source allows")
 
 
 class SourceLimit:
@@ -48,7 +52,9 @@ class SourceLimit:
         if not self._refusals.take(host):
             self._observer.message_dropped("source over its limit")
             return None
-        return stateless_refusal(request)
+        response = stateless_refusal(request)
+        response.why = OVER_LIMIT
+        return response
 
     def charge(self, flow: Flow) -> None:
         """A request with a To tag proved nothing: it counts like one out of dialog."""

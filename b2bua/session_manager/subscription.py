@@ -31,6 +31,11 @@ NO_WAY: Final = 0
 """In place of a status: the NOTIFY did not leave, its phone cannot be reached before it registers again."""
 
 
+CHANGED: Final = "event state: {} watches {}, whose state has changed"
+BEGINS: Final = "notifier: {} watches {} and has just asked, so it is told all (RFC 6665 §4.2.1.2)"
+ENDS: Final = "notifier: the subscription of {} ends ({}) (RFC 6665 §4.1.3)"
+
+
 class Subscription:
     """One watcher's subscription: a dialog usage of its own. Made and forgotten by its `Notifier`."""
 
@@ -168,6 +173,10 @@ class Subscription:
         changed_at, self._changed_at = self._changed_at, None
         self._pending = False
         request = self._notify(call)
+        if self.ending:
+            request.why = (None, ENDS, self.watcher, self.ending)
+        else:
+            request.why = (None, CHANGED if changed_at is not None else BEGINS, self.watcher, self.aor)
         self._sent_at = self._notifier.timers.now()
         self._earliest = self._sent_at + self.package.min_interval
         self._in_flight += 1

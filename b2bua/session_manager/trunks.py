@@ -23,6 +23,9 @@ TO_TRUNKS: Final = frozenset(("INVITE", "MESSAGE"))
 """What leaves the domain."""
 
 
+NOBODY_PROVEN: Final = "trusted peer: nobody has proven who calls, so nothing leaves the domain"
+
+
 class Trunks:
     """All entities, and what leads to them. `week_time` is the local time of the server."""
 
@@ -48,7 +51,7 @@ class Trunks:
             return None
         if user is None:
             route = self._plan.of_domain(uri, tell)
-            return None if route is None else Departures(tuple(Departure(way, uri) for way in route.ways))
+            return None if route is None else Departures(tuple(Departure(way, uri) for way in route.ways), rule=route.rule)
         if not user or self._users.user(user) is not None:
             if tell is not None:
                 tell(f"{user} is a user of the domain" if user else "no number at all: the domain itself")
@@ -60,12 +63,12 @@ class Trunks:
         if tell is not None:
             _tell_rules(route, user, tell)
         ways = tuple(Departure(way, number_at(way.entity, parsed)) for way in route.ways)
-        return Departures(ways, route.status, route.reason)
+        return Departures(ways, route.status, route.reason, route.rule)
 
     def check_leave(self, request: Request, user: str | None, caller: str) -> None:
         """SipError 403 for a request that would leave, of somebody who has not proven to be the user that he says he is."""
         if self.departures(request.method, request.uri, user, caller) is not None:
-            raise SipError(403, "Only Users Call Out")
+            raise SipError(403, "Only Users Call Out").because(NOBODY_PROVEN)
 
 
 def _tell_rules(route: Route, number: str, tell: Tell) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from b2bua.sip.why import Why
 
 if TYPE_CHECKING:
     from b2bua.sip.message import Request
@@ -17,6 +19,13 @@ class SipError(Exception):
         self.reason = reason
         self.headers = headers
         """Further headers of the response, as (canonical name, value)."""
+        self.why: Why | None = None
+        """For the trace: why it is refused."""
+
+    def because(self, sentence: str, *about: object) -> Self:
+        """The same with a note for the trace: `{}` in the sentence stands for each of the rest."""
+        self.why = (None, sentence, *about)
+        return self
 
 
 class MalformedValue(SipError):

@@ -17,6 +17,7 @@ from b2bua.sip.errors import MalformedValue
 from b2bua.sip.header_lines import address_in, cseq_in, read_cseq, read_dialog, read_integer
 from b2bua.sip.uri import CACHED_LENGTH, Uri, parse_uri
 from b2bua.sip.via import Via, read_via
+from b2bua.sip.why import Why
 
 VERSION: Final = "SIP/2.0"
 
@@ -37,7 +38,7 @@ class Message:
     `__getattr__` for that: with one on the class, CPython reads every attribute by the slow road.)
     """
 
-    __slots__ = ("names", "lines", "_body", "content", "call", "_call_id", "_cseq", "_cseq_method", "_from", "_to", "_via")
+    __slots__ = ("names", "lines", "_body", "content", "call", "why", "_call_id", "_cseq", "_cseq_method", "_from", "_to", "_via")
 
     def __init__(self, names: list[str], lines: list[str], body: bytes = b"") -> None:
         # Requests and responses do this themselves and not by super(): a call makes some ninety messages.
@@ -48,6 +49,8 @@ class Message:
         """The body as a typed value where its maker had one: spares the reader a parse on a link in process."""
         self.call = ""
         """Trace id of the call that caused this message; never on the wire."""
+        self.why: Why | None = None
+        """Why it is sent, for the trace; never on the wire. A copy does not have it: it is sent for a reason of its own."""
         self._call_id = self._cseq_method = ""
         self._cseq = -1
         self._from: Address | None = None
@@ -300,6 +303,7 @@ class Message:
         other._body = self._body
         other.content = self.content
         other.call = self.call
+        other.why = None
         other._via = None
         other._call_id = self._call_id
         other._cseq = self._cseq
@@ -333,7 +337,7 @@ class Request(Message):
         self.names = names
         self.lines = lines
         self._body = body
-        self.content = self._from = self._to = self._via = None
+        self.content = self.why = self._from = self._to = self._via = None
         self.call = self._call_id = self._cseq_method = ""
         self._cseq = -1
 
@@ -391,7 +395,7 @@ class Response(Message):
         self.names = names
         self.lines = lines
         self._body = body
-        self.content = self._from = self._to = self._via = None
+        self.content = self.why = self._from = self._to = self._via = None
         self.call = self._call_id = self._cseq_method = ""
         self._cseq = -1
 

@@ -29,7 +29,7 @@ def response_to(request: Request, status: int, reason: str = "", tag: str = "") 
     response.names = names
     response.lines = lines
     response._body = b""
-    response.content = None
+    response.content = response.why = None
     response.call = request.call
     response._via = request._via
     response._call_id = request._call_id

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from b2bua.trace.feed import TraceError
-from b2bua.trace.flows import flows_of, stopped
+from b2bua.trace.flows import flows_of
 from b2bua.trace.ladder import MAX_WIDTH, Ladder
 from b2bua.trace.overview import CallLine
 from b2bua.trace.rows import Row, Rows
 from b2bua.trace.saved import SavedTrace
+from b2bua.trace.stops import line_of, stops
 
 
 def main(file: str) -> int:
@@ -52,7 +53,7 @@ def explained(rows: Sequence[Row]) -> Iterator[str]:
 def _block(rows: Sequence[Row]) -> Iterator[str]:
     for flow in flows_of(rows):
         yield f"  flow: {flow}"
-    if where := stopped(rows):
+    for where in stops(rows):
         yield f"  {where}"
     for row in rows:
         note = str(row.record.get("note", ""))
@@ -61,3 +62,6 @@ def _block(rows: Sequence[Row]) -> Iterator[str]:
     ladder = Ladder(MAX_WIDTH)
     for row in rows:
         yield from (f"  {line}" for line in ladder.feed(row.record))
+    for row in rows:
+        for decision in row.record.get("decisions", ()):
+            yield f"  why: #{row.number} {line_of(row)}: {decision}"

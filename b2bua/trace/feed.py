@@ -25,7 +25,8 @@ _SHAPE: Final[dict[str, type | UnionType]] = {
     "message": str,
 }  # fmt: skip
 """Keys that every record has, and their types."""
-_MAY_HAVE: Final[dict[str, type]] = {"step": int, "note": str, "fault": str, "source_address": str, "destination_address": str}
+_MAY_HAVE: Final[dict[str, type]] = {"step": int, "note": str, "fault": str, "decisions": list, "source_address": str,
+                                    "destination_address": str}  # fmt: skip
 _LATEST: Final = 250_000_000_000
 """Unix seconds; what comes later than the year 9891 is no time, and no calendar has it."""
 _PORTION: Final = 65_536

@@ -1,4 +1,4 @@
-"""What flow a call is, by the names that RFC 3665, RFC 5359 and this project give to flows, and where one stopped that failed.
+"""What flow a call is, by the names that RFC 3665, RFC 5359 and this project give to flows; where one stopped is in stops.py.
 
 A call is its rows in order. What is told is what the messages show; what a phone or a server meant by them is not known.
 """
@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Final
 
 from b2bua.trace.rows import Row
+from b2bua.trace.stops import initial_answer
 
 NINE_STEPS: Final = "hold by re-INVITE in nine steps"
-_CHALLENGES: Final = (401, 407)
 _REFUSED: Final[Mapping[int, str]] = MappingProxyType({
     486: "unsuccessful, busy (RFC 3665 §3.9)", 600: "unsuccessful, busy (RFC 3665 §3.9)",
     480: "unsuccessful, temporarily unavailable (RFC 3665 §3.11)", 408: "unsuccessful, no response (RFC 3665 §3.10)",
@@ -26,24 +26,8 @@ def flows_of(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(_found(rows)))
 
 
-def stopped(rows: Sequence[Row]) -> str:
-    """Where a call stopped that did not end as calls do: the message, and why as far as it says; "" for one that did."""
-    final = _initial_answer(rows)
-    if final is not None and final.facts.status >= 300:
-        return f"stopped at #{final.number}: {_line(final)}{_reason(final)}"
-    if any(row.facts.method == "BYE" for row in rows):
-        return ""
-    asked = next((row for row in rows if row.facts.method == "INVITE" and not row.facts.to_tag), None)
-    if asked is not None and final is None:
-        last = rows[-1]
-        return f"stopped at #{last.number}: {_line(last)}, and no final answer to the INVITE #{asked.number}"
-    if final is not None and not any(row.facts.method == "ACK" and row.facts.cseq == final.facts.cseq for row in rows):
-        return f"stopped at #{final.number}: its 2xx has no ACK (RFC 3261 §13.3.1.4)"
-    return ""
-
-
 def _found(rows: Sequence[Row]) -> Iterator[str]:
-    final = _initial_answer(rows)
+    final = initial_answer(rows)
     for row in rows:
         facts, note = row.facts, str(row.record.get("note", ""))
         if row is final:
@@ -82,28 +66,3 @@ def _registration(rows: Sequence[Row], answer: Row) -> str:
     if "\r\ncontact:" not in text and "\r\nm:" not in text:
         return "request for contacts (RFC 3665 §2.3)"
     return "registration (RFC 3665 §2.1)"
-
-
-def _initial_answer(rows: Sequence[Row]) -> Row | None:
-    """What the first party to ask was answered in the end; challenges are no end."""
-    asked = next((row for row in rows if row.facts.method == "INVITE" and not row.facts.to_tag), None)
-    if asked is None:
-        return None
-    for row in rows:
-        facts = row.facts
-        if facts.status >= 200 and facts.status not in _CHALLENGES and facts.cseq_method == "INVITE":
-            same = facts.call_id == asked.facts.call_id and row.record["destination"] == asked.record["source"]
-            if same:
-                return row
-    return None
-
-
-def _line(row: Row) -> str:
-    return str(row.record["message"]).partition("\r\n")[0]
-
-
-def _reason(row: Row) -> str:
-    """What else the refusal says of its cause (RFC 3326, RFC 3261 §20.43)."""
-    lines = str(row.record["message"]).split("\r\n")
-    said = [line for line in lines if line.lower().startswith(("reason:", "warning:"))]
-    return f" ({'; '.join(said)})" if said else ""

@@ -55,6 +55,8 @@ class Hop:
     """What an offer or answer changes, or what is wrong with it."""
     fault: str = ""
     """What was done to it on purpose."""
+    decisions: tuple[str, ...] = ()
+    """Why it was sent, and what became of it: sentences that begin with their kind."""
     addresses: tuple[str, str] = ("", "")
     """`ip:port` of source and destination; "" where it is not known, as on the link in process."""
 

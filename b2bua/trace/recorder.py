@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Document, Message
+from b2bua.sip.why import Why
 from b2bua.trace.names import SM, Directory
 
 IN: Final = "in"
@@ -21,9 +22,12 @@ LINK: Final = "link"
 MARK: Final = "mark"
 """In place of a direction: the entry is no message, but says in its bytes what was done to the one before it on purpose."""
 
-Entry = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes, str]
-"""Time, direction (IN, OUT, LINK, MARK), transport, the peer's address (on the link: source and destination), bytes, and the
-trace id of the call when the message came with one."""
+WHY: Final = "why"
+"""As MARK: what was decided about the message that has these bytes, or with none the one before it."""
+
+Entry = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes, str, Why | None]
+"""Time, direction (IN, OUT, LINK, MARK, WHY), transport, the peer's address (on the link: source and destination), bytes, the
+trace id of the call when the message came with one, and why it was sent where somebody noted that."""
 
 
 class Unfinished:
@@ -40,7 +44,7 @@ class Unfinished:
         return b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body)
 
 
-Kept = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes | Unfinished, str]
+Kept = tuple[float, str, str, tuple[str, int] | tuple[str, str], bytes | Unfinished, str, Why | None]
 """An entry as the ring has it."""
 
 Listener = Callable[[Entry], None]
@@ -107,8 +111,8 @@ class Legs:
 
 
 def _written(entry: Kept) -> Entry:
-    time, direction, transport, peer, data, call = entry
-    return time, direction, transport, peer, data if isinstance(data, bytes) else data.encode(), call
+    time, direction, transport, peer, data, call, why = entry
+    return time, direction, transport, peer, data if isinstance(data, bytes) else data.encode(), call, why
 
 
 class Recorder:
@@ -124,6 +128,7 @@ class Recorder:
         self.directory = Directory()
         self._wall = wall
         self._ring: deque[Kept] = deque(maxlen=size)
+        self._again: Why | None = None
         self._listeners: tuple[Listener, ...] = ()
 
     # -- what is written ----------------------------------------------------------------------------------------
@@ -131,7 +136,7 @@ class Recorder:
     def received(self, flow: Flow, data: bytes) -> None:
         """A transport read a message."""
         if self.size:
-            entry = (self._wall(), IN, flow.transport, flow.remote, data, "")
+            entry = (self._wall(), IN, flow.transport, flow.remote, data, "", None)
             self._ring.append(entry)
             if self._listeners:
                 self._tell(entry)
@@ -139,7 +144,7 @@ class Recorder:
     def sent(self, flow: Flow, message: Message, data: bytes) -> None:
         """A transport writes a message; `data` is the message encoded."""
         if self.size:
-            entry = (self._wall(), OUT, flow.transport, flow.remote, data, message.call)
+            entry = (self._wall(), OUT, flow.transport, flow.remote, data, message.call, message.why)
             self._ring.append(entry)
             if self._listeners:
                 self._tell(entry)
@@ -147,7 +152,8 @@ class Recorder:
     def resent(self, flow: Flow, data: bytes) -> None:
         """A transport writes bytes that it wrote before."""
         if self.size:
-            entry = (self._wall(), OUT, flow.transport, flow.remote, data, "")
+            entry = (self._wall(), OUT, flow.transport, flow.remote, data, "", self._again)
+            self._again = None
             self._ring.append(entry)
             if self._listeners:
                 self._tell(entry)
@@ -156,7 +162,7 @@ class Recorder:
         """A message passes the in-process link between the roles `SM` and `CM`; `way` is its source and destination."""
         if self.size:
             data = Unfinished(message) if message._body is None else message.encode()
-            entry = (self._wall(), LINK, "memory", way, data, message.call)
+            entry = (self._wall(), LINK, "memory", way, data, message.call, message.why)
             self._ring.append(entry)
             if self._listeners:
                 self._tell(_written(entry))
@@ -164,7 +170,21 @@ class Recorder:
     def mark(self, flow: Flow, text: str) -> None:
         """Say of the message that was written last, if it was one of this flow, what was done to it on purpose."""
         if self._ring and self._ring[-1][1] in (IN, OUT) and self._ring[-1][3] == flow.remote:
-            entry = (self._wall(), MARK, flow.transport, flow.remote, text.encode(), "")
+            entry = (self._wall(), MARK, flow.transport, flow.remote, text.encode(), "", None)
+            self._ring.append(entry)
+            self._tell(entry)
+
+    # -- decisions that no message brings along: `b2bua.observer.Decided` ------------------------------------------
+
+    def again(self, why: Why) -> None:
+        """Why the bytes that are sent next have been sent before."""
+        self._again = why
+
+    def concerning(self, data: bytes, why: Why) -> None:
+        """What became of a message that was traced: the one with these bytes, or with b"" the last one."""
+        if self._ring:
+            _, _, transport, peer, _, _, _ = self._ring[-1]
+            entry = (self._wall(), WHY, transport, peer, data, "", why)
             self._ring.append(entry)
             self._tell(entry)
 

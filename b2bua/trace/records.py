@@ -13,15 +13,16 @@ from typing import Any, Final, NamedTuple
 
 from b2bua.sip.flow import HostPort
 from b2bua.sip.uri import host_text
+from b2bua.sip.why import Why, decisions
 from b2bua.trace.explain import EXPLAINED, MAX_LEGS, Explainer
 from b2bua.trace.hop import Facts, Hop, read_facts
-from b2bua.trace.recorder import IN, LINK, MARK, Entry, Recorder
+from b2bua.trace.recorder import IN, LINK, MARK, WHY, Entry, Recorder
 from b2bua.trace.redact import redact
 from b2bua.trace.steps import number_steps
 
 Record = dict[str, Any]
 """`time`, `source`, `destination`, `transport`, `call`, `retransmission`, `message`; and where there is one: `step`, `note`,
-`fault`, `source_address`, `destination_address`."""
+`fault`, `decisions`, `source_address`, `destination_address`."""
 
 _NO_CALL: Final = frozenset(("REGISTER", "OPTIONS", "SUBSCRIBE"))
 """Never part of a call."""
@@ -92,10 +93,13 @@ class Reader:
         """
         batch: list[Hop] = []
         for entry in entries:
-            if entry[1] != MARK:
+            if entry[1] == MARK:
+                if batch:
+                    batch[-1].fault = entry[4].decode()
+            elif entry[1] == WHY:
+                self._decided(entry[4], entry[6])
+            else:
                 batch.append(self._take(entry))
-            elif batch:
-                batch[-1].fault = entry[4].decode()
             yield None
         numbered: set[str] = set()
         for hop in batch:
@@ -107,7 +111,7 @@ class Reader:
     # -- taking in ----------------------------------------------------------------------------------------------
 
     def _take(self, entry: Entry) -> Hop:
-        time, direction, transport, peer, data, call = entry
+        time, direction, transport, peer, data, call, why = entry
         facts = read_facts(data)
         addresses = ("", "")
         if direction == LINK:
@@ -119,6 +123,8 @@ class Reader:
             source, destination = (name, role) if direction == IN else (role, name)
         hop = Hop(time, transport, source, destination, data, facts)
         hop.addresses = addresses
+        if why is not None:
+            hop.decisions = tuple(decisions(why))
         hop.call = self._call_of(hop, call)
         hop.retransmission = self._first_copies.setdefault((source, destination, data), hop) is not hop
         if facts.cseq_method in EXPLAINED and not hop.retransmission:
@@ -127,6 +133,13 @@ class Reader:
             self._requests.setdefault(_request(facts), hop)
         self._remember(hop)
         return hop
+
+    def _decided(self, data: bytes, why: Why | None) -> None:
+        """What became of a message: it is mostly the last one or near it. A live view has shown an older one already."""
+        for hop in reversed(self._window):
+            if not data or hop.data == data:
+                hop.decisions = (*hop.decisions, *decisions(why))
+                return
 
     def _addresses(self, direction: str, transport: str, peer: HostPort, facts: Facts) -> tuple[str, str]:
         """Of source and destination. The ring has the peer's only; ours stands in the Via of what we ask."""
@@ -223,6 +236,8 @@ class Reader:
             record["note"] = "; ".join(text for text in (hop.fault, hop.note) if text)
         if hop.fault:
             record["fault"] = hop.fault
+        if hop.decisions:
+            record["decisions"] = list(hop.decisions if self._secrets else map(redact, hop.decisions))
         for key, address in zip(("source_address", "destination_address"), hop.addresses, strict=True):
             if address:
                 record[key] = address

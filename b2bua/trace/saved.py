@@ -80,7 +80,7 @@ def _of_tracesm(text: str) -> Iterator[dict[str, Any]]:
         local, remote, transport = ends.groups() if ends else (SM, "?", "udp")
         peer, inwards = names.get(remote.rpartition(":")[0], remote), found[8] == "-->"
         way = (peer, SM) if inwards else (SM, peer)
-        entries.append((_time(found), LINK, transport.lower(), way, data, ""))
+        entries.append((_time(found), LINK, transport.lower(), way, data, "", None))
         addresses.append((remote, local) if inwards else (local, remote))
         session = _SESSION.search(found[10])
         if session:
@@ -99,7 +99,7 @@ def _of_capture(path: Path, data: bytes) -> Iterator[dict[str, Any]]:
     except NoCapture as error:
         raise TraceError(f"{path}: {error}") from None
     recorder = Recorder(max(len(found), 1), lambda: 0.0)
-    entries: list[Entry] = [(one.time, LINK, one.transport, (one.source, one.destination), one.data, "") for one in found]
+    entries: list[Entry] = [(one.time, LINK, one.transport, (one.source, one.destination), one.data, "", None) for one in found]
     yield from (record for record in Reader(recorder).read(entries) if record is not None)
 
 

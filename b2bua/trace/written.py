@@ -54,6 +54,7 @@ def facts_of(row: Row) -> list[str]:
         lines.append(f"call {row.letter}: {record['call']}" + (f"  step {record['step']} of a hold" if "step" in record else ""))
     if record.get("note"):
         lines.append(record["note"])
+    lines += [f"why: {decision}" for decision in record.get("decisions", ())]
     if row.copies:
         again = ", ".join(f"+{time - row.time:.3f}" for time in row.copies)
         lines.append(f"sent {len(row.copies)} times more after (seconds): {again}")

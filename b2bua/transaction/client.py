@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import Why
 from b2bua.transaction.machine import Machine
 from b2bua.transaction.timers import NEVER, Timer, Timers
 
@@ -31,6 +32,8 @@ class Nobody:
 
 NOBODY: Final[ClientUser] = Nobody()
 
+SENT_AGAIN: Final = "timer {}: no answer within {:g} s, sent again (RFC 3261 §17.1)"
+
 
 class ClientOwner(Protocol):
     """Who keeps the transaction: the layer."""
@@ -40,8 +43,8 @@ class ClientOwner(Protocol):
     def client_ended(self, transaction: ClientTransaction) -> None:
         """It is over: called once."""
 
-    def retransmitted(self, method: str) -> None:
-        """The transaction sent something again."""
+    def retransmitted(self, method: str, why: Why) -> None:
+        """The transaction sends something again."""
 
     def send_cancel(self, cancel: Request, flow: Flow) -> None:
         """Send the CANCEL of an INVITE, which has the INVITE's Via."""
@@ -69,10 +72,13 @@ class ClientTransaction(Machine):
         self.tick = NEVER
         self.due = None
 
+    resends: ClassVar[str] = ""
+    """The timer that has the request sent again."""
+
     # -- actions ------------------------------------------------------------------------------------------------
 
     def resend(self, _: object) -> None:
-        self._owner.retransmitted(self.method)
+        self._owner.retransmitted(self.method, (None, SENT_AGAIN, self.resends, self._interval))
         self.flow.resend(self._data)
 
     def pass_up(self, response: Response) -> None:

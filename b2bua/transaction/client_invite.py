@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientOwner, ClientTransaction, ClientUser
 from b2bua.transaction.machine import Event, State, Table, to
 from b2bua.transaction.requests import ack_for_failure, cancel_for
@@ -16,9 +17,10 @@ from b2bua.transaction.timers import T1, TIMEOUT
 class InviteClient(ClientTransaction):
     """Sends an INVITE, acknowledges its failure responses itself, passes every 2xx up (each needs the user's own ACK)."""
 
-    __slots__ = ("failed", "_acked_to", "_cancel")
+    __slots__ = ("failed", "_acked_to", "_cancel", "_cancel_why")
 
     initial: ClassVar[State] = State.CALLING
+    resends: ClassVar[str] = "A"
 
     def __init__(self, request: Request, flow: Flow, user: ClientUser, owner: ClientOwner, branch: str) -> None:
         super().__init__(request, flow, user, owner, branch)
@@ -26,6 +28,7 @@ class InviteClient(ClientTransaction):
         """Called once when there will be no 2xx, before the user hears of it: whoever was asked rings no more."""
         self._acked_to = ""
         self._cancel: tuple[tuple[str, str], ...] | None = None
+        self._cancel_why: Why | None = None
 
     def start(self) -> None:
         """Send the request; timers A (not on a reliable transport) and B run from now."""
@@ -44,21 +47,23 @@ class InviteClient(ClientTransaction):
         self.due = _TIMER_B
         self._owner.timers.put(self, TIMEOUT)
 
-    def cancel(self, *headers: tuple[str, str]) -> None:
+    def cancel(self, *headers: tuple[str, str], why: Why | None = None) -> None:
         """Ask the far end to give up: a CANCEL leaves once a 1xx came, at once if it did (RFC 3261 §9.1).
 
         `headers` (Reason) are put into it. Without a final response within 64·T1 of the CANCEL the user is told 408.
         """
         if self._cancel is not None or self.state not in _UNANSWERED:
             return
-        self._cancel = headers
+        self._cancel, self._cancel_why = headers, why
         if self.state is State.PROCEEDING:
             self._cancel_now()
 
     def _cancel_now(self) -> None:
         if self._cancel is None or self.request is None:
             return
-        self._owner.send_cancel(cancel_for(self.request, self._cancel), self.flow)
+        cancel = cancel_for(self.request, self._cancel)
+        cancel.why = self._cancel_why
+        self._owner.send_cancel(cancel, self.flow)
         self.due = _TIMER_B
         self._owner.timers.put(self, TIMEOUT)
 
@@ -79,12 +84,14 @@ class InviteClient(ClientTransaction):
         """The ACK of a failure response goes out once and is kept as bytes for its retransmissions (§17.1.1.3)."""
         assert self.request is not None
         self._acked_to = response.to.tag
-        self._data = self.flow.send(ack_for_failure(self.request, response))
+        ack = ack_for_failure(self.request, response)
+        ack.why = ACKED
+        self._data = self.flow.send(ack)
         self._tell_failed()
 
     def acknowledge_again(self, _: object) -> None:
         if self._data:
-            self._owner.retransmitted("ACK")
+            self._owner.retransmitted("ACK", ACKED_AGAIN)
             self.flow.resend(self._data)
 
     def timed_out(self, _: object) -> None:
@@ -117,6 +124,8 @@ class InviteClient(ClientTransaction):
         self.pass_up(response)
 
 
+ACKED: Final[Why] = (None, "transaction: the final answer is acknowledged hop by hop (RFC 3261 §17.1.1.3)")
+ACKED_AGAIN: Final[Why] = (None, "transaction: the final answer came again, so does its ACK (RFC 3261 §17.1.1.2)")
 _UNANSWERED: Final = (State.CALLING, State.PROCEEDING)
 
 _C = InviteClient

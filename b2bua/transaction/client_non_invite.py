@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from b2bua.sip.message import Response
 from b2bua.transaction.client import ClientTransaction
@@ -14,6 +14,8 @@ class NonInviteClient(ClientTransaction):
     """Sends any request but INVITE and ACK."""
 
     __slots__ = ()
+
+    resends: ClassVar[str] = "E"
 
     def start(self) -> None:
         """Send the request; timers E (not on a reliable transport) and F run from now."""

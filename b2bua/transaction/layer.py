@@ -19,6 +19,7 @@ from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import host_text
 from b2bua.sip.via import SIP, Via
+from b2bua.sip.why import Why
 from b2bua.transaction.client import NOBODY, ClientTransaction, ClientUser
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.client_non_invite import NonInviteClient
@@ -33,6 +34,12 @@ from b2bua.transaction.timers import Timers
 MAX_TRANSACTIONS: Final = 500_000
 """Bounds memory under a flood: about 64 s of 7,800 requests a second; beyond it new requests are dropped and counted."""
 
+
+TIMER_100: Final[Why] = (None, "timer 100: no answer yet after T2, so that it is not asked again (RFC 4320 §4.1)")
+REFUSED: Final = "refused: here, it went no further"
+BROKEN: Final[Why] = (None, "refused: what came is no SIP message as RFC 3261 §7 has it")
+OUR_MISTAKE: Final[Why] = (None, "refused: a mistake of this server's own; its log has the details")
+NOTHING_TO_CANCEL: Final[Why] = (None, "refused: there is no INVITE to cancel (RFC 3261 §9.2)")
 
 _new_tuple: Final = tuple.__new__
 """Makes a named tuple without the detour over its own constructor, which is written in Python."""
@@ -143,6 +150,7 @@ class TransactionLayer:
         self._requests["in", request.method if request.method in METHODS else "other", flow.transport] += 1
         note_source(request, flow)
         response = response_to(request, error.status, error.reason, self.identifiers.tag())
+        response.why = BROKEN
         self.send_response(response, answer_flow(request, flow))
 
     def stream_broken(self, flaw: Unframed, flow: Flow) -> None:
@@ -159,7 +167,9 @@ class TransactionLayer:
             return
         self._requests["in", request.method if request.method in METHODS else "other", flow.transport] += 1
         note_source(request, flow)
-        self.send_response(response_to(request, flaw.status, flaw.reason, self.identifiers.tag()), flow)
+        response = response_to(request, flaw.status, flaw.reason, self.identifiers.tag())
+        response.why = BROKEN
+        self.send_response(response, flow)
 
     def _request(self, request: Request, flow: Flow) -> None:
         method = request.method
@@ -228,7 +238,9 @@ class TransactionLayer:
         assert transaction.key is not None, "what others refer to has a key"
         invite = self._servers.get((*transaction.key[:-1], "INVITE"))
         if invite is None:
-            self.respond(transaction, response_to(cancel, 481, tag=self.identifiers.tag()))
+            response = response_to(cancel, 481, tag=self.identifiers.tag())
+            response.why = NOTHING_TO_CANCEL
+            self.respond(transaction, response)
             return
         self.respond(transaction, response_to(cancel, 200, tag=self.identifiers.tag()))
         if invite.state is State.PROCEEDING:
@@ -341,6 +353,7 @@ class TransactionLayer:
         response = response_to(request, error.status, error.reason, self.identifiers.tag())
         for name, value in error.headers:
             response.append(name, value)
+        response.why = error.why or (None, REFUSED)
         self.respond(transaction, response)
 
     def flow_failed(self, flow: Flow) -> None:
@@ -426,13 +439,18 @@ class TransactionLayer:
             if not others:
                 del self._on_streams[transaction.flow]
 
-    def retransmitted(self, method: str) -> None:
-        self._observer.retransmission("out", method)
+    def retransmitted(self, method: str, why: Why) -> None:
+        self._observer.retransmission("out", method, why)
+
+    def gave_up(self, data: bytes, why: Why) -> None:
+        self._observer.timer_fired(data, why)
 
     def unanswered(self, transaction: ServerTransaction) -> None:
         request = transaction.request
         if request is not None:
-            self.respond(transaction, response_to(request, 100))
+            response = response_to(request, 100)
+            response.why = TIMER_100
+            self.respond(transaction, response)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -468,7 +486,9 @@ class TransactionLayer:
         if isinstance(message, Request) and message.method != "ACK":
             transaction = transaction or self._servers.get(transaction_key(message))
             if transaction is not None and not transaction.answered:
-                self.respond(transaction, response_to(message, 500, tag=self.identifiers.tag()))
+                response = response_to(message, 500, tag=self.identifiers.tag())
+                response.why = OUR_MISTAKE
+                self.respond(transaction, response)
         self.mistaken(error, message)
 
     def mistaken(self, error: Exception, message: Request | Response) -> None:

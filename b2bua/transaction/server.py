@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import Why
 from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Machine, State
 from b2bua.transaction.timers import NEVER, Timer, Timers
 
@@ -17,6 +18,9 @@ _UNANSWERED: Final = (State.TRYING, State.PROCEEDING)
 _SPEAKING: Final = (*_UNANSWERED, State.ACCEPTED)
 _KEY_LENGTH: Final = 4
 """Branch, host and port of the top Via, method; keys of RFC 2543 peers are longer."""
+
+ASKED_AGAIN: Final[Why] = (None, "transaction: the request came again, so does its last answer (RFC 3261 §17.2)")
+NO_ACK: Final = "timer G: no ACK within {:g} s, sent again (RFC 3261 §17.2.1)"
 
 Key = tuple[object, ...]
 """What the retransmissions of one request have in common (RFC 3261 §17.2.3)."""
@@ -30,8 +34,11 @@ class ServerOwner(Protocol):
     def server_ended(self, transaction: ServerTransaction) -> None:
         """It is over: called once."""
 
-    def retransmitted(self, method: str) -> None:
-        """The transaction sent something again."""
+    def retransmitted(self, method: str, why: Why) -> None:
+        """The transaction sends something again."""
+
+    def gave_up(self, data: bytes, why: Why) -> None:
+        """Nobody acknowledged these bytes."""
 
     def unanswered(self, transaction: ServerTransaction) -> None:
         """It has had no response for so long that its sender is to be told 100."""
@@ -84,9 +91,11 @@ class ServerTransaction(Machine):
     def send(self, response: Response) -> None:
         self._data = self.flow.send(response)
 
-    def resend(self, _: object) -> None:
+    def resend(self, asked: object) -> None:
+        """`asked`: the request that came again; None when Timer G has fired."""
         if self._data:
-            self._owner.retransmitted(self.method)
+            why = ASKED_AGAIN if asked is not None else (None, NO_ACK, self._interval)
+            self._owner.retransmitted(self.method, why)
             self.flow.resend(self._data)
 
     def forget_request(self, _: object) -> None:

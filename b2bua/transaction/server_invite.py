@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from b2bua.sip.message import Response
+from b2bua.sip.why import Why
 from b2bua.transaction.machine import Event, State, Table, to
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import NEVER, T1, T2, T4, TIMEOUT
@@ -33,6 +34,9 @@ class InviteServer(ServerTransaction):
         self._interval = min(self._interval * 2, T2)
         self._retransmit = self._owner.timers.start(self._interval, self._timer_g)
 
+    def tell_no_ack(self, _: object) -> None:
+        self._owner.gave_up(self._data, NEVER_ACKED)
+
     def start_timer_i(self, _: object) -> None:
         if self._retransmit is not None:
             self._retransmit.cancel()
@@ -53,6 +57,8 @@ class InviteServer(ServerTransaction):
         self._owner.timers.put(self, TIMEOUT)
 
 
+NEVER_ACKED: Final[Why] = (None, "timer H: no ACK within 64·T1 (32 s), given up (RFC 3261 §17.2.1)")
+
 _S = InviteServer
 _TIMER_H: Final = Event.TIMER_H
 _TIMER_I: Final = Event.TIMER_I
@@ -67,7 +73,7 @@ TABLE: Final[Table] = {
     (State.COMPLETED, Event.REQUEST): to(State.COMPLETED, _S.resend),
     (State.COMPLETED, Event.ACK): to(State.CONFIRMED, _S.start_timer_i, _S.tell_acknowledged),
     (State.COMPLETED, Event.TIMER_G): to(State.COMPLETED, _S.resend, _S.double_timer_g),
-    (State.COMPLETED, Event.TIMER_H): to(State.TERMINATED, _S.tell_acknowledged, _S.end),
+    (State.COMPLETED, Event.TIMER_H): to(State.TERMINATED, _S.tell_no_ack, _S.tell_acknowledged, _S.end),
     (State.COMPLETED, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.tell_acknowledged, _S.end),
     (State.CONFIRMED, Event.TIMER_I): to(State.TERMINATED, _S.end),
     (State.ACCEPTED, Event.SUCCESS): to(State.ACCEPTED, _S.send),

@@ -29,7 +29,7 @@ ELSEWHERE: Final = {
     "uri._IPV6", "uri._FORBIDDEN", "uri._NEVER_IGNORED", "uri.DEFAULT_PORTS", "message._TYPED", "reason.REASON",
     "dialog_info._QUOTE", "dialog_event._EVENTS", "dialog_event._DIRECTIONS", "dialog_event._RENDERINGS",
     # Texts: tests/test_documentation.py, and the answers that tests/media reads.
-    "profiles.SWITCHES", "offer_answer.NAMES", "media_relay.PROTOCOLS",
+    "profiles.SWITCHES", "offer_answer.NAMES", "media_relay.PROTOCOLS", "call.RESULTS",
     # Each verb is asked with and without its words: tests/scenarios/test_control.py.
     "control.VERBS",
     # Numbers by their text.

@@ -101,6 +101,7 @@ class ServerUnderTest:
         self.observer = Observer()
         self.timers = Timers(clock.now, self.errors.append)
         self.recorder = Recorder(options.trace, clock.wall)
+        self.observer.trace = self.recorder
         self.turns = Turns(lambda: None)
         self.store = MemoryStore(clock.wall)
         self.offer = DigestOffer(options.digest_algorithms, options.user_digest_algorithms)

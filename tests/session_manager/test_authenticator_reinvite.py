@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.session_manager.authenticator import LOOPS, Passed, Refused, Verdict
+from b2bua.session_manager.authenticator import LOOPING, LOOPS, TRIES, Passed, Refused, Verdict
 from b2bua.sip.digest import parse_challenge
 from tests.session_manager.digest_server import Server, message, signed, stale
 
@@ -75,7 +75,7 @@ def unusable(server: Server, times: int, call_id: str = "call-1") -> list[Verdic
 def test_after_three_right_digests_on_unusable_nonces_403() -> None:
     server = Server()
     assert all(stale(verdict) for verdict in unusable(server, 3))
-    assert unusable(server, 2) == [Refused(403, "Forbidden")] * 2
+    assert unusable(server, 2) == [Refused(403, "Forbidden", (None, LOOPING, TRIES))] * 2
     assert stale(unusable(server, 1, "call-2")[0])
 
 

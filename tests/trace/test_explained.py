@@ -75,7 +75,7 @@ def test_a_2xx_without_its_ack() -> None:
     invite = request("INVITE", "6001", "6002", "c", 1)
     scene.up("6001", invite)
     scene.down("6001", response_to(invite, 200, tag="x"))
-    assert said(scene, "stopped") == ["its 2xx has no ACK (RFC 3261 §13.3.1.4)"]
+    assert said(scene, "stopped at #2:") == ["its 2xx has no ACK from 6001 (RFC 3261 §13.3.1.4)"]
 
 
 def test_other_flows() -> None:

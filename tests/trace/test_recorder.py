@@ -48,8 +48,8 @@ def test_entries_of_a_transport_are_tuples_that_the_collector_leaves_alone() -> 
     for _ in range(2):  # an address may be a tuple of its own, which is left alone first
         gc.collect()
     assert not gc.is_tracked(trace._ring[0])
-    assert trace.entries()[0] == (12.5, "out", "udp", PEER, message.encode(), "call-1")
-    assert trace.entries()[1] == (12.5, "link", "memory", ("SM", "CM"), message.encode(), "call-1")
+    assert trace.entries()[0] == (12.5, "out", "udp", PEER, message.encode(), "call-1", None)
+    assert trace.entries()[1] == (12.5, "link", "memory", ("SM", "CM"), message.encode(), "call-1", None)
 
 
 def test_listeners_hear_until_they_leave() -> None:
