@@ -112,7 +112,8 @@ check: setup
 
 check-long: fuzz mutants stateful
 
-# Two phones and a watcher do anything at any time on a bad network, over each kind of link. A run that fails prints its seed.
+# Two phones and a watcher do anything at any time on a bad network, over each kind of link and of connection. A run that fails
+# prints its seed.
 stateful: setup
 	$(BIN)/python -m pytest -q --hypothesis-profile=long tests/stateful
 

@@ -9,9 +9,9 @@ message costs nothing here and no gauge can drift. Rendered on the reactor: a th
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from prometheus_client import ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -21,12 +21,11 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from b2bua.http.families import EXPECTED, EXPECTED_HISTOGRAMS, GAUGES, HELP, SERIES
+from b2bua.http.label_sets import OTHER, folded, split
 from b2bua.observer import HISTOGRAMS, NAMES, Histogram, Observer
 from b2bua.trace.recorder import Recorder
 
 CALL_STATES: Final = ("early", "confirmed", "held")
-OTHER: Final = "other"
-Key = TypeVar("Key", bound="tuple[str, ...] | str")
 
 
 class LiveState(Protocol):
@@ -112,33 +111,25 @@ class ServerMetrics(Collector):
 def _counter(name: str, counts: Mapping[tuple[str, ...], int]) -> Metric:
     labels = NAMES[name]
     family = CounterMetricFamily(f"b2bua_{name}", HELP[name], labels=labels)
-    shown, rest = _split(EXPECTED[name], counts, (OTHER,) * len(labels), SERIES[name])
+    others = {values: folded(name, values) for values in counts}
+    shown, together = split(EXPECTED[name], counts, others, SERIES[name])
     for values in shown:
         family.add_metric([_label(value) for value in values], counts.get(values, 0))
-    if rest:
-        family.add_metric([OTHER] * len(labels), sum(counts[values] for values in rest))
+    for values, rest in together.items():
+        family.add_metric(list(values), sum(counts[one] for one in rest))
     return family
 
 
 def _histogram(name: str, by_label: Mapping[str, Histogram]) -> Metric:
     labels, bounds = HISTOGRAMS[name]
     family = HistogramMetricFamily(f"b2bua_{name}", HELP[name], labels=labels)
-    shown, rest = _split(EXPECTED_HISTOGRAMS.get(name, ("",)), by_label, OTHER, SERIES.get(name, 1))
+    others = dict.fromkeys(by_label, OTHER)
+    shown, together = split(EXPECTED_HISTOGRAMS.get(name, ("",)), by_label, others, SERIES.get(name, 1))
     for label in shown:
         _add(family, [_label(label)] if labels else [], [by_label.get(label) or Histogram(bounds)], bounds)
-    if rest:
+    for rest in together.values():
         _add(family, [OTHER] * len(labels), [by_label[label] for label in rest], bounds)
     return family
-
-
-def _split(expected: Iterable[Key], counted: Collection[Key], other: Key, most: int) -> tuple[list[Key], list[Key]]:
-    """Which label values are shown, and which are one series more; in the order in which they came up, so that what was
-    shown once is always shown. `other` is that series itself where it is a value, too."""
-    known = [values for values in {**dict.fromkeys(expected), **dict.fromkeys(counted)} if values != other]
-    rest = known[most:]
-    if other in counted:
-        rest.append(other)
-    return known[:most], rest
 
 
 def _add(family: HistogramMetricFamily, labels: list[str], parts: list[Histogram], bounds: Iterable[float]) -> None:

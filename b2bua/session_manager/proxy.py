@@ -10,7 +10,6 @@ from b2bua.session_manager.application_context import ApplicationContext
 from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.departure import Departure
-from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.failover import Failover, Hop
@@ -184,17 +183,13 @@ class Proxy:
         self, arrival: Arrival, context: ResponseContext, binding: Binding, flow: Flow, share: str, mark: str
     ) -> None:
         forwarded = self._to_contact(arrival, binding, share, flow)
-        again: Callable[[], bool] | None = None
-        if flow.reliable and self._ways.stands(flow):
-            # What stands may have died unnoticed; what is opened for this request is the last way.
+        again = None
+        if self._ways.stands(flow):  # it may have died unnoticed; what is opened for this request is the last way
             again = partial(self._send_elsewhere, arrival, context, binding, flow, share, mark)
         if self._open_invites is not None and arrival.request.method == "INVITE":
             self._send_when_kept(self._open_invites, forwarded, flow, context, mark, again)
             return
-        transaction = self._layer.send_request(forwarded, flow, context, mark)
-        context.add(transaction)
-        if again is not None:
-            context.else_elsewhere(transaction, again)
+        context.add(self._layer.send_request(forwarded, flow, context, mark), again)
 
     def _send_elsewhere(
         self, arrival: Arrival, context: ResponseContext, binding: Binding, gone: Flow, share: str, mark: str
@@ -219,9 +214,7 @@ class Proxy:
         def kept(kept: bool) -> None:
             if kept and context.sends():
                 transaction = self._layer.send_request(invite, flow, context, branch=branch)
-                context.add(transaction)
-                if again is not None:
-                    context.else_elsewhere(transaction, again)
+                context.add(transaction, again)
                 open_invites.sent(invite, branch, transaction)
                 return
             open_invites.given_up(branch)
@@ -327,14 +320,21 @@ class Proxy:
                 self._forward_to_name(arrival, name)
                 return
         flow = self._target_in_dialog(arrival)
-        # An application must know that the phone is gone; an endpoint never gets 430 (RFC 5626 §11.5).
-        context = self._start_proxying(arrival, DialogContext if arrival.link is not None else ResponseContext)
-        self._send_in_dialog(arrival, context, flow)
-        if flow.reliable and isinstance(context, DialogContext):
-            context.else_by(partial(self._send_another_way, arrival, context, flow))
+        self._send_in_dialog(arrival, self._start_in_dialog(arrival), flow)
+
+    def _start_in_dialog(self, arrival: Arrival) -> ResponseContext:
+        """An application must know that the phone's flow is gone (RFC 5626 §5.3): a 500 can be the phone's own answer, and
+        Communication Manager would take a phone that is gone for one that lives. An endpoint never gets 430 (§11.5)."""
+        context = self._start_proxying(arrival)
+        if arrival.link is not None:
+            context.status_of_no_way = 430
+        return context
 
     def _send_in_dialog(self, arrival: Arrival, context: ResponseContext, flow: Flow) -> None:
-        context.add(self._layer.send_request(self._along_route(arrival, flow), flow, context))
+        again = None
+        if arrival.link is not None and self._ways.stands(flow):
+            again = partial(self._send_another_way, arrival, context, flow)
+        context.add(self._layer.send_request(self._along_route(arrival, flow), flow, context), again)
 
     def _forward_to_name(self, arrival: Arrival, name: Uri) -> None:
         """The next hop is a name: the flow in the token first, which is the target of the dialog's last request there, and
@@ -346,7 +346,7 @@ class Proxy:
             if error.status != 430:
                 raise
         assert self._next_hops is not None
-        context = self._start_proxying(arrival, DialogContext)
+        context = self._start_in_dialog(arrival)
         build, send = partial(self._along_route, arrival), partial(self._send_along, context, "")
         failover = Failover(context, self._next_hops, build, send, 430)
         if flow is None:
@@ -372,7 +372,7 @@ class Proxy:
                 credentials.complete(forwarded, flow)
         return forwarded
 
-    def _send_another_way(self, arrival: Arrival, context: DialogContext, gone: Flow) -> bool:
+    def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
         """The connection is gone that a request was sent on: whether there is another, where it is sent (RFC 3263 §4.3)."""
         try:
             flow = self._target_in_dialog(arrival)
@@ -380,10 +380,7 @@ class Proxy:
             return False
         if flow is gone:
             return False
-        stood = self._ways.stands(flow)
         self._send_in_dialog(arrival, context, flow)
-        if stood:  # what was opened for this request is the last way; one that stood may be as dead as the first
-            context.else_by(partial(self._send_another_way, arrival, context, flow))
         return True
 
     def _target_in_dialog(self, arrival: Arrival) -> Flow:

@@ -43,7 +43,7 @@ class ResponseContext:
 
     __slots__ = ("_layer", "_server", "_request", "_branches", "_best", "_challenges", "_timers_c", "_given_up", "_cancelled",
                  "_tag", "_final", "_status_of_silence", "_patience", "_retry_after", "_unsent", "_failovers",
-                 "_waiting", "_abandoned", "_elsewhere", "phones", "credentials")  # fmt: skip
+                 "_waiting", "_abandoned", "_again", "phones", "credentials", "status_of_no_way")  # fmt: skip
 
     def __init__(
         self, layer: TransactionLayer, server: ServerTransaction, request: Request, tag: Callable[[], str],
@@ -72,8 +72,10 @@ class ResponseContext:
         """Seconds of timer C, more than three minutes."""
         self.phones = False
         """Whether those who answer are phones, whose word for who they are is not taken (RFC 3325 §5)."""
-        self._elsewhere: dict[ClientTransaction, Callable[[], bool]] | None = None
+        self._again: dict[ClientTransaction, Callable[[], bool]] | None = None
         """Branches on connections that may have died unnoticed, and how each is sent by another; None: there never was one."""
+        self.status_of_no_way = 503
+        """What a transport error counts as (RFC 3261 §16.9); it goes upstream as 500."""
         self.credentials: Sequence[TrunkCredentials] = ()
         """Of all trunks that may ask who we are."""
         self._failovers: dict[ClientTransaction, Failover] | None = None
@@ -84,18 +86,19 @@ class ResponseContext:
         """Those that said nothing for too long, while another hop was asked: of what they say later only a 2xx counts."""
         server.attached = self
 
-    def add(self, branch: ClientTransaction) -> None:
-        """A copy of the request went out by this client transaction, whose user this context is."""
+    def add(self, branch: ClientTransaction, again: Callable[[], bool] | None = None) -> None:
+        """A copy of the request went out by this client transaction, whose user this context is.
+
+        `again`: a connection that dies when it is written to had died before, and nobody had told us: then it sends the copy
+        once more, by another way, and says whether there is one. Only while nothing has come back by the first.
+        """
         self._branches.append(branch)
+        if again is not None:
+            if self._again is None:
+                self._again = {}
+            self._again[branch] = again
         if isinstance(branch, InviteClient):
             self._start_timer_c(branch)
-
-    def else_elsewhere(self, branch: ClientTransaction, again: Callable[[], bool]) -> None:
-        """A connection that dies when it is written to had died before, and nobody had told us: `again` sends this branch's
-        request once more, by another way, and says whether there is one. Only while nothing has come back by the first."""
-        if self._elsewhere is None:
-            self._elsewhere = {}
-        self._elsewhere[branch] = again
 
     def expect(self) -> None:
         """A copy will go out: `add` or `not_sent` follows."""
@@ -205,8 +208,8 @@ class ResponseContext:
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         status = response.status
-        if self._elsewhere is not None:
-            self._elsewhere.pop(transaction, None)
+        if self._again is not None:
+            self._again.pop(transaction, None)
         if self._abandoned is not None and not 200 <= status < 300 and transaction in self._abandoned:
             return
         if response.names.count("Via") < 2 and len(response.elements("Via")) < 2:
@@ -248,7 +251,7 @@ class ResponseContext:
             return
         if self._failovers is not None and self._goes_on(transaction, TIMED_OUT if status == 408 else UNREACHABLE):
             return
-        again = None if self._elsewhere is None else self._elsewhere.pop(transaction, None)
+        again = None if self._again is None else self._again.pop(transaction, None)
         if status == 503 and again is not None and not (self._cancelled or self._final) and again():
             self._branch_done(transaction)
             return
@@ -258,7 +261,7 @@ class ResponseContext:
             why = (None, _TIMED_OUT, "B" if transaction.method == "INVITE" else "F")
             if self._cancelled:
                 status = self._status_of_silence
-        self._failed_here(status, why)
+        self._failed_here(self.status_of_no_way if status == 503 else status, why)
 
     # -- inside ------------------------------------------------------------------------------------------------
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
+from collections.abc import Iterable
 
 from twisted.web.resource import Resource
 
 from b2bua.http.families import EXPECTED, EXPECTED_HISTOGRAMS, GAUGES, HELP, SERIES
 from b2bua.http.metrics import MetricsPage
-from b2bua.observer import HISTOGRAMS, NAMES, Observer
+from b2bua.observer import CODES, HISTOGRAMS, METHODS, NAMES, Observer
 from b2bua.trace.recorder import Recorder
 from tests.http.live import server_metrics
 from tests.http.requests import FakeRequest
@@ -130,11 +131,52 @@ def test_at_most_500_series_and_nothing_lost() -> None:
     assert figures['b2bua_transaction_seconds_bucket{le="+Inf",method="other"}'] > 1
 
 
+def every_transport(observer: Observer) -> None:
+    """What a busy server with every transport counts, rare methods and statuses last."""
+    for transport in ("memory", "udp", "tcp", "tls", "ws", "wss"):
+        for method in sorted(METHODS):
+            for direction in ("in", "out"):
+                observer.requests[direction, method, transport] += 1
+    for method in sorted(METHODS):
+        for code in CODES.values():
+            for direction in ("in", "out"):
+                observer.responses[direction, method, code] += 1
+
+
+def sums(lines: Iterable[str], family: str, label: str) -> Counter[str]:
+    """What a family adds up to by the values of one label."""
+    found: Counter[str] = Counter()
+    for line in lines:
+        if line.startswith(family + "{"):
+            labels, _, figure = line.partition("} ")
+            found[labels.partition(f'{label}="')[2].partition('"')[0]] += int(float(figure))
+    return found
+
+
+def test_the_truth_is_told_with_every_transport_on() -> None:
+    """What is not shown by itself is still counted under its direction and transport, and its direction and class."""
+    observer = Observer()
+    every_transport(observer)
+    flood(observer)
+    lines = [line for line in scrape(observer, Recorder(5, lambda: 0.0)).text.splitlines() if not line.startswith("#")]
+    assert len(lines) <= 500 - 20
+    methods, flooded = len(METHODS), {"other": 2000}
+    by_transport = sums(lines, "b2bua_requests_total", "transport")
+    assert by_transport == dict.fromkeys(("memory", "udp", "tcp", "tls", "ws", "wss"), 2 * methods) | flooded
+    assert sums(lines, "b2bua_requests_total", "direction") == {"in": 6 * methods, "out": 6 * methods} | flooded
+    codes = sums(lines, "b2bua_responses_total", "code")
+    for first in "123456":
+        assert sum(figure for code, figure in codes.items() if code[0] == first) == 200 * methods
+    assert codes["401"] == codes["407"] == 2 * methods  # an answered challenge is no failure
+
+
 def test_no_series_stands_twice() -> None:
     """A method may be called `other` by itself, and what overflows is, too."""
     observer = Observer()
     observer.transaction_answered("MADE-UP", 1.0)
     observer.overload_rejected("other")
+    observer.requests["in", "other", "wss"] += 1
+    every_transport(observer)
     flood(observer)
     lines = scrape(observer, Recorder(0, lambda: 0.0)).text.splitlines()
     series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]

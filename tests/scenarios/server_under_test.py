@@ -60,7 +60,7 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
-from b2bua.transport.kinds import KINDS
+from b2bua.transport.kinds import KINDS, TCP, Kind
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
 from b2bua.transport.resolver import Resolver
@@ -87,11 +87,11 @@ class ServerUnderTest:
 
     def __init__(
         self, network: VirtualNetwork, options: Options, users: Sequence[str],
-        tcp: Callable[[VirtualNetwork, ServerUnderTest], VirtualTcp] | None = None,
+        listener: Callable[[VirtualNetwork, HostPort, ServerUnderTest, Kind], Any] = VirtualTcp,
         remotes: dict[str, RemoteFeatureServer] | None = None,
     ) -> None:  # fmt: skip
-        """`tcp` makes its TCP listener, where that is to be another than the usual one; `remotes`: feature servers on other
-        hosts that outlived the server before."""
+        """`listener` makes its listeners for connections; `remotes`: feature servers on other hosts that outlived the server
+        before."""
         self.network = network
         self.errors: list[BaseException] = []
         """Mistakes that the server caught: a scenario that expects none finds this empty."""
@@ -110,13 +110,13 @@ class ServerUnderTest:
         self.log = kept_log(self.reports, clock.wall, options.log_levels)
         self.listeners = ListenerSet(clock.now, self.log)
         self.socket = self._listen(VirtualSocket(network, SERVER, self.recorder))
-        self.tcp = VirtualTcp(network, TCP_SERVER, self) if tcp is None else tcp(network, self)
+        self.tcp = listener(network, TCP_SERVER, self, TCP)
         if options.tcp:
             self._listen(self.tcp)
         self.streams = {"tcp": self.tcp}
         """Its listeners for connections, by transport."""
         for transport in options.streams:
-            made = VirtualTcp(network, STREAM_SERVERS[transport], self, KINDS[transport])
+            made = listener(network, STREAM_SERVERS[transport], self, KINDS[transport])
             self.streams[transport] = self._listen(made)
         if options.ipv6:
             self._listen(VirtualSocket(network, IPV6_SERVER, self.recorder))
@@ -319,6 +319,10 @@ class ServerUnderTest:
 
     def message(self, data: bytes, flow: Flow) -> None:
         self.recorder.received(flow, data)
+        self.taken(data, flow)
+
+    def taken(self, data: bytes, flow: Flow) -> None:
+        """A message that the recorder has seen."""
         self.turns.driving = True
         self.deliver(data, flow)
         self.run()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from b2bua.session_manager.dialog_context import DialogContext
 from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.response_context import ResponseContext
@@ -28,7 +27,7 @@ class Named(Element):
 
     def __init__(
         self, *targets: Target, method: str = "INVITE", later: bool = False, last: bool = False, rest: float = 60.0,
-        kind: type[ResponseContext] = ResponseContext, status: int = 503, begin: bool = True,
+        status: int = 503, begin: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.targets = targets
@@ -44,7 +43,8 @@ class Named(Element):
         self.refuse: Exception | None = None
         self.receive(request(method))
         transaction, self.received = self.core.requests[0]
-        self.context = kind(self.layer, transaction, self.received, lambda: "tag")
+        self.context = ResponseContext(self.layer, transaction, self.received, lambda: "tag")
+        self.context.status_of_no_way = status
         self.phone = FakeFlow(remote=("192.0.2.99", 5060))
         self.failover = Failover(
             self.context, self.hops, self.build, self.send, status, self.phone if last else None
@@ -203,7 +203,7 @@ def test_a_refusal_is_no_failure_of_the_server() -> None:
 
 @pytest.mark.parametrize("status", [503, 480, 430])
 def test_a_name_that_leads_nowhere(status: int) -> None:
-    named = Named(status=status, kind=DialogContext if status == 430 else ResponseContext)
+    named = Named(status=status)
     assert named.statuses == [{503: 500}.get(status, status)]
     named.is_over()
 

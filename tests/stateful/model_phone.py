@@ -44,6 +44,10 @@ Answer = str | int
 _GONE = (CallState.ENDING, CallState.ENDED)
 
 
+def calls_of(phone: Phone) -> list[ModelCall]:
+    return [call for call in phone.calls if isinstance(call, ModelCall)]
+
+
 class ModelSession(OfferAnswer):
     """It remembers where the peer's media is, held or not, and what the peer knows of our hold."""
 
@@ -204,6 +208,8 @@ class ModelPhone(Phone):
         """Branches of requests to which the phone stays silent."""
         self.shaken = float("-inf")
         """When its connections broke last."""
+        self._looks = False
+        """Once it is registered, it will look what its calls and lamps have become."""
         self._ports = iter(range(40_000, 60_000, 2))
         self._address = address
         self.timers = Timers(network.clock.now)
@@ -213,7 +219,7 @@ class ModelPhone(Phone):
         if link is None:
             network.attach(self, address)
         else:
-            self.agent.contact = self.agent.contact.replace(">", ";transport=tcp>")
+            self.agent.contact = link.contact
             link.received = self.message
         network.each_tick.append(self.timers.advance)
 
@@ -262,27 +268,33 @@ class ModelPhone(Phone):
 
     # -- its connections ---------------------------------------------------------------------------------------
 
-    def connection_breaks(self, told: bool) -> None:
-        """It has lost every connection, and knows; `told`: so does the server."""
+    def connection_breaks(self, told: bool, polite: bool) -> None:
+        """It has lost every connection, and knows; `told`: so does the server, `polite`: by the phone."""
         assert self.link is not None
-        self.link.breaks(told)
+        self.link.breaks(told, polite)
         self.shaken = self.timers.now()
 
     def returns(self) -> None:
-        """It connects anew, registers there, and looks whether its lamps and calls are what they were: a BYE may have found no
-        way to it. What rings is given up: whether the caller is still there it cannot know, as a CANCEL may be lost with a
-        connection, or never sent (RFC 3261 §9.1)."""
+        """It connects anew, registers there, and then looks whether its lamps and calls are what they were: a BYE may have found
+        no way to it. Who takes no connections is out of reach until then, so it registers whatever its user wants."""
         assert self.link is not None
         self.shaken = self.timers.now()
         clients = self.layer._clients
         self.link.comes_back(lambda key: key in clients)
         for call in list(self.calls):
             if call.state is CallState.OFFERED:
+                # Whether the caller is still there it cannot know: a CANCEL may be lost with a connection, or never sent (RFC
+                # 3261 §9.1).
                 call.reject(480)
-            elif isinstance(call, ModelCall):
-                call.update(None)
-        if self.registration.registered:
+        self._looks = self.registration.registered or not self.link.takes_connections
+        if self._looks:
             self.registration.register()
+        else:
+            self._look()
+
+    def _look(self) -> None:
+        for call in calls_of(self):
+            call.update(None)
         for lamp in self.lamps:
             if lamp.active:
                 lamp._refresh()
@@ -303,7 +315,9 @@ class ModelPhone(Phone):
         """Its document is looked at when all is at rest."""
 
     def registration_changed(self, registration: Registration) -> None:
-        """Looked at when all is at rest."""
+        if self._looks and registration.registered:
+            self._looks = False
+            self._look()
 
     def phone_failed(self, error: BaseException) -> None:
         self.failures.append(error)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from b2bua.phone.call import CallState
 from b2bua.phone.subscription import Subscription
 from b2bua.sip.dialog_info import DialogState
-from tests.stateful.model_phone import ModelCall, ModelPhone
+from tests.stateful.model_phone import ModelCall, ModelPhone, calls_of
 
 _MIRRORED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 _LAMPS = {
@@ -21,10 +21,6 @@ _PAIRS = {
     CallState.RINGING: (CallState.OFFERED,),
     CallState.ESTABLISHED: (CallState.ESTABLISHED,),
 }
-
-
-def calls_of(phone: ModelPhone) -> list[ModelCall]:
-    return [call for call in phone.calls if isinstance(call, ModelCall)]
 
 
 def unequal_ends(one: ModelPhone, other: ModelPhone) -> list[str]:

@@ -25,12 +25,26 @@ def test_whole_server(link: str) -> None:
     run_state_machine_as_test(machine, settings=chosen())
 
 
-ALL = ("6001", "6002", "6003")
+A, B, WATCHER = "6001", "6002", "6003"
+CONNECTED: tuple[tuple[str, dict[str, str]], ...] = (
+    ("memory", {A: "tcp", B: "tcp", WATCHER: "tcp"}),
+    ("memory", {A: "tcp"}),
+    ("tcp", {A: "tcp", B: "tcp"}),
+    ("memory", {A: "tls", B: "tls", WATCHER: "tls"}),
+    ("memory", {A: "ws", B: "wss", WATCHER: "wss"}),
+    ("memory", {A: "wss", WATCHER: "tls"}),
+    ("udp", {A: "tls", B: "ws", WATCHER: "tcp"}),
+)
 
 
-@pytest.mark.parametrize(("link", "connected"), [("memory", ALL), ("memory", ALL[:1]), ("tcp", ALL[:2])])
-def test_whole_server_over_connections(link: str, connected: tuple[str, ...]) -> None:
-    """Phones over TCP, however the stream is cut into pieces, and whatever connection breaks and comes again."""
-    name = f"WholeServer_{link}_{'_'.join(connected)}"
-    machine = type(name, (WholeServer,), {"link": link, "connected": frozenset(connected)})
+def name_of(link: str, connected: dict[str, str]) -> str:
+    return "-".join((link, *(connected.get(user, "udp") for user in (A, B, WATCHER))))
+
+
+@pytest.mark.parametrize(("link", "connected"), CONNECTED, ids=[name_of(*one) for one in CONNECTED])
+def test_whole_server_over_connections(link: str, connected: dict[str, str]) -> None:
+    """Phones over TCP, TLS and WebSocket, however the stream is cut into pieces, and whatever connection breaks and comes
+    again."""
+    name = "_".join(("WholeServer", link, *(f"{user}_{transport}" for user, transport in connected.items())))
+    machine = type(name, (WholeServer,), {"link": link, "connected": connected})
     run_state_machine_as_test(machine, settings=chosen())

@@ -7,9 +7,10 @@ every order of rules is a run.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
+from types import MappingProxyType
 from typing import ClassVar, Final, Literal
 
 from hypothesis import note
@@ -24,10 +25,11 @@ from tests.scenarios.options import DOMAIN, Options
 from tests.scenarios.scene import LONGEST, USERS
 from tests.scenarios.server_under_test import ServerUnderTest
 from tests.scenarios.virtual_network import VirtualNetwork
-from tests.stateful.connections import PhoneLink, SegmentedTcp, Segments
+from tests.scenarios.virtual_sockets import Segments
+from tests.stateful.connections import ModelListener, PhoneLink
 from tests.stateful.fair_loss import FairLoss
-from tests.stateful.model_phone import LATE, SILENCE, ModelCall, ModelPhone
-from tests.stateful.rest_checks import calls_of, lying_lamps, unequal_ends
+from tests.stateful.model_phone import LATE, SILENCE, ModelCall, ModelPhone, calls_of
+from tests.stateful.rest_checks import lying_lamps, unequal_ends
 from tests.stateful.wire_checks import wrong_answers, wrong_notifies
 
 ADDRESSES: Final = {"6001": ("192.0.2.11", 5060), "6002": ("192.0.2.12", 5060), "6003": ("192.0.2.13", 5060)}
@@ -48,28 +50,34 @@ delays = st.sampled_from((0.0, 0.0, 0.1, 0.7))
 
 
 class WholeServer(RuleBasedStateMachine):
-    """`link`: Communication Manager in this process, or on another host. `connected`: phones that speak over TCP."""
+    """`link`: Communication Manager in this process, or on another host. `connected`: phones that speak over connections, and
+    over which kind."""
 
     link: ClassVar[Literal["memory", "udp", "tcp"]] = "memory"
-    connected: ClassVar[frozenset[str]] = frozenset()
+    connected: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     @initialize(
         seed=st.integers(0, 2**32 - 1), share=shares, delay=delays, interval=st.sampled_from((1800, 90)),
-        talking=st.sampled_from((True, True, True, False)),
+        talking=st.sampled_from((True, True, True, False)), certified=st.booleans(),
     )  # fmt: skip
-    def start(self, seed: int, share: float, delay: float, interval: int, talking: bool) -> None:
+    def start(self, seed: int, share: float, delay: float, interval: int, talking: bool, certified: bool) -> None:
         random = Random(seed)
         self.loss, self.link_loss = (FairLoss(random.getrandbits(32)) for _ in range(2))
         self.network = VirtualNetwork(self.loss)
         self.network.link_rule = self.link_loss
         uniform = Random(random.getrandbits(32)).uniform
         limits = CallLimits(session_expires=interval)
-        options = Options(link=self.link, limits=limits, trace=RECORDED, uniform=uniform, tcp=bool(self.connected))
+        kinds = set(self.connected.values())
+        options = Options(
+            link=self.link, limits=limits, trace=RECORDED, uniform=uniform, tcp="tcp" in kinds, streams=sorted(kinds - {"tcp"})
+        )  # fmt: skip
         self.breaks: list[float] = []
         """When connections of phones broke."""
         self.segments = Segments(random.getrandbits(32))
-        self.server = ServerUnderTest(self.network, options, USERS, partial(SegmentedTcp, segments=self.segments))
-        self.phones = {user: self._phone(user, Random(random.getrandbits(32))) for user in ADDRESSES}
+        names = {host: user for user, (host, _) in ADDRESSES.items()}
+        listener = partial(ModelListener, segments=self.segments, names=names)
+        self.server = ServerUnderTest(self.network, options, USERS, listener)
+        self.phones = {user: self._phone(user, Random(random.getrandbits(32)), certified) for user in ADDRESSES}
         for phone in self.phones.values():
             phone.registration.register()
         for watcher, watched in (("6001", "6001"), ("6003", "6002")):
@@ -82,12 +90,11 @@ class WholeServer(RuleBasedStateMachine):
             self.network.advance(1.2)
         self._set_network(share, delay)
 
-    def _phone(self, user: str, random: Random) -> ModelPhone:
+    def _phone(self, user: str, random: Random, certified: bool) -> ModelPhone:
         address = ADDRESSES[user]
         link = None
         if user in self.connected:
-            assert isinstance(self.server.tcp, SegmentedTcp)
-            link = PhoneLink(self.network, user, address[0], self.server.tcp)
+            link = PhoneLink(self.network, user, address[0], self.server.streams[self.connected[user]], certified)
         return ModelPhone(self.network, user, address, random, link)
 
     # -- the network -------------------------------------------------------------------------------------------
@@ -107,14 +114,14 @@ class WholeServer(RuleBasedStateMachine):
         self.segments.delay, self.segments.jitter = delay, share / 10
 
     @precondition(lambda self: self.connected)
-    @rule(user=users, told=st.booleans(), back=st.sampled_from((True, True, False)))
-    def connection_breaks(self, user: str, told: bool, back: bool) -> None:
+    @rule(user=users, told=st.booleans(), polite=st.booleans(), back=st.sampled_from((True, True, False)))
+    def connection_breaks(self, user: str, told: bool, polite: bool, back: bool) -> None:
         """A phone's connections are gone with what was on them; it is back at once, or has no network until it returns."""
         phone = self.phones[user]
         if phone.link is None or phone.link.offline:
             return
         self.breaks.append(self.network.clock.now())
-        phone.connection_breaks(told)
+        phone.connection_breaks(told, polite)
         phone.link.goes()
         if back:
             phone.returns()
@@ -197,7 +204,10 @@ class WholeServer(RuleBasedStateMachine):
 
     @rule(user=users, expires=st.sampled_from((0, 60, 3600)))
     def register(self, user: str, expires: int) -> None:
-        self.phones[user].registration.register(expires)
+        """Who takes no connections stays registered: nothing else says where it is once its connection has broken."""
+        link = self.phones[user].link
+        if expires or link is None or link.takes_connections:
+            self.phones[user].registration.register(expires)
 
     @rule(user=users, watched=talkers, verb=st.sampled_from(("begin", "refresh", "end")), expires=st.sampled_from((60, 3600)))
     def subscribe(self, user: str, watched: str, verb: str, expires: int) -> None:
@@ -277,7 +287,8 @@ class WholeServer(RuleBasedStateMachine):
     def _ours(self) -> list[str]:
         """Mistakes of our own that the server or a phone caught."""
         mistakes = [*self.server.errors, *(error for phone in self.phones.values() for error in phone.failures)]
-        return [f"caught: {mistake!r}" for mistake in mistakes]
+        closed = [failure for phone in self.phones.values() if phone.link is not None for failure in phone.link.failures]
+        return [f"caught: {mistake!r}" for mistake in mistakes] + closed
 
     def _check(self, wrong: list[str]) -> None:
         if wrong:
