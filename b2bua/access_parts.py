@@ -29,7 +29,7 @@ def access_of(settings: Settings, log: Say) -> Access:
         except StoreError as error:
             log("owner_token_unwritten", path=str(path), reason=str(error))
 
-    access = Access(not is_loopback(host), time.monotonic, lambda: secrets.token_urlsafe(32), log_in_began)
+    access = Access(not is_loopback(host), time.monotonic, lambda: secrets.token_urlsafe(32), log_in_began, log)
     return access
 
 

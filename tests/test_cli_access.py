@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 import pytest
-import structlog
 
 from b2bua.cli import main
 from b2bua.cli_token import OWNER_TOKEN, VARIABLE, token_for, token_reader
@@ -29,8 +28,6 @@ def alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("B2BUA_")]:
         monkeypatch.delenv(name)
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

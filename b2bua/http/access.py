@@ -19,6 +19,7 @@ from b2bua.http.accounts import Accounts
 from b2bua.http.grants import Grant
 from b2bua.http.routes import Role, Route, role_of
 from b2bua.http.sessions import Sessions
+from b2bua.log.events import Say, quiet
 
 MARK: Final = b"x-b2bua"
 """A header that what changes something must have: a form on somebody else's page cannot send one, and a script there has to
@@ -42,10 +43,11 @@ class Access:
     guesses; `on()` hears when the first account is there."""
 
     def __init__(
-        self, public_only: bool, now: Callable[[], float], make: Callable[[], str], on: Callable[[], None] = lambda: None
-    ) -> None:
+        self, public_only: bool, now: Callable[[], float], make: Callable[[], str], on: Callable[[], None] = lambda: None,
+        log: Say = quiet,
+    ) -> None:  # fmt: skip
         self.sessions = Sessions(now, make)
-        self.accounts = Accounts(self.sessions.close_of, self._login_began)
+        self.accounts = Accounts(self.sessions.close_of, self._login_began, log)
         self._public_only = public_only
         self._on = on
         self._local = Grant("local", Role.OPERATOR)

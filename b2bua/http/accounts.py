@@ -6,10 +6,9 @@ import hmac
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-import structlog
-
 from b2bua.http.grants import Grant
 from b2bua.http.routes import Role
+from b2bua.log.events import Say
 from b2bua.store.console_user_record import CONSOLE_USER_VERSION, ConsoleUserRecord
 from b2bua.store.record_text import decode_record
 from b2bua.store.records import BadRecord
@@ -24,9 +23,10 @@ class Accounts:
     As soon as there is one, nobody gets in without. A record that cannot be read opens nothing, and keeps the door shut.
     """
 
-    def __init__(self, changed: Callable[[str], None], on: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[str], None], on: Callable[[], None], log: Say) -> None:
         self._changed = changed
         self._on = on
+        self._log = log
         self._users: dict[str, ConsoleUserRecord] = {}
         self._tokens: dict[str, tuple[TokenRecord, Grant]] = {}
         self._owner: tuple[str, Grant] | None = None
@@ -82,7 +82,7 @@ class Accounts:
             try:
                 found.append(_decoded(key, text, kind, version))
             except BadRecord as error:
-                structlog.get_logger("b2bua.http").error("account that cannot be read", of=what, name=key, reason=str(error))
+                self._log("account_unreadable", kind=what, name=key, reason=str(error))
         return found
 
 

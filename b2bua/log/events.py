@@ -105,6 +105,10 @@ _ACCESS: Final = {
     ),
     "source_banned": Event("access", WARNING, "The credentials of a source kept being wrong.", ("peer", "seconds"), PEERS),
     "ban_lifted": Event("access", WARNING, "A ban was lifted by hand.", ("peer",)),
+    "account_unreadable": Event(
+        "access", ERROR, "An account of the console or API opens nothing: its record cannot be understood.",
+        ("kind", "name", "reason"), OURS,
+    ),
     "log_ins_limited": Event(
         "access", WARNING, "Log-ins from an address are refused: too many were wrong.", ("peer", "seconds"), PEERS
     ),
