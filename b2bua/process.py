@@ -116,7 +116,7 @@ def _take_over_collection(reactor: Any, service: Service) -> None:
     begun = time.monotonic()
     gc.collect()
     frozen = sys.getallocatedblocks()
-    pace = (time.monotonic() - begun) / frozen
+    pace = (time.monotonic() - begun) / max(frozen, 1)  # 0 where Python was told to use another allocator
     gc.freeze()
     gc.disable()
     requests = service.observer.requests

@@ -21,6 +21,8 @@ from b2bua.sip.why import Why
 
 VERSION: Final = "SIP/2.0"
 
+_EMPTY: Final = " \t,"
+"""What stands around elements that are none."""
 _TYPED: Final = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
 """What a message keeps a typed value of, and what a response copies from its request."""
 
@@ -276,10 +278,17 @@ class Message:
         values: list[str] = []
         while not values:
             index = self.names.index(name)
-            if "," not in self.lines[index] and self.lines[index][-1] != ":":
+            line = self.lines[index]
+            if "," not in line and line[-1] != ":":
                 del self.names[index], self.lines[index]
                 return
-            values = [part for part in split_unquoted(self.lines[index].partition(":")[2], ",") if part.strip()]
+            if name == "Via" and '"' not in line:  # several in one line are usual in responses, and need no closer look
+                first, _, others = line.partition(",")
+                others = others.lstrip(_EMPTY)
+                if others and first.rstrip(_EMPTY)[-1] != ":":
+                    self.lines[index] = f"Via: {others}"
+                    return
+            values = [part for part in split_unquoted(line.partition(":")[2], ",") if part.strip()]
             if len(values) > 1:
                 self.lines[index] = f"{name}: {','.join(values[1:]).strip()}"
             else:

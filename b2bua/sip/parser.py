@@ -165,8 +165,9 @@ def _check(message: Request | Response, table: dict[str, str], body: bytes, flaw
         raise _refusal(message, "missing header", f"Missing {error.args[0]}") from None
     except MalformedValue as error:
         raise _refusal(message, "header value", error.reason) from error
-    if table.get("Content-Length") != f"Content-Length: {len(body)}":
-        _measure_body(message, table.get("Content-Length"))
+    line = table.get("Content-Length", ":")
+    if line.partition(":")[2].strip() != str(len(body)):  # some write the number with blanks before it
+        _measure_body(message, line)
 
 
 _is_single: Final = SINGLE.__contains__
@@ -176,10 +177,10 @@ def _refusal(message: Request | Response, kind: str, reason: str) -> MalformedMe
     return MalformedMessage(kind, 400, reason, answerable(message) if isinstance(message, Request) else None)
 
 
-def _measure_body(message: Request | Response, line: str | None) -> None:
-    """Make Content-Length true: added where it is missing, the body cut to it where that is longer (RFC 3261 §18.3)."""
+def _measure_body(message: Request | Response, line: str) -> None:
+    """Make Content-Length true: added where it is missing (`:`), the body cut to it where that is longer (RFC 3261 §18.3)."""
     body = message.body
-    if line is None:
+    if line == ":":
         message.append("Content-Length", str(len(body)))
         return
     value = line[line.index(":") + 1 :].strip()

@@ -13,10 +13,10 @@ from b2bua.sip.uri import DEFAULT_PORTS, host_text, split_host_port
 MAGIC_COOKIE: Final = "z9hG4bK"
 """A branch that begins so identifies its transaction by itself (RFC 3261 §8.1.1.7)."""
 
-# The form nearly every peer sends, as a whole header line; anything else takes the slow road below.
+# The form nearly every peer sends, as a header line with one value or several; anything else takes the slow road below.
 _COMMON_LINE: Final = re.compile(
     r"(?:Via|v): (SIP/2\.0/[A-Za-z]{1,16} [A-Za-z0-9.-]{1,253}(?::(?:[0-9]{1,4}|[1-5][0-9]{4}))?)"
-    r"((?:;[^;=\s,\"]+(?:=[^;\s,\"]*)?)*?;branch=([^;\s,\"]+)(?:;[^;\s,\"]+)*)\Z"
+    r"((?:;[^;=\s,\"]+(?:=[^;\s,\"]*)?)*?;branch=([^;\s,\"]+)(?:;[^;\s,\"]+)*)(?:\Z|,)"
 )
 
 # sent-protocol = protocol-name SLASH protocol-version SLASH transport; each a token, blanks legal around the slashes.

@@ -57,10 +57,10 @@ class Caller:
         self.calls = 0
         self.failures: list[str] = []
 
-    def place(self) -> None:
-        """Begin a call; it goes on as answers come."""
+    def place(self, caller: str = CALLER_USER, callee: str = CALLEE_USER) -> None:
+        """Begin a call between these users; it goes on as answers come."""
         self.calls += 1
-        self._script = self._call(self.calls)
+        self._script = self._call(Dialog(self.calls, self._send, caller, callee))
         next(self._script)
 
     def stand(self, caller: str, callee: str) -> Dialog:
@@ -81,8 +81,7 @@ class Caller:
             with suppress(StopIteration):
                 self._script.send(message)
 
-    def _call(self, number: int) -> Script:
-        call = Dialog(number, self._send)
+    def _call(self, call: Dialog) -> Script:
         for _ in range(3):
             if not (yield from self._set_up(call)):
                 return False
@@ -158,12 +157,22 @@ class Dialog:
     def _request(self, method: str, headers: str, body: str, to: str = "") -> None:
         self._branch += 1
         host, port = CALLER
+        length = f"{len(body):5}" if body else "0"  # as SIPp writes it
         self._send(
             f"{method} {self._uri} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK-{self._number}-{self._branch}\r\n"
             f"From: <sip:{self._user}@{DOMAIN}>;tag=caller{self._number}\r\nTo: {to or self._to}\r\n"
             f"Call-ID: {self._number}-call@{host}\r\nCSeq: {self._cseq} {method}\r\nMax-Forwards: 70\r\n"
-            f"{self._routes}{headers}Content-Length: {len(body)}\r\n\r\n{body}", CALLER,
+            f"{self._routes}{headers}Content-Length: {length}\r\n\r\n{body}", CALLER,
         )  # fmt: skip
+
+
+def _copied(message: str) -> list[str]:
+    """The lines that a response has from its request; SIPp puts the values of those with one name into one line."""
+    joined: dict[str, list[str]] = {}
+    for line in _COPIED.findall(message):
+        name, _, value = line.partition(": ")
+        joined.setdefault(name, []).append(value)
+    return [f"{name}: {', '.join(values)}" for name, values in joined.items()]
 
 
 class Callee:
@@ -174,7 +183,7 @@ class Callee:
         self._tags = 0
 
     def received(self, message: str) -> None:
-        copied = _COPIED.findall(message)
+        copied = _copied(message)
         contact = f"Contact: <sip:b@{CALLEE[0]}:{CALLEE[1]}>"
         if message.startswith("INVITE "):
             first = not _TO_TAG.search(message)
@@ -183,7 +192,7 @@ class Callee:
                 copied = [f"{line};tag=callee{self._tags}" if line.startswith("To:") else line for line in copied]
                 self._send("\r\n".join(("SIP/2.0 180 Ringing", *copied, contact, "Content-Length: 0", "", "")), CALLEE)
             body = _description("sendrecv", 1 if first else 2, CALLEE, 42000)
-            content = ("Content-Type: application/sdp", f"Content-Length: {len(body)}", "", body)
+            content = ("Content-Type: application/sdp", f"Content-Length: {len(body):5}", "", body)
             self._send("\r\n".join(("SIP/2.0 200 OK", *copied, contact, *content)), CALLEE)
         elif message.startswith("BYE "):
             copied = [line for line in copied if not line.startswith("Record-Route")]

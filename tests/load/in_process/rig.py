@@ -64,7 +64,7 @@ class Rig:
     """One server and its two phones. `step` does one thing of the server's, whatever it is: a meter wraps it."""
 
     def __init__(self, trace: int = 10_000, pairs: int = 0) -> None:
-        """`pairs`: so many more callers and registered callees, for calls that stand."""
+        """`pairs`: so many more callers and registered callees, who have the calls in turn."""
         self.now = 1000.0
         self.server = Server(Settings(domain=DOMAIN, store="memory:", trace=trace), _Reactor(), _Log())
         # One clock for all: a machine that is busy elsewhere must not look like an overload.
@@ -97,7 +97,7 @@ class Rig:
 
     def call(self) -> None:
         """One hold call, from the first INVITE to the last 200; RuntimeError when it failed."""
-        self.caller.place()
+        self.caller.place(*(self.pairs[self.caller.calls % len(self.pairs)] if self.pairs else ()))
         self._exchange()
 
     def stand(self, number: int) -> Dialog:
