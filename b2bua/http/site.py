@@ -34,6 +34,8 @@ from b2bua.trace.recorder import Recorder
 
 Pages = Mapping[bytes, Resource]
 """What is below `api`, by name."""
+MOST_RECEIVED: Final = 64 * 1024
+"""Bytes of what a request brings; nothing here takes more than a short document."""
 _LOG: Final = structlog.get_logger("b2bua.http")
 
 
@@ -66,7 +68,7 @@ def make_site(
     root.putChild(b"metrics", MetricsPage(metrics))
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(ready))
-    site = _QuietSite(root)
+    site = _QuietSite(root, requestFactory=_BoundedRequest)
     site.displayTracebacks = False
     return site
 
@@ -141,6 +143,16 @@ class _Api(_Branch):
         found.began(request)
         request.notifyFinish().addBoth(lambda _: found.finished(request))
         return page
+
+
+class _BoundedRequest(Request):
+    """One that brings too much is cut off before it fills memory or disk: nobody has looked yet who it is."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.content is None or self.content.tell() + len(data) > MOST_RECEIVED:
+            self.loseConnection()
+        else:
+            super().handleContentChunk(data)
 
 
 class _QuietSite(Site):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -146,3 +147,15 @@ def test_users_are_added_and_removed_at_a_running_server(desk: Desk) -> None:
     assert status == 409 and "change it there" in text
     for document in ({"name": "a b", "password": "x"}, {"name": "6098", "password": ""}, {"name": "6098"}):
         assert desk.ask("/api/users", "POST", document, **sent)[0] == 400
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 100000000", "Transfer-Encoding: chunked"])
+def test_who_brings_too_much_is_cut_off(desk: Desk, length: str) -> None:
+    """Before anybody has looked who it is."""
+    chunk = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
+    with socket.create_connection((HOST, desk.server.http_port), timeout=10) as peer:
+        peer.sendall(f"POST /api/session HTTP/1.1\r\nHost: {HOST}\r\n{length}\r\n\r\n".encode())
+        with pytest.raises(OSError):
+            for _ in range(2000):
+                peer.sendall(chunk)
+    assert desk.ask("/readyz")[0] == 200
