@@ -64,8 +64,8 @@ class Access:
         if not self.accounts.needed:
             return None if self.is_shut(request) else self._local
         scheme, _, token = (request.getHeader("authorization") or "").partition(" ")
-        if scheme:
-            return self.accounts.of_token(token.strip()) if scheme.lower() == "bearer" else None
+        if scheme.lower() == "bearer":  # any other is for a proxy in front
+            return self.accounts.of_token(token.strip())
         return self.sessions.find(session_secret(request))
 
     def shows_secrets(self, request: Request) -> bool:
