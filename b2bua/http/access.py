@@ -57,7 +57,7 @@ class Access:
 
     def is_shut(self, request: Request) -> bool:
         """Whether nobody at that place could ever get in: there is no log-in, and it is not this machine."""
-        return not self.accounts.needed and not (is_local(request) and not self._public_only)
+        return not self.accounts.needed and (self._public_only or not is_local(request))
 
     def who(self, request: Request) -> Grant | None:
         """Who asks; None: nobody that is known."""
