@@ -59,15 +59,15 @@ class Access:
 
     def is_shut(self, request: Request) -> bool:
         """Whether nobody at that place could ever get in: there is no log-in, and it is not this machine."""
-        return not self.accounts.needed and not (is_local(request) and not self._public_only)
+        return not self.accounts.needed and (self._public_only or not is_local(request))
 
     def who(self, request: Request) -> Grant | None:
         """Who asks; None: nobody that is known."""
         if not self.accounts.needed:
             return None if self.is_shut(request) else self._local
         scheme, _, token = (request.getHeader("authorization") or "").partition(" ")
-        if scheme:
-            return self.accounts.of_token(token.strip()) if scheme.lower() == "bearer" else None
+        if scheme.lower() == "bearer":  # any other is for a proxy in front
+            return self.accounts.of_token(token.strip())
         return self.sessions.find(session_secret(request))
 
     def shows_secrets(self, request: Request) -> bool:

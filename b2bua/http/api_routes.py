@@ -38,6 +38,8 @@ from b2bua.http.routes import (
     table,
 )
 from b2bua.log.events import AREAS, LEVELS
+from b2bua.trace.console_forms import CONSOLE_FORMS
+from b2bua.trace.exports import EXPORTS
 
 _WRONG: Final = {400: Answer("What is wrong with the question, in one line.")}
 _NONE: Final = {404: Answer("There is no such thing.")}
@@ -50,10 +52,8 @@ _USERS: Final = answered("users", listed(USER), "The users of the domain.")
 _DRAIN: Final = {200: document("Whether it drains, and how many calls are left.", record(draining=FLAG, calls=WHOLE))}
 _CALL: Final = {202: document("It has begun: the call; `last` tells what came of it.", CALL)} | _WRONG | _NONE | _NOT_NOW
 
-_TRACE_FORMS: Final = ("calls", "html", "json", "ladder", "mermaid", "pcap", "svg", "text", "tracesm")
-_TRACE_TYPES: Final = (
-    "application/x-ndjson", "application/json", "application/vnd.tcpdump.pcap", "image/svg+xml", "text/html", "text/plain",
-)  # fmt: skip
+_TRACE_FORMS: Final = EXPORTS | CONSOLE_FORMS
+_TRACE_TYPES: Final = tuple(sorted({media_type.partition(";")[0] for media_type, _ in _TRACE_FORMS.values()}))
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("bans", (
@@ -141,7 +141,7 @@ ROUTES: Final[tuple[Route, ...]] = (
             Parameter("follow", "Go on with new messages.", one_of("0", "1")),
             Parameter("secrets", "Unredacted: for an operator on the server's machine, if it runs with `trace_secrets`.",
                       one_of("0", "1")),
-            Parameter("format", "The form; `json`, a record a line, unless given.", one_of(*_TRACE_FORMS)),
+            Parameter("format", "The form; `json`, a record a line, unless given.", one_of(*sorted(_TRACE_FORMS))),
         ),
     )),
     Route("users", (

@@ -48,7 +48,7 @@ LAMP: Final = record(package=TEXT, aor=TEXT, publications=listed(_PUBLICATION), 
 
 OVERVIEW: Final = record(
     version=TEXT, domain=TEXT, started=NUMBER, now=NUMBER, ready=FLAG, listeners=listed(TEXT), registered=WHOLE,
-    calls=mapped(WHOLE), subscriptions=mapped(WHOLE), publications=mapped(WHOLE),
+    calls=mapped(WHOLE), subscriptions=mapped(WHOLE), publications=WHOLE,
     trace=record(kept=WHOLE, size=WHOLE, dropped=WHOLE), store=FLAG,
 )  # fmt: skip
 REGISTRATION: Final = record(

@@ -38,6 +38,8 @@ from b2bua.trace.recorder import Recorder
 Pages = Mapping[bytes, Resource]
 """What is below `api`, by name."""
 _LOG_READERS: Final = ("/api/logs", "/api/events")
+MOST_RECEIVED: Final = 64 * 1024
+"""Bytes of what a request brings; nothing here takes more than a short document."""
 
 
 def make_site(
@@ -150,11 +152,21 @@ class _Api(_Branch):
         return page
 
 
+class _BoundedRequest(Request):
+    """One that brings too much is cut off before it fills memory or disk: nobody has looked yet who it is."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.content is None or self.content.tell() + len(data) > MOST_RECEIVED:
+            self.loseConnection()
+        else:
+            super().handleContentChunk(data)
+
+
 class _LoggedSite(Site):
     """A site whose access log is an event, without the query: that may hold a Call-ID."""
 
     def __init__(self, root: Resource, log: Say) -> None:
-        super().__init__(root)
+        super().__init__(root, requestFactory=_BoundedRequest)
         self._log = log
 
     def log(self, request: HttpRequest) -> None:

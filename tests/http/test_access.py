@@ -215,10 +215,15 @@ def test_a_token_is_as_good_as_a_log_in_until_it_is_removed(door: Door) -> None:
     assert door.ask("GET", "/api/openapi.json", authorization="bearer t-2").responseCode == 200
 
 
-@pytest.mark.parametrize("value", ["Bearer ", "Bearer nothing", "Basic cml0YTp4", "t-1"])
+@pytest.mark.parametrize("value", ["Bearer ", "Bearer nothing", "bearer T-1", "Bearer t-1 t-1"])
 def test_what_is_no_token_is_401_whatever_the_cookie(door: Door, value: str) -> None:
     door.tokens(TokenRecord("prometheus", "read-only", token_hash("t-1")))
     assert door.ask("GET", "/api/openapi.json", authorization=value, cookie=door.cookie("rita")).responseCode == 401
+
+
+def test_what_is_meant_for_a_proxy_in_front_is_neither_token_nor_hindrance(door: Door) -> None:
+    assert door.ask("GET", "/api/openapi.json", authorization="Basic cml0YTp4").responseCode == 401
+    assert door.ask("GET", "/api/openapi.json", authorization="Basic cml0YTp4", cookie=door.cookie("rita")).responseCode == 200
 
 
 def test_the_owner_of_the_server_has_a_token_of_his_own(door: Door) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 from tests.interop.server import DOMAIN, Server, command, environment, wait_until
@@ -146,3 +148,30 @@ def test_users_are_added_and_removed_at_a_running_server(desk: Desk) -> None:
     assert status == 409 and "change it there" in text
     for document in ({"name": "a b", "password": "x"}, {"name": "6098", "password": ""}, {"name": "6098"}):
         assert desk.ask("/api/users", "POST", document, **sent)[0] == 400
+
+
+def test_what_each_path_shows_is_as_described(desk: Desk) -> None:
+    """Those that show a table; `make interop` asks everything else, with a call that stands."""
+    token = desk.account("token", "add", "reader")
+    wait_until("a log-in", lambda: desk.ask("/api/overview")[0] == 401)
+    sent = {"Authorization": f"Bearer {token}"}
+    described = json.loads(desk.ask("/api/openapi.json", **sent)[1])
+    paths = {path for path, methods in described["paths"].items() if "get" in methods} - {"/api/trace", "/api/events"}
+    assert {"/api/overview", "/api/entities", "/api/settings", "/api/users", "/api/calls", "/api/session"} < paths
+    for path in paths:
+        status, text, _ = desk.ask(path, **sent)
+        answer = described["paths"][path]["get"]["responses"][str(status)]
+        assert status == 200
+        jsonschema_rs.validate(answer["content"]["application/json"]["schema"], json.loads(text))
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 100000000", "Transfer-Encoding: chunked"])
+def test_who_brings_too_much_is_cut_off(desk: Desk, length: str) -> None:
+    """Before anybody has looked who it is."""
+    chunk = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
+    with socket.create_connection((HOST, desk.server.http_port), timeout=10) as peer:
+        peer.sendall(f"POST /api/session HTTP/1.1\r\nHost: {HOST}\r\n{length}\r\n\r\n".encode())
+        with pytest.raises(OSError):
+            for _ in range(2000):
+                peer.sendall(chunk)
+    assert desk.ask("/readyz")[0] == 200
