@@ -289,6 +289,8 @@ class Setup:
         if call.exchange is not self:
             return
         call.exchange = None
+        if call.detail is not None and response is not None:
+            call.detail.ended_by, call.detail.reasons = "callee", response.get_all("Reason")
         if refusal is not None:
             call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
         else:
@@ -302,6 +304,8 @@ class Setup:
         call = self._call
         self._let_others_go(*reasons)
         call.exchange = None
+        if call.detail is not None:
+            call.detail.ended_by, call.detail.reasons = "caller", [value for _, value in reasons]
         call.caller.respond(487)
         call.finish("cancelled", *reasons)
 
