@@ -233,6 +233,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     user_challenge: dict[str, dict[str, Literal["401", "407", "none"]]] = {}
     """Users with challenges of their own, above `challenge`."""
 
+    cdr: Path | None = None
+    """A file to which each call that has ended adds its call detail record, a JSON object a line; opened anew by a reload."""
     log_format: Literal["text", "json"] = "text"
     """What a line of the log is, on standard error: text for people, or a JSON object."""
     log_levels: dict[str, Literal["debug", "info", "warning", "error"]] = {}
@@ -581,6 +583,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "rtpengine": (str, _rtpengine),
     "faults": (tuple[str, ...], _faults),
     "feature_directory": (str, _path),
+    "cdr": (str, _path),
     "digest_algorithms": (tuple[str, ...], read_algorithms),
     "user_digest_algorithms": (dict[str, tuple[str, ...] | str], read_user_lists),
     "event_packages": (tuple[str, ...], read_packages),

@@ -6,10 +6,12 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.access_parts import access_of, follow_accounts
+from b2bua.cdr.file import check_file
 from b2bua.config import ConfigError, Settings
 from b2bua.config_addresses import host_port_text, parse_port_range, parse_server
 from b2bua.feature_server.blame import feature_of
@@ -29,7 +31,7 @@ from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
-from b2bua.settings_parts import feature_choices, tls_of
+from b2bua.settings_parts import cdr_file, feature_choices, tls_of
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
@@ -64,6 +66,7 @@ class FeatureService:
 
         # What everything stands on.
         self.observer = Observer()
+        log.lost = partial(self.observer.write_failed, "log")
         self.timers = Timers(time.monotonic, self._timer_failed)
         self.recorder = Recorder(settings.trace, time.time, CM)
         self.observer.trace = self.recorder
@@ -98,12 +101,13 @@ class FeatureService:
         )
 
         # The feature server on it.
+        self.cdr = cdr_file(settings, name, self.observer, reactor.callFromThread, log)
         durable = self.store if self.store.durable else None
         environment = Environment(
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, durable, time.time, UserSettings(settings.domain, durable, settings.user_defaults),
-            FeatureCodes(settings.feature_codes), self.media, self.rtpengine, echoes=True, log=log,
+            FeatureCodes(settings.feature_codes), self.media, self.rtpengine, echoes=True, details=self.cdr, log=log,
         )  # fmt: skip
         self._environment = environment
         self._features = load_features(settings.features, settings.feature_directory, environment, (), feature_choices(settings))
@@ -145,12 +149,15 @@ class FeatureService:
     def _follow(self, settings: Settings) -> None:
         """Of the settings that can change at run time only features and certificates concern a feature server."""
         tls = None if self._tls is None else tls_of(settings)
+        if settings.cdr is not None:
+            check_file(settings.cdr)
         environment, choices = self._environment, feature_choices(settings)
         features = load_features(settings.features, settings.feature_directory, environment, self._features, choices)
         self._features = features
         environment.users.follow(settings.user_defaults)
         environment.codes.follow(settings.feature_codes)
         self.feature_server.use(features)
+        self.cdr.follow(settings.cdr)
         self._log.follow(settings.log_format, settings.log_levels)
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
@@ -170,6 +177,7 @@ class FeatureService:
         if self.rtpengine is not None:
             self.rtpengine.stop()
         self.end.close()
+        self.cdr.close()
         self.store.close()
         return [] if self._http is None else [self._http.stopListening()]
 

@@ -38,6 +38,7 @@ NAMES: Final = {
     "internal_errors": ("where",),
     "feature_errors": ("feature", "what"),
     "faults_injected": ("fault",),
+    "write_failures": ("what",),
 }
 """Counter → its labels. `http/metrics.py` exports each as `b2bua_<name>_total`."""
 
@@ -228,6 +229,10 @@ class Observer:
         """Something was answered that the store had not taken, and is written later: call, invite, binding, subscription,
         publication."""
         self.counts["not_durable"][what,] += 1
+
+    def write_failed(self, what: str) -> None:
+        """What is written for others found no room: cdr (an outage begins, or a record is lost), log (a line is lost)."""
+        self.counts["write_failures"][what,] += 1
 
     def dns_answered(self, result: str) -> None:
         """`result`: found, none (no such record), failed (no answer, a server's error)."""

@@ -32,6 +32,7 @@ AT_RUN_TIME: Final = frozenset(
         "tls_cert", "tls_key", "tls_ca",
         "dial_patterns", "routing_policies", "origination", "termination", "user_sequences", "application_passes",
         "optional_applications", "application_timeout", "log_format", "log_levels",
+        "cdr",
     )
 )  # fmt: skip
 """Keys whose new value is followed on SIGHUP; the others need a restart."""
@@ -84,6 +85,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "session_manager": "`HOST:PORT`, loopback or private unless by TLS",
         "name": "letters, digits, - and _",
         "features": "module names",
+        "cdr": "a file",
         "log_levels": f"area = {_list_of(LEVELS)}; areas: {_list_of((*AREAS, ALL))}",
         "faults": "`ACTION [KEY=VALUE…]`",
         "feature_directory": "a directory",

@@ -14,6 +14,7 @@ from typing import Any, Final
 from b2bua import PRODUCT, __version__
 from b2bua.access_parts import access_of, follow_accounts
 from b2bua.api_pages import api_pages
+from b2bua.cdr.file import CdrFile, check_file
 from b2bua.config import IN_PROCESS, ConfigError, Settings
 from b2bua.config_addresses import Link, Listen, host_port_text, parse_port_range, parse_server
 from b2bua.dial_plan_settings import dial_plan_of
@@ -60,6 +61,7 @@ from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.session_manager.ways import Ways
 from b2bua.settings_parts import (
     bans_of,
+    cdr_file,
     challenge_policy,
     digest_offer,
     event_rules,
@@ -105,6 +107,7 @@ class Server:
     """
 
     _features: Sequence[Feature] = ()
+    cdr: CdrFile | None = None
 
     def __init__(self, settings: Settings, reactor: Any, log: Log, read: Callable[[], Settings] | None = None) -> None:
         self.settings = settings
@@ -116,6 +119,7 @@ class Server:
 
         # What everything stands on: time, identifiers, counters, the trace, the queue of the link in process.
         self.observer = Observer()
+        log.lost = partial(self.observer.write_failed, "log")
         self.timers = Timers(time.monotonic, self._timer_failed)
         self.recorder = Recorder(settings.trace, time.time)
         self._access = access_of(settings, log)
@@ -194,12 +198,14 @@ class Server:
             needed = settings.rtpengine_down == "refuse"
             there = parse_server(settings.rtpengine)
             self.rtpengine = Rtpengine(self._reactor, there, needed, self._committed, self._log)
+        post = partial(self._reactor.callFromThread, self._committed)
+        self.cdr = cdr_file(settings, IN_PROCESS, self.observer, post, self._log)
         environment = Environment(
             IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, self.store if self.store.durable else None, time.time, self._user_settings(),
             FeatureCodes(settings.feature_codes), self.media, self.rtpengine,
-            echoes=any("username" in values for values in settings.entities.values()), log=self._log,
+            echoes=any("username" in values for values in settings.entities.values()), details=self.cdr, log=self._log,
         )  # fmt: skip
         features = load_features(settings.features, settings.feature_directory, environment, (), feature_choices(settings))
         server = load_server(settings.feature_server, environment, features, settings.feature_directory)
@@ -288,6 +294,8 @@ class Server:
         if self.rtpengine is not None:
             self.rtpengine.stop()
         waiting = [self._http.stopListening()]
+        if self.cdr is not None:
+            self.cdr.close()
         self.store.close()
         return waiting
 
@@ -301,6 +309,8 @@ class Server:
         check_ha1s(self.store.users() if users is None else self.file_users.after(users), offer)
         plan = None if self._trunks is None else dial_plan_of(settings, self._trunks.entities.all)
         sequences = sequences_of(settings)
+        if self.cdr is not None and settings.cdr is not None:
+            check_file(settings.cdr)
         if users is not None:
             self.file_users.take(users)
         self.links.follow(sequences, settings.application_timeout)
@@ -309,6 +319,8 @@ class Server:
         if self._tls is not None and tls is not None:
             self._tls.credentials = tls.credentials
         self._log.follow(settings.log_format, settings.log_levels)
+        if self.cdr is not None:
+            self.cdr.follow(settings.cdr)
         self._authenticator.follow(policy, offer, settings.strict_digest_uri, profiles_of(settings))
         self._registrar.follow(expiry_limits(settings))
         self.events.follow(event_rules(settings))

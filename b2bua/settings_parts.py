@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_network
+from socket import gethostname
 
+from b2bua.cdr.file import CdrFile, check_file
 from b2bua.config import ConfigError, Settings
 from b2bua.feature_server.loader import Choices
+from b2bua.log.events import Say
 from b2bua.observer import Observer
 from b2bua.session_manager.bans import BanRule, Bans
 from b2bua.session_manager.challenge_policy import ChallengePolicy
@@ -70,3 +74,13 @@ def bans_of(settings: Settings, observer: Observer, log: Callable[..., object]) 
 
 def trusted_networks(settings: Settings) -> TrustedNetworks | None:
     return TrustedNetworks(map(ip_network, settings.trusted_networks)) if settings.trusted_networks else None
+
+
+def cdr_file(settings: Settings, name: str, observer: Observer, post: Callable[..., object], log: Say) -> CdrFile:
+    """The file of call detail records, written or not; ConfigError where it cannot be."""
+    if settings.cdr is not None:
+        try:
+            check_file(settings.cdr)
+        except OSError as error:
+            raise ConfigError(f"cdr: {settings.cdr}: {error.strerror or error}") from None
+    return CdrFile(settings.cdr, f"{name}@{gethostname()}", post, log, partial(observer.write_failed, "cdr"))

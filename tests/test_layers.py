@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = {"sip", "transaction", "dialog"}
 RECORDS = {
     "store.interface", "store.records", "store.record_text", "store.call_record", "store.invite_record",
-    "store.subscription_record", "store.publication_record", "store.mailbox_record", "store.setting_record",
-    "store.console_user_record", "store.token_record",
+    "store.call_detail", "store.call_detail_line", "store.subscription_record", "store.publication_record",
+    "store.mailbox_record", "store.setting_record", "store.console_user_record", "store.token_record",
 }  # fmt: skip
 """What the core may know of the store: the Protocol and the records, pure values both."""
 
@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "media": {"sip", "media"},
     "trace": {"sip", "trace"},
     "store": {"sip", "store"},
+    "cdr": {"cdr"},
     "log": {"sip.uri", "trace.redact", "log"},
     "http": {"sip", "trace", "http", "faults", "log"} | RECORDS,
     "faults": {"sip", "transaction", "trace", "faults", "feature_server.strike", "feature_server.feature_faults"},
@@ -60,7 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "domain_users": {"settings_parts", "store", "service"},
     "api_pages": {"console_tables", "domain_users", "drain", "feature_server.control", "http", "service"},
     "drain": {"session_manager.admission"},
-    "settings_parts": {"sip", "config", "feature_server.loader", "session_manager", "transport.tls"},
+    "settings_parts": {"sip", "cdr", "config", "feature_server.loader", "session_manager", "transport.tls"},
     "trunk_parts": {
         "config", "config_addresses", "config_entities", "dial_plan_settings", "dialog", "session_manager", "transport",
         "service",

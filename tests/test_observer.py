@@ -28,6 +28,7 @@ VERBS = [
     (("internal_error", "feature"), "internal_errors", ("feature",)),
     (("feature_failed", "screening", "raised"), "feature_errors", ("screening", "raised")),
     (("fault_injected", "drop"), "faults_injected", ("drop",)),
+    (("write_failed", "cdr"), "write_failures", ("cdr",)),
 ]
 
 

@@ -11,6 +11,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.session_terms import TIMER
 from b2bua.feature_server.broken_off import answer_again, hang_up, repeats, take_stray
 from b2bua.feature_server.call import CONFIRMED, ENDED, Call
+from b2bua.feature_server.call_details import CallDetails
 from b2bua.feature_server.call_keeper import CallKeeper
 from b2bua.feature_server.callees import mark_of
 from b2bua.feature_server.contract import NEVER, Environment
@@ -27,6 +28,7 @@ from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.sip.rseq import RELIABLE
 from b2bua.sip.sdp import CONTENT_TYPE
+from b2bua.store.call_record import CallRecord
 from b2bua.transaction.heartbeat import since
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMEOUT
@@ -61,6 +63,7 @@ class B2bua:
         self._peer_since = 0.0
         self._peer_died_at = -inf
         self.keeper = None if environment.records is None else CallKeeper(environment, environment.records)
+        self.details = CallDetails(environment)
         environment.layer.user = self
 
     def restore(self) -> None:
@@ -70,7 +73,16 @@ class B2bua:
         if self.environment.link.transport != "memory":  # else Session Manager died with us, and sees to them
             self._strays_until = self.environment.layer.timers.now() + TIMEOUT
         records = list(self.keeper.load())
-        absorbed = {record.absorbed for record in records} - {""}
+        calls = self._calls_of_records(records)
+        self.details.restored(calls)
+        for call in calls:
+            self.keeper.keep(call)  # the CSeqs up to the stored mark are used up: the next start begins above ours
+            call.go_on()
+
+    def _calls_of_records(self, records: Sequence[CallRecord]) -> list[Call]:
+        """Those that stand, known from here on."""
+        assert self.keeper is not None
+        absorbed, calls = {record.absorbed for record in records} - {""}, []
         for record in records:
             if record.id in absorbed:
                 self.keeper.forget(record)  # one of its legs is in another call since
@@ -84,8 +96,8 @@ class B2bua:
                 self._legs[leg.dialog.key] = leg
                 self._calls_of[leg.party] = self._calls_of.get(leg.party, 0) + 1
             self._open[call.identity] = call
-            self.keeper.keep(call)  # the CSeqs up to the stored mark are used up: the next start begins above ours
-            call.go_on()
+            calls.append(call)
+        return calls
 
     def answered_by(self, call_id: str, tag: str) -> str:
         """The tag of a standing leg's peer; "" where there is no such leg."""

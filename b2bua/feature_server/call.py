@@ -31,6 +31,7 @@ from b2bua.sip.response_to import response_to
 from b2bua.sip.served_user import who_is_served
 from b2bua.sip.uri import Uri, parse_uri
 from b2bua.sip.why import Why
+from b2bua.store.call_detail import CallDetail
 from b2bua.store.call_record import CallRecord
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import NEVER, T4, TIMEOUT
@@ -85,7 +86,7 @@ class Call:
     __slots__ = (
         "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "tick",
         "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
-        "serves", "served", "acted", "over_because",
+        "serves", "served", "acted", "over_because", "detail",
     )  # fmt: skip
 
     def __init__(self, b2bua: B2bua, name: str, identity: tuple[str, str, int]) -> None:
@@ -128,6 +129,8 @@ class Call:
         """The role of the leg whose BYE ended it; or of the one that has gone, while it waits for another (`handover`)."""
         self.handover: Handover | None = None
         """What is about to exchange one of its legs."""
+        self.detail: CallDetail | None = None
+        """What its call detail record will say; None where none is wanted, and once it is written."""
         self.absorbed = ""
         """The recorded call that its newest leg came from: that one's record counts no more."""
 
@@ -153,7 +156,7 @@ class Call:
         call.caller, call.callee = restored_legs(call, record, now, wall)
         call.caller.other, call.callee.other = call.callee, call.caller
         call.state, call.kept, call.ended_by, call.absorbed = CONFIRMED, True, record.ended_by, record.absorbed
-        call.serves, call.served = record.serves, record.served
+        call.serves, call.served, call.detail = record.serves, record.served, record.detail
         call.since = record.since - wall + now
         call.held_since = None if record.held_since is None else record.held_since - wall + now
         return call
@@ -198,6 +201,8 @@ class Call:
         their turn, 483 after too many, 481 where this callee is none any more.
         """
         callees = self._callees()
+        if self.detail is not None:
+            self.b2bua.details.forwarded(self.detail, leg or self.callee, targets, cause)
         callees.redirect([leg] if leg is not None else list(callees.ringing), targets, cause)
 
     def ring_also(self, targets: Sequence[str], leg: Leg | None = None) -> None:
@@ -287,6 +292,7 @@ class Call:
         longest = self.environment.limits.call_length_max
         if longest:
             self.environment.layer.timers.put(self, longest)
+        self.b2bua.details.begun(self, invite)
         self.environment.log("call_offered", call=self.id, user=self.caller.party, callee=self.callee.party)
         self.exchange = Setup(self, invite)
         self.exchange.start()
@@ -315,6 +321,8 @@ class Call:
         elif self.ended_by:
             gone = self.caller if self.ended_by == CALLER else self.callee
             gone.over()
+            if self.detail is not None:
+                self.detail.ended_by = self.ended_by
             self.finish("answered", spare=gone)
         else:
             self.changed()
@@ -350,7 +358,11 @@ class Call:
         observer, now = self.environment.observer, self.environment.layer.timers.now()
         if self.state == TRYING:
             observer.call_progressed(now - self.since)
+        if state == EARLY and self.detail is not None:
+            self.b2bua.details.rang(self.detail)
         if state == CONFIRMED:
+            if self.detail is not None:
+                self.b2bua.details.answered(self.detail, self)
             seconds = now - self.since
             observer.call_answered(seconds)
             self.environment.log(
@@ -366,8 +378,12 @@ class Call:
             if shown[1] or shown[2]:
                 if self.held_since is None:
                     self.held_since = self.environment.layer.timers.now()
+                    if self.detail is not None:
+                        self.detail.holds += 1
                     self.environment.log("call_held", call=self.id, user=(self.caller if shown[1] else self.callee).party)
             elif self.held_since is not None:
+                if self.detail is not None:
+                    self.detail.held += self.environment.layer.timers.now() - self.held_since
                 self.held_since = None
                 self.environment.log("call_resumed", call=self.id)
             self.hooks.tell("call_changed", self.hook_failed, self)
@@ -402,6 +418,7 @@ class Call:
         self.environment.log(
             "call_ended", call=self.id, user=self.caller.party, callee=self.callee.party, result=result, seconds=seconds
         )
+        self.b2bua.details.ended(self, result, headers)
         self.state = ENDED
         self.tick = NEVER
         self.b2bua.ended(self)
@@ -536,6 +553,8 @@ class Call:
     def _bye(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         """BYE always wins: 200 to it, 487 to what is open, BYE to the other leg, all at once."""
         waits = self.handover is not None and self.handover.may_leave(leg)
+        if self.detail is not None and not waits:
+            self.detail.ended_by, self.detail.reasons = leg.role, request.get_all("Reason")
         if self.kept and self.keeper is not None and not self.ended_by:
             self.ended_by = leg.role
             self.keeper.keep(self, lambda _kept: leg.answer_bye(transaction, request))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -90,6 +90,24 @@ class MediaRelay(Protocol):
         """The call is over."""
 
 
+class DetailSink(Protocol):
+    """The file of call detail records (cdr/file.py)."""
+
+    @property
+    def on(self) -> bool:
+        """Whether there is one."""
+
+    @property
+    def node(self) -> str:
+        """Who we are, in each record."""
+
+    def write(self, name: str, text: str, written: Callable[[], None]) -> None:
+        """The line of a call; `written` is called in a turn of its own, once it cannot be lost any more."""
+
+    def recover(self, lines: Mapping[str, str], written: Callable[[str], None]) -> None:
+        """Lines by call that an earlier process may have written: those that are missing are. `written` for each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Everything a feature server may touch. Time, identifiers and randomness come from here, never from a module."""
@@ -126,6 +144,8 @@ class Environment:
     """Through whom media of others go; None: they go between the phones."""
     echoes: bool = False
     """Whether Session Manager answers challenges of trunks for us (sip/proxy_answer.py), to whatever request."""
+    details: DetailSink | None = None
+    """Where call detail records go; None: there are none."""
     log: Say = quiet
     """Hears of what happens to calls (log/events.py, area `calls`)."""
 

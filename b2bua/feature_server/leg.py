@@ -174,6 +174,8 @@ class Leg:
         status = response.status
         if status >= 200 and not request.to.tag:
             self.environment.observer.call_attempted(status)
+            if self.call.detail is not None:
+                self.call.detail.status = status
         self.usage.respond(response)
         if status >= 200 and self.answered:
             self.call.reinvite_answered(self, status)

@@ -108,6 +108,8 @@ class Pickup:
         taken.environment.leg_joined(taken.id, comes.dialog.call_id)
         taken.environment.leg_joined(taken.id, call.id)
         setup.taken(ringing, comes, response)
+        if call.detail is not None:
+            call.detail.continued_in = taken.id
         call.finish("answered", ELSEWHERE)
 
     def _refused(self, status: int, response: Response | None) -> None:

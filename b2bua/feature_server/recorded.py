@@ -27,7 +27,7 @@ def record_of(call: Call, now: float, wall: float) -> CallRecord:
     caller, callee = _leg_record(call.caller, ahead), _leg_record(call.callee, ahead)
     return CallRecord(
         call.id, call.identity, call.since + ahead, held_since, call.ended_by, caller, callee, absorbed=call.absorbed,
-        serves=call.serves, served=call.served,
+        serves=call.serves, served=call.served, detail=call.detail,
     )  # fmt: skip
 
 

@@ -305,6 +305,8 @@ class Setup:
         if call.exchange is not self:
             return
         self._over()
+        if call.detail is not None and response is not None:
+            call.detail.ended_by, call.detail.reasons = "callee", response.get_all("Reason")
         if refusal is not None:
             call.acted = refusal.why
             call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
@@ -323,6 +325,8 @@ class Setup:
             return
         self._let_others_go(*reasons)
         self._over()
+        if call.detail is not None:
+            call.detail.ended_by, call.detail.reasons = "caller", [value for _, value in reasons]
         call.caller.respond(487)
         call.finish("cancelled", *reasons)
 

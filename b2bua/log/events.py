@@ -185,6 +185,9 @@ _STORE: Final = {
     ),
     "binding_set_aside": Event("store", WARNING, "The same of a registration.", ("path", "user", "reason"), OURS),
     "user_ignored": Event("store", WARNING, "A user whose record cannot be understood.", ("path", "user"), OURS),
+    "cdr_failed": Event("cdr", ERROR, "The file of call detail records takes no more: they wait.", ("path", "reason")),
+    "cdr_written_again": Event("cdr", WARNING, "It takes them again.", ("path", "owed")),
+    "cdr_lost": Event("cdr", ERROR, "Too many waited for that: this one is in the store at most.", ("call",), OURS),
 }  # fmt: skip
 
 EVENTS: Final[Mapping[str, Event]] = MappingProxyType(

@@ -39,8 +39,8 @@ class Log:
         form: str = TEXT, levels: Mapping[str, str] = NO_LEVELS,
     ) -> None:  # fmt: skip
         self.ring = Ring()
-        self.unwritten = 0
-        """Lines that the stream did not take."""
+        self.lost: Callable[[], object] = _nothing
+        """Hears of each line that the stream did not take."""
         self._stream = stream
         self._wall = wall
         self._now = now
@@ -114,7 +114,7 @@ class Log:
             self._stream.write(line + "\n")
             self._stream.flush()
         except (OSError, ValueError):  # full, closed, gone: nothing of ours may end for that
-            self.unwritten += 1
+            self.lost()
 
 
 def _shown(value: object) -> object:
@@ -129,6 +129,10 @@ def _shown(value: object) -> object:
         return f"{host_text(str(value[0]))}:{value[1]}"
     text = redact(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
+def _nothing() -> None:
+    return
 
 
 def to_stderr(stream: TextIO) -> Callable[..., None]:

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from b2bua.store.call_detail import CallDetail
 from b2bua.store.records import BadRecord
 
 CALL: Final = "call"
@@ -81,6 +82,8 @@ class CallRecord(msgspec.Struct, frozen=True):
     """`caller` or `callee`: the party that the feature server was passed for, where not for both."""
     served: str = ""
     """Its address of record."""
+    detail: CallDetail | None = None
+    """What its call detail record will say; None where none is kept."""
     version: int = CALL_VERSION
 
 

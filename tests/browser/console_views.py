@@ -9,6 +9,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,7 +116,8 @@ class Phones:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    started = Server(tmp_path, HOST, USERS)
+    (tmp_path / "lab.toml").write_text("")
+    started = Server(tmp_path, HOST, USERS, options=("--config", str(tmp_path / "lab.toml")))
     try:
         yield started
         if started.process.poll() is None:  # unless a test has killed it
@@ -177,11 +179,34 @@ def test_every_view_fits_a_small_screen_and_says_nothing_wrong(console: Console,
     for width in (1280, 390):
         console("size", width, 800)
         for place, text in (("overview", "phones registered"), ("registrations", "6001"), ("calls", "6001 → 6002"),
-                            ("lamps", HELD), ("entities", "feature server"), ("faults", "Banned"),
+                            ("lamps", HELD), ("entities", "feature server"), ("faults", "Banned"), ("log", "ready"),
                             ("settings", "challenge_reinvite"), ("trace", "All that is kept")):  # fmt: skip
             console("go", place)
             console("shows", "#view", text)
             assert console("wide") <= 0, f"{place} is wider than {width}"
+    assert console("wrong") == []
+
+
+def test_the_log_is_searched_and_live(server: Server, console: Console, phones: Phones, tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text('log_levels = { calls = "debug", registrations = "debug" }\n')
+    server.process.send_signal(signal.SIGHUP)
+    console("go", "log")
+    console("shows", "#view td a", "reloaded")
+    phones.until("held")
+    console("shows", "#view td a", "call held")  # by itself: the page is live
+    console.picture("log")
+    console("go", "log/area%3Dcalls")
+    console("shows", "#view td a", "call offered")
+    assert set(console("texts", "#view tbody td:nth-child(3)")) == {"calls"}
+    console("fill", "#filter", "held")
+    console("counts", "#view tbody tr", 1)
+    console("fill", "#filter", "")
+    console("go", "log/level%3Dwarning")
+    console("shows", "#view p", "Nothing of it is kept.")
+    console("go", "log/user%3D6002")
+    console("shows", "#view button", "user 6002")
+    console("click", "#view td a")
+    console("shows", "#view button", "event")
     assert console("wrong") == []
 
 

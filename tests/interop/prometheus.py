@@ -88,7 +88,7 @@ def _configuration(target: str) -> str:
 
 def selectors(expression: str) -> list[str]:
     """The series that an expression reads, each with its matchers: `b2bua_entity_up`, `up{job="b2bua"}`."""
-    bare = re.sub(r"\[[^\]]*\]|\boffset +-?\w+", "", expression)
+    bare = re.sub(r"\[[^\]]*\]|\boffset +-?\w+|\b\w+ +(?:without|by) *\([^)]*\)", "", expression)
     found = re.findall(r"[a-zA-Z_:][\w:]*(?:\{[^}]*\})?(?![\w:]*\s*\()", bare)
     return [one for one in found if one not in _WORDS]
 

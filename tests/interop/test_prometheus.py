@@ -13,6 +13,8 @@ from tests.interop.script import Callee, Caller
 from tests.interop.server import Server, wait_until
 
 HOST = "127.0.0.55"
+LISTEN = (f"tcp:{HOST}",)
+"""An alert looks at connections, too."""
 CALLS = 4
 
 
@@ -148,6 +150,7 @@ def test_every_panel_has_data(prometheus: Prometheus) -> None:
 def test_how_expressions_are_read() -> None:
     query = 'b2bua:x:rate5m > 0.1 unless b2bua:x:rate5m <= 5 * avg_over_time(y{a="b"}[1h] offset 5m) and absent(up{job="j"})'
     assert selectors(query) == ["b2bua:x:rate5m", "b2bua:x:rate5m", 'y{a="b"}', 'up{job="j"}']
+    assert selectors('sum without (what) (rate(x{a="b"}[5m])) > 0.1') == ['x{a="b"}']
     panel = 'rate(x{instance="$instance",job=~"${job:regex}",e=~"$entity"}[$__rate_interval])'
     assert replaced(panel, "h:1") == 'rate(x{instance="h:1",job=~"b2bua",e=~".+"}[1m])'
 

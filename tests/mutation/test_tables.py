@@ -40,6 +40,8 @@ ELSEWHERE: Final = {
     "authenticator._CREDENTIALS", "carried._CREDENTIALS", "carried._OTHER_OF_BODY",
     # A short cut of the link in process: tests/transaction/test_layer.py.
     "layer._MATCHED_ON_LINK",
+    # Names that are told, and decide nothing: tests/sip/test_codecs.py has each.
+    "codecs._NAMES",
     # Words of the grammar: tests/scenarios/test_secure_streams.py has each.
     "flow._URI_TRANSPORTS",
     # No entry decides anything: signs of the grammar, and the empty set that stands for no fork.

@@ -15,6 +15,7 @@ from b2bua.session_manager.dial_plan import DialPlan
 from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.event_packages.package import Form
 from b2bua.session_manager.time_range import WeekTime
+from tests.scenarios.kept_lines import KeptLines
 from tests.scenarios.kept_records import KeptRecords
 
 DOMAIN: Final = "example.com"
@@ -84,6 +85,8 @@ class Options:
     """What outlives the server: its calls and open INVITEs; None for the store that promises nothing."""
     remote_records: KeptRecords | None = None
     """What outlives Communication Manager on another host."""
+    details: KeptLines | None = None
+    """Where call detail records go."""
     log_levels: Mapping[str, str] = field(default_factory=dict)
     heartbeat: float = 0.0
     """Seconds between two OPTIONS on the link; 0: none, and the link counts as up."""

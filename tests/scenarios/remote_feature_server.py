@@ -44,6 +44,7 @@ class RemoteFeatureServer:
         self.layer = TransactionLayer(self.timers, Identifiers(f"c0mman{start}{name}"), observer, PRODUCT)
         self._link = link
         self.records = options.remote_records
+        self._details = options.details
         self._socket = VirtualSocket(network, address, self.recorder, LINKS[options.link])
         self.media = VirtualMedia()
         self.relay = VirtualRelay(self.timers, options.relay == "refuse")
@@ -52,7 +53,7 @@ class RemoteFeatureServer:
             self.recorder.join, failed, options.limits, options.reliable, self.records, network.clock.wall,
             users=UserSettings(DOMAIN, self.records, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
             relay=self.relay if options.relay else None,
-            echoes=bool(options.entities),
+            echoes=bool(options.entities), details=options.details,
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
@@ -92,7 +93,8 @@ class RemoteFeatureServer:
         self._commit()
 
     def _commit(self) -> None:
-        while self.records is not None and self.records.turn():
+        details = self._details
+        while (self.records is not None and self.records.turn()) or (details is not None and details.turn()):
             pass
 
     def kill(self) -> None:

@@ -94,6 +94,8 @@ class Scene:
                 remote.records.crash()
         if old.records is not None:
             old.records.crash()
+        if old.options.details is not None:
+            old.options.details.crash()
         self.server = ServerUnderTest(network, old.options, USERS)
         self.advance(0)
 

@@ -263,7 +263,7 @@ class ServerUnderTest:
             options.reliable, self.records, self.network.clock.wall,
             users=UserSettings(DOMAIN, self.records, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
             relay=self.relay if options.relay else None,
-            echoes=bool(options.entities), log=self.log,
+            echoes=bool(options.entities), details=options.details, log=self.log,
         )  # fmt: skip
         choices = Choices(options.codes, options.user_defaults)
         self._load = lambda names: load_features(names, options.feature_directory, environment, self.features, choices)
@@ -330,7 +330,8 @@ class ServerUnderTest:
     def run(self) -> None:
         """All that waits: turns of the link, and commits with what they let go."""
         self.turns.run()
-        while self.records is not None and self.records.turn():
+        details = self.options.details
+        while (self.records is not None and self.records.turn()) or (details is not None and details.turn()):
             self.turns.driving = True
             self.turns.run()
 
