@@ -158,7 +158,8 @@ interop: system setup $(BROWSER)/jssip.js
 	rm -f $(VENV)/interop.record
 	INTEROP_RECORD=$(abspath $(VENV))/interop.record BROWSER_PACKAGES=$(abspath $(BROWSER)) \
 	  unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
-	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/browser/jssip_relay.py tests/interop/matrix_calls.py \
+	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/browser/jssip_transfer.py tests/browser/jssip_relay.py \
+	    tests/interop/matrix_calls.py \
 	    tests/interop/challenge_calls.py tests/browser/console_views.py tests/browser/console_roles.py \
 	    tests/interop/api_described.py
 	$(if $(ARGS),,$(BIN)/python -m tests.interop.matrix $(VENV)/interop.record)

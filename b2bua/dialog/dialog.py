@@ -51,7 +51,7 @@ class Dialog:
     def as_server(cls, request: Request, local_tag: str, contact: str) -> Dialog:
         """The dialog that answering this request makes (RFC 3261 §12.1.1). MalformedValue when it has no usable Contact."""
         dialog = cls(
-            request.call_id, _untagged(request, "To"), local_tag, _untagged(request, "From"), contact_uri(request), contact
+            request.call_id, untagged(request, "To"), local_tag, untagged(request, "From"), contact_uri(request), contact
         )
         dialog.remote_tag = request.from_.tag
         dialog.remote_cseq = request.cseq
@@ -63,7 +63,7 @@ class Dialog:
         """The dialog that this request of ours asks for; `establish` fills in what the response says (§12.1.2)."""
         contact = request.get("Contact") or ""
         remote = request.get("To") or ""
-        dialog = cls(request.call_id, _untagged(request, "From"), request.from_.tag, remote, request.uri, contact)
+        dialog = cls(request.call_id, untagged(request, "From"), request.from_.tag, remote, request.uri, contact)
         dialog.local_cseq = request.cseq
         dialog.route_set = request.elements("Route")
         return dialog
@@ -167,7 +167,7 @@ def contact_uri(message: Message) -> str:
     return contact.uri
 
 
-def _untagged(message: Message, name: str) -> str:
+def untagged(message: Message, name: str) -> str:
     """A From or To value as sent, less its tag."""
     address = message.from_ if name == "From" else message.to
     value = message.get(name) or ""

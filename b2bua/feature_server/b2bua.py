@@ -18,6 +18,7 @@ from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
 from b2bua.feature_server.leg import Leg
+from b2bua.feature_server.message_relay import MessageRelay
 from b2bua.feature_server.privacy import check_privacy
 from b2bua.feature_server.refresh import Refresh
 from b2bua.sip.errors import MalformedValue, SipError
@@ -245,6 +246,9 @@ class B2bua:
             response = response_to(request, 200, tag=self.environment.layer.identifiers.tag())
             response.append("Allow", self.hooks.allow)
             self.environment.layer.respond(transaction, response)
+        elif request.method == "MESSAGE":
+            self._require_supported(request)
+            MessageRelay(self.environment, transaction, request).start(self.hooks)
         else:
             raise SipError(405, "", ("Allow", self.hooks.allow))
 

@@ -50,6 +50,7 @@ class BlindTransfer:
         """Call the target."""
         leg = self._leg
         uri = address_in_domain(leg, self._uri)
+        # RFC 3892 §2.1: who refers, for the target to see.
         told = [("Referred-By", f"<{leg.party}>")] if not leg.known_as and leg.stand_in is None else []
         try:
             second, invite = call_on_behalf(self._stays, uri, self, self._target_answered, *told)

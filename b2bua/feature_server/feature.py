@@ -56,6 +56,11 @@ class Feature:
         """A new call: `invite` is what the caller sent. To refuse it: `call.caller.respond(status)` and None."""
         return invite
 
+    def message_offered(self, request: Request) -> Passed:
+        """A MESSAGE out of a call (RFC 3428), on its way through: the request, changed or not; SipError answers it instead, one
+        of the class 2xx too, and None leaves it without an answer."""
+        return request
+
     def callee_chosen(self, call: Call, leg: Leg) -> None:
         """The call is about to be offered to the party of `leg`: whom the caller called, and each that the call goes on to. It
         may go elsewhere (`call.redirect`), to others too (`call.ring_also`), or SipError answers in this party's place."""

@@ -111,7 +111,7 @@ class Hooks:
             for name in (
                 "call_offered", "callee_chosen", "callee_refused", "callee_left", "request_received", "response_received",
                 "exchange_ended", "call_changed", "call_ended",
-                "refer_received", "replaces_received", "call_joined",
+                "refer_received", "replaces_received", "call_joined", "message_offered",
             )
         }  # fmt: skip
         self._waiting: dict[object, dict[Waiting, None]] = {}

@@ -28,7 +28,7 @@ HELP: Final[dict[str, str]] = {
     "not_durable": "Answers whose record the store did not take: it is written later, by what it is of.",
     "dns_queries": "Questions to the DNS, by outcome; answers from memory do not count.",
     "next_hops_failed": "Targets that a name led to and that did not serve a request, by why: the next one was tried.",
-    "applications_skipped": "Calls that went on without an optional application, by why.",
+    "applications_skipped": "Calls and messages that went on without an application, by why.",
     "internal_errors": "Mistakes of this program that were caught; the log has the details.",
     "feature_errors": "Mistakes of features that were contained, by the feature and by what it did.",
     "faults_injected": "Messages that faults set on purpose acted on, by what they did.",
@@ -93,7 +93,7 @@ EXPECTED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "not_durable": tuple((what,) for what in ("call", "invite", "binding", "subscription", "publication")),
     "dns_queries": (("found",), ("none",), ("failed",)),
     "next_hops_failed": (("timeout",), ("unavailable",), ("unreachable",)),
-    "applications_skipped": (("down",), ("silent",)),
+    "applications_skipped": (("down",), ("silent",), ("method",)),
     "internal_errors": (("transaction user",),),
     "feature_errors": (("hold", "raised"),),
     "faults_injected": (("drop",),),
@@ -111,7 +111,7 @@ SERIES: Final[dict[str, int]] = {
     "requests": 34, "responses": 28, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
     "auth_results": 15, "bans": 2, "logins": 3, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4,
     "publish": 8, "notify": 8, "overload_rejected": 8, "not_durable": 5, "dns_queries": 3, "next_hops_failed": 3,
-    "applications_skipped": 2, "internal_errors": 6, "feature_errors": 9, "faults_injected": 7, "write_failures": 2,
+    "applications_skipped": 3, "internal_errors": 6, "feature_errors": 8, "faults_injected": 7, "write_failures": 2,
     "transaction_seconds": 4, "notify_latency_seconds": 1,
 }  # fmt: skip
 """Most label sets that a family shows by themselves; what comes up later is counted together with its like: requests by

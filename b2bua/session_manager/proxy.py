@@ -98,10 +98,11 @@ class Proxy:
 
     def to_application(
         self, arrival: Arrival, user: str, owner: str, link: FeatureLink, position: Position, served: str,
-        without: Callable[[], None] | None = None,
+        without: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
         """Hand the request to this application, the first that is left at this position; its Route brings it back behind it.
-        `served` is the user that it is passed for, "" where for both; `without` lets the call go on when it does not answer."""
+        `served` is the user that it is passed for, "" where for both; `without` lets it go on when the application does not
+        answer, or knows no MESSAGE: it is told why."""
         if not link.up:  # known now, and not after 64·T1 of silence
             raise SipError(480, "Feature Server Unreachable").because(APPLICATION_DOWN, link.name)
         request = arrival.request
@@ -116,16 +117,20 @@ class Proxy:
             forwarded.append(SERVED_USER, served_user(self._domain.aor(served), position.phase))
         if arrival.link is None:
             self._assert_identity(forwarded, owner)
+        if request.method != "INVITE":
+            pass  # nothing comes after it
+        elif arrival.link is None:
             token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), link.name)
             self._record_route(forwarded, arrival.source, token, sips)
         else:
             token = self._tokens.between(arrival.link.name, link.name, request.call_id)
             self._record_route(forwarded, arrival.source, token)
-        if link.over_network:
+        if link.over_network and request.method == "INVITE":
             self._record_route(forwarded, link.flow)
         context.add(self._layer.send_request(forwarded, link.flow, context))
         if without is not None and isinstance(context, ApplicationContext):
-            context.otherwise(without, self._links.patience)
+            optional = link.name in self._links.sequences.optional
+            context.otherwise(without, self._links.patience if request.method == "INVITE" else 0.0, optional)
 
     def _route_by(self, request: Request, arrival: Arrival, user: str, link: FeatureLink, position: Position) -> None:
         """The Routes to an application and back. A foreign one sends to the address that the Route back names: its link's."""

@@ -1,4 +1,4 @@
-"""A call on its way through the applications of its caller and its callee: which one comes next, and which one is skipped."""
+"""A call, or a message out of one, on its way through the applications of both parties: which comes next, which is skipped."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from b2bua.sip.message import Request
 from b2bua.transaction.layer import TransactionLayer
 
 SKIPPED: Final = "sequence: {} is left out, {}"
+SEQUENCED: Final = frozenset(("INVITE", "MESSAGE"))
+"""What passes applications when it begins no dialog, or a new one."""
 
 
 class Sequencing:
-    """`forward_invite` lets a phone's INVITE go on once there is a record of it; `past_the_last` sends one on that has passed
-    all its applications. Both are given the arrival and who it is from."""
+    """Of INVITEs, and of MESSAGEs out of a call. `forward_invite` lets a phone's INVITE go on once there is a record of it;
+    `past_the_last` sends one on that has passed all its applications. Both are given the arrival and who it is from."""
 
     def __init__(
         self, layer: TransactionLayer, links: Links, proxy: Proxy, domain: Domain, observer: Observer, trunks: Trunks | None,
@@ -40,7 +42,7 @@ class Sequencing:
         self._past_the_last = past_the_last
 
     def to_application(self, arrival: Arrival, user: str, owner: str, position: Position | None = None) -> bool:
-        """Hand an INVITE to the application that follows; False when there is none any more. `user` is that of the domain
+        """Hand a request to the application that follows; False when there is none any more. `user` is that of the domain
         who is called, `owner` who has proven to be the caller; without a `position` it has passed no application yet."""
         links = self._links
         if not links.sequence:
@@ -53,11 +55,11 @@ class Sequencing:
         if link is None:
             return False
         without = None
-        if link.name in links.sequences.optional:
+        if link.name in links.sequences.optional or (link.over_network and arrival.request.method != "INVITE"):
             without = partial(self._go_on_without, arrival, user, owner, position.over())
         served = position.served if links.sequences.apart(position, callee) else ""
         go_on = partial(self._proxy.to_application, arrival, user, owner, link, position, served, without)
-        if new:
+        if new and arrival.request.method == "INVITE":
             self._forward_invite(arrival, owner, go_on)
         else:
             go_on()
@@ -80,12 +82,13 @@ class Sequencing:
             position = sequences.settle(position.over(), callee)
         return position, None
 
-    def _go_on_without(self, arrival: Arrival, user: str, owner: str, position: Position) -> None:
-        """The application in front of this position has not answered."""
-        assert arrival.transaction is not None, "an INVITE has one"
-        self._observer.application_skipped("silent")
+    def _go_on_without(self, arrival: Arrival, user: str, owner: str, position: Position, why: str) -> None:
+        """The application in front of this position has not answered, or knows no such requests."""
+        assert arrival.transaction is not None, "what goes through applications has one"
+        self._observer.application_skipped(why)
         request = arrival.request
-        request.why = (request.why, SKIPPED, position.passed[-1], "it has not answered in time, or with 503")
+        told = "it has not answered in time, or with 503" if why == "silent" else f"it knows no {request.method}"
+        request.why = (request.why, SKIPPED, position.passed[-1], told)
 
         def work() -> None:
             if not self.to_application(arrival, user, owner, position):

@@ -35,7 +35,7 @@ from b2bua.session_manager.recovery import Calls, Recovery
 from b2bua.session_manager.registrar import Registrar
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import require_supported, screen
-from b2bua.session_manager.sequencing import Sequencing
+from b2bua.session_manager.sequencing import SEQUENCED, Sequencing
 from b2bua.session_manager.source_limit import SourceLimit
 from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.session_manager.subscription import Subscription
@@ -331,7 +331,7 @@ class SessionManager:
             self._serve(arrival, user, owner)
         elif self._trunks is None or self._trunks.departures(method, request.uri, None, "") is None:
             raise SipError(403, "No Relay To Other Domains").because(NO_RELAY, request.uri)
-        elif method != "INVITE" or not self._sequencing.to_application(arrival, "", owner):
+        elif method not in SEQUENCED or not self._sequencing.to_application(arrival, "", owner):
             self._leave(arrival, owner)
 
     def _from_entity(self, arrival: Arrival, entity: Entity) -> bool:
@@ -392,7 +392,7 @@ class SessionManager:
         elif not user:
             # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).
             raise SipError(405, "", ("Allow", ALLOW))
-        elif method != "INVITE" or not self._sequencing.to_application(arrival, user, owner):
+        elif method not in SEQUENCED or not self._sequencing.to_application(arrival, user, owner):
             self._past_the_last(arrival, user, owner)
 
     def _past_the_last(self, arrival: Arrival, user: str, owner: str) -> None:
@@ -449,8 +449,8 @@ class SessionManager:
             position = arrival.routes.position
             if position is not None and not request.call:
                 self._parts.leg_continued(arrival.routes.came_as, request.call_id)
-            invite = method == "INVITE" and position is not None
-            if not (invite and self._sequencing.to_application(arrival, user, "", position)):
+            goes_on = method in SEQUENCED and position is not None
+            if not (goes_on and self._sequencing.to_application(arrival, user, "", position)):
                 self._past_the_last(arrival, user, "")
 
     # -- steps -------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from b2bua.sip.errors import MalformedValue
 CONTENT_TYPE: Final = "application/sdp"
 DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
 
+_DISCARD: Final = 9
 _LONGEST: Final = 40
 """Digits of the longest number read; real ones end at 20, and Python itself refuses 4,300 with a bare ValueError."""
 
@@ -26,13 +27,18 @@ class Stream(NamedTuple):
     """Its own a= line, else the session's, else sendrecv (RFC 8866 §6.7)."""
     connection: str
     """The address media is wanted at: its own c= line, else the session's, else ""."""
+    ice: bool = False
+    """Whether the description speaks ICE (RFC 8839)."""
 
     @property
     def receives(self) -> bool:
-        """Whether the sender of this description wants media on the stream; `c=0.0.0.0` says no (RFC 3264 §8.4)."""
+        """Whether the sender of this description wants media on the stream; `c=0.0.0.0` says no (RFC 3264 §8.4),
+        but not with ICE and port 9: there it only says that no candidate is known yet (RFC 8840 §4.1.1)."""
         if self.direction not in ("sendrecv", "recvonly"):
             return False
-        return not self.connection or bool(self.connection.strip("0.:"))  # 0.0.0.0 and every spelling of ::
+        if not self.connection or self.connection.strip("0.:"):  # 0.0.0.0 and every spelling of ::
+            return True
+        return self.ice and self.port == _DISCARD
 
 
 def _lines(body: bytes) -> list[str]:
@@ -52,7 +58,7 @@ def parse_streams(body: bytes) -> tuple[Stream, ...]:
     lines = _lines(body)
     if not lines[0].startswith("v=0"):
         raise MalformedValue("SDP", 488)
-    session_direction, session_connection = "sendrecv", ""
+    session_direction, session_connection, ice = "sendrecv", "", False
     streams: list[list[str]] = []
     for line in lines:
         kind, value = line[:2], line[2:].strip()
@@ -67,6 +73,8 @@ def parse_streams(body: bytes) -> tuple[Stream, ...]:
                 streams[-1][2] = value
             else:
                 session_direction = value
+        elif kind == "a=" and value.startswith("ice-ufrag:"):
+            ice = True
         elif kind == "c=":
             address = value.rpartition(" ")[2].partition("/")[0]
             if streams:
@@ -74,7 +82,7 @@ def parse_streams(body: bytes) -> tuple[Stream, ...]:
             else:
                 session_connection = address
     return tuple(
-        Stream(media, int(port), direction or session_direction, connection or session_connection)
+        Stream(media, int(port), direction or session_direction, connection or session_connection, ice)
         for media, port, direction, connection in streams
     )
 

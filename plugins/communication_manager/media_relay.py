@@ -1,7 +1,8 @@
 """Media relay: media go through rtpengine, so that phones behind NAT, and browsers with plain phones, hear each other.
 
 Every offer and answer of a call passes it on its way to the other party. Stands behind all other features, which see what the
-phones really said. A call joined of two (a transfer) has what its parties said to each other from then on.
+phones really said: a media relay as of RFC 7092 §3.2.1. A call joined of two (a transfer) has what its parties said to each
+other from then on.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ class Phone {
     this.registered = 0; // How often a REGISTER was answered with 200.
     this.connected = false;
     this.sessions = []; // Oldest first.
+    this.transfers = []; // What its REFERs were told, oldest first.
     this.ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(url)], uri, password });
     this.ua.on("connected", () => { this.connected = true; });
     this.ua.on("disconnected", () => { this.connected = false; });
@@ -46,10 +47,23 @@ class Phone {
   }
 
   call(uri) { this.ua.call(uri, MEDIA); }
-  answer() { this.standing.answer(MEDIA); }
+  // To an INVITE without an offer (of a transfer) JsSIP makes one of audio only where this asks for it.
+  answer() { this.standing.answer({ ...MEDIA, rtcOfferConstraints: { offerToReceiveAudio: true } }); }
   // Whether JsSIP would: it does not while a re-INVITE is under way.
   hold() { return this.standing.hold(); }
   resume() { return this.standing.unhold(); }
+  // The other party of a session is given to a target, or to that of another session.
+  refer(number, target, other) {
+    const tell = (what) => ({ request, response }) => {
+      const line = request?.body?.trim() ?? "";
+      this.transfers.push(`${what} ${line.split(" ")[1] ?? response?.status_code ?? ""}`.trim());
+    };
+    const eventHandlers = {};
+    for (const what of ["requestFailed", "accepted", "failed"]) eventHandlers[what] = tell(what);
+    const options = { eventHandlers };
+    if (other !== null) options.replaces = this.sessions[other].session;
+    this.sessions[number].session.refer(target, options);
+  }
   hangup(options) { this.standing.terminate(options); }
   stop() { this.ua.stop(); }
 
@@ -87,6 +101,9 @@ window.verbs = {
   start(setup) { window.phone = new Phone(setup); },
   knock({ url, subprotocol }) { return knock(url, subprotocol); },
   report() { return window.phone.report(); },
+  refer({ number, target, other }) { window.phone.refer(number, target, other); },
+  transfers() { return window.phone.transfers; },
+  states() { return window.phone.sessions.map(({ state }) => state); },
   call({ uri }) { window.phone.call(uri); },
   answer() { window.phone.answer(); },
   hold() { return window.phone.hold(); },

@@ -150,6 +150,11 @@ TABLES: Final = (
     Table(f"{SM}.trunks", "FROM_TRUNKS", (TRUNKS,), ("REGISTER", "SUBSCRIBE", "PUBLISH", "REFER")),
     Table(f"{SM}.trunks", "TO_TRUNKS", (TRUNKS,)),
     Table(
+        f"{SM}.sequencing", "SEQUENCED",
+        ("tests/scenarios/test_messages.py::test_it_passes_communication_manager",
+         "tests/scenarios/test_sequencing.py::test_a_foreign_server_alone"),
+    ),
+    Table(
         f"{SM}.routing_policy", "NEXT_ON",
         ("tests/scenarios/test_routing.py::test_the_next_one_when_one_cannot",
          "tests/scenarios/test_routing.py::test_what_is_said_of_the_callee_is_the_answer"), (404, 480, 486, 501, 603),

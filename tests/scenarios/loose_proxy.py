@@ -23,6 +23,8 @@ class LooseProxy:
         self.seen: list[Message] = []
         self.refuses = 0
         """The status that a new INVITE gets here; 0: none."""
+        self.refuses_messages = 0
+        """The same for a MESSAGE."""
         self.silent = False
         """Whether nothing that comes is done anything with."""
         self.target = ""
@@ -51,6 +53,8 @@ class LooseProxy:
         assert isinstance(message, Request)
         if self.refuses and message.method == "INVITE" and not message.to.tag:
             self._send(response_to(message, self.refuses, tag="proxy"))
+        elif self.refuses_messages and message.method == "MESSAGE":
+            self._send(response_to(message, self.refuses_messages, tag="proxy"))
         elif self.refuses and message.method == "ACK":
             return
         else:

@@ -52,9 +52,9 @@ def test_each_stream_has_its_own_port_address_and_direction():
         "c=IN IP6 2001:db8::1/127/3",
     )
     assert list(sdp.parse_streams(data)) == [
-        ("audio", 49170, "inactive", "192.0.2.10"),
-        ("video", 0, "sendrecv", "192.0.2.10"),
-        ("text", 5, "sendrecv", "2001:db8::1"),
+        ("audio", 49170, "inactive", "192.0.2.10", False),
+        ("video", 0, "sendrecv", "192.0.2.10", False),
+        ("text", 5, "sendrecv", "2001:db8::1", False),
     ]
 
 
@@ -65,6 +65,16 @@ def test_legacy_hold_is_hold_and_its_direction_stays(connection):
     assert (streams[0].direction, streams[0].receives, sdp.holds(streams)) == ("sendrecv", False, True)
     streams = sdp.parse_streams(body(f"c={connection}", "m=audio 1 RTP/AVP 0", "a=sendonly"))
     assert (streams[0].direction, sdp.holds(streams)) == ("sendonly", True)
+
+
+@pytest.mark.parametrize(
+    ("port", "ice", "held"), [(9, True, False), (9, False, True), (40000, True, True)]
+)
+def test_no_candidate_yet_is_no_hold(port: int, ice: bool, held: bool) -> None:
+    """RFC 8840 §4.1.1: with ICE 0.0.0.0 and port 9 stand for a default candidate that is not known."""
+    lines = ("a=ice-ufrag:VSBI", "a=ice-pwd:2rRDBGvmqUzYcXxlJxcEBWOl") if ice else ()
+    streams = sdp.parse_streams(body(f"m=audio {port} UDP/TLS/RTP/SAVPF 111", "c=IN IP4 0.0.0.0", *lines, "a=sendrecv"))
+    assert sdp.holds(streams) is held
 
 
 @pytest.mark.parametrize(
