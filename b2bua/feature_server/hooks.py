@@ -200,7 +200,7 @@ class Hooks:
                 if hasattr(result, "__await__"):
                     self._wait(result, hooks, index, arguments, message, then, failed, wanted)
                     return
-                call = arguments[0]
+                call = arguments[0] if arguments else None  # a MESSAGE has no call
                 if isinstance(call, Acting):
                     call.acted = (call.acted, CHANGED, name_of(getattr(hook, "__self__", hook)))
                 message = result
