@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kamailio-tls-modules nftables iproute2 tmux tshark sngrep rtpengine-daemon
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check check-long fuzz mutants stateful drill bench bench-start bench-store overload soak interop constraints image
+.PHONY: help setup system demo run test check check-long fuzz mutants stateful drill bench bench-start bench-store overload standing soak interop constraints image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
@@ -40,6 +40,7 @@ help:
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
 	@echo "make bench-start    how long a start takes with 10,000 bindings and 2,000 calls; writes the table in README.md"
 	@echo "make bench-store    CPU and answers with SQLite beside memory; writes the table in README.md"
+	@echo "make standing  what calls that stand cost, the most calls a second, register and basic call: an hour, on a quiet machine"
 	@echo "make interop  every real client over each of its transports, JsSIP in a browser too; writes the table in README.md (as root)"
 	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
 	@echo "make constraints  looks up anew which files of which packages the image is made of, by hash"
@@ -159,6 +160,16 @@ bench-start: system setup
 bench-store: system setup
 	@$(MAKE) --no-print-directory setup B2BUA_COMPILE=1
 	$(BIN)/python tests/load/bench.py store --readme $(ARGS)
+# What takes long, or wants a quiet machine. In process first: those figures repeat, but for the times.
+STANDING := 10000
+IN_PROCESS := memory flat garbage cost pauses scrape
+
+standing: system setup
+	@$(MAKE) --no-print-directory setup B2BUA_COMPILE=1
+	for meter in $(IN_PROCESS); do $(BIN)/python -m tests.load.in_process.standing $$meter $(STANDING) || exit 1; done
+	for peer in b2bua compiled; do $(BIN)/python tests/load/bench.py standing $$peer $(STANDING) 20000 || exit 1; done
+	$(BIN)/python tests/load/bench.py table --rate 300 --scenario hold_call,basic_call,register
+	for peer in kamailio1 b2bua compiled; do $(BIN)/python tests/load/bench.py max $$peer hold_call 300 || exit 1; done
 
 # A browser is big, and not for every `make test`. In a namespace with nothing but loopback it finds no other network
 # for its media. What npm brings stays in $(VENV); Debian's node and npm are taken where there are no others.

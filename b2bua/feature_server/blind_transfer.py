@@ -55,6 +55,7 @@ class BlindTransfer:
         try:
             second, invite = call_on_behalf(self._stays, uri, self, self._target_answered, *told)
         except SipError as error:
+            self._offer.give_up()
             self._ended(error.status, error.reason)
             return
         self._second, self._call.handover = second, self
@@ -86,7 +87,6 @@ class BlindTransfer:
         assert self._second is not None
         stays, target = self._stays, self._second.callee
         if not is_sdp(response):
-            self._offer.give_up()
             self._fail(488)
             return
         answer = answer_to(target, self._theirs, response.body)
@@ -111,6 +111,7 @@ class BlindTransfer:
     def _fail(self, status: int, reason: str = "") -> None:
         """The old call stands; where its transferor has gone, there is nothing left of it."""
         self._over = True
+        self._offer.give_up()
         call, second = self._call, self._second
         self._ended(status, reason)
         call.handover = None

@@ -111,7 +111,10 @@ class Callees:
             except SipError as refusal:
                 error = refusal
         if not found:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # else it and this frame, which is in its traceback, keep each other
         return found
 
     def _make_one(self, leg: Leg, target: str) -> Leg:
@@ -195,6 +198,7 @@ class Callees:
         refusal = status_of(error)
         if refusal is not error:
             self._call.hook_failed(error)
+        refusal.__traceback__ = None  # as below
         leg.over()
         self.failed(leg, refusal.status, None, refusal)
 
@@ -212,6 +216,7 @@ class Callees:
                 refusal = status_of(error)
                 if refusal is not error:
                     call.hook_failed(error)
+                refusal.__traceback__ = None  # it has this frame in it, which has the refusal
                 status, response = refusal.status, None
                 break
             if not self._is_wanted(leg):

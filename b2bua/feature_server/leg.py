@@ -347,6 +347,7 @@ class Leg:
     def take_apart(self) -> None:
         """Let go of what refers back to this leg, so that all of it is freed at once and no collector has to look for it.
         Nothing may be asked of the leg any more."""
+        self.stand_in = self.referral = self.early = None
         del self.call, self.other, self.usage, self.session
 
     # -- the owner of an INVITE usage --------------------------------------------------------------------------

@@ -88,7 +88,7 @@ class OwnOffer:
 
     def done(self) -> None:
         """The exchange is complete; the owner sends the ACK."""
-        self._over = True
+        self._end()
         if self.leg.call.exchange is self:
             self.leg.call.exchange = None
 
@@ -105,7 +105,7 @@ class OwnOffer:
         elif self.leg.call.exchange is self:
             self.leg.usage.cancel()
         else:
-            self._over = True
+            self._end()
 
     # -- an exchange of the call -------------------------------------------------------------------------------
 
@@ -143,15 +143,21 @@ class OwnOffer:
 
     def abandoned(self) -> None:
         """The call ends: the legs answer what is open, and its owner hears of it from the call."""
-        self._over = True
+        self._end()
         self._count("ended")
 
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _end_refused(self, status: int, response: Response | None) -> None:
-        self._over = True
+        refused = self._refused
+        self._end()
         if not self._unwanted:
-            self._refused(status, response)
+            refused(status, response)
+
+    def _end(self) -> None:
+        """Nothing more comes of it. The owner, who refers to it, is let go: no collector has to find the two."""
+        self._over = True
+        self._accepted = self._refused = _nobody
 
     def _restore(self, response: Response) -> None:
         """What stood before stands again (RFC 3725 §7): said in our ACK, or where that cannot be, in another re-INVITE."""
@@ -172,6 +178,10 @@ class OwnOffer:
 
     def _count(self, result: str) -> None:
         self.leg.environment.observer.reinvite_finished("media", result)
+
+
+def _nobody(_first: object, _second: object = None) -> None:
+    """In the place of an owner that has been told, or wants to hear no more."""
 
 
 def _busy(leg: Leg) -> bool:

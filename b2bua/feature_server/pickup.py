@@ -49,6 +49,7 @@ class Pickup:
         the caller's offer is not known yet."""
         setup, comes = self._setup(), self._comes
         if setup is None:
+            self._offer.done()
             raise SipError(481)
         if invite.body and is_sdp(invite):
             self._theirs = invite.body
@@ -58,6 +59,7 @@ class Pickup:
         elif setup.offer():
             said = setup.offer()
         else:
+            self._offer.done()
             raise SipError(488)  # nobody has offered anything
         self._call.exchange = self
         self._call.handover = self
@@ -102,6 +104,7 @@ class Pickup:
         """The newcomer is the callee from here on; the one that rang hears CANCEL."""
         call, taken, comes, ringing = self._call, self._taken, self._comes, self._ringing
         self._over = True
+        self._offer.done()
         call.exchange = call.handover = None
         change_places(ringing, comes)
         comes.first_offer = offered
@@ -118,6 +121,7 @@ class Pickup:
     def _lost(self, status: int = 487) -> None:
         """The call is somebody else's, or nobody's any more."""
         self._over = True
+        self._offer.done()
         self._call.handover = None
         self._call.finish("failed", ("Reason", f"SIP;cause={status}"))
 

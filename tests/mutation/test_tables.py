@@ -28,6 +28,8 @@ ELSEWHERE: Final = {
     "names._COMPACT", "names._BY_LOWER", "names.CANONICAL", "names.SINGLE", "parser._TOKEN", "framer._FIRST", "uri._HOST",
     "uri._IPV6", "uri._FORBIDDEN", "uri._NEVER_IGNORED", "uri.DEFAULT_PORTS", "message._TYPED", "reason.REASON",
     "dialog_info._QUOTE", "dialog_event._EVENTS", "dialog_event._DIRECTIONS", "dialog_event._RENDERINGS",
+    # No table: what is the same of all calls is kept once.
+    "call._SHOWN",
     # Texts: tests/test_documentation.py, and the answers that tests/media reads.
     "profiles.SWITCHES", "offer_answer.NAMES", "media_relay.PROTOCOLS", "call.RESULTS",
     # Each verb is asked with and without its words: tests/scenarios/test_control.py.

@@ -19,6 +19,7 @@ import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from sys import getsizeof
 from typing import Final
@@ -38,6 +39,7 @@ TURN: Final = 20
 """Calls after which a second passes."""
 OF_A_PHONE: Final = 460
 """Bytes of texts that the rig's caller keeps of a call, measured."""
+_Cache: Final = type(lru_cache(lambda: None))
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -83,33 +85,51 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
-def memory(calls: int, shown: int = 60) -> None:
-    """Print what a standing call holds, as asked for from Python's allocator (which rounds up to 16 bytes)."""
+def forget_caches() -> None:
+    """Empty what Python remembers of the last texts that were parsed: it is nobody's call."""
+    for one in gc.get_objects():
+        if isinstance(one, _Cache):
+            one.cache_clear()
+
+
+def given_back(calls: int, by: str = "filename") -> list[tracemalloc.StatisticDiff]:
+    """What so many standing calls hold until they end, the rig's own phones left out, with `size_diff` below 0."""
+    rig = Rig(trace=0, pairs=calls)
+    end(rig, stand(rig, calls))
     tracemalloc.start()
-    rig = rig_for(calls)
-    before = tracemalloc.take_snapshot()
-    standing = stand(rig, calls)
-    fill(rig)
-    found = tracemalloc.take_snapshot().compare_to(before, "lineno")
-    places = {place: (place.size_diff, place.count_diff) for place in found}
-    phones = sum(size for place, (size, _) in places.items() if "/tests/load/" in place.traceback[0].filename)
-    total = sum(size for size, _ in places.values())
-    print(f"one of {len(standing)} standing calls: {(total - phones) / calls:.0f} bytes in the server")
-    for place in sorted(found, key=lambda place: -abs(place.size_diff))[:shown]:
+    try:
+        standing = stand(rig, calls)
+        forget_caches()
+        before = tracemalloc.take_snapshot()
+        end(rig, standing)
+        forget_caches()
+        found = tracemalloc.take_snapshot().compare_to(before, by)
+    finally:
+        tracemalloc.stop()
+    return [place for place in found if "/tests/load/" not in place.traceback[0].filename]
+
+
+def memory(calls: int, shown: int = 40) -> None:
+    """Print what a standing call holds, as asked for from Python's allocator (which rounds up to 16 bytes)."""
+    found = given_back(calls, "lineno")
+    size, blocks = sum(place.size_diff for place in found), sum(place.count_diff for place in found)
+    print(f"one of {calls} standing calls: {-size / calls:.0f} bytes in {-blocks / calls:.0f} blocks")
+    for place in sorted(found, key=lambda place: place.size_diff)[:shown]:
         where = place.traceback[0]
         name = f"{where.filename.removeprefix(ROOT)}:{where.lineno}"
-        print(f"  {place.size_diff / calls:8.1f} in {place.count_diff / calls:5.2f}  {name}")
+        print(f"  {-place.size_diff / calls:8.1f} in {-place.count_diff / calls:5.2f}  {name}")
 
 
 def flat(calls: int, rounds: int = 4) -> None:
-    """Print the process's memory before, with and after so many calls, round after round."""
+    """Print the process's memory before, with and after so many calls, round after round. What the allocator keeps for the
+    next ones is in it; the blocks in use are not."""
     rig = Rig(pairs=calls)
     fill(rig)
     gc.collect()
     gc.freeze()
     gc.disable()
     begun = resident()
-    print(f"before: {begun / 2**20:.1f} MiB")
+    print(f"before: {begun / 2**20:.1f} MiB and {sys.getallocatedblocks()} blocks", flush=True)
     for number in range(1, rounds + 1):
         standing = stand(rig, calls)
         with_calls = resident() - sum(map(getsizeof, standing)) - calls * OF_A_PHONE
@@ -117,7 +137,7 @@ def flat(calls: int, rounds: int = 4) -> None:
         fill(rig)
         each = (with_calls - begun) / calls
         print(f"round {number}: {with_calls / 2**20:.1f} MiB with {calls} calls, {each:.0f} bytes each; "
-              f"{resident() / 2**20:.1f} MiB after them", flush=True)  # fmt: skip
+              f"{resident() / 2**20:.1f} MiB and {sys.getallocatedblocks()} blocks after them", flush=True)  # fmt: skip
 
 
 def garbage(calls: int) -> None:
