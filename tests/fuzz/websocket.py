@@ -46,7 +46,7 @@ def frames(data: bytes, sizes: list[int]) -> Taken:
         end = start + sizes[turn % len(sizes)]
         found += websocket.feed(data[start:end])
         start, turn = end, turn + 1
-    return found, websocket.waiting, not websocket.encoded(BYE)
+    return found, websocket.waiting, OPENED in found and not websocket.encoded(BYE)
 
 
 def same(taken: Taken) -> Taken:
