@@ -222,7 +222,7 @@ class Observer:
 
     def overload_rejected(self, what: str) -> None:
         """A request was refused because a limit was reached; `what` names it: transactions, subscriptions, calls (of one
-        user), requests (from one source), or another of a fixed few words."""
+        user), requests (from one source), publications (of one user), or another of a fixed few words."""
         self.counts["overload_rejected"][what,] += 1
 
     def not_durable(self, what: str) -> None:

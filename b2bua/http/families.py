@@ -88,7 +88,8 @@ EXPECTED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "publish": (("dialog", "200"),),
     "notify": (("dialog", "200"), ("dialog", "408"), ("message-summary", "200"), ("presence", "200"), ("reg", "200")),
     "overload_rejected": tuple(
-        (what,) for what in ("transactions", "subscriptions", "calls", "requests", "overload", "draining", "store")
+        (what,)
+        for what in ("transactions", "subscriptions", "calls", "requests", "overload", "draining", "store", "publications")
     ),
     "not_durable": tuple((what,) for what in ("call", "invite", "binding", "subscription", "publication")),
     "dns_queries": (("found",), ("none",), ("failed",)),

@@ -20,6 +20,9 @@ from b2bua.transaction.timers import NEVER, TICK, Timers
 MAX_PHONE_PUBLICATIONS: Final = 20
 """Publications that phones may hold for one address of record and event: more than a user has devices, and a bound on
 what one account can make this server keep. Feature servers are trusted and not bounded."""
+MAX_PHONE_BYTES: Final = 65_536
+"""Bytes of the documents in all publications that phones may hold for one address of record, whatever the events: some
+hundred ordinary ones. A document is kept read, which takes a multiple of its length."""
 RETRY_AFTER: Final = "60"
 """Seconds after which a phone that met the bound may try again: the shortest publication may have expired by then."""
 
@@ -41,7 +44,7 @@ Resource = tuple[str, str]
 class Publication:
     """One publication. The compositor alone changes it."""
 
-    __slots__ = ("call", "expires_at", "kept", "link", "number", "resource", "tag", "tick", "value", "_owner")
+    __slots__ = ("call", "expires_at", "kept", "link", "number", "resource", "size", "tag", "tick", "value", "_owner")
 
     def __init__(self, number: int, resource: Resource, link: str, owner: EventState) -> None:
         self.number = number
@@ -53,6 +56,8 @@ class Publication:
         """The entity tag that is good for the next PUBLISH."""
         self.value: Any = None
         """The event state, of the package's `value_type`."""
+        self.size = 0
+        """Bytes of a phone's document; 0 of a feature server's."""
         self.call = ""
         """Trace id of the call that published last."""
         self.expires_at = 0.0
@@ -107,7 +112,7 @@ class EventState:
 
         `link` is the name of the feature server link that it came over, or "" from a phone; `elsewhere`: it leads to another
         process. The answer is 200 with
-        Expires and a new SIP-ETag, or 400, 412, 415, 423, 489, 500; then nothing has changed.
+        Expires and a new SIP-ETag, or 400, 412, 413, 415, 423, 489, 500; then nothing has changed.
         """
         try:
             return self._process(request, aor, link, elsewhere)
@@ -172,6 +177,7 @@ class EventState:
         for record, value, seconds in found:
             publication = Publication(record.number, (record.package, record.aor), record.link, self)
             publication.tag, publication.value, publication.call = record.tag, value, record.call
+            publication.size = 0 if record.link else len(record.document)
             publication.kept = True
             self._resources[publication.resource] = (*self._resources.get(publication.resource, ()), publication)
             self._by_tag[record.tag] = publication
@@ -210,6 +216,8 @@ class EventState:
         if publication is not None and seconds == 0:
             self._remove(publication, request.call or publication.call)
             return self._accepted(self._entity_tags(), 0)
+        if has_body and not link:
+            self._check_room(aor, publication, len(request.body))
         value = published_value(package, request) if has_body else None
         if publication is None:
             if not has_body:
@@ -222,6 +230,8 @@ class EventState:
         changed = has_body and value != publication.value
         # Over a network the message does not bring its call along: the state names it.
         call = request.call or (package.call_of(value) if link and has_body else "")
+        if has_body and not link:
+            publication.size = len(request.body)
         tag = self._store(publication, value if has_body else publication.value, call, seconds)
         if changed:
             self._changed(package.name, aor, publication.call)
@@ -240,6 +250,25 @@ class EventState:
             raise SipError(412)
         return publication
 
+    def _check_room(self, aor: str, publication: Publication | None, size: int) -> None:
+        """SipError 413 where a phone's document is one too large for its address of record; with Retry-After where it would fit
+        by itself (RFC 3261 §21.4.11)."""
+        if size > MAX_PHONE_BYTES:
+            raise self._too_much(SipError(413))
+        held = sum(
+            other.size
+            for package in self._packages
+            for other in self._resources.get((package, aor), ())
+            if other is not publication
+        )
+        if held + size > MAX_PHONE_BYTES:
+            raise self._too_much(SipError(413, "", ("Retry-After", RETRY_AFTER)))
+
+    def _too_much(self, error: SipError) -> SipError:
+        if self._observer is not None:
+            self._observer.overload_rejected("publications")
+        return error
+
     def _initial(self, package: EventPackage, resource: Resource, link: str, value: Any) -> Publication:
         """A new publication; for a feature server that published this call before, that one, to be overwritten.
 
@@ -253,7 +282,7 @@ class EventState:
                 if call_id and publication.link == link and package.call_of(publication.value) == call_id:
                     return publication
         elif sum(not publication.link for publication in known) >= MAX_PHONE_PUBLICATIONS:
-            raise SipError(500, "Too Many Publications", ("Retry-After", RETRY_AFTER))
+            raise self._too_much(SipError(500, "Too Many Publications", ("Retry-After", RETRY_AFTER)))
         self._number += 1
         return Publication(self._number, resource, link, self)
 

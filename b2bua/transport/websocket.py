@@ -17,6 +17,7 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import RemoteProtocolError
 
 from b2bua.sip.framer import MAX_BODY, MAX_HEAD, PING, Unframed
+from b2bua.transport.frame_boundary import FrameBoundary
 from b2bua.transport.stream import Connection
 
 SUBPROTOCOL: Final = "sip"
@@ -58,6 +59,7 @@ class WebSocket:
         self._length = 0
         self._begun = False
         """The first fragment of a message came, and not yet the last."""
+        self._frames = FrameBoundary()
         self._over = False
         self._tail = b""
         """The last bytes of a handshake that has not ended."""
@@ -66,18 +68,20 @@ class WebSocket:
         if self._over:
             return []
         frames: list[object] = []
-        read = False
         head, rest = self._split(data)
         try:
             for part in (head, rest) if rest else (head,):
                 if not self._over:
+                    if self._connection.connection is not None:
+                        self._frames.feed(part)
                     self._connection.receive_data(part)
-                    read = self._read(frames)
+                    self._read(frames)
         except (RemoteProtocolError, ValueError) as error:
             # ValueError: of bytes in the request's header that are no text.
             hint = getattr(error, "event_hint", None)
             self._refuse(hint if isinstance(hint, RejectConnection) else RejectConnection(), frames)
-        self.waiting = not self._over and (self._begun or not read)
+        unopened = self._connection.connection is None
+        self.waiting = not self._over and (unopened or self._begun or self._frames.inside)
         return frames
 
     def _split(self, data: bytes) -> tuple[bytes, bytes]:
@@ -93,15 +97,12 @@ class WebSocket:
         cut = end + len(_END) - len(self._tail)
         return data[:cut], data[cut:]
 
-    def _read(self, frames: list[object]) -> bool:
-        """Take what the bytes so far say; whether there was anything."""
-        read = False
+    def _read(self, frames: list[object]) -> None:
+        """Take what the bytes so far say."""
         for event in self._connection.events():
-            read = True
             self._take(event, frames)
             if frames and isinstance(frames[-1], Unframed | Ended):
                 break
-        return read
 
     def _take(self, event: Event, frames: list[object]) -> None:
         if isinstance(event, TextMessage):

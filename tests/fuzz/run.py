@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tests.fuzz.target import Target
 
-TARGETS = ("parser", "sdp", "digest", "framer", "server")
+TARGETS = ("parser", "sdp", "digest", "framer", "websocket", "server", "streams")
 SLOWEST_SECONDS = 20
 """An input that takes longer is a finding."""
 START_SECONDS = 60

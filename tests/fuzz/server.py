@@ -7,8 +7,9 @@ themselves: challenges with credentials, requests with 200, a 2xx with ACK.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
+from typing import Protocol
 
 from b2bua.feature_server.contract import CallLimits
 from b2bua.sip.errors import MalformedMessage
@@ -133,6 +134,9 @@ class Table:
             phone.react()
         self.stranger.inbox.clear()
 
+    def seconds(self) -> float:
+        return self.scene.now()
+
     def put(self, data: bytes) -> None:
         """One input: its steps in order."""
         self.inputs.append(data)
@@ -176,11 +180,7 @@ class Table:
         """A stranger's OPTIONS is answered, and the server has made no mistake."""
         number = next(self.pings)
         self.stranger.inbox.clear()
-        self.stranger >> (
-            f"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP {STRANGER[0]}:{STRANGER[1]};branch=z9hG4bK-ping{number}\r\n"
-            f"Max-Forwards: 70\r\nFrom: <sip:ping@example.com>;tag=p\r\nTo: <sip:example.com>\r\nCall-ID: ping{number}\r\n"
-            f"CSeq: {number} OPTIONS\r\nContent-Length: 0\r\n\r\n"
-        )
+        self.stranger >> options_text(number)
         self.expect(not self.scene.server.errors, f"mistakes caught by the server: {self.scene.server.errors!r}")
         statuses = [message.status for message in self.stranger.inbox if isinstance(message, Response)]
         self.expect(200 in statuses, f"OPTIONS was answered {statuses}")
@@ -219,25 +219,48 @@ class Table:
             raise AssertionError(f"{what}\n\nwhat came, as one input:\n{CUT.join(self.inputs)!r}\n\n{ladder}")
 
 
+def options_text(number: int) -> str:
+    """The stranger's, which anybody may ask."""
+    return (
+        f"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP {STRANGER[0]}:{STRANGER[1]};branch=z9hG4bK-ping{number}\r\n"
+        f"Max-Forwards: 70\r\nFrom: <sip:ping@example.com>;tag=p\r\nTo: <sip:example.com>\r\nCall-ID: ping{number}\r\n"
+        f"CSeq: {number} OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    )
+
+
+class Standing(Protocol):
+    """What a target of the whole server puts its inputs to."""
+
+    inputs: list[bytes]
+
+    def take(self, data: bytes) -> None: ...
+
+    def settled(self) -> None: ...
+
+    def seconds(self) -> float: ...
+
+
 class ServerTarget:
     """See the module."""
 
     words = WORDS
 
-    def __init__(self) -> None:
-        self.seeds = _seeds()
-        self._table: Table | None = None
+    def __init__(self, seeds: Sequence[bytes] = (), table: Callable[[], Standing] | None = None) -> None:
+        """`table` makes what stands; None: that of this module."""
+        self.seeds = seeds or make_seeds()
+        self._make = table or (lambda: Table())
+        self._table: Standing | None = None
 
     def check(self, data: bytes) -> None:
         table = self._table
         if table is None:
-            table = self._table = Table()
+            table = self._table = self._make()
         try:
             table.take(data)
-            if len(table.inputs) >= PER_SCENE or table.scene.now() > LATEST:
+            if len(table.inputs) >= PER_SCENE or table.seconds() > LATEST:
                 self.finish()
         except AssertionError as error:
-            raise AssertionError(shortest(table.inputs) or str(error)) from None
+            raise AssertionError(shortest(table.inputs, self._make) or str(error)) from None
 
     def finish(self) -> None:
         table, self._table = self._table, None
@@ -245,9 +268,9 @@ class ServerTarget:
             table.settled()
 
 
-def wrong_after(inputs: Sequence[bytes]) -> str:
+def wrong_after(inputs: Sequence[bytes], make: Callable[[], Standing]) -> str:
     """What the oracle says when these come to a call of their own; "" when all is well."""
-    table = Table()
+    table = make()
     try:
         for data in inputs:
             table.take(data)
@@ -257,17 +280,17 @@ def wrong_after(inputs: Sequence[bytes]) -> str:
     return ""
 
 
-def shortest(inputs: Sequence[bytes]) -> str:
+def shortest(inputs: Sequence[bytes], make: Callable[[], Standing]) -> str:
     """What the oracle says about as few of these as show a mistake; "" when they show none by themselves."""
-    kept, found = list(inputs), wrong_after(inputs)
+    kept, found = list(inputs), wrong_after(inputs, make)
     for data in inputs if found else ():
         fewer = [one for one in kept if one is not data]
-        if said := wrong_after(fewer):
+        if said := wrong_after(fewer, make):
             kept, found = fewer, said
     return found
 
 
-def _seeds() -> list[bytes]:
+def make_seeds() -> list[bytes]:
     """What the phones of a call send when they hold, resume, ask and hang up, each message an input of its own."""
     table = Table()
     a, b, alice, bob = table.a, table.b, table.alice, table.bob
@@ -285,11 +308,11 @@ def _seeds() -> list[bytes]:
         ("a", ScriptCall(alice, "sip:example.com").request("REGISTER", "", "Expires: 60")),
         ("c", ScriptCall(table.stranger, bob.aor).invite(a.sdp())), ("c", a.request("BYE")), ("c", b.request("BYE")),
     ]  # fmt: skip
-    single = [f"{who}{_fresh(text)}".encode() for who, text in texts]
+    single = [f"{who}{fresh(text)}".encode() for who, text in texts]
     return [*single, CUT.join((single[0], single[3])), CUT.join((single[0], b"+1", single[14])), CUT.join((single[17], b"+40"))]
 
 
-def _fresh(text: str) -> str:
+def fresh(text: str) -> str:
     """The message with a branch of its own each time it is sent."""
     head, mark, rest = text.partition("branch=")
     return f"{head}{mark}z9hG4bK-@@{rest[rest.index(';') :]}"

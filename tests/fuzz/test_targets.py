@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.fuzz import framer, sdp, server
+from b2bua.transport.websocket import WebSocket
+from tests.fuzz import framer, sdp, server, streams, websocket
 from tests.fuzz.run import TARGETS, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +63,30 @@ def test_a_mistake_of_the_server_is_found_and_what_led_to_it_made_short(monkeypa
         target.check(update)
     assert f"\n{update!r}\n" in str(caught.value)  # that one alone
     assert "6001 → SM    UPDATE" in str(caught.value)  # the ladder
+
+
+def test_a_mistake_behind_a_stream_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = streams.make()
+    made = streams.Table.__init__
+
+    def make_mistaken(table: streams.Table) -> None:
+        made(table)
+        layer = table.server.feature_layer
+        layer.user = Mistaken(layer.user)
+
+    monkeypatch.setattr(streams.Table, "__init__", make_mistaken)
+    update = next(seed for seed in target.seeds if b"UPDATE" in seed[:20] and seed[:1] == b"b")
+    target.check(b"c\r\n\r\n")
+    with pytest.raises(AssertionError, match="mistakes that were caught") as caught:
+        target.check(update)
+    assert f"\n{update!r}\n" in str(caught.value)  # that one alone
+
+
+def test_a_websocket_that_loses_something_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = WebSocket.feed
+    monkeypatch.setattr(WebSocket, "feed", lambda self, data: take(self, data) if len(data) > 1 else [])
+    with pytest.raises(AssertionError, match="in pieces of"):
+        websocket.make().check(b"\1" + websocket.frame(1, framer.BYE))
 
 
 def test_a_server_that_answers_nothing_is_found() -> None:

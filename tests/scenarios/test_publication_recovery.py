@@ -33,16 +33,16 @@ def kept(scene: Scene) -> int:
     return len(records(scene).records(PUBLICATION))
 
 
-def document(aor: str, state: str) -> str:
-    dialog = DialogState("d1", state, call_id="c1", local=Participant(aor, aor), remote=Participant("sip:6009@example.com"))
+def document(aor: str, state: str, call_id: str = "c1") -> str:
+    dialog = DialogState("d1", state, call_id=call_id, local=Participant(aor, aor), remote=Participant("sip:6009@example.com"))
     return DialogInfo(aor, (dialog,)).encode().decode()
 
 
-def publish(phone: ScriptPhone, tag: str, state: str, expires: int = 600) -> None:
+def publish(phone: ScriptPhone, tag: str, state: str, expires: int = 600, call_id: str = "c1") -> None:
     """Up to the PUBLISH with credentials; what it is answered is for the test to say."""
     call = ScriptCall(phone, phone.aor)
     lines = ["Event: dialog", f"Expires: {expires}"] + [f"SIP-If-Match: {tag}"] * bool(tag)
-    text = partial(call.request, "PUBLISH", document(phone.aor, state) if state else "", *lines)
+    text = partial(call.request, "PUBLISH", document(phone.aor, state, call_id) if state else "", *lines)
 
     def typed(*more: str) -> str:
         return text(*more).replace("application/sdp", "application/dialog-info+xml")
@@ -149,3 +149,17 @@ def test_a_damaged_record_is_set_aside(scene: Scene) -> None:
     assert len(store.set_aside_for) == 5
     publish(a, tag, "", 0)
     taken(a, "0")
+
+
+def test_what_a_phone_may_leave_here_is_bounded_over_a_restart(scene: Scene) -> None:
+    a = scene.phone("6001")
+    for letter in "cd":
+        publish(a, "", "confirmed", call_id=letter * 30_000)
+        taken(a)
+    scene.restart()
+    publish(a, "", "confirmed", call_id="e" * 30_000)
+    assert (a << "413 PUBLISH").get("Retry-After") == "60"
+    publish(a, "", "confirmed")
+    taken(a)
+    assert scene.count("overload_rejected", "publications") == 1
+    scene.advance(700)

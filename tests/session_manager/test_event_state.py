@@ -6,10 +6,11 @@ from itertools import count
 
 import pytest
 
+from b2bua.observer import Observer
 from b2bua.session_manager.event_packages import by_name
 from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.session_manager.event_packages.package import Answer
-from b2bua.session_manager.event_state import MAX_PHONE_PUBLICATIONS, EventState
+from b2bua.session_manager.event_state import MAX_PHONE_BYTES, MAX_PHONE_PUBLICATIONS, EventState
 from b2bua.sip.dialog_info import CONTENT_TYPE, DialogInfo, DialogState
 from b2bua.sip.message import Request
 from b2bua.transaction.timers import Timers
@@ -26,10 +27,12 @@ class World:
         self.time = 1000.0
         self.timers = Timers(lambda: self.time)
         self.changes: list[tuple[str, str, str]] = []
+        self.observer = Observer()
         tags = count(1)
         self.events = EventState(
-            by_name(DIALOG), lambda: f"tag{next(tags)}", self.timers, lambda *change: self.changes.append(change)
-        )
+            by_name(DIALOG), lambda: f"tag{next(tags)}", self.timers, lambda *change: self.changes.append(change),
+            observer=self.observer,
+        )  # fmt: skip
 
     def publish(
         self,
@@ -243,6 +246,35 @@ def test_phones_are_bounded_and_feature_servers_are_not(world: World) -> None:
     assert (answer.status, header(answer, "Retry-After")) == (500, "60")
     assert world.publish(document("early"), tag="tag1").status == 200
     assert world.publish(document(), link="cm").status == 200
+
+
+def sized(size: int) -> bytes:
+    """A document of so many bytes."""
+    written = document().encode()
+    return written + b" " * (size - len(written))
+
+
+def test_bytes_of_phones_are_bounded_and_those_of_feature_servers_are_not(world: World) -> None:
+    half = MAX_PHONE_BYTES // 2
+    assert world.publish(sized(half)).status == 200
+    assert world.publish(sized(half)).status == 200
+    answer = world.publish(sized(1000))
+    assert (answer.status, header(answer, "Retry-After")) == (413, "60")
+    assert world.publish(sized(half), tag="tag1").status == 200  # in the place of its own
+    assert world.publish(sized(half + 1), tag="tag2").status == 413
+    assert world.publish(tag="tag2").status == 200  # and nothing had changed
+    assert world.publish(sized(1000), aor="sip:6002@example.com").status == 200
+    assert world.publish(sized(MAX_PHONE_BYTES), link="cm").status == 200
+    assert world.observer.counts["overload_rejected"]["publications",] == 2
+    assert world.publish(expires=0, tag="tag3").status == 200
+    assert world.publish(sized(1000)).status == 200  # there is room again
+
+
+def test_a_document_that_could_never_be_kept_need_not_come_again(world: World) -> None:
+    """RFC 3261 §21.4.11: Retry-After says that the condition is temporary."""
+    answer = world.publish(sized(MAX_PHONE_BYTES + 1))
+    assert (answer.status, answer.headers) == (413, ())
+    assert not world.events.count()
 
 
 def test_latest_publication_comes_last(world: World) -> None:

@@ -58,9 +58,12 @@ class PhoneLink:
 
     reliable = True
 
-    def __init__(self, network: VirtualNetwork, name: str, host: str, server: VirtualListener, certified: bool) -> None:
+    def __init__(
+        self, network: VirtualNetwork, name: str, host: str, server: VirtualListener, certified: bool, scheme: str = "sip"
+    ) -> None:
         """`certified`: over TLS it has a certificate for its address, and so takes connections of the server's."""
         kind = server.kind
+        self._scheme = scheme
         self.name = name
         self.transport, self.via_transport = kind.transport, kind.via_transport
         self.remote = server.bound
@@ -94,8 +97,9 @@ class PhoneLink:
     def contact(self) -> str:
         """What it registers (RFC 7118 §5.3 of a browser: nobody can go there)."""
         if self._server.kind.web:
-            return f'<sip:{self.name}@{self.local[0]};transport=ws>;reg-id=1;+sip.instance="<urn:uuid:{self.name}>"'
-        return f"<sip:{self.name}@{self.local[0]}:{self.local[1]};transport={self.transport}>"
+            return f'<{self._scheme}:{self.name}@{self.local[0]};transport=ws>;reg-id=1;+sip.instance="<urn:uuid:{self.name}>"'
+        by = "" if self._scheme == "sips" else f";transport={self.transport}"
+        return f"<{self._scheme}:{self.name}@{self.local[0]}:{self.local[1]}{by}>"
 
     @property
     def takes_connections(self) -> bool:

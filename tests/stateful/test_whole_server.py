@@ -48,3 +48,10 @@ def test_whole_server_over_connections(link: str, connected: dict[str, str]) -> 
     name = "_".join(("WholeServer", link, *(f"{user}_{transport}" for user, transport in connected.items())))
     machine = type(name, (WholeServer,), {"link": link, "connected": connected})
     run_state_machine_as_test(machine, settings=chosen())
+
+
+def test_whole_server_with_sips() -> None:
+    """Every hop is secure, and every address of ours that a phone is told says so (RFC 3261 §12.1.1)."""
+    connected = {A: "tls", B: "wss", WATCHER: "tls"}
+    machine = type("WholeServer_sips", (WholeServer,), {"connected": connected, "scheme": "sips"})
+    run_state_machine_as_test(machine, settings=chosen())

@@ -51,10 +51,11 @@ delays = st.sampled_from((0.0, 0.0, 0.1, 0.7))
 
 class WholeServer(RuleBasedStateMachine):
     """`link`: Communication Manager in this process, or on another host. `connected`: phones that speak over connections, and
-    over which kind."""
+    over which kind. `scheme`: `sips` where all of them are secure."""
 
     link: ClassVar[Literal["memory", "udp", "tcp"]] = "memory"
     connected: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    scheme: ClassVar[str] = "sip"
 
     @initialize(
         seed=st.integers(0, 2**32 - 1), share=shares, delay=delays, interval=st.sampled_from((1800, 90)),
@@ -84,7 +85,7 @@ class WholeServer(RuleBasedStateMachine):
             self.phones[watcher].watch(watched)
         self.network.run()
         if talking:
-            self.phones["6001"].dial("6002")
+            self.phones["6001"].dial(self._aor("6002"))
             self.network.run()
             calls_of(self.phones["6002"])[0].answer()
             self.network.advance(1.2)
@@ -94,8 +95,11 @@ class WholeServer(RuleBasedStateMachine):
         address = ADDRESSES[user]
         link = None
         if user in self.connected:
-            link = PhoneLink(self.network, user, address[0], self.server.streams[self.connected[user]], certified)
+            link = PhoneLink(self.network, user, address[0], self.server.streams[self.connected[user]], certified, self.scheme)
         return ModelPhone(self.network, user, address, random, link)
+
+    def _aor(self, user: str) -> str:
+        return f"{self.scheme}:{user}@{DOMAIN}"
 
     # -- the network -------------------------------------------------------------------------------------------
 
@@ -140,7 +144,7 @@ class WholeServer(RuleBasedStateMachine):
     def dial(self, user: str, offerless: bool) -> None:
         phone = self.phones[user]
         if len(phone.calls) < MOST_CALLS:
-            phone.dial("6002" if user == "6001" else "6001", offerless)
+            phone.dial(self._aor("6002" if user == "6001" else "6001"), offerless)
 
     @precondition(lambda self: self._has(CallState.OFFERED))
     @rule(user=talkers, which=calls)

@@ -264,6 +264,15 @@ def test_a_fragmented_message_that_drips_in_is_cut_off(listening: Listening, bro
     assert browser.pipe.aborted and Limits().whole - 2 < seconds < Limits().whole + 5
 
 
+@pytest.mark.parametrize("begun", [b"\x81", b"\x81\xfe\x01", b"\x81\x82\0\0\0\0a"], ids=["start", "length", "payload"])
+def test_a_frame_begun_behind_a_message_is_owed(listening: Listening, browser: Browser, begun: bytes) -> None:
+    """In one go with the message before it, too."""
+    browser.pipe.connection.dataReceived(browser._socket.send(TextMessage(data=DATA.decode())) + begun)
+    assert received(listening) == [DATA]
+    listening.pass_time(Limits().whole + 4)
+    assert browser.pipe.aborted
+
+
 def test_empty_fragments_fill_nothing(listening: Listening, browser: Browser) -> None:
     browser.say(BytesMessage(data=b"", message_finished=False))
     browser.pipe.connection.dataReceived(b"\x00\x80\0\0\0\0" * 1000)
