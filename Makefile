@@ -9,7 +9,8 @@ PYTHON ?= $(shell for python in /usr/bin/python3 python3; do $$python -c 'import
 # modules beside the sources would hide them, so it is no editable installation, and is made anew when a source changes.
 ifeq ($(B2BUA_COMPILE),1)
 VENV := .venv-compiled
-INSTALLED := '.[test,check]'
+# WHEEL=FILE: what somebody else has compiled of these sources, such as `make image`.
+INSTALLED := '$(or $(WHEEL),.)[test,check]'
 SOURCES := setup.py $(shell find b2bua plugins -name '*.py')
 # What is installed stands before the checkout, which has the tests.
 PYTEST = $(BIN)/pytest -o pythonpath="$$($(BIN)/python -P -c 'from sysconfig import get_path; print(get_path("platlib"))') ."
@@ -20,16 +21,20 @@ PYTEST = $(BIN)/pytest
 endif
 BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kamailio-tls-modules nftables iproute2 tmux tshark sngrep rtpengine-daemon
+INTEROP_PACKAGES := chromium $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
+IMAGE_PACKAGES := buildah debootstrap
+BROWSER := $(VENV)/browser
+NPM_PACKAGES := jssip@3.13.8 playwright-core@1.55.0 esbuild@0.25.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check check-long fuzz mutants stateful drill bench bench-start bench-store overload standing soak interop constraints image
+.PHONY: help setup system prepare demo run test check check-long fuzz mutants stateful drill bench bench-start bench-store overload standing soak interop constraints image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
 	@echo "              B2BUA_COMPILE=1 before this or another line: .venv-compiled, with the core compiled (gcc, some minutes)"
 	@echo "make demo     two scripted phones: a call, hold, the lamp, resume; one line a step"
 	@echo "make run      the server with its defaults (ARGS='--config FILE' adds options)"
-	@echo "make test     all tests; installs what they need first"
+	@echo "make test     the tests in parts, side by side; installs what they need first (ARGS=FILES: those)"
 	@echo "make check    ruff, mypy --strict, the import layers"
 	@echo "make mutants  whether the tests notice whatever could be wrong in a table (a minute or two)"
 	@echo "make fuzz     each fuzz target for FUZZ_SECONDS (10)"
@@ -41,17 +46,23 @@ help:
 	@echo "make bench-start    how long a start takes with 10,000 bindings and 2,000 calls; writes the table in README.md"
 	@echo "make bench-store    CPU and answers with SQLite beside memory; writes the table in README.md"
 	@echo "make standing  what calls that stand cost, the most calls a second, register and basic call: an hour, on a quiet machine"
-	@echo "make interop  every real client over each of its transports, JsSIP in a browser too; writes the table in README.md (as root)"
+	@echo "make interop  every real client over each of its transports, JsSIP in a browser too, and the suites that need minutes;"
+	@echo "              writes the table in README.md (as root)"
 	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
 	@echo "make constraints  looks up anew which files of which packages the image is made of, by hash"
 	@echo "make system   the Debian packages that tests use (as root)"
+	@echo "make prepare  those, and what make interop and make image need besides (as root)"
 
 setup: $(VENV)/.setup
 
-$(VENV)/.setup: pyproject.toml $(SOURCES)
+$(VENV)/.setup: pyproject.toml $(SOURCES) $(WHEEL)
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	rm -rf build/lib.* build/temp.* build/bdist.*
+ifdef WHEEL
+	@test -z "$$(find pyproject.toml $(SOURCES) -newer $(WHEEL))" || { echo "$(WHEEL) is older than the sources" >&2; exit 2; }
+	$(BIN)/python -m pip uninstall --quiet --yes b2bua
+endif
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(INSTALLED)
 	@touch $@
 
@@ -76,6 +87,10 @@ system:
 	  for package in $$missing; do systemctl disable --now $$package.service 2>/dev/null || true; done; \
 	fi
 
+# Whatever any target installs, for those that run side by side.
+prepare: SYSTEM_PACKAGES += $(INTEROP_PACKAGES) $(IMAGE_PACKAGES)
+prepare: system setup $(BROWSER)/jssip.js
+
 # Each table that decides something, with one thing wrong at a time: its tests must notice (tests/mutation).
 mutants: setup
 	$(BIN)/python -m pytest tests/mutation/every_table.py
@@ -86,27 +101,29 @@ demo: setup
 run: setup
 	$(BIN)/b2bua run $(ARGS)
 
-# The core's tests are all CPU, those with real phones mostly wait: side by side, the phones' in three parts. Each part has a log
-# in $(VENV), shown when it is over.
-PHONES = $(wildcard tests/interop/test_*.py tests/restart/test_*.py tests/load/test_*.py)
+# The core's tests are all CPU, a part for each of two processors; those with real phones mostly wait, so more of them run beside.
+# What each part has said is shown when it is over; all are run whatever comes of one.
+PHONES := $(sort $(wildcard tests/interop/test_*.py tests/restart/test_*.py tests/load/test_*.py))
+# Suites that need minutes: PJSIP, Kamailio, rtpengine, and whole matrices over restarts. `make interop` has them.
+LONG := $(filter tests/interop/test_pjsip% tests/interop/test_kamailio% tests/restart/%matrix.py, $(PHONES)) \
+  $(patsubst %,tests/interop/test_%.py,nat_relay same_ladder sequencing session_timers tls trunk_certificates trunk_watch) \
+  $(patsubst %,tests/restart/test_%.py,elsewhere field_bugs)
+CORE := $(filter-out $(PHONES),$(sort $(shell find tests -name 'test_*.py')))
+SIDE_BY_SIDE := --no-print-directory --jobs --output-sync=target --keep-going
+deal = $(shell printf '%s\n' $(1) | awk 'NR % $(2) == $(3) % $(2)')
 
 test: system setup
 ifdef ARGS
 	$(PYTEST) $(ARGS)
 else
-	@parts="core 0 1 2"; running=; status=0; \
-	for part in $$parts; do \
-	  chosen="--ignore=tests/interop --ignore=tests/restart --ignore=tests/load"; \
-	  test $$part = core || chosen=$$(printf '%s\n' $(PHONES) | awk "NR % 3 == $$part"); \
-	  $(PYTEST) $$chosen > $(VENV)/test-$$part.log 2>&1 & running="$$running $$!"; \
-	done; \
-	trap 'kill $$running 2>/dev/null' INT TERM; \
-	set -- $$running; \
-	for part in $$parts; do \
-	  wait $$1 || status=1; shift; \
-	  cat $(VENV)/test-$$part.log; \
-	done; exit $$status
+	@$(MAKE) $(SIDE_BY_SIDE) test-core-1 test-core-2 test-phones-1 test-phones-2 test-phones-3 test-phones-4
 endif
+
+test-core-%:
+	@$(PYTEST) $(call deal,$(CORE),2,$*)
+
+test-phones-%:
+	@$(PYTEST) $(call deal,$(filter-out $(LONG),$(PHONES)),4,$*)
 
 check: setup
 	$(BIN)/ruff check b2bua plugins tests setup.py
@@ -160,6 +177,7 @@ bench-start: system setup
 bench-store: system setup
 	@$(MAKE) --no-print-directory setup B2BUA_COMPILE=1
 	$(BIN)/python tests/load/bench.py store --readme $(ARGS)
+
 # What takes long, or wants a quiet machine. In process first: those figures repeat, but for the times.
 STANDING := 10000
 IN_PROCESS := memory flat garbage cost pauses scrape
@@ -172,20 +190,25 @@ standing: system setup
 	for peer in kamailio1 b2bua compiled; do $(BIN)/python tests/load/bench.py max $$peer hold_call 300 || exit 1; done
 
 # A browser is big, and not for every `make test`. In a namespace with nothing but loopback it finds no other network
-# for its media. What npm brings stays in $(VENV); Debian's node and npm are taken where there are no others.
-BROWSER := $(VENV)/browser
-NPM_PACKAGES := jssip@3.13.8 playwright-core@1.55.0 esbuild@0.25.0
+# for its media, and nobody else's ports are in the way. What npm brings stays in $(VENV); Debian's node and npm are taken
+# where there are no others.
 
-interop: SYSTEM_PACKAGES += chromium $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
+interop: SYSTEM_PACKAGES += $(INTEROP_PACKAGES)
 interop: system setup $(BROWSER)/jssip.js
 	rm -f $(VENV)/interop.record
-	INTEROP_RECORD=$(abspath $(VENV))/interop.record BROWSER_PACKAGES=$(abspath $(BROWSER)) \
-	  unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
-	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/browser/jssip_transfer.py tests/browser/jssip_relay.py \
-	    tests/interop/matrix_calls.py \
-	    tests/interop/challenge_calls.py tests/browser/console_views.py tests/browser/console_roles.py \
-	    tests/interop/api_described.py
+	@unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
+	  $(MAKE) $(SIDE_BY_SIDE) interop-0 $(if $(ARGS),,interop-1 interop-2 interop-3)
 	$(if $(ARGS),,$(BIN)/python -m tests.interop.matrix $(VENV)/interop.record)
+
+# What is told of in the table; then the suites that need minutes.
+interop-0:
+	@INTEROP_RECORD=$(abspath $(VENV))/interop.record BROWSER_PACKAGES=$(abspath $(BROWSER)) \
+	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/browser/jssip_transfer.py tests/browser/jssip_relay.py \
+	    tests/interop/matrix_calls.py tests/interop/challenge_calls.py tests/interop/api_described.py \
+	    tests/browser/console_views.py tests/browser/console_roles.py
+
+interop-%:
+	@$(PYTEST) $(call deal,$(LONG),3,$*)
 
 $(BROWSER)/jssip.js: Makefile | system
 	mkdir -p $(BROWSER)
@@ -199,7 +222,7 @@ constraints: setup
 	$(BIN)/python -m tests.image.constraints
 
 # The network namespace lets the image listen on its own ports, whoever has them outside.
-image: SYSTEM_PACKAGES += buildah debootstrap iproute2
+image: SYSTEM_PACKAGES += $(IMAGE_PACKAGES)
 image: system setup
 	$(BIN)/python -m tests.image.build
 	unshare --net sh -ec 'ip link set lo up; exec $(BIN)/python -m pytest $(ARGS) tests/image/call_through.py'

@@ -21,6 +21,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = ROOT / "deploy" / "Dockerfile"
 WORK: Final = ROOT / "build" / "image"
 TAG: Final = "localhost/b2bua"
+TEMPORARY: Final = WORK / "tmp"
+"""The build's /tmp: the wheel of the image is left there, so that the same one can be tested outside."""
 BASE_PACKAGES: Final = "python3,python3-venv,python3-pip,libpython3-dev,ca-certificates"
 """What the official image has as well, Python's headers included; a compiler it has not."""
 HOST_SETTINGS: Final = ("/etc/ssl/certs", "/etc/xdg/pip", "/etc/pip.conf", "/etc/apt")
@@ -97,7 +99,11 @@ def build() -> None:
     """The image `TAG`, from the files as they are now."""
     print(f"image of {DOCKERFILE.relative_to(ROOT)}", flush=True)
     buildah("rmi", "--prune")
+    shutil.rmtree(TEMPORARY, ignore_errors=True)
+    TEMPORARY.mkdir()
+    TEMPORARY.chmod(0o1777)
     mounts = [f"--volume={path}:{path}:ro" for path in HOST_SETTINGS if Path(path).exists()]
+    mounts.append(f"--volume={TEMPORARY}:/tmp")
     options = ["--isolation", "chroot", "--pull-never", "--format", "docker", "--layers=false"]
     buildah("bud", *options, *mounts, "-f", str(DOCKERFILE), "-t", TAG, str(ROOT), log=WORK / "build.log")
 
