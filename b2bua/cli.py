@@ -287,17 +287,22 @@ _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", 
 @click.option("-no", "no_options", is_flag=True, help="Hide OPTIONS.")
 @click.option("--follow", is_flag=True, help="With --json: go on with new messages until interrupted.")
 @click.option("--plain", is_flag=True, help="The ladder as plain text in a terminal, too.")
+@click.option("--server", "servers", multiple=True, metavar="[NAME=]URL", help="Follow this server; several as one trace.")
+@click.option("--token-file", "token_files", multiple=True, metavar="FILE", help="Its first line is sent as a bearer token.")
+@click.option("--since", metavar="WHEN", default="", help="What trace_keep has on disk, too: 24h, 16:20, 2026-01-31 16:20.")
 @click.option("--export", type=(_EXPORT_FORMS, str), help="Write html, json, mermaid, pcap, svg, text or tracesm to a new file.")
 @click.option("--secrets", is_flag=True, help="Unredacted, if the server runs with --trace-secrets.")
 def trace(
-    file: str, url: str, as_json: bool, follow: bool, plain: bool, secrets: bool, export: tuple[str, str] | None, **wanted: Any
+    file: str, url: str, as_json: bool, follow: bool, plain: bool, secrets: bool, export: tuple[str, str] | None,
+    servers: tuple[str, ...], token_files: tuple[str, ...], since: str, **wanted: Any,
 ) -> int:  # fmt: skip
     """Show the messages of a running server as a ladder, or those of FILE, written by --json or by traceSM."""
     from b2bua.trace import client  # Late: no other command needs it.
 
     words = _filter_words(**wanted)
     return client.main(
-        url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, file=file, export=export
+        url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, file=file, export=export,
+        servers=servers, token_files=token_files, since=since,
     )  # fmt: skip
 
 

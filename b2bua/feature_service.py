@@ -35,6 +35,7 @@ from b2bua.sip.message import Message, Request
 from b2bua.store.opening import open_mended
 from b2bua.trace.names import CM, SM
 from b2bua.trace.recorder import Recorder
+from b2bua.trace_parts import TraceUpkeep
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
@@ -62,7 +63,7 @@ class FeatureService:
         # What everything stands on.
         self.observer = Observer()
         self.timers = Timers(time.monotonic, self._timer_failed)
-        self.recorder = Recorder(settings.trace, time.time, CM)
+        self.recorder = Recorder(settings.trace, time.time, CM, settings.trace_bytes)
         self.observer.trace = self.recorder
         self.recorder.element(SM, settings.session_manager)
 
@@ -123,6 +124,8 @@ class FeatureService:
             self._http = listen_http(self._reactor, settings.http, site)
         if self.rtpengine is not None:
             self.rtpengine.start()
+        self._trace = TraceUpkeep(self.recorder, self._reactor)
+        self._trace.start()
         self._turn_wheel()
         self._poll_store()
         self.feature_server.restore()
@@ -160,6 +163,7 @@ class FeatureService:
         """Stop listening. Calls in progress get no BYE: the phones' media goes on."""
         self.ready = False
         self.heartbeat.stop()
+        self._trace.stop()
         self.media.close()
         if self.rtpengine is not None:
             self.rtpengine.stop()

@@ -52,6 +52,8 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "listen": f"one or more; transports: {', '.join(f'`{name}`' for name in KNOWN_TRANSPORTS)}",
         "http": "`HOST:PORT`, HOST an IP address or `localhost`",
         "hep": "`udp:HOST:PORT`, `tcp:HOST:PORT`, HOST an IP address",
+        "trace_keep": "`\"\"`, seconds, or such as `30m`, `24h`, `7d`",
+        "trace_file": "a file",
         "users": "a file",
         "tls_cert": "a file",
         "tls_key": "a file",

@@ -87,6 +87,7 @@ from b2bua.store.secret_record import derived, stored_secret
 from b2bua.store.setting_record import SETTING
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
+from b2bua.trace_parts import TraceUpkeep
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
@@ -122,7 +123,7 @@ class Server:
         # What everything stands on: time, identifiers, counters, the trace, the queue of the link in process.
         self.observer = Observer()
         self.timers = Timers(time.monotonic, self._timer_failed)
-        self.recorder = Recorder(settings.trace, time.time)
+        self.recorder = Recorder(settings.trace, time.time, most_bytes=settings.trace_bytes)
         self.observer.trace = self.recorder
         self._stop_hep: Callable[[], None] = lambda: None
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
@@ -256,9 +257,10 @@ class Server:
             b"mailboxes": MailboxesPage(self.events.mailboxes, lambda name: self.store.user(name) is not None),
             **{name.encode(): TablePage(name, read) for name, read in console_tables(self).items()},
         }  # fmt: skip
+        self._trace = TraceUpkeep(self.recorder, self._reactor, self.settings)
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,
-            not is_loopback(host), controls=controls,
+            not is_loopback(host), controls=controls, kept=self._trace.read,
         )  # fmt: skip
         self._http = listen_http(self._reactor, self.settings.http, site)
         if self.settings.hep is not None:
@@ -267,6 +269,7 @@ class Server:
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
         if self.rtpengine is not None:
             self.rtpengine.start()
+        self._trace.start()
         self._turn_wheel()
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
@@ -294,6 +297,7 @@ class Server:
             end.close()
         self.listeners.close()
         self._stop_hep()
+        self._trace.stop()
         self.media.close()
         if self.rtpengine is not None:
             self.rtpengine.stop()

@@ -7,12 +7,14 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from itertools import islice
+from math import inf
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.http import BAD_REQUEST, FORBIDDEN, SERVICE_UNAVAILABLE
+from twisted.web.http import BAD_REQUEST, FORBIDDEN, NOT_FOUND, SERVICE_UNAVAILABLE
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
@@ -20,6 +22,7 @@ from zope.interface import implementer
 from b2bua.http.health import plain
 from b2bua.trace.console_forms import CONSOLE_FORMS
 from b2bua.trace.exports import EXPORTS, Export
+from b2bua.trace.http_client import ROLE_HEADER, TIME_HEADER
 from b2bua.trace.recorder import Entry, Recorder
 from b2bua.trace.records import Filter, Reader, Record
 
@@ -32,7 +35,12 @@ LATENCY: Final = 0.1
 """Seconds for which a live view gathers, so that a message is read together with what it caused at once."""
 
 _FORMS: Final = EXPORTS | CONSOLE_FORMS
-_PARAMETERS: Final = frozenset((b"call-id", b"user", b"follow", b"secrets", b"format"))
+_PARAMETERS: Final = frozenset((b"call-id", b"user", b"follow", b"secrets", b"format", b"since"))
+_PATIENCE: Final = 0.05
+"""Seconds between two looks whether the disk has been read."""
+
+ReadKept = Callable[[float], "Future[Recorder]"]
+"""From a time (Unix seconds) on: a recorder that holds what was kept on disk."""
 
 
 class TracePage(Resource):
@@ -40,8 +48,9 @@ class TracePage(Resource):
 
     isLeaf = True
 
-    def __init__(self, recorder: Recorder, secrets: bool, clock: IReactorTime) -> None:
+    def __init__(self, recorder: Recorder, secrets: bool, clock: IReactorTime, kept: ReadKept | None = None) -> None:
         super().__init__()
+        self._kept = kept
         self._recorder = recorder
         self._secrets = secrets
         self._clock = clock
@@ -61,22 +70,69 @@ class TracePage(Resource):
             return plain(request, f"format is one of {', '.join(EXPORTS)}; follow goes with json", BAD_REQUEST)
         if (follow or form != "json") and self._followers >= MAX_FOLLOWERS:
             return plain(request, "too many live views are open", SERVICE_UNAVAILABLE)
+        since = _number(values.get(b"since", "0"))
+        if since is None or (since and follow):
+            return plain(request, "since is a time in Unix seconds, and does not go with follow", BAD_REQUEST)
+        if since and self._kept is None:
+            return plain(request, "no trace is kept on disk: trace_keep is not set", NOT_FOUND)
         media_type, write = _FORMS[form]
         request.setHeader(b"Content-Type", media_type.encode("ascii"))
         request.setHeader(b"Cache-Control", b"no-store")
+        request.setHeader(TIME_HEADER.encode("ascii"), f"{self._recorder.now():.6f}".encode("ascii"))
+        request.setHeader(ROLE_HEADER.encode("ascii"), self._recorder.role.encode("ascii"))
         if request.method == b"HEAD":
             return b""
         wanted = Filter(values.get(b"call-id", ""), values.get(b"user", ""))
-        reader = Reader(self._recorder, wanted, secrets)
-        stream = TraceStream(request, self._recorder, reader, self._clock, follow, self._left)
-        if form != "json":
-            stream.write_as(write)
-        self._followers += stream.heavy
-        stream.start()
+
+        def begin(recorder: Recorder) -> None:
+            reader = Reader(recorder, wanted, secrets)
+            stream = TraceStream(request, recorder, reader, self._clock, follow, self._left)
+            if form != "json":
+                stream.write_as(write)
+            self._followers += stream.heavy
+            stream.start()
+
+        if since and self._kept is not None:
+            _FromDisk(request, self._kept(since), self._clock, begin).look()
+        else:
+            begin(self._recorder)
         return NOT_DONE_YET
 
     def _left(self, heavy: bool) -> None:
         self._followers -= heavy
+
+
+class _FromDisk:
+    """A request that waits for the disk; `begin` goes on with it unless the client has gone."""
+
+    def __init__(
+        self, request: Request, read: Future[Recorder], clock: IReactorTime, begin: Callable[[Recorder], None]
+    ) -> None:
+        self._request, self._read, self._clock, self._begin = request, read, clock, begin
+        self._gone = False
+        request.notifyFinish().addBoth(self._left)
+
+    def look(self) -> None:
+        if self._gone:
+            self._read.cancel()
+        elif not self._read.done():
+            self._clock.callLater(_PATIENCE, self.look)
+        elif error := self._read.exception():
+            self._request.write(plain(self._request, f"the trace on disk cannot be read: {error}", SERVICE_UNAVAILABLE))
+            self._request.finish()
+        else:
+            self._begin(self._read.result())
+
+    def _left(self, result: object) -> None:
+        self._gone = True
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text or "0")
+    except ValueError:
+        return None
+    return number if 0 <= number < inf else None
 
 
 def _is_set(value: str) -> bool:

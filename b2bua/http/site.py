@@ -20,7 +20,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 from b2bua.http.api_events import EventsPage
-from b2bua.http.api_trace import TracePage
+from b2bua.http.api_trace import ReadKept, TracePage
 from b2bua.http.console import console_files
 from b2bua.http.health import Healthz, Readyz, plain
 from b2bua.http.metrics import MetricsPage, ServerMetrics
@@ -38,9 +38,10 @@ def make_site(
     public_only: bool = False,
     clock: IReactorTime | None = None,
     controls: Mapping[bytes, Resource] | None = None,
+    kept: ReadKept | None = None,
 ) -> Site:
     """The site to listen with. `public_only`: the listener is off loopback. The `clock` is the reactor unless given.
-    `controls`: further pages below `api`, by name."""
+    `controls`: further pages below `api`, by name. `kept` reads what is on disk of the trace; None: nothing is."""
     if clock is None:
         from twisted.internet import reactor
 
@@ -49,7 +50,7 @@ def make_site(
     root.putChild(b"metrics", MetricsPage(metrics))
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(ready))
-    root.api.putChild(b"trace", TracePage(recorder, trace_secrets, clock))
+    root.api.putChild(b"trace", TracePage(recorder, trace_secrets, clock, kept))
     root.api.putChild(b"events", EventsPage(recorder, clock))
     for name, page in (controls or {}).items():
         root.api.putChild(name, page)

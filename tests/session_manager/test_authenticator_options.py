@@ -129,7 +129,7 @@ def test_an_unknown_hash_is_answered_like_an_unknown_name_and_a_wrong_password()
             value = there.challenged(message()).header_value
             verdict = there.check(signed(value if hashed else value.replace(", userhash=true", ""), password, user=user))
             assert isinstance(verdict, Challenge) and verdict.wrong
-            answers.append(verdict)
+            answers.append(verdict[:-1])  # the note is for the trace
     assert len(set(answers)) == 1
 
 
