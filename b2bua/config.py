@@ -117,6 +117,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The file that keeps them: SQLite, mode 0600."""
     trace_keep_bytes: Annotated[int, msgspec.Meta(ge=1_000_000, le=1_000_000_000_000)] = 1_000_000_000
     """Octets in use in that file; beyond them the oldest go."""
+    trace_servers: tuple[str, ...] = ()
+    """Servers whose traces the console shows with ours: `NAME=URL` of their HTTP, and behind a blank a file with a token."""
     trace_secrets: bool = False
     """Whether the trace may show digest responses and keys, to loopback only and when asked for."""
     hep: Listen | None = None
@@ -543,6 +545,14 @@ def _rtpengine(text: str) -> str:
     return host_port_text(*parse_server(text)) if text else ""
 
 
+def _trace_servers(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        name, _, url = text.partition(" ")[0].partition("=")
+        if not name.replace("-", "").replace("_", "").isalnum() or not url.startswith(("http://", "https://")):
+            raise ValueError(f"{text!r} is no NAME=URL")
+    return texts
+
+
 def _length_of_time(text: str) -> str:
     return text if text and seconds_in(text) else ""
 
@@ -575,6 +585,7 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "http": (str, parse_address),
     "hep": (str, parse_collector),
     "trace_keep": (str, _length_of_time),
+    "trace_servers": (tuple[str, ...], _trace_servers),
     "users": (str, _path),
     "tls_cert": (str, _path),
     "tls_key": (str, _path),

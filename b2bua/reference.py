@@ -54,6 +54,7 @@ _RANGES: Final[Mapping[str, str]] = MappingProxyType(
         "hep": "`udp:HOST:PORT`, `tcp:HOST:PORT`, HOST an IP address",
         "trace_keep": "`\"\"`, seconds, or such as `30m`, `24h`, `7d`",
         "trace_file": "a file",
+        "trace_servers": "`NAME=URL [FILE]`",
         "users": "a file",
         "tls_cert": "a file",
         "tls_key": "a file",

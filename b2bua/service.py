@@ -87,7 +87,7 @@ from b2bua.store.secret_record import derived, stored_secret
 from b2bua.store.setting_record import SETTING
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
-from b2bua.trace_parts import TraceUpkeep
+from b2bua.trace_parts import TraceUpkeep, others_of
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
@@ -261,6 +261,7 @@ class Server:
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self.settings.trace_secrets,
             not is_loopback(host), controls=controls, kept=self._trace.read,
+            others=others_of(self.settings),
         )  # fmt: skip
         self._http = listen_http(self._reactor, self.settings.http, site)
         if self.settings.hep is not None:

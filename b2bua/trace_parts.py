@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from b2bua.config import Settings
+from b2bua.config_addresses import host_port_text
+from b2bua.http.other_servers import OtherServers
 from b2bua.store.trace_keeper import TraceKeeper
+from b2bua.trace.http_client import Address
 from b2bua.trace.kept import Tail, recorder_of
 from b2bua.trace.recorder import Recorder
+from b2bua.trace.servers import Server
 from b2bua.trace.since import seconds_in
 
 UPKEEP: Final = 0.2
@@ -20,6 +24,16 @@ UPKEEP: Final = 0.2
 
 ReadKept = Callable[[float], "Future[Recorder]"]
 """From a time (Unix seconds) on: a recorder that holds what was kept. The future fails with OSError or sqlite3.Error."""
+
+
+def others_of(settings: Settings) -> OtherServers | None:
+    """The servers that the console shows with this one, which is called `here`; None where there are none."""
+    if not settings.trace_servers:
+        return None
+    words = [text.partition(" ") for text in settings.trace_servers]
+    host, port = settings.http
+    ours = Server("here", Address(f"http://{host_port_text(host, port)}"))
+    return OtherServers(ours, [Server(word.partition("=")[0], Address(word.partition("=")[2], file)) for word, _, file in words])
 
 
 class TraceUpkeep:

@@ -59,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
         "config", "config_addresses", "config_entities", "dial_plan_settings", "dialog", "session_manager", "transport",
         "service",
     },
-    "trace_parts": {"config", "store.trace_keeper", "trace"},
+    "trace_parts": {"config", "config_addresses", "http.other_servers", "store.trace_keeper", "trace"},
     "kept_bindings": {"session_manager.location", "store.records"},
     "console_tables": {"reference", "session_manager", "service"},
     "cli_control": set(),

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from itertools import islice
 from math import inf
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.python.failure import Failure
@@ -20,8 +20,10 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from b2bua.http.health import plain
+from b2bua.http.other_servers import OtherServers, Together
 from b2bua.trace.console_forms import CONSOLE_FORMS
 from b2bua.trace.exports import EXPORTS, Export
+from b2bua.trace.filters import Criteria
 from b2bua.trace.http_client import ROLE_HEADER, TIME_HEADER
 from b2bua.trace.recorder import Entry, Recorder
 from b2bua.trace.records import Filter, Reader, Record
@@ -35,10 +37,11 @@ LATENCY: Final = 0.1
 """Seconds for which a live view gathers, so that a message is read together with what it caused at once."""
 
 _FORMS: Final = EXPORTS | CONSOLE_FORMS
-_PARAMETERS: Final = frozenset((b"call-id", b"user", b"follow", b"secrets", b"format", b"since"))
+_PARAMETERS: Final = frozenset((b"call-id", b"user", b"follow", b"secrets", b"format", b"since", b"together"))
 _PATIENCE: Final = 0.05
 """Seconds between two looks whether the disk has been read."""
 
+Found = TypeVar("Found")
 ReadKept = Callable[[float], "Future[Recorder]"]
 """From a time (Unix seconds) on: a recorder that holds what was kept on disk."""
 
@@ -48,8 +51,12 @@ class TracePage(Resource):
 
     isLeaf = True
 
-    def __init__(self, recorder: Recorder, secrets: bool, clock: IReactorTime, kept: ReadKept | None = None) -> None:
+    def __init__(
+        self, recorder: Recorder, secrets: bool, clock: IReactorTime, kept: ReadKept | None = None,
+        others: OtherServers | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._others = others
         self._kept = kept
         self._recorder = recorder
         self._secrets = secrets
@@ -73,7 +80,10 @@ class TracePage(Resource):
         since = _number(values.get(b"since", "0"))
         if since is None or (since and follow):
             return plain(request, "since is a time in Unix seconds, and does not go with follow", BAD_REQUEST)
-        if since and self._kept is None:
+        together = _is_set(values.get(b"together", ""))
+        if together and (follow or secrets or self._others is None):
+            return plain(request, "together wants trace_servers, and goes with neither follow nor secrets", BAD_REQUEST)
+        if since and self._kept is None and not together:
             return plain(request, "no trace is kept on disk: trace_keep is not set", NOT_FOUND)
         media_type, write = _FORMS[form]
         request.setHeader(b"Content-Type", media_type.encode("ascii"))
@@ -84,30 +94,59 @@ class TracePage(Resource):
             return b""
         wanted = Filter(values.get(b"call-id", ""), values.get(b"user", ""))
 
-        def begin(recorder: Recorder) -> None:
-            reader = Reader(recorder, wanted, secrets)
+        def begin(recorder: Recorder, reader: Reading) -> None:
             stream = TraceStream(request, recorder, reader, self._clock, follow, self._left)
             if form != "json":
                 stream.write_as(write)
             self._followers += stream.heavy
             stream.start()
 
-        if since and self._kept is not None:
-            _FromDisk(request, self._kept(since), self._clock, begin).look()
+        if together and self._others is not None:
+
+            def merged(answer: Together) -> None:
+                for one in answer.silent:
+                    request.responseHeaders.addRawHeader(b"X-B2bua-Silent", one.encode("ascii", "replace")[:200])
+                begin(self._recorder, _Ready(answer.records))
+
+            _Later(request, self._others.ask(_criteria(wanted), since), self._clock, merged).look()
+        elif since and self._kept is not None:
+            read = self._kept(since)
+            _Later(request, read, self._clock, lambda recorder: begin(recorder, Reader(recorder, wanted, secrets))).look()
         else:
-            begin(self._recorder)
+            begin(self._recorder, Reader(self._recorder, wanted, secrets))
         return NOT_DONE_YET
 
     def _left(self, heavy: bool) -> None:
         self._followers -= heavy
 
 
-class _FromDisk:
-    """A request that waits for the disk; `begin` goes on with it unless the client has gone."""
+class Reading(Protocol):
+    """What a stream takes its records from: a `Reader`, or what is known already."""
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[Record | None]: ...
+
+
+class _Ready:
+    """Records that need not be read any more."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._records = records
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[Record | None]:
+        return iter(self._records)
+
+
+def _criteria(wanted: Filter) -> Criteria:
+    given = (("-c", wanted.call_id), ("-u", wanted.user))
+    return Criteria(tuple((switch, value) for switch, value in given if value))
+
+
+class _Later(Generic[Found]):
+    """A request that waits for the disk or for other servers; `begin` goes on with it unless the client has gone."""
 
     def __init__(
-        self, request: Request, read: Future[Recorder], clock: IReactorTime, begin: Callable[[Recorder], None]
-    ) -> None:
+        self, request: Request, read: Future[Found], clock: IReactorTime, begin: Callable[[Found], None]
+    ) -> None:  # fmt: skip
         self._request, self._read, self._clock, self._begin = request, read, clock, begin
         self._gone = False
         request.notifyFinish().addBoth(self._left)
@@ -118,7 +157,7 @@ class _FromDisk:
         elif not self._read.done():
             self._clock.callLater(_PATIENCE, self.look)
         elif error := self._read.exception():
-            self._request.write(plain(self._request, f"the trace on disk cannot be read: {error}", SERVICE_UNAVAILABLE))
+            self._request.write(plain(self._request, f"the trace cannot be read: {error}", SERVICE_UNAVAILABLE))
             self._request.finish()
         else:
             self._begin(self._read.result())
@@ -151,7 +190,7 @@ class TraceStream:
         self,
         request: Request,
         recorder: Recorder,
-        reader: Reader,
+        reader: Reading,
         clock: IReactorTime,
         follow: bool,
         left: Callable[[bool], None],

@@ -24,6 +24,7 @@ from b2bua.http.api_trace import ReadKept, TracePage
 from b2bua.http.console import console_files
 from b2bua.http.health import Healthz, Readyz, plain
 from b2bua.http.metrics import MetricsPage, ServerMetrics
+from b2bua.http.other_servers import OtherServers
 from b2bua.trace.recorder import Recorder
 
 _LOG: Final = structlog.get_logger("b2bua.http")
@@ -39,9 +40,11 @@ def make_site(
     clock: IReactorTime | None = None,
     controls: Mapping[bytes, Resource] | None = None,
     kept: ReadKept | None = None,
+    others: OtherServers | None = None,
 ) -> Site:
     """The site to listen with. `public_only`: the listener is off loopback. The `clock` is the reactor unless given.
-    `controls`: further pages below `api`, by name. `kept` reads what is on disk of the trace; None: nothing is."""
+    `controls`: further pages below `api`, by name. `kept` reads what is on disk of the trace; None: nothing is. `others`:
+    servers whose traces are shown with ours."""
     if clock is None:
         from twisted.internet import reactor
 
@@ -50,7 +53,7 @@ def make_site(
     root.putChild(b"metrics", MetricsPage(metrics))
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(ready))
-    root.api.putChild(b"trace", TracePage(recorder, trace_secrets, clock, kept))
+    root.api.putChild(b"trace", TracePage(recorder, trace_secrets, clock, kept, others))
     root.api.putChild(b"events", EventsPage(recorder, clock))
     for name, page in (controls or {}).items():
         root.api.putChild(name, page)

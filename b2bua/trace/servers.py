@@ -132,13 +132,19 @@ class Servers:
         return [(node, record) for _, node, record in ready]
 
 
-def kept(servers: Sequence[Server], query: dict[str, str]) -> list[dict[str, Any]]:
-    """What all of them have kept, once; TraceError when one does not answer."""
+def kept(servers: Sequence[Server], query: dict[str, str], silent: list[str] | None = None) -> list[dict[str, Any]]:
+    """What all of them have kept, once; TraceError when one does not answer, unless that is to be told in `silent`."""
     nodes = [Node(server.name) for server in servers]
     sights = []
     for node, server in zip(nodes, servers, strict=True):
         feed = Feed(server.address, query, follow=False)
-        records = [read_record(line) for line in feed.lines()]
+        try:
+            records = [read_record(line) for line in feed.lines()]
+        except TraceError as error:
+            if silent is None:
+                raise
+            silent.append(f"{server.name}: {error.reason}")
+            continue
         node.ahead, node.role = feed.ahead, feed.role or SM
         sights += [(node, record) for record in records]
     return Merging(nodes).take(sights)
