@@ -13,6 +13,7 @@ from b2bua.sip.flow import Flow, Put
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to
+from b2bua.sip.why import Why
 from b2bua.trace.recorder import Recorder
 
 Deliver = Callable[[bytes, Flow], None]
@@ -67,7 +68,7 @@ class Wire:
             return put(flow, data, message)
         fault = hit.fault
         if fault.action == DELAY:
-            self._later(fault.seconds, partial(self._put_late, put, hit, flow, data, message))
+            self._later(fault.seconds, partial(self._put_late, put, hit, flow, data, message, self._recorder.withheld()))
             return data
         if fault.action in (DROP, ANSWER):
             self._record(flow, data, message)
@@ -84,7 +85,11 @@ class Wire:
             self._mark(hit, flow, data)
         return data
 
-    def _put_late(self, put: Put, hit: Standing, flow: Flow, data: bytes, message: Message | None) -> None:
+    def _put_late(
+        self, put: Put, hit: Standing, flow: Flow, data: bytes, message: Message | None, why: Why | None
+    ) -> None:  # fmt: skip
+        if why is not None:
+            self._recorder.again(why)
         put(flow, data, message)
         self._mark(hit, flow, data)
 

@@ -189,6 +189,11 @@ class Recorder:
         """Why the bytes that are sent next have been sent before."""
         self._again = why
 
+    def withheld(self) -> Why | None:
+        """What `again` said, for bytes that are sent later than now: it is to be said once more then."""
+        why, self._again = self._again, None
+        return why
+
     def concerning(self, data: bytes, why: Why) -> None:
         """What became of a message that was traced: the one with these bytes, or with b"" the last one."""
         if self._ring:

@@ -204,6 +204,23 @@ def test_timers_a_and_b() -> None:
     assert "SIP/2.0 408" in sentence and "because timer B: no final answer within 64·T1" in sentence
 
 
+def test_a_retransmission_that_a_fault_delays_keeps_its_reason() -> None:
+    scene = made()
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    invite(alice, bob)
+    scene.server.fault("delay user=6002 direction=out method=INVITE seconds=5")
+    scene.advance(0.6)
+    call = ScriptCall(bob, alice.aor)
+    bob >> call.invite(call.sdp())
+    challenge = bob << "407 INVITE"
+    bob >> call.ack(challenge)
+    bob >> call.again()
+    scene.advance(6)
+    [late] = [record for record in found(scene, "INVITE", "SM", "6002") if "fault" in record]
+    assert late["decisions"] == ["timer A: no answer within 0.5 s, sent again (RFC 3261 §17.1)"]
+    assert not any(text.startswith("timer A") for text in whys(scene, "SIP/2.0 407", "SM"))
+
+
 def test_timers_e_and_f() -> None:
     scene = made()
     a, b = talk(scene.phone("6001"), scene.phone("6002"))
