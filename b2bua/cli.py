@@ -26,7 +26,7 @@ from b2bua.cli_mailboxes import mwi
 from b2bua.cli_opened import CONFIG, DOMAIN, STORE, Opened, settings_of, store_options, typed_password
 from b2bua.cli_route import route
 from b2bua.cli_store import backup, doctor, restore
-from b2bua.cli_token import token_option, token_reader
+from b2bua.cli_token import token_reader
 from b2bua.cli_try import try_call
 from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
 from b2bua.config import ConfigError, Settings, load_settings, placed, survey
@@ -281,7 +281,6 @@ _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", 
 @click.argument("file", required=False, default="")
 @click.option("--json", "as_json", is_flag=True, help="One JSON record a line instead of the ladder.")
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server's HTTP address.")
-@token_option
 @click.option("-c", "--call-id", default="", metavar="ID", help="Only the call with a leg of this Call-ID, all its legs.")
 @click.option("-u", "--user", default="", metavar="USER|URI", help="Only this user's calls and messages.")
 @click.option("-i", "addresses", multiple=True, metavar="REGEX", help="Only calls with a message from or to such an address.")
@@ -294,19 +293,24 @@ _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", 
 @click.option("-no", "no_options", is_flag=True, help="Hide OPTIONS.")
 @click.option("--follow", is_flag=True, help="With --json: go on with new messages until interrupted.")
 @click.option("--plain", is_flag=True, help="The ladder as plain text in a terminal, too.")
+@click.option("--server", "servers", multiple=True, metavar="[NAME=]URL", help="Follow this server; several as one trace.")
+@click.option("--token-file", "token_files", multiple=True, metavar="FILE",
+              help="A token of the server, where it has a log-in (or B2BUA_TOKEN_FILE); one for all servers, or one for each.")
+@click.option("--since", metavar="WHEN", default="", help="What trace_keep has on disk, too: 24h, 16:20, 2026-01-31 16:20.")
 @click.option("--export", type=(_EXPORT_FORMS, str), help="Write html, json, mermaid, pcap, svg, text or tracesm to a new file.")
 @click.option("--secrets", is_flag=True, help="Unredacted, if the server runs with --trace-secrets.")
 def trace(
-    file: str, url: str, as_json: bool, follow: bool, plain: bool, secrets: bool, export: tuple[str, str] | None, **wanted: Any
+    file: str, url: str, as_json: bool, follow: bool, plain: bool, secrets: bool, export: tuple[str, str] | None,
+    servers: tuple[str, ...], token_files: tuple[str, ...], since: str, **wanted: Any,
 ) -> int:  # fmt: skip
     """Show the messages of a running server as a ladder, or those of FILE, written by --json or by traceSM."""
     from b2bua.trace import client  # Late: no other command needs it.
-    from b2bua.trace.feed import no_token
+    from b2bua.trace.http_client import no_token
 
     words = _filter_words(**wanted)
     return client.main(
         url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, file=file, export=export,
-        token_for=no_token if file else token_reader(),
+        servers=servers, token_files=token_files, since=since, token_for=no_token if file or token_files else token_reader(),
     )  # fmt: skip
 
 

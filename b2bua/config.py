@@ -63,6 +63,7 @@ from b2bua.config_tables import (
 )
 from b2bua.faults.fault import Fault, parse_fault
 from b2bua.sip.digest_algorithms import MD5, missing
+from b2bua.trace.since import seconds_in
 
 ENVIRONMENT_PREFIX: Final = "B2BUA_"
 CONFIG_VARIABLE: Final = "B2BUA_CONFIG"
@@ -109,6 +110,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What an acknowledged state survives: the death of the process, or of the machine too (each commit waits for the disk)."""
     trace: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 10_000
     """How many messages the trace keeps; 0 = off."""
+    trace_bytes: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000)] = 268_435_456
+    """How many octets they have together at most, 300 for each included; 0 = any number."""
+    trace_keep: str = ""
+    """For how long messages are kept on disk, redacted, over restarts, for `b2bua trace --since`; `""` = not at all."""
+    trace_file: str = "var/trace.db"
+    """The file that keeps them: SQLite, mode 0600."""
+    trace_keep_bytes: Annotated[int, msgspec.Meta(ge=1_000_000, le=1_000_000_000_000)] = 1_000_000_000
+    """Octets in use in that file; beyond them the oldest go."""
+    trace_servers: tuple[str, ...] = ()
+    """Servers whose traces the console shows with ours: `NAME=URL` of their HTTP, and behind a blank a file with a token."""
     trace_secrets: bool = False
     """Whether the trace may show digest responses and keys, to loopback only and when asked for."""
     hep: Listen | None = None
@@ -265,6 +276,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             yield "rtpengine: nothing goes through it: media_relay is not in features"
         if self.hep is not None and not self.trace:
             yield "hep: without a trace there is nothing to send: trace is 0"
+        if self.trace_keep and not self.trace:
+            yield "trace_keep: without a trace there is nothing to keep: trace is 0"
         listeners = [*self.listen, *(link.listen for link in self.links)]
         bound = [(listen.transport, listen.host, listen.port) for listen in listeners if listen.port]
         for address in dict.fromkeys(bound):
@@ -540,6 +553,18 @@ def _rtpengine(text: str) -> str:
     return host_port_text(*parse_server(text)) if text else ""
 
 
+def _trace_servers(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        name, _, url = text.partition(" ")[0].partition("=")
+        if not name.replace("-", "").replace("_", "").isalnum() or not url.startswith(("http://", "https://")):
+            raise ValueError(f"{text!r} is no NAME=URL")
+    return texts
+
+
+def _length_of_time(text: str) -> str:
+    return text if text and seconds_in(text) else ""
+
+
 def _address_or_none(text: str) -> str:
     return parse_host(text) if text else ""
 
@@ -567,6 +592,8 @@ _READERS: Final[dict[str, tuple[Any, Callable[[Any], object]]]] = {
     "listen": (tuple[str, ...], _listeners),
     "http": (str, parse_address),
     "hep": (str, parse_collector),
+    "trace_keep": (str, _length_of_time),
+    "trace_servers": (tuple[str, ...], _trace_servers),
     "users": (str, _path),
     "tls_cert": (str, _path),
     "tls_key": (str, _path),

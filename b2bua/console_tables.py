@@ -36,7 +36,9 @@ def _overview(server: Server, started: float) -> dict[str, Any]:
         "version": __version__, "domain": server.settings.domain, "started": started, "now": time.time(), "ready": server.ready,
         "listeners": list(server.listeners.describe()), "registered": registered, "calls": calls,
         "subscriptions": server.notifier.count(), "publications": server.event_state.count(),
-        "trace": {"kept": len(server.recorder), "size": server.recorder.size, "dropped": server.recorder.dropped},
+        "trace": {"kept": len(server.recorder), "size": server.recorder.size, "dropped": server.recorder.dropped,
+                  "keep": server.settings.trace_keep,
+                  "servers": [text.partition("=")[0] for text in server.settings.trace_servers]},
         "store": server.store.durable,
     }  # fmt: skip
 

@@ -39,6 +39,7 @@ from b2bua.sip.message import Message, Request
 from b2bua.store.opening import open_mended
 from b2bua.trace.names import CM, SM
 from b2bua.trace.recorder import Recorder
+from b2bua.trace_parts import TraceUpkeep
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
@@ -58,18 +59,16 @@ class FeatureService:
         assert settings.session_manager is not None, "checked"
         self.settings = settings
         self.ready = False
-        self._reactor = reactor
-        self._log = log
+        self._reactor, self._log = reactor, log
         self._http: Any = None
         self._access = access_of(settings, log)
         self._tls: Tls | None = None
 
         # What everything stands on.
         self.observer = Observer()
-        log.lost = partial(self.observer.write_failed, "log")
         self.timers = Timers(time.monotonic, self._timer_failed)
-        self.recorder = Recorder(settings.trace, time.time, CM)
-        self.observer.trace = self.recorder
+        self.recorder = Recorder(settings.trace, time.time, CM, settings.trace_bytes)
+        self.observer.trace, log.lost = self.recorder, partial(self.observer.write_failed, "log")
         self.recorder.element(SM, settings.session_manager)
 
         # The link: it hears Session Manager and nobody else. Opened here, as features may send from the start.
@@ -132,6 +131,8 @@ class FeatureService:
             follow_accounts(self._access, self.store)
         if self.rtpengine is not None:
             self.rtpengine.start()
+        self._trace = TraceUpkeep(self.recorder, self._reactor)
+        self._trace.start()
         self._turn_wheel()
         self._poll_store()
         self.feature_server.restore()
@@ -173,6 +174,7 @@ class FeatureService:
         """Stop listening. Calls in progress get no BYE: the phones' media goes on."""
         self.ready = False
         self.heartbeat.stop()
+        self._trace.stop()
         self.media.close()
         if self.rtpengine is not None:
             self.rtpengine.stop()

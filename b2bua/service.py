@@ -84,6 +84,7 @@ from b2bua.store.secret_record import derived, stored_secret
 from b2bua.store.setting_record import SETTING
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
+from b2bua.trace_parts import TraceUpkeep, others_of
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
@@ -110,8 +111,7 @@ class Server:
     cdr: CdrFile | None = None
 
     def __init__(self, settings: Settings, reactor: Any, log: Log, read: Callable[[], Settings] | None = None) -> None:
-        self.settings = settings
-        self.ready = False
+        self.settings, self.ready = settings, False
         self.reload = Reload(settings, read or (lambda: settings), self._follow, time.time, log)
         self._reactor, self._log = reactor, log
         self._tls = tls_of(settings)  # before the store: a bad file leaves no database behind
@@ -119,11 +119,10 @@ class Server:
 
         # What everything stands on: time, identifiers, counters, the trace, the queue of the link in process.
         self.observer = Observer()
-        log.lost = partial(self.observer.write_failed, "log")
         self.timers = Timers(time.monotonic, self._timer_failed)
-        self.recorder = Recorder(settings.trace, time.time)
         self._access = access_of(settings, log)
-        self.observer.trace = self.recorder
+        self.recorder = Recorder(settings.trace, time.time, most_bytes=settings.trace_bytes)
+        self.observer.trace, log.lost = self.recorder, partial(self.observer.write_failed, "log")
         self._stop_hep: Callable[[], None] = lambda: None
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
         self.store = self._open_store(settings)
@@ -251,9 +250,11 @@ class Server:
         # The end of a drain is the process's usual one.
         leave = partial(os.kill, os.getpid(), signal.SIGTERM)
         drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
+        self._trace = TraceUpkeep(self.recorder, self._reactor, self.settings, self._log)
         site = make_site(
             metrics, lambda: self.ready and not drain.draining, self.recorder, self._access, self.settings.trace_secrets,
             controls=api_pages(self, drain), told=self.observer.login_tried, log=self._log,
+            kept=self._trace.read, others=others_of(self.settings, self._access.own_token),
         )  # fmt: skip
         self._http = listen_http(self._reactor, self.settings.http, site)
         follow_accounts(self._access, self.store)
@@ -263,6 +264,7 @@ class Server:
         self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
         if self.rtpengine is not None:
             self.rtpengine.start()
+        self._trace.start()
         self._turn_wheel()
         self._poll_store()
         if IN_PROCESS in self.heartbeats:
@@ -290,6 +292,7 @@ class Server:
             end.close()
         self.listeners.close()
         self._stop_hep()
+        self._trace.stop()
         self.media.close()
         if self.rtpengine is not None:
             self.rtpengine.stop()

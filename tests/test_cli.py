@@ -388,7 +388,8 @@ def test_trace_hands_its_options_on(call, client):
     assert call("trace", "--export", "pcap", "x.pcap")[0] == 4
     first = {"url": "http://127.0.0.1:8080", "as_json": False, "follow": False, "secrets": False, "plain": False, "file": ""}
     second = {"url": "http://127.0.0.1:1", "as_json": True, "follow": True, "secrets": True, "plain": False, "file": ""}
-    first, second = first | {"export": None}, second | {"export": None}
+    both = {"export": None, "servers": (), "token_files": (), "since": ""}
+    first, second = first | both, second | both
     assert client == [
         first | {"filter_words": []},
         second | {"filter_words": ["-c", "c1", "-u", "6001"]},

@@ -13,6 +13,7 @@ from b2bua.sip.flow import Flow, Put
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to
+from b2bua.sip.why import Why
 from b2bua.trace.recorder import Recorder
 
 Deliver = Callable[[bytes, Flow], None]
@@ -71,7 +72,7 @@ class Wire:
             return put(flow, data, message)
         effect = hit.effect
         if isinstance(effect, Delayed):
-            self._later(effect.seconds, partial(self._put_late, put, hit, flow, data, message))
+            self._later(effect.seconds, partial(self._put_late, put, hit, flow, data, message, self._recorder.withheld()))
             return data
         if effect is None or isinstance(effect, Answered):
             self._record(flow, data, message)
@@ -88,7 +89,11 @@ class Wire:
             self._mark(hit, flow)
         return data
 
-    def _put_late(self, put: Put, hit: Hit, flow: Flow, data: bytes, message: Message | None) -> None:
+    def _put_late(
+        self, put: Put, hit: Hit, flow: Flow, data: bytes, message: Message | None, why: Why | None
+    ) -> None:  # fmt: skip
+        if why is not None:
+            self._recorder.again(why)
         put(flow, data, message)
         self._mark(hit, flow)
 

@@ -6,7 +6,7 @@ A hook may await what `Call.sleep` gives, or anything whose `__await__` yields a
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 from b2bua.feature_server.blame import blame, feature_of, name_of
 from b2bua.feature_server.feature import Feature
@@ -14,16 +14,8 @@ from b2bua.feature_server.feature_codes import DialPlan
 from b2bua.feature_server.methods import ALLOW, NO_REFER_SUB
 from b2bua.sip.errors import SipError
 from b2bua.sip.replaces import OPTION as REPLACES
-from b2bua.sip.why import Why
 
 CHANGED: Final = "feature {}: made another message of it"
-
-
-@runtime_checkable
-class Acting(Protocol):
-    """A call, as far as the hooks have to know."""
-
-    acted: Why | None
 
 
 def always() -> bool:
@@ -200,8 +192,8 @@ class Hooks:
                 if hasattr(result, "__await__"):
                     self._wait(result, hooks, index, arguments, message, then, failed, wanted)
                     return
-                call = arguments[0] if arguments else None  # a MESSAGE has no call
-                if isinstance(call, Acting):
+                call: Any = arguments[0] if arguments else None  # a MESSAGE has none
+                if hasattr(call, "acted"):  # a call, which tells the trace
                     call.acted = (call.acted, CHANGED, name_of(getattr(hook, "__self__", hook)))
                 message = result
         then(message)

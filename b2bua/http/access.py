@@ -70,6 +70,10 @@ class Access:
             return self.accounts.of_token(token.strip())
         return self.sessions.find(session_secret(request))
 
+    def own_token(self, _url: str) -> str:
+        """What the server shows to itself; "" where nobody has to log in."""
+        return self.accounts.owner_token
+
     def shows_secrets(self, request: Request) -> bool:
         """Whether whoever asks may see what the trace hides: an operator on this machine."""
         found = self.who(request)

@@ -48,6 +48,11 @@ class Accounts:
         found = self._tokens.get(token_hash(token))
         return None if found is None else found[1]
 
+    @property
+    def owner_token(self) -> str:
+        """What `take_owner` was told; "" before."""
+        return "" if self._owner is None else self._owner[0]
+
     def take_owner(self, token: str) -> None:
         """The token that who owns the server's files finds among them."""
         self._owner = token, Grant("owner", Role.OPERATOR)

@@ -24,6 +24,7 @@ from b2bua.http.api_schemas import (
 )
 from b2bua.http.routes import (
     FLAG,
+    NUMBER,
     WHOLE,
     Answer,
     Operation,
@@ -139,6 +140,8 @@ ROUTES: Final[tuple[Route, ...]] = (
             Parameter("call-id", "Only the call with a leg of this Call-ID, all its legs."),
             Parameter("user", "Only this user's calls and messages."),
             Parameter("follow", "Go on with new messages.", one_of("0", "1")),
+            Parameter("since", "Unix seconds: also what is kept on disk from then on.", NUMBER),
+            Parameter("together", "With the traces of `trace_servers`.", one_of("0", "1")),
             Parameter("secrets", "Unredacted: for an operator on the server's machine, if it runs with `trace_secrets`.",
                       one_of("0", "1")),
             Parameter("format", "The form; `json`, a record a line, unless given.", one_of(*sorted(_TRACE_FORMS))),

@@ -6,20 +6,25 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from itertools import islice
-from typing import Final
+from math import inf
+from typing import Final, Generic, Protocol, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.http import BAD_REQUEST, FORBIDDEN, SERVICE_UNAVAILABLE
+from twisted.web.http import BAD_REQUEST, FORBIDDEN, NOT_FOUND, SERVICE_UNAVAILABLE
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from b2bua.http.health import plain
+from b2bua.http.other_servers import OtherServers, Together
 from b2bua.trace.console_forms import CONSOLE_FORMS
 from b2bua.trace.exports import EXPORTS, Export
+from b2bua.trace.filters import Criteria
+from b2bua.trace.http_client import ROLE_HEADER, TIME_HEADER
 from b2bua.trace.recorder import Entry, Recorder
 from b2bua.trace.records import Filter, Reader, Record
 
@@ -35,7 +40,13 @@ SECRETS_REFUSED: Final = (
     "secrets are shown only by a server that runs with --trace-secrets, to an operator on its own machine"
 )
 _FORMS: Final = EXPORTS | CONSOLE_FORMS
-_PARAMETERS: Final = frozenset((b"call-id", b"user", b"follow", b"secrets", b"format"))
+_PARAMETERS: Final = frozenset((b"call-id", b"user", b"follow", b"secrets", b"format", b"since", b"together"))
+_PATIENCE: Final = 0.05
+"""Seconds between two looks whether the disk has been read."""
+
+Found = TypeVar("Found")
+ReadKept = Callable[[float], "Future[Recorder]"]
+"""From a time (Unix seconds) on: a recorder that holds what was kept on disk."""
 
 
 class TracePage(Resource):
@@ -43,8 +54,13 @@ class TracePage(Resource):
 
     isLeaf = True
 
-    def __init__(self, recorder: Recorder, secrets: Callable[[Request], bool], clock: IReactorTime) -> None:
+    def __init__(
+        self, recorder: Recorder, secrets: Callable[[Request], bool], clock: IReactorTime, kept: ReadKept | None = None,
+        others: OtherServers | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._others = others
+        self._kept = kept
         self._recorder = recorder
         self._secrets = secrets
         self._clock = clock
@@ -64,22 +80,101 @@ class TracePage(Resource):
             return plain(request, f"format is one of {', '.join(EXPORTS)}; follow goes with json", BAD_REQUEST)
         if (follow or form != "json") and self._followers >= MAX_FOLLOWERS:
             return plain(request, "too many live views are open", SERVICE_UNAVAILABLE)
+        since = _number(values.get(b"since", "0"))
+        if since is None or (since and follow):
+            return plain(request, "since is a time in Unix seconds, and does not go with follow", BAD_REQUEST)
+        together = _is_set(values.get(b"together", ""))
+        if together and (follow or secrets or self._others is None):
+            return plain(request, "together wants trace_servers, and goes with neither follow nor secrets", BAD_REQUEST)
+        if since and self._kept is None and not together:
+            return plain(request, "no trace is kept on disk: trace_keep is not set", NOT_FOUND)
         media_type, write = _FORMS[form]
         request.setHeader(b"Content-Type", media_type.encode("ascii"))
         request.setHeader(b"Cache-Control", b"no-store")
+        request.setHeader(TIME_HEADER.encode("ascii"), f"{self._recorder.now():.6f}".encode("ascii"))
+        request.setHeader(ROLE_HEADER.encode("ascii"), self._recorder.role.encode("ascii"))
         if request.method == b"HEAD":
             return b""
         wanted = Filter(values.get(b"call-id", ""), values.get(b"user", ""))
-        reader = Reader(self._recorder, wanted, secrets)
-        stream = TraceStream(request, self._recorder, reader, self._clock, follow, self._left)
-        if form != "json":
-            stream.write_as(write)
-        self._followers += stream.heavy
-        stream.start()
+
+        def begin(recorder: Recorder, reader: Reading) -> None:
+            stream = TraceStream(request, recorder, reader, self._clock, follow, self._left)
+            if form != "json":
+                stream.write_as(write)
+            self._followers += stream.heavy
+            stream.start()
+
+        if together and self._others is not None:
+
+            def merged(answer: Together) -> None:
+                for one in answer.silent:
+                    request.responseHeaders.addRawHeader(b"X-B2bua-Silent", one.encode("ascii", "replace")[:200])
+                begin(self._recorder, _Ready(answer.records))
+
+            _Later(request, self._others.ask(_criteria(wanted), since), self._clock, merged).look()
+        elif since and self._kept is not None:
+            read = self._kept(since)
+            _Later(request, read, self._clock, lambda recorder: begin(recorder, Reader(recorder, wanted, secrets))).look()
+        else:
+            begin(self._recorder, Reader(self._recorder, wanted, secrets))
         return NOT_DONE_YET
 
     def _left(self, heavy: bool) -> None:
         self._followers -= heavy
+
+
+class Reading(Protocol):
+    """What a stream takes its records from: a `Reader`, or what is known already."""
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[Record | None]: ...
+
+
+class _Ready:
+    """Records that need not be read any more."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._records = records
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[Record | None]:
+        return iter(self._records)
+
+
+def _criteria(wanted: Filter) -> Criteria:
+    given = (("-c", wanted.call_id), ("-u", wanted.user))
+    return Criteria(tuple((switch, value) for switch, value in given if value))
+
+
+class _Later(Generic[Found]):
+    """A request that waits for the disk or for other servers; `begin` goes on with it unless the client has gone."""
+
+    def __init__(
+        self, request: Request, read: Future[Found], clock: IReactorTime, begin: Callable[[Found], None]
+    ) -> None:  # fmt: skip
+        self._request, self._read, self._clock, self._begin = request, read, clock, begin
+        self._gone = False
+        request.notifyFinish().addBoth(self._left)
+
+    def look(self) -> None:
+        if self._gone:
+            self._read.cancel()
+        elif not self._read.done():
+            self._clock.callLater(_PATIENCE, self.look)
+        elif error := self._read.exception():
+            self._request.write(plain(self._request, f"the trace cannot be read: {error}", SERVICE_UNAVAILABLE))
+            self._request.finish()
+        else:
+            self._begin(self._read.result())
+
+    def _left(self, result: object) -> None:
+        self._gone = True
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text or "0")
+    except ValueError:
+        return None
+    return number if 0 <= number < inf else None
 
 
 def _is_set(value: str) -> bool:
@@ -98,7 +193,7 @@ class TraceStream:
         self,
         request: Request,
         recorder: Recorder,
-        reader: Reader,
+        reader: Reading,
         clock: IReactorTime,
         follow: bool,
         left: Callable[[bool], None],

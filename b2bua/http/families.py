@@ -33,7 +33,7 @@ HELP: Final[dict[str, str]] = {
     "feature_errors": "Mistakes of features that were contained, by the feature and by what it did.",
     "faults_injected": "Messages that faults set on purpose acted on, by what they did.",
     "write_failures": "What is written for others and found no room: outages and lost lines, by what it is.",
-    "trace_dropped": "Messages that a slow reader of the live trace did not get.",
+    "trace_dropped": "Messages that a slow reader of the live trace, or the file of trace_keep, did not get.",
     "call_setup_seconds": "From a call's INVITE to its 2xx, ringing included.",
     "post_dial_delay_seconds": "From a call's INVITE to the first 18x or 2xx.",
     "call_duration_seconds": "From a call's 2xx to its end.",
@@ -60,6 +60,8 @@ GAUGES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "store_up": ((), "1 when the last write and the last look into the store succeeded, else 0."),
     "store_queue_depth": ((), "Writes that the store has not taken up yet."),
     "trace_messages": ((), "Messages that the trace holds."),
+    "trace_bytes": ((), "Octets that they have, about 300 for each included; as of some tenths of a second ago."),
+    "trace_keep_up": ((), "1 when the file of trace_keep takes what it is given, or none is set; else 0."),
     "config_last_reload_successful": ((), "1 when the settings read last are in use, 0 when they were refused."),
     "config_last_reload_success_timestamp_seconds": ((), "When settings were taken over last, in seconds since the epoch."),
     "start_time_seconds": ((), "When this server started, in seconds since the epoch."),
@@ -109,7 +111,7 @@ EXPECTED_HISTOGRAMS: Final[dict[str, tuple[str, ...]]] = {
 """Histogram with a label → values that are there from the start; one without a label always is."""
 
 SERIES: Final[dict[str, int]] = {
-    "requests": 34, "responses": 28, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
+    "requests": 33, "responses": 27, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
     "auth_results": 15, "bans": 2, "logins": 3, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4,
     "publish": 8, "notify": 8, "overload_rejected": 8, "not_durable": 5, "dns_queries": 3, "next_hops_failed": 3,
     "applications_skipped": 3, "internal_errors": 6, "feature_errors": 8, "faults_injected": 7, "write_failures": 2,

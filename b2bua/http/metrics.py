@@ -101,6 +101,8 @@ class ServerMetrics(Collector):
         yield "store_up", float(up)
         yield "store_queue_depth", waiting
         yield "trace_messages", len(self._recorder)
+        yield "trace_bytes", self._recorder.bytes.total
+        yield "trace_keep_up", float(self._recorder.keeps)
         good, when = live.last_reload()
         yield "config_last_reload_successful", float(good)
         yield "config_last_reload_success_timestamp_seconds", when

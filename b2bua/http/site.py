@@ -24,12 +24,13 @@ from b2bua.http.api_events import EventsPage
 from b2bua.http.api_logs import LogsPage
 from b2bua.http.api_routes import BY_NAME
 from b2bua.http.api_session import Run, SessionPage
-from b2bua.http.api_trace import TracePage
+from b2bua.http.api_trace import ReadKept, TracePage
 from b2bua.http.attempts import Attempts
 from b2bua.http.console import console_files
 from b2bua.http.health import Healthz, Readyz, plain
 from b2bua.http.metrics import MetricsPage, ServerMetrics
 from b2bua.http.openapi import OPENAPI, OpenApiPage
+from b2bua.http.other_servers import OtherServers
 from b2bua.log.events import Say, quiet
 from b2bua.log.log import Log
 from b2bua.log.ring import Ring
@@ -53,17 +54,20 @@ def make_site(
     told: Callable[[str], None] = lambda result: None,
     run: Run = deferToThread,
     log: Log | None = None,
+    kept: ReadKept | None = None,
+    others: OtherServers | None = None,
 ) -> Site:
     """The site to listen with. The `clock` is the reactor unless given. `controls`: further pages below `api`, by name, each
     with its entry in `api_routes.py`. `told` hears how log-ins end; `run` checks a password in a thread. `log`: hears of
-    requests, and is shown."""
+    requests, and is shown. `kept` reads what is on disk of the trace; None: nothing is. `others`: servers whose traces are
+    shown with ours."""
     if clock is None:
         from twisted.internet import reactor
 
         clock = cast(IReactorTime, reactor)
     ring = Ring() if log is None else log.ring
     pages = {
-        b"trace": TracePage(recorder, lambda request: trace_secrets and access.shows_secrets(request), clock),
+        b"trace": TracePage(recorder, lambda request: trace_secrets and access.shows_secrets(request), clock, kept, others),
         b"events": EventsPage(recorder, clock, ring),
         b"logs": LogsPage(ring),
         b"session": SessionPage(access, Attempts(time.monotonic), run, told, log or quiet),

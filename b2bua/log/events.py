@@ -180,6 +180,11 @@ _STORE: Final = {
     "store_unreadable": Event("store", ERROR, "The store cannot be read.", ("path", "reason")),
     "store_not_closed": Event("store", ERROR, "The store was not closed in time.", ("path",)),
     "store_callback_failed": Event("store", ERROR, "Whoever waited for the store made a mistake.", ("exception",), OURS),
+    "trace_file_damaged": Event(
+        "store", WARNING, "A damaged file of the kept trace was set aside.", ("path", "aside", "reason")
+    ),
+    "trace_not_kept": Event("store", WARNING, "The trace is not kept on disk; SIP goes on.", ("path", "reason")),
+    "trace_kept_again": Event("store", WARNING, "It is kept again.", ("path",)),
     "record_set_aside": Event(
         "store", WARNING, "A record that cannot be understood was moved out of the way.", ("path", "kind", "key", "reason"), OURS
     ),

@@ -7,21 +7,56 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from b2bua.trace.exports import EXPORTS
-from b2bua.trace.feed import Background, Feed, Follower, TokenFor, TraceError, no_token, read_record
+from b2bua.trace.feed import Background, Feed, Follower, News, read_record
 from b2bua.trace.filters import BadFilter, Criteria, Held, parse_criteria, select, user_of
+from b2bua.trace.http_client import Address, TokenFor, TraceError, no_token
 from b2bua.trace.ladder import Ladder
 from b2bua.trace.reader_left import when_reader_left
 from b2bua.trace.rows import KEPT
 from b2bua.trace.saved import SavedTrace
+from b2bua.trace.servers import Server, Servers, kept, parse_servers
+from b2bua.trace.since import time_of
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 
 EVERYTHING: Final = Criteria()
+_LOOK: Final = 0.1
+"""Seconds between two looks at what several servers have told."""
+
+
+class Asked(NamedTuple):
+    """What is asked of which servers."""
+
+    servers: tuple[Server, ...]
+    query: dict[str, str]
+    """As `/api/trace` has it, beside user and Call-ID."""
+    since: float
+    """Unix seconds from which on is asked for what is on disk; 0: nothing."""
+
+    @property
+    def address(self) -> Address:
+        """Of the one server, where there is one."""
+        return self.servers[0].address
+
+    @property
+    def several(self) -> bool:
+        return len(self.servers) > 1
+
+    def source(self, after: float) -> Background | Servers:
+        """For the ladder: what came after a time."""
+        if self.several:
+            return Servers(self.servers, self.query, after, self.since)
+        return Background(Follower(self.address, self.query, after, self.since))
+
+    def once(self, query: dict[str, str]) -> dict[str, str]:
+        """The query for what is kept: in memory, or from `since` on on disk."""
+        return query | ({"since": repr(self.since)} if self.since else {})
 
 
 def main(
@@ -33,27 +68,33 @@ def main(
     plain: bool = False,
     file: str = "",
     export: tuple[str, str] | None = None,
+    servers: Sequence[str] = (),
+    token_files: Sequence[str] = (),
+    since: str = "",
     token_for: TokenFor = no_token,
 ) -> int:
     """Show the trace; returns the exit status. The ladder follows until it is ended, JSON only when asked to.
 
-    With a `file` its records are shown, and no server is asked. `export` names a form and the new file to write in it.
+    With a `file` its records are shown, and no server is asked. `export` names a form and the new file to write in it. Several
+    `servers` are shown as one trace. `since`: what is kept on disk from then on, too. `token_for`: what a server is shown that no
+    token file is named for.
     """
-    whole = {"secrets": "1"} if secrets else {}
     try:
         criteria = parse_criteria(filter_words)
+        followed = tuple(parse_servers(servers or (url,), token_files, token_for))
+        asked = Asked(followed, {"secrets": "1"} if secrets else {}, _since(since))
         if export is not None:
-            _export(*export, SavedTrace(Path(file)).records if file else _kept(url, whole, token_for), criteria)
+            _export(*export, SavedTrace(Path(file)).records if file else _kept(asked), criteria)
         elif file:
             return _show_file(file, criteria, as_json, plain)
         elif as_json:
-            _print_records(url, whole, criteria, follow, token_for)
+            _print_records(asked, criteria, follow)
         elif plain or not _is_terminal():
-            _print_ladder(url, whole, criteria, token_for)
+            _print_ladder(asked, criteria)
         else:
             from b2bua.trace import terminal  # Late: it needs the extra `terminal`.
 
-            return terminal.run(criteria, lambda after: Background(Follower(url, whole, after, token_for)), url)
+            return terminal.run(criteria, asked.source, " ".join(server.address.url for server in asked.servers))
     except (TraceError, BadFilter) as error:
         print(f"b2bua trace: {error}", file=sys.stderr)
         return 2
@@ -66,8 +107,19 @@ def main(
     return 0
 
 
-def _kept(url: str, whole: dict[str, str], token_for: TokenFor) -> Iterator[dict[str, Any]]:
-    return (read_record(line) for line in Feed(url, whole, False, token_for).lines())
+def _since(text: str) -> float:
+    if not text:
+        return 0.0
+    try:
+        return max(time_of(text, time.time()), 1.0)
+    except ValueError as error:
+        raise TraceError(f"--since: {error}") from None
+
+
+def _kept(asked: Asked) -> Iterable[dict[str, Any]]:
+    if asked.several:
+        return kept(asked.servers, asked.once(asked.query))
+    return (read_record(line) for line in Feed(asked.address, asked.once(asked.query), follow=False).lines())
 
 
 def _export(form: str, target: str, records: Iterable[Mapping[str, Any]], criteria: Criteria) -> None:
@@ -122,16 +174,50 @@ def _asked_of_server(criteria: Criteria) -> tuple[dict[str, str], Criteria]:
     return query, criteria.without("-c", *(["-u"] if "user" in query else []))
 
 
-def _print_records(url: str, whole: dict[str, str], criteria: Criteria, follow: bool, token_for: TokenFor) -> None:
-    query, rest = _asked_of_server(criteria)
-    feed = Feed(url, query | whole, follow, token_for)
-    if follow:
-        when_reader_left(feed.close)
-    for line in _chosen(feed.lines(), rest, follow):
+def _print_records(asked: Asked, criteria: Criteria, follow: bool) -> None:
+    query, rest = ({}, criteria) if asked.several else _asked_of_server(criteria)
+    for line in _chosen(_lines(asked, asked.query | query, follow), rest, follow):
         sys.stdout.write(line)
         if follow:
             sys.stdout.flush()
     sys.stdout.flush()
+
+
+def _lines(asked: Asked, query: dict[str, str], follow: bool) -> Iterator[str]:
+    """Records as lines: of one server as it sends them, where nothing is to be done to them."""
+    if not follow and not asked.several:
+        yield from Feed(asked.address, asked.once(query), False).lines()
+    elif not follow:
+        yield from (f"{json.dumps(record)}\n" for record in kept(asked.servers, asked.once(query)))
+    elif not asked.several and not asked.since:
+        feed = Feed(asked.address, query, True)
+        when_reader_left(feed.close)
+        yield from feed.lines()
+    else:
+        for news in _news(asked._replace(query=query)):
+            if news.gap:
+                print(f"b2bua trace: {news.gap}", file=sys.stderr)
+            yield from (f"{json.dumps(record)}\n" for record in news.records)
+
+
+def _news(asked: Asked) -> Iterator[News]:
+    """What is followed, until nobody reads it any more; TraceError where there is nothing to follow."""
+    if not asked.several:
+        follower = Follower(asked.address, asked.query, 0.0, asked.since)
+        when_reader_left(follower.stop)
+        for news in follower.news():
+            if news.failure:
+                raise TraceError(news.failure)
+            yield news
+        return
+    source, left = Servers(asked.servers, asked.query, 0.0, asked.since), list[bool]()
+    when_reader_left(lambda: left.append(True))
+    try:
+        while not left:
+            yield from source.take()
+            time.sleep(_LOOK)
+    finally:
+        source.stop()
 
 
 def _chosen(lines: Iterator[str], criteria: Criteria, follow: bool) -> Iterator[str]:
@@ -148,14 +234,10 @@ def _chosen(lines: Iterator[str], criteria: Criteria, follow: bool) -> Iterator[
         yield from (shown["line"] for shown in held.feed(record))
 
 
-def _print_ladder(url: str, whole: dict[str, str], criteria: Criteria, token_for: TokenFor) -> None:
-    query, rest = _asked_of_server(criteria)
+def _print_ladder(asked: Asked, criteria: Criteria) -> None:
+    query, rest = ({}, criteria) if asked.several else _asked_of_server(criteria)
     ladder, held = Ladder(shutil.get_terminal_size((110, 24)).columns), Held(rest, KEPT)
-    follower = Follower(url, query | whole, token_for=token_for)
-    when_reader_left(follower.stop)
-    for news in follower.news():
-        if news.failure:
-            raise TraceError(news.failure)
+    for news in _news(asked._replace(query=asked.query | query)):
         lines = [f"-- {news.gap} --"] if news.gap else []
         for record in news.records:
             lines += [text for shown in held.feed(record) for text in ladder.feed(shown)]

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from b2bua.trace.feed import TraceError
 from b2bua.trace.flows import flows_of
+from b2bua.trace.http_client import TraceError
 from b2bua.trace.ladder import MAX_WIDTH, Ladder
 from b2bua.trace.overview import CallLine
 from b2bua.trace.rows import Row, Rows

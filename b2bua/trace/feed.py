@@ -7,16 +7,14 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from types import UnionType
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
 
-CONNECT_SECONDS: Final = 10.0
-ANSWER_SECONDS: Final = 60.0
-"""Between two reads of an answer that has an end. A live view waits without limit."""
+from b2bua.trace.http_client import ANSWER_SECONDS, Address, Answer, TraceError, connection_to, get, reason_of
+
 RETRY_SECONDS: Final = 1.0
 """Between two attempts to reach a server that was there before."""
 
@@ -25,8 +23,9 @@ _SHAPE: Final[dict[str, type | UnionType]] = {
     "message": str,
 }  # fmt: skip
 """Keys that every record has, and their types."""
-_MAY_HAVE: Final[dict[str, type]] = {"step": int, "note": str, "fault": str, "decisions": list, "source_address": str,
-                                    "destination_address": str}  # fmt: skip
+_MAY_HAVE: Final[dict[str, type]] = {
+    "step": int, "note": str, "fault": str, "decisions": list, "node": str, "source_address": str, "destination_address": str,
+}  # fmt: skip
 _LATEST: Final = 250_000_000_000
 """Unix seconds; what comes later than the year 9891 is no time, and no calendar has it."""
 _PORTION: Final = 65_536
@@ -35,30 +34,15 @@ _MAX_WAITING: Final = 200
 _PAUSE: Final = 0.05
 
 
-class TraceError(Exception):
-    """The server cannot be reached or does not show its trace; the text is one line for the user."""
-
-    def __init__(self, text: str, reason: str = "") -> None:
-        super().__init__(text)
-        self.reason = reason or text
-        """The same in few words."""
-
-
-TokenFor = Callable[[str], str]
-"""URL → the token that is shown to a server there, "" for none."""
-
-
-def no_token(_url: str) -> str:
-    """Where nobody has to log in."""
-    return ""
-
-
 class Feed:
     """One request for the trace. `query` as `/api/trace` has it; `follow` goes on until `close`."""
 
-    def __init__(self, url: str, query: dict[str, str], follow: bool, token_for: TokenFor = no_token) -> None:
-        self._url = url
-        self._token_for = token_for
+    def __init__(self, address: Address, query: dict[str, str], follow: bool) -> None:
+        self._address = address
+        self.ahead = 0.0
+        """Seconds that the server's clock is ahead of ours, once it has answered."""
+        self.role = ""
+        """SM or CM, once it has answered."""
         self._query = {name: value for name, value in (query | {"follow": "1" if follow else ""}).items() if value}
         self._follow = follow
         self._connection: HTTPConnection | None = None
@@ -73,7 +57,7 @@ class Feed:
     def portions(self) -> Iterator[list[str]]:
         """The same, in lists of those that are there at once. The first list is empty: the server has answered."""
         try:
-            response = self._ask()
+            response, self.ahead, self.role = self._ask()
             if self._closed:
                 return
             yield []
@@ -89,8 +73,8 @@ class Feed:
                 return
             if isinstance(error, AttributeError):
                 raise
-            reason = _reason(error)
-            raise TraceError(f"cannot read the trace of {self._url}: {reason}", reason) from None
+            reason = reason_of(error)
+            raise TraceError(f"cannot read the trace of {self._address}: {reason}", reason) from None
         finally:
             self._disconnect()
 
@@ -104,19 +88,14 @@ class Feed:
             except OSError:
                 return
 
-    def _ask(self) -> HTTPResponse:
-        connection = self._connection = _connection(self._url)
+    def _ask(self) -> Answer:
+        connection = self._connection = connection_to(self._address)
         connection.connect()
         stream = self._stream = connection.sock
         stream.settimeout(ANSWER_SECONDS)
-        path = urlsplit(self._url).path.rstrip("/")
-        headers = {"Authorization": f"Bearer {token}"} if (token := self._token_for(self._url)) else {}
-        connection.request("GET", f"{path}/api/trace" + (f"?{urlencode(self._query)}" if self._query else ""), headers=headers)
-        response = connection.getresponse()
-        if response.status != 200:
-            raise TraceError(_refusal(self._url, response))
+        answer = get(connection, self._address, "/api/trace", self._query)
         stream.settimeout(None if self._follow else ANSWER_SECONDS)
-        return response
+        return answer
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -131,17 +110,25 @@ class News:
     gap: str = ""
     failure: str = ""
     """There was no server to begin with, or it shows nothing: nothing comes after this."""
+    ahead: float = 0.0
+    """Seconds that the server's clock is ahead of ours."""
+    role: str = ""
+    """Where it has answered: SM or CM."""
 
 
 class Follower:
     """A trace followed until `stop`, over restarts of the server; what was read before does not come again."""
 
-    def __init__(self, url: str, query: dict[str, str], after: float = 0.0, token_for: TokenFor = no_token) -> None:
-        """`after`: the time of the last record that the reader has."""
-        self._url = url
-        self._token_for = token_for
+    def __init__(
+        self, address: Address, query: dict[str, str], after: float = 0.0, since: float = 0.0, patient: bool = False
+    ) -> None:  # fmt: skip
+        """`after`: the time of the last record that the reader has. `since`: begin with what is on disk from this time on.
+        `patient`: a server that is not there at first is waited for, too."""
+        self._address = address
         self._query = query
         self._last = after
+        self._since = 0.0 if after else since
+        self._patient = patient
         self._feed: Feed | None = None
         self._stop = threading.Event()
 
@@ -153,17 +140,18 @@ class Follower:
         """Without end, until `stop` or a failure at the first attempt."""
         answered = gone = False
         while not self._stop.is_set():
-            self._feed = Feed(self._url, self._query, True, self._token_for)
             reason = "it ended the trace"
             try:
+                yield from self._kept()
+                self._feed = Feed(self._address, self._query, True)
                 for portion in self._feed.portions():
                     if gone and not portion:
                         yield News(gap=f"{time.strftime('%H:%M:%S')} connected again")
                     answered, gone = True, False
-                    yield News(self._new(portion))
+                    yield News(self._new(portion), ahead=self._feed.ahead, role=self._feed.role)
             except TraceError as error:
                 reason = error.reason
-                if not answered:
+                if not answered and not self._patient:
                     yield News(failure=str(error))
                     return
             if self._stop.is_set():
@@ -178,6 +166,14 @@ class Follower:
         self._stop.set()
         if self._feed is not None:
             self._feed.close()
+
+    def _kept(self) -> Iterator[News]:
+        """What is on disk, once; all of it is there before the live view begins."""
+        if self._since:
+            feed = self._feed = Feed(self._address, self._query | {"since": repr(self._since)}, False)
+            for portion in feed.portions():
+                yield News(self._new(portion), ahead=feed.ahead, role=feed.role)
+            self._since = 0.0
 
     def _new(self, portion: list[str]) -> list[dict[str, Any]]:
         """A server that is connected to once more begins with all that it kept."""
@@ -226,28 +222,3 @@ def read_record(line: str) -> dict[str, Any]:
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         pass
     raise TraceError("what comes is no trace; is it a b2bua?")
-
-
-def _connection(url: str) -> HTTPConnection:
-    try:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise TraceError(f"{url} is no http URL")
-        # No proxy is asked: the trace is served on the loopback address.
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        return kind(parts.hostname, parts.port, timeout=CONNECT_SECONDS)
-    except ValueError:
-        raise TraceError(f"{url} is no http URL") from None
-
-
-def _refusal(url: str, response: HTTPResponse) -> str:
-    text = response.read(500).decode("utf-8", "replace").strip().partition("\n")[0]
-    if response.getheader("Content-Type", "").startswith("text/plain") and text:
-        return text
-    return f"{url} answers {response.status} {response.reason}; is it a b2bua?"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

@@ -41,6 +41,16 @@ class Directory:
         """A peer with a fixed name: `CM` on another host, a trunk. It stands before any user at that address."""
         self._elements[address] = name
 
+    def pairs(self) -> list[tuple[str, HostPort, bool]]:
+        """All that is known: name, address, and whether it is an element; addresses in the order in which they were learnt."""
+        users = [(user, address, False) for address, known in self._users.items() for user in known]
+        return users + [(name, address, True) for address, name in self._elements.items()]
+
+    @property
+    def size(self) -> int:
+        """How much is known: it changes with nearly all that is learnt."""
+        return self._pairs + len(self._elements)
+
     def name(self, address: HostPort, candidates: Iterable[str]) -> str:
         """The name of a peer. `candidates` are the users that the message names for that side, best first.
 

@@ -8,13 +8,14 @@ in the ring cost more, in memory that is always cold, than writing them does.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, cast
 
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Document, Message
 from b2bua.sip.why import Why
 from b2bua.trace.names import SM, Directory
+from b2bua.trace.ring_bytes import RingBytes, since
 
 IN: Final = "in"
 OUT: Final = "out"
@@ -38,6 +39,10 @@ class Unfinished:
     def __init__(self, message: Message) -> None:
         self._head = "\r\n".join((message.start_line(), *message.lines, "")).encode("utf-8", "surrogateescape")
         self._content = message.content
+
+    def __len__(self) -> int:
+        """At least so many octets: the body is not written for this."""
+        return len(self._head)
 
     def encode(self) -> bytes:
         body = cast(Document, self._content).encode()
@@ -110,7 +115,8 @@ class Legs:
         return self._first.get(call, call)
 
 
-def _written(entry: Kept) -> Entry:
+def written(entry: Kept) -> Entry:
+    """The entry with the bytes of its message."""
     time, direction, transport, peer, data, call, why = entry
     return time, direction, transport, peer, data if isinstance(data, bytes) else data.encode(), call, why
 
@@ -118,12 +124,16 @@ def _written(entry: Kept) -> Entry:
 class Recorder:
     """Keeps the last `size` messages; 0 keeps none. `wall` is the clock: Unix seconds with a fraction."""
 
-    def __init__(self, size: int, wall: Callable[[], float], role: str = SM) -> None:
+    def __init__(self, size: int, wall: Callable[[], float], role: str = SM, most_bytes: int = 0) -> None:
         self.size = size
         self.role = role
         """Who we are in the messages of our own sockets: `SM`, or `CM` where a feature server has a process of its own."""
         self.dropped = 0
-        """Messages that a slow reader of the live trace did not get; whoever drops one counts it here."""
+        """Messages that a slow reader of the live trace, or the file that keeps it, did not get; whoever drops one counts."""
+        self.keeps = True
+        """Whether the file that keeps the trace takes what it is given; True where there is none."""
+        self.bytes = RingBytes(most_bytes)
+        """The bound by octets; 0 is none."""
         self.legs = Legs()
         self.directory = Directory()
         self._wall = wall
@@ -165,7 +175,7 @@ class Recorder:
             entry = (self._wall(), LINK, "memory", way, data, message.call, message.why)
             self._ring.append(entry)
             if self._listeners:
-                self._tell(_written(entry))
+                self._tell(written(entry))
 
     def mark(self, flow: Flow, text: str) -> None:
         """Say of the message that was written last, if it was one of this flow, what was done to it on purpose."""
@@ -179,6 +189,11 @@ class Recorder:
     def again(self, why: Why) -> None:
         """Why the bytes that are sent next have been sent before."""
         self._again = why
+
+    def withheld(self) -> Why | None:
+        """What `again` said, for bytes that are sent later than now: it is to be said once more then."""
+        why, self._again = self._again, None
+        return why
 
     def concerning(self, data: bytes, why: Why) -> None:
         """What became of a message that was traced: the one with these bytes, or with b"" the last one."""
@@ -218,9 +233,25 @@ class Recorder:
     def __len__(self) -> int:
         return len(self._ring)
 
+    def now(self) -> float:
+        """The clock of the entries."""
+        return self._wall()
+
+    def trim(self) -> None:
+        """To be called a few times a second: lets the oldest go where all together have too many octets."""
+        self.bytes.look(self._ring)
+
+    def since(self, last: object) -> list[Kept]:
+        """What was written behind the entry `last`, oldest first; all when that is None or not there any more."""
+        return list(since(self._ring, last))[::-1]
+
     def entries(self) -> list[Entry]:
         """What the ring holds now, oldest first; the entries are shared and never change."""
-        return [_written(entry) for entry in self._ring]
+        return [written(entry) for entry in self._ring]
+
+    def fill(self, entries: Iterable[Entry]) -> None:
+        """Hold what was recorded before, by another process perhaps."""
+        self._ring.extend(entries)
 
     def add_listener(self, listener: Listener) -> None:
         """Call `listener` with every entry from now on. It must return at once and bound what it keeps."""

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from b2bua.trace.captured import messages
-from b2bua.trace.feed import News, TraceError, read_record
+from b2bua.trace.feed import News, read_record
 from b2bua.trace.hop import read_facts
+from b2bua.trace.http_client import TraceError
 from b2bua.trace.names import SM
 from b2bua.trace.packets import NoCapture, is_capture, packets
 from b2bua.trace.recorder import LINK, Entry, Recorder

@@ -55,11 +55,18 @@ def line_of(row: Row) -> str:
 
 def _unanswered(rows: Sequence[Row], asked: Row) -> str:
     last = rows[-1]
-    text = f"stopped at #{last.number}: {line_of(last)}, and no final answer to the INVITE #{asked.number}"
+    return f"stopped at #{last.number}: {line_of(last)}, and no final answer to the INVITE #{asked.number}{_silent(rows)}"
+
+
+def _silent(rows: Sequence[Row]) -> str:
+    """Who was asked again and again, and said nothing."""
     waits = next((row for row in rows if row.copies and row.facts.method == "INVITE"), None)
-    if waits is not None:
-        text += f"; #{waits.number} was sent {len(waits.copies)} times more and {waits.record['destination']} said nothing to it"
-    return text
+    if waits is None:
+        return ""
+    to = waits.record["destination"]
+    if any(row.record["source"] == to and row.facts.status and row.number > waits.number for row in rows):
+        return ""
+    return f"; #{waits.number} was sent {len(waits.copies)} times more and {to} said nothing to it"
 
 
 def _blame(rows: Sequence[Row], final: Row) -> str:
@@ -78,7 +85,7 @@ def _blame(rows: Sequence[Row], final: Row) -> str:
         if row.record["destination"] == first.record["source"] and row is not first:
             first = row
     text = "" if first is final else f"; {first.record['source']} said {first.facts.status} first, in #{first.number}"
-    return text + _why(first)
+    return text + (_silent(rows) if first.facts.status == 408 else "") + _why(first)
 
 
 def _why(row: Row) -> str:
@@ -87,8 +94,8 @@ def _why(row: Row) -> str:
 
 
 def _unacknowledged(rows: Sequence[Row]) -> Iterator[str]:
-    """2xx to INVITE, of any leg, whose ACK did not come."""
-    for row in rows:
+    """The 2xx to INVITE whose ACK did not come: the last hop of it, to the party that owes it."""
+    for row in reversed(rows):
         facts = row.facts
         if not 200 <= facts.status < 300 or facts.cseq_method != "INVITE":
             continue
@@ -120,7 +127,7 @@ def _refused_later(rows: Sequence[Row]) -> Iterator[str]:
             continue
         status = answer.facts.status
         what = "re-INVITE" if facts.method == "INVITE" else "UPDATE"
-        stays = _end(rows, answer) or "; the session stays as it was"
+        stays = _end(rows, row) or "; the session stays as it was"
         if status not in _ENDS_DIALOG and status != _GLARE:
             stays = "; the session stays as it was"
         elif status == _GLARE:

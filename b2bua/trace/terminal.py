@@ -15,8 +15,9 @@ from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from b2bua.trace.feed import News, TraceError
+from b2bua.trace.feed import News
 from b2bua.trace.filters import BadFilter, Criteria, parse_criteria
+from b2bua.trace.http_client import TraceError
 from b2bua.trace.ladder import printable
 from b2bua.trace.ladder_view import LadderView
 from b2bua.trace.overview import call_lines, summary

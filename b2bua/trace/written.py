@@ -52,6 +52,8 @@ def facts_of(row: Row) -> list[str]:
     ]
     if record["call"]:
         lines.append(f"call {row.letter}: {record['call']}" + (f"  step {record['step']} of a hold" if "step" in record else ""))
+    if record.get("node"):
+        lines.append(f"seen by server {record['node'].replace('+', ', then by server ')}")
     if record.get("note"):
         lines.append(record["note"])
     lines += [f"why: {decision}" for decision in record.get("decisions", ())]

@@ -13,16 +13,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.browser.browser import HERE, PACKAGES
-from tests.interop.server import DOMAIN, Server, environment
+from tests.interop.feature_process import FeatureProcess
+from tests.interop.server import DOMAIN, Server, environment, free_port
 
 HOST = "127.0.0.64"
+CM_HOST = "127.0.0.65"
 USERS = {str(number): f"secret-{number}-word" for number in (6001, 6002, 6003)}
 PICTURES = os.environ.get("CONSOLE_PICTURES", "")
 ANSWER_SECONDS = 20.0
@@ -172,6 +174,46 @@ def test_a_held_call_is_seen_and_explained(console: Console, phones: Phones) -> 
     phones.until("resumed")
     console("shows", ".drawing text.note", "resume")
     assert console("wrong") == []
+
+
+def test_the_trace_of_two_servers_and_of_the_disk(tmp_path: Path) -> None:
+    """Session Manager here, Communication Manager in a process of its own: one ladder, who saw what, and one that dies."""
+    link, peer, http = f"{HOST}:{free_port(HOST)}", f"{CM_HOST}:{free_port(CM_HOST)}", f"{CM_HOST}:{free_port(CM_HOST)}"
+    config = tmp_path / "lab.toml"
+    config.write_text(
+        f'feature_server = "none"\nlinks = ["cm2=udp:{link}={peer}"]\ntrace_servers = ["cm=http://{http}"]\ntrace_keep = "24h"\n'
+    )
+    server = Server(tmp_path, HOST, USERS, options=("--config", str(config)))
+    elsewhere = FeatureProcess(tmp_path, f"udp:{peer}", link, ("--name", "cm2", "--http", http, "--store", "memory:"))
+    with ExitStack() as stack:
+        stack.callback(server.kill)
+        stack.callback(elsewhere.kill)
+        elsewhere.start()
+        phones, console = Phones(server), Console(server, tmp_path)
+        stack.callback(phones.close)
+        stack.callback(console.close)
+        phones.until("held")
+        console("go", "calls")
+        console("shows", "#reach button", "With cm")
+        console("shows", "#reach button", "Last hour")
+        console("shows", "#view td", "6001 → 6002")
+        assert console("count", "#view tbody tr") == 1, "one call, though two servers have it"
+        console("click", "#view tbody a")
+        console("shows", ".drawing text.time", "(9)")
+        for _ in range(console("count", ".drawing .arrow")):
+            console("press", "k")
+            if any("INVITE sip" in text for text in console("texts", "#message pre")) and any(
+                "seen by server here, then by server cm" in text for text in console("texts", "#message")
+            ):
+                break
+        console("shows", "#message", "seen by server here, then by server cm")
+        console("shows", "#message", "why: ")
+        console.picture("two-servers")
+        elsewhere.kill()
+        console("shows", "p.bad", "Without cm: Connection refused")
+        elsewhere.start()
+        console("counts", "p.bad", 0)
+        assert console("wrong") == []
 
 
 def test_every_view_fits_a_small_screen_and_says_nothing_wrong(console: Console, phones: Phones) -> None:

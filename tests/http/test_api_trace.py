@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from twisted.internet.task import Clock
 
 from b2bua.http import api_trace
 from b2bua.http.api_trace import LATENCY, MAX_FOLLOWERS, PORTION
+from b2bua.http.other_servers import Together
 from b2bua.trace.exports import EXPORTS
 from tests.http.live import site_of
 from tests.http.requests import FakeRequest, get
@@ -169,3 +171,61 @@ def test_few_may_gather_a_whole_trace_at_once_and_one_that_ends_or_goes_makes_ro
     assert get(site, "/api/trace?format=svg").responseCode == 200
     turn(clock)
     assert get(site, "/api/trace?format=svg").responseCode == 200
+
+
+# ---- from the disk, and with other servers
+
+
+def since(scene: Scene, answer: Any, query: str = "?since=5") -> tuple[FakeRequest, Clock, list[float]]:
+    asked: list[float] = []
+
+    def read(at: float) -> Any:
+        asked.append(at)
+        return answer
+
+    clock = Clock()
+    site = site_of(scene.recorder, clock=clock, kept=read)
+    return get(site, f"/api/trace{query}"), clock, asked
+
+
+def test_since_reads_the_disk_when_it_is_ready() -> None:
+    on_disk, read = standing_call(), Future[Any]()
+    answer, clock, asked = since(Scene(), read)
+    turn(clock)
+    assert answer.text == "" and asked == [5.0]
+    read.set_result(on_disk.scene.recorder)
+    turn(clock)
+    assert records(answer) == on_disk.scene.records() and answer.finished
+
+
+def test_a_disk_that_cannot_be_read_and_nothing_on_disk() -> None:
+    read = Future[Any]()
+    read.set_exception(OSError("disk I/O error"))
+    answer, clock, _ = since(Scene(), read)
+    turn(clock)
+    assert answer.responseCode == 503 and answer.text == "the trace cannot be read: disk I/O error\n"
+    assert get(site_of(Scene().recorder, clock=Clock()), "/api/trace?since=5").responseCode == 404
+    for query in ("?since=x", "?since=-1", "?since=nan", "?since=5&follow=1", "?together=1"):
+        assert since(Scene(), read, query)[0].responseCode == 400, query
+
+
+def test_together_with_other_servers() -> None:
+    class Others:
+        def __init__(self) -> None:
+            self.answer: Future[Together] = Future()
+            self.asked: list[tuple[str, float]] = []
+
+        def ask(self, criteria: Any, at: float) -> Future[Together]:
+            self.asked.append((str(criteria), at))
+            return self.answer
+
+    others, clock, call = Others(), Clock(), standing_call()
+    site = site_of(Scene().recorder, clock=clock, others=others)
+    answer = get(site, "/api/trace?together=1&user=6001&format=ladder&since=7")
+    turn(clock)
+    assert answer.text == "" and others.asked == [("-u 6001", 7.0)]
+    others.answer.set_result(Together(call.scene.records(), ["lab2: Connection refused"]))
+    turn(clock)
+    assert len(json.loads(answer.text)["messages"]) == len(call.scene.records())
+    assert answer.responseHeaders.getRawHeaders(b"X-B2bua-Silent") == [b"lab2: Connection refused"]
+    assert get(site, "/api/trace?together=1&follow=1").responseCode == 400

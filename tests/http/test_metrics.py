@@ -53,6 +53,7 @@ def test_figures() -> None:
         'b2bua_subscriptions_active{event="dialog"} 4.0',
         "b2bua_trace_dropped_total 7.0",
         "b2bua_trace_messages 1.0",
+        "b2bua_trace_keep_up 1.0",
         "b2bua_start_time_seconds 1.7000000005e+09",
         'b2bua_transaction_seconds_bucket{le="0.005",method="INVITE"} 2.0',
         'b2bua_transaction_seconds_bucket{le="0.1",method="INVITE"} 2.0',

@@ -202,6 +202,24 @@ def test_timers_a_and_b() -> None:
     assert "timer B: no final answer within 64·T1 (32 s) (RFC 3261 §17.1)" in whys(scene, "SIP/2.0 408", "SM", "CM")
     [sentence] = stopped(scene)
     assert "SIP/2.0 408" in sentence and "because timer B: no final answer within 64·T1" in sentence
+    assert " was sent 6 times more and 6002 said nothing to it" in sentence
+
+
+def test_a_retransmission_that_a_fault_delays_keeps_its_reason() -> None:
+    scene = made()
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    invite(alice, bob)
+    scene.server.fault("delay user=6002 direction=out method=INVITE seconds=5")
+    scene.advance(0.6)
+    call = ScriptCall(bob, alice.aor)
+    bob >> call.invite(call.sdp())
+    challenge = bob << "407 INVITE"
+    bob >> call.ack(challenge)
+    bob >> call.again()
+    scene.advance(6)
+    [late] = [record for record in found(scene, "INVITE", "SM", "6002") if "fault" in record]
+    assert late["decisions"] == ["timer A: no answer within 0.5 s, sent again (RFC 3261 §17.1)"]
+    assert not any(text.startswith("timer A") for text in whys(scene, "SIP/2.0 407", "SM"))
 
 
 def test_timers_e_and_f() -> None:
@@ -267,7 +285,7 @@ def test_2xx_without_ack() -> None:
     assert again[0] == "timer: no ACK within 0.5 s, the 2xx is sent again (RFC 3261 §13.3.1.4)"
     ended = "timer: no ACK of the 2xx within 64·T1 (32 s): BYE to both (RFC 3261 §13.3.1.4)"
     assert ended in whys(scene, "BYE", "CM", "SM")
-    assert any("its 2xx has no ACK from" in text and ended in text for text in stopped(scene)), stopped(scene)
+    assert any("its 2xx has no ACK from 6001" in text and ended in text for text in stopped(scene)), stopped(scene)
 
 
 def test_reliable_responses_are_repeated() -> None:
@@ -371,7 +389,7 @@ def test_a_refusal_of_the_phone_is_its_own(status: int) -> None:
     assert "because" not in sentence, "the phone's reasons are not known"
 
 
-@pytest.mark.parametrize(("status", "end"), [(481, "ended the call with the BYE #"), (488, "the session stays as it was")])
+@pytest.mark.parametrize(("status", "end"), [(481, "CM ended the call with the BYE #"), (488, "the session stays as it was")])
 def test_a_hold_that_is_refused(status: int, end: str) -> None:
     scene = made()
     a, b = watched_call(scene)

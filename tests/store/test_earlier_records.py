@@ -10,12 +10,14 @@ import pytest
 
 from b2bua.store import (
     call_record,
+    console_user_record,
     invite_record,
     mailbox_record,
     publication_record,
     records,
     setting_record,
     subscription_record,
+    token_record,
 )
 from b2bua.store.record_text import decode_record
 
@@ -72,11 +74,19 @@ FIRST = {
     subscription_record.SubscriptionRecord: (
         _read(subscription_record.SubscriptionRecord, subscription_record.SUBSCRIPTION_VERSION), SUBSCRIPTION,
     ),
+    console_user_record.ConsoleUserRecord: (
+        _read(console_user_record.ConsoleUserRecord, console_user_record.CONSOLE_USER_VERSION),
+        {"name": "ops", "role": "operator", "hash": "$scrypt$…", "version": 1},
+    ),
+    token_record.TokenRecord: (
+        _read(token_record.TokenRecord, token_record.TOKEN_VERSION),
+        {"name": "scraper", "role": "read-only", "hash": "00" * 32, "version": 1},
+    ),
 }  # fmt: skip
 
 VERSION_HAS_A_DEFAULT = {
     mailbox_record.MailboxRecord, publication_record.PublicationRecord, setting_record.SettingRecord,
-    subscription_record.SubscriptionRecord,
+    subscription_record.SubscriptionRecord, console_user_record.ConsoleUserRecord, token_record.TokenRecord,
 }  # fmt: skip
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from b2bua.trace import client, feed
+from b2bua.trace import client, feed, http_client
 from b2bua.trace.client import main
 from b2bua.trace.feed import Background, Follower, News
+from b2bua.trace.http_client import Address
 from tests.trace.hand_made import standing_call
 
 
@@ -38,6 +39,7 @@ class FakeConnection:
     asked: list[str]
     shown: list[str]
     """What of Authorization came with each."""
+    headers: dict[str, str]
 
     def __init__(self, host: str, port: int | None, timeout: float) -> None:
         self.sock = FakeStream()
@@ -50,6 +52,7 @@ class FakeConnection:
             raise self.failures_later.pop(0)
 
     def request(self, method: str, target: str, headers: dict[str, str]) -> None:
+        type(self).headers = headers
         type(self).asked.append(f"{method} {target}")
         type(self).shown.append(headers.get("Authorization", ""))
 
@@ -57,7 +60,7 @@ class FakeConnection:
         return self
 
     def getheader(self, name: str, default: str) -> str:
-        return "text/plain; charset=utf-8"
+        return "text/plain; charset=utf-8" if name == "Content-Type" else default
 
     def read(self, size: int) -> bytes:
         return self.text[:size]
@@ -89,7 +92,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> type[FakeConnection]:
     Server.lines = [json.dumps(record).encode() + b"\n" for record in call.scene.records()]
     Server.asked, Server.shown = [], []
     Server.failures_later = []
-    monkeypatch.setattr(feed, "HTTPConnection", Server)
+    monkeypatch.setattr(http_client, "HTTPConnection", Server)
     monkeypatch.setattr(feed, "RETRY_SECONDS", 0.0)
     return Server
 
@@ -146,7 +149,7 @@ def test_a_restarted_server_is_waited_for(server: type[FakeConnection], capsys: 
 
     Restarted.lines = [*server.lines[:-1], json.dumps(later).encode() + b"\n", b"^C"]
     made = iter([server, server, Restarted])
-    feed.HTTPConnection = lambda *arguments, **options: next(made)(*arguments, **options)  # type: ignore[assignment,misc]
+    http_client.HTTPConnection = lambda *arguments, **options: next(made)(*arguments, **options)  # type: ignore[assignment,misc]
     assert main() == 0
     out = capsys.readouterr().out
     assert out.count("the server is gone: Connection reset by peer; waiting for it --") == 1
@@ -157,7 +160,7 @@ def test_a_restarted_server_is_waited_for(server: type[FakeConnection], capsys: 
 
 
 def test_a_follower_in_the_background_can_be_stopped(server: type[FakeConnection]) -> None:
-    background = Background(Follower("http://127.0.0.1:1", {}))
+    background = Background(Follower(Address("http://127.0.0.1:1"), {}))
     news: list[News] = []
     for _ in range(2_000):
         news += background.take()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2bua.trace.client import main
-from b2bua.trace.feed import TraceError
+from b2bua.trace.http_client import TraceError
 from b2bua.trace.rows import Rows
 from b2bua.trace.saved import SavedTrace, _wire
 from b2bua.trace.written import write_rows

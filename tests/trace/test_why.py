@@ -13,7 +13,8 @@ from b2bua.sip.why import MOST, Why, decisions
 from b2bua.trace.console_forms import CONSOLE_FORMS
 from b2bua.trace.explained import main
 from b2bua.trace.exports import EXPORTS
-from b2bua.trace.feed import TraceError, read_record
+from b2bua.trace.feed import read_record
+from b2bua.trace.http_client import TraceError
 from b2bua.trace.recorder import Recorder
 from b2bua.trace.rows import Rows
 from b2bua.trace.written import facts_of

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from b2bua.sip.message import Response
+from b2bua.sip.why import Why, decisions
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.machine import Event, State, Table, Transition, to
 from b2bua.transaction.server import ServerTransaction
@@ -128,8 +129,13 @@ class Scene:
     def server_ended(self, transaction: ServerTransaction) -> None:
         self.log("ended")
 
-    def retransmitted(self, method: str) -> None:
+    def retransmitted(self, method: str, why: Why) -> None:
         self.log(f"count {method}")
+        assert len(decisions(why)) == 1, "each copy says why it is sent"
+
+    def gave_up(self, data: bytes, why: Why) -> None:
+        self.log("gave up")
+        assert data and decisions(why)
 
     def unanswered(self, transaction: ServerTransaction) -> None:
         self.log("unanswered")

@@ -38,7 +38,7 @@ FIGURE = Figure(
             (COMPLETED, Event.REQUEST): Row(COMPLETED, "count INVITE | resend 486"),
             (COMPLETED, Event.ACK): Row(CONFIRMED, "stop G | stop H | start I 5 | told"),
             (COMPLETED, Event.TIMER_G): Row(COMPLETED, "count INVITE | resend 486 | start G 1"),
-            (COMPLETED, Event.TIMER_H): Row(TERMINATED, "told | stop G | ended"),
+            (COMPLETED, Event.TIMER_H): Row(TERMINATED, "gave up | told | stop G | ended"),
             (COMPLETED, Event.TRANSPORT_ERROR): Row(TERMINATED, "told | stop G | stop H | ended"),
             (CONFIRMED, Event.TIMER_I): Row(TERMINATED, "ended"),
         },
@@ -50,7 +50,7 @@ FIGURE = Figure(
             (COMPLETED, Event.ACK): Row(TERMINATED, "stop H | ended | told"),
             # No timer G runs on a connection; one that came all the same would be the row's.
             (COMPLETED, Event.TIMER_G): Row(COMPLETED, "count INVITE | resend 486 | start G 0.05"),
-            (COMPLETED, Event.TIMER_H): Row(TERMINATED, "told | ended"),
+            (COMPLETED, Event.TIMER_H): Row(TERMINATED, "gave up | told | ended"),
             (COMPLETED, Event.TRANSPORT_ERROR): Row(TERMINATED, "told | stop H | ended"),
         },
     },

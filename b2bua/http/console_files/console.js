@@ -28,6 +28,10 @@ let chosen = 0;         // the message that is open
 let paused = false;
 let drawn = "";         // what the view shows, so that nothing moves while nothing has changed
 let turn = 0;           // the newest reading; an older answer that comes late is not shown
+let others = [];        // names of other servers whose traces can be shown with this one's
+let keep = "";          // for how long the trace is kept on disk; "": it is not
+let together = true;    // whether they are
+let back = 0;           // seconds; 0: what is in memory
 
 // -- small things ---------------------------------------------------------------------------------------------------
 
@@ -63,7 +67,35 @@ async function read(path) {
   const answer = await fetch(path, { headers: { Accept: "application/json" } });
   if (answer.status === 401) throw new LoggedOut("logged out");
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${(await answer.text()).trim()}`);
-  return answer.json();
+  const silent = answer.headers.get("X-B2bua-Silent");
+  return Object.assign(await answer.json(), silent ? { silent } : {});
+}
+
+// What is asked of the trace besides: the other servers, and how far back.
+function reach() {
+  const since = back ? `&since=${Math.floor(Date.now() / 1000 - back)}` : "";
+  return since + (others.length && together ? "&together=1" : "");
+}
+
+function reachBar(silent) {
+  const choose = (label, on, act) => el("button", { type: "button", "aria-pressed": String(on), onclick: () => { act(); refresh(true); } }, label);
+  const parts = [];
+  if (others.length) {
+    parts.push(choose(`With ${others.join(", ")}`, together, () => { together = !together; }));
+  }
+  if (keep) {
+    for (const [label, seconds] of [["In memory", 0], ["Last hour", 3600], ["Last day", 86400]]) {
+      parts.push(choose(label, back === seconds, () => { back = seconds; }));
+    }
+  }
+  const missing = silent ? [el("p", { class: "bad" }, `Without ${silent}`)] : [];
+  return [...(parts.length ? [el("p", { class: "ways", id: "reach" }, parts)] : []), ...missing];
+}
+
+async function learnReach() {
+  const { overview } = await read("api/overview");
+  others = overview.trace.servers || [];
+  keep = overview.trace.keep || "";
 }
 
 function wanted(...texts) {
@@ -209,7 +241,7 @@ async function showRegistrations() {
 
 async function showCalls(call) {
   if (call) return showLadder(`call-id=${encodeURIComponent(call)}`, `Call ${call}`);
-  const [{ calls }, standing] = await Promise.all([read("api/trace?format=calls"), standingCalls()]);
+  const [{ calls, silent }, standing] = await Promise.all([read(`api/trace?format=calls${reach()}`), standingCalls()]);
   const rows = calls.filter((one) => wanted(one.caller, one.callee, one.state, one.call)).map((one) =>
     el("tr", {},
       el("td", { class: "num" }, clock(one.start)),
@@ -222,6 +254,7 @@ async function showCalls(call) {
   return [
     ...standing,
     el("h2", {}, "Seen"),
+    ...reachBar(silent),
     table(["Began", "Call", "State", "Seen for", "Messages*", "Holds", "Wrong"], rows, "No call in what the trace has kept."),
     el("p", { class: "soft" }, "As the messages tell that the trace has kept. A call opens as a ladder."),
   ];
@@ -275,11 +308,11 @@ async function showTrace(user) {
 }
 
 async function showLadder(query, title) {
-  const ladder = await read(`api/trace?format=ladder&${query}`);
+  const ladder = await read(`api/trace?format=ladder&${query}${reach()}`);
   messages = ladder.messages;
   const drawing = new DOMParser().parseFromString(ladder.svg, "image/svg+xml").documentElement;
   const links = ["html", "pcap", "mermaid", "svg", "text", "tracesm", "json"].map((form) =>
-    el("a", { href: `api/trace?format=${form}&${query}`, download: `trace.${form === "tracesm" ? "log" : form}` }, form));
+    el("a", { href: `api/trace?format=${form}&${query}${reach()}`, download: `trace.${form === "tracesm" ? "log" : form}` }, form));
   const holder = el("div", { class: "drawing" }, document.importNode(drawing, true));
   for (const link of holder.querySelectorAll("a")) {
     link.addEventListener("click", (event) => { event.preventDefault(); openMessage(numberOf(link)); });
@@ -288,6 +321,7 @@ async function showLadder(query, title) {
   const count = Object.keys(messages).length;
   return [
     el("h2", {}, title),
+    ...reachBar(ladder.silent),
     el("p", { class: "ways" }, el("span", { class: "soft" }, `${count} messages. Save as`), links),
     ...left,
     count ? el("p", { class: "soft" }, "Lamps: ", ...["trying", "early", "confirmed", "held", "is-held"].map((kind) =>
@@ -562,6 +596,9 @@ addEventListener("keydown", (event) => {
   else if (keys[event.key]) location.hash = `#/${keys[event.key]}`;
 });
 setInterval(() => { if (document.visibilityState === "visible") again(); }, 10000); // what runs out without a message
+// Of what happens at another server no event comes from this one.
+setInterval(() => { if (others.length && together && document.visibilityState === "visible") again(); }, 2000);
+
 // At the start, and after logging in.
 async function begin() {
   try {
@@ -571,6 +608,7 @@ async function begin() {
     return;
   }
   if (me.role === null) { live.textContent = "logged out"; live.className = ""; showLogIn(); return; }
+  await learnReach().catch(() => {});
   await refresh(true);
   listen();
 }

@@ -3,6 +3,7 @@
     python -m tests.load.in_process.meter opcodes     bytecodes and Python calls by phase, and by function
     python -m tests.load.in_process.meter seconds     CPU time, best of several rounds, without the kernel's share
     python -m tests.load.in_process.meter phases      where that time goes, by a sample each millisecond
+    python -m tests.load.in_process.meter trace       what the trace costs of both: it on against it off
 
 `sqlite` behind it: with a durable store in place of the one in memory. Its writer's thread is not counted.
 """
@@ -24,6 +25,8 @@ from b2bua.transaction.timers import TICK
 from tests.load.in_process.rig import LINGER, Rig
 
 ROOT: Final = f"{Path(__file__).resolve().parents[3]}/"
+KEPT: Final = 10_000
+"""Messages that the trace keeps by default."""
 WARM: Final = 20
 """Calls before the count: caches are full then."""
 PHASES: Final = (
@@ -72,9 +75,9 @@ class Counting:
         return self._stepped
 
 
-def count(calls: int, store: str) -> tuple[Rig, Counting]:
+def count(calls: int, store: str = "memory:", trace: int = KEPT) -> tuple[Rig, Counting]:
     """Count over so many calls, and over the end of all that lingers behind them."""
-    rig = Rig(store=store)
+    rig = Rig(trace, store=store)
     for _ in range(WARM):
         rig.call()
     rig.turn(LINGER)
@@ -128,8 +131,8 @@ def _phase(code: CodeType) -> str:
 class Timed:
     """A rig whose time inside the server is measured; wire and phones are not counted."""
 
-    def __init__(self, store: str) -> None:
-        self.rig = Rig(store=store)
+    def __init__(self, store: str = "memory:", trace: int = KEPT) -> None:
+        self.rig = Rig(trace, store=store)
         self.spent = 0.0
         self.inside = False
         """Whether the server is at work."""
@@ -145,6 +148,13 @@ class Timed:
         work()
         self.inside = False
         self.spent += time.thread_time() - begun
+
+    def one(self) -> float:
+        """Seconds of one more hold call, among those that still linger."""
+        self.spent = 0.0
+        self.rig.call()
+        self.rig.turn(TICK, lambda: self._timed(self._turn))
+        return self.spent
 
     def round(self, calls: int) -> float:
         """Seconds of one hold call, over so many at 20 a second, and the end of all that lingers behind them."""
@@ -183,10 +193,27 @@ def phases(store: str, calls: int = 300, rounds: int = 20) -> None:
         print(f"  {phase:10} {cost * 1e6 * number / total:6.0f} µs {100 * number / total:5.1f} %")
 
 
+def trace(store: str, calls: int = 1500) -> None:
+    """Print what a hold call costs more with the trace on: bytecodes, and CPU time, a call of each in turn, the ring full."""
+    on, off = (sum(count(20, store, size)[1].opcodes.values()) / 20 for size in (KEPT, 0))
+    print(f"bytecodes: {on:.0f} with the trace, {off:.0f} without: {100 * (on / off - 1):.1f} % more")
+    traced, untraced = Timed(store), Timed(store, 0)
+    for timed in (traced, untraced):
+        timed.round(KEPT // 90)  # a call is about a hundred messages
+    costs: tuple[list[float], list[float]] = ([], [])
+    for _ in range(calls):
+        for timed, found in zip((traced, untraced), costs, strict=True):
+            found.append(timed.one())
+    for name, share in (("lower quarter", 4), ("median", 2)):
+        with_it, without = (sorted(found)[calls // share] for found in costs)
+        more = 100 * (with_it / without - 1)
+        print(f"CPU, {name}: {with_it * 1e3:.3f} ms with, {without * 1e3:.3f} ms without: {more:.1f} % more")
+
+
 def main(what: str, store: str = "memory") -> None:
     with tempfile.TemporaryDirectory(prefix="b2bua-meter-") as directory:
         url = {"memory": "memory:", "sqlite": f"sqlite:{directory}/b2bua.db"}[store]
-        {"opcodes": opcodes, "seconds": seconds, "phases": phases}[what](url)
+        {"opcodes": opcodes, "seconds": seconds, "phases": phases, "trace": trace}[what](url)
 
 
 if __name__ == "__main__":
