@@ -12,7 +12,6 @@ import click
 
 from b2bua.cli_opened import Opened, settings_of, store_options, typed_password
 from b2bua.config import ConfigError
-from b2bua.http.passwords import hashed
 from b2bua.http.routes import ROLES
 from b2bua.store.console_user_record import CONSOLE_USER, CONSOLE_USER_VERSION, ConsoleUserRecord
 from b2bua.store.interface import Store, StoreError
@@ -47,6 +46,8 @@ def console_user() -> None:
 @_options
 def add_console_user(name: str, role: str, of: str, **options: str | None) -> int:
     """Add a user of the console, or change password and role: the password from a prompt, or the first line of standard input."""
+    from b2bua.http.passwords import hashed  # Late: no other command needs it.
+
     settings = settings_of(**options)
     _check_name(name)
     try:

@@ -162,6 +162,7 @@ def test_a_server_is_restarted_under_the_view(stack: ExitStack, tmp_path: Path) 
         )  # fmt: skip
     stack.callback(plain.kill)
     terminal.until("live", "OPTIONS")
+    wait_until("the trace in plain text", lambda: "OPTIONS" in printed.read_text(encoding="utf-8"))
     server.kill()
     terminal.until("the server is gone: ", "waiting for it")
     again = start(stack, tmp_path, server.port, server.http_port)
