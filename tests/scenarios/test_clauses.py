@@ -42,7 +42,7 @@ def test_the_order_of_the_proxys_checks(make_scene: MakeScene) -> None:
         ("Subject: none", "Proxy-Require: foo", 420),
     ]
     lines = [faults[1][0], proxy.via(""), *arrived.lines, faults[3][0]]
-    good = "\r\n".join(line.replace("Max-Forwards: 69", "Max-Forwards: 68") for line in lines) + "\r\n\r\n"
+    good = "\r\n".join(line.replace("Max-Forwards: 67", "Max-Forwards: 68") for line in lines) + "\r\n\r\n"
     for count in range(len(faults) + 1):
         bent = _fresh(good, count)
         for well, ill, _ in faults[count:]:

@@ -166,7 +166,7 @@ origins = st.builds(
 directions = st.sampled_from(["sendrecv", "sendonly", "recvonly", "inactive"])
 streams = st.builds(
     sdp.Stream, st.sampled_from(["audio", "video", "text"]), st.integers(0, 65535), directions,
-    st.sampled_from(["192.0.2.7", "0.0.0.0", "2001:db8::7", "::"]),
+    st.sampled_from(["192.0.2.7", "0.0.0.0", "2001:db8::7", "::"]), st.just(False),
 )  # fmt: skip
 descriptions = st.tuples(origins, st.lists(streams, min_size=1, max_size=4), st.sampled_from(["\r\n", "\n"]))
 
