@@ -201,11 +201,11 @@ class B2bua:
         self._legs[leg.dialog.key] = leg
 
     def forget(self, leg: Leg) -> None:
-        """From a leg that is over: nothing matches it any more, but what acknowledges a reliable response that the final one
-        overtook (RFC 3262 §3)."""
+        """From a leg that is over: nothing matches it any more, but what acknowledges a 2xx, or a reliable response that the
+        final one overtook (RFC 3262 §3)."""
         if leg is leg.call.caller:
             self._open.pop(leg.call.identity, None)
-        if leg.early is not None:
+        if leg.early is not None or leg.usage.unacknowledged or leg.promise is not None:
             self.environment.layer.timers.start(TIMEOUT, partial(self._drop, leg))
         else:
             self._drop(leg)

@@ -304,7 +304,7 @@ class Leg:
 
     def _send_bye(self, *headers: tuple[str, str]) -> None:
         self._bye_waits = None
-        self.usage.end()
+        self.usage.leave()
         bye = self.dialog.make_request("BYE")
         bye.append("Max-Forwards", "70")
         self.session.ask(bye)
@@ -315,13 +315,15 @@ class Leg:
         self.send(bye, _ByeSent(self))
 
     def over(self) -> None:
-        """The dialog is gone on both sides: nothing is matched to it any more."""
+        """The dialog is gone on both sides: nothing is matched to it any more but the ACK of our last 2xx, which is repeated
+        until then: whoever asked for something and hung up before it heard of that is answered all the same (RFC 3261
+        §13.3.1.4, §15.1.2)."""
         if self.aside and self.gone:
             return
         self.ended = self.gone = True
         self._bye_waits = None
         self.session.stop()
-        self.usage.end()
+        self.usage.leave()
         if self.early is not None and self.role == CALLER:  # of several callees the others may still answer
             self.early.final()
         self.call.leg_over(self)
@@ -362,14 +364,14 @@ class Leg:
         self.confirmed = True
         if self._bye_waits is not None:
             self._send_bye(*self._bye_waits)
-            return
-        self.call.acknowledged(self, ack)
+        elif not self.ended:
+            self.call.acknowledged(self, ack)
 
     def ack_missing(self) -> None:
         if self._bye_waits is not None:
             self._send_bye(*self._bye_waits)
-            return
-        self.call.ack_missing(self)
+        elif not self.ended:
+            self.call.ack_missing(self)
 
     def _may_be_reliable(self, request: Request, response: Response) -> bool:
         """Whether a party that insists on reliable provisional responses (RFC 3261 §21.4.16) can have them after all. Not

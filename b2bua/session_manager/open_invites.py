@@ -1,7 +1,8 @@
 """INVITEs that are open, in a store that outlives the process: recovery.py ends or goes on with what it finds there.
 
 Two kinds: those of phones on their way to a feature server in this process, which dies with us and must get them again; and
-those that make a phone ring, which somebody must cancel. A record stands before its INVITE goes on, and goes with the ACK.
+those that make a phone ring, which somebody must cancel. A record stands before its INVITE goes on, and goes with the ACK;
+that of an INVITE that has failed with its last answer.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request
 from b2bua.store.interface import Records
 from b2bua.store.invite_record import RECEIVED, SENT, InviteRecord, encode_invite
+from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.machine import Machine, State
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMEOUT, TIMER_C, Timers
 
 SWEEP: Final = TIMEOUT
-"""Seconds between two looks for records whose INVITE has failed: they have no ACK that passes here."""
+"""Seconds between two looks for records whose INVITE is over: a 2xx may have no ACK that passes here."""
 LIFE: Final = TIMER_C + 2 * TIMEOUT
 """Seconds that a record is good for: no INVITE is open for longer."""
 _OVER: Final = (State.COMPLETED, State.CONFIRMED, State.TERMINATED)
@@ -85,9 +88,12 @@ class OpenInvites:
         copy.set_body(b"", "")
         self._keep(SENT, branch, _record(copy, flow, "", self._wall()), then)
 
-    def sent(self, request: Request, branch: str, transaction: Machine) -> None:
+    def sent(self, request: Request, branch: str, transaction: ClientTransaction) -> None:
         """It has left."""
         self._follow(request, SENT, branch, transaction)
+        assert isinstance(transaction, InviteClient), "an INVITE has one"
+        # Whoever has refused rings no more: a CANCEL after a restart would match nothing there.
+        transaction.failed = partial(self._refused, (request.call_id, request.from_.tag, request.cseq))
 
     def given_up(self, branch: str) -> None:
         """It does not leave after all."""

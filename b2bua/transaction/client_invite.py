@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from b2bua.sip.flow import Flow
@@ -15,12 +16,14 @@ from b2bua.transaction.timers import T1, TIMEOUT
 class InviteClient(ClientTransaction):
     """Sends an INVITE, acknowledges its failure responses itself, passes every 2xx up (each needs the user's own ACK)."""
 
-    __slots__ = ("_acked_to", "_cancel")
+    __slots__ = ("failed", "_acked_to", "_cancel")
 
     initial: ClassVar[State] = State.CALLING
 
     def __init__(self, request: Request, flow: Flow, user: ClientUser, owner: ClientOwner, branch: str) -> None:
         super().__init__(request, flow, user, owner, branch)
+        self.failed: Callable[[], None] | None = None
+        """Called once when there will be no 2xx, before the user hears of it: whoever was asked rings no more."""
         self._acked_to = ""
         self._cancel: tuple[tuple[str, str], ...] | None = None
 
@@ -77,11 +80,25 @@ class InviteClient(ClientTransaction):
         assert self.request is not None
         self._acked_to = response.to.tag
         self._data = self.flow.send(ack_for_failure(self.request, response))
+        self._tell_failed()
 
     def acknowledge_again(self, _: object) -> None:
         if self._data:
             self._owner.retransmitted("ACK")
             self.flow.resend(self._data)
+
+    def timed_out(self, _: object) -> None:
+        self._tell_failed()
+        super().timed_out(None)
+
+    def transport_failed(self, _: object) -> None:
+        self._tell_failed()
+        super().transport_failed(None)
+
+    def _tell_failed(self) -> None:
+        told, self.failed = self.failed, None
+        if told is not None:
+            told()
 
     def start_timer_d(self, _: object) -> None:
         if self.flow.reliable:

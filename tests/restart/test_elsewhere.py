@@ -23,6 +23,7 @@ links = ["{name}={transport}:{link}={peer}"]
 link_heartbeat = 2.0
 """
 STANDING = ("talking", "held by caller", "held by callee", "held by both")
+IN_FLIGHT = "re-INVITE in flight"
 
 
 class Couple:
@@ -62,10 +63,21 @@ class Couple:
         self.server.kill()
 
 
-def cells(server: Server) -> list[Cell]:
+def keys(who: str) -> list[Key]:
+    """What a re-INVITE in flight becomes is the same for phones as with one process only where Communication Manager lives on;
+    and of phones on TCP, whose own side of it has failed with the connection, only where it ends by BYE. The rest stands in
+    scenarios/test_restart_elsewhere.py."""
+    made = [Key(*each) for each in product(STANDING, ACTIONS, TRANSPORTS)]
+    if "Communication" not in who:
+        made += [Key(IN_FLIGHT, action, "udp") for action in ACTIONS]
+        made += [Key(IN_FLIGHT, action, "tcp") for action in ("BYE by A", "BYE by B")]
+    return made
+
+
+def cells(server: Server, who: str) -> list[Cell]:
     users = iter(USERS.items())
     made = []
-    for key in (Key(*each) for each in product(STANDING, ACTIONS, TRANSPORTS)):
+    for key in keys(who):
         phones = [Phone(*next(users), (server.host, server.port), PHONES, key.transport) for _ in range(3)]
         made.append(Cell(key, *phones))
     return made
@@ -73,7 +85,7 @@ def cells(server: Server) -> list[Cell]:
 
 async def over(couple: Couple, who: str) -> dict[Key, str]:
     """All cells over one death; those that went wrong."""
-    made = cells(couple.server)
+    made = cells(couple.server, who)
     try:
         wrong = await everywhere(made, Cell.prepare)
         for cell in made:
@@ -95,7 +107,6 @@ async def over(couple: Couple, who: str) -> dict[Key, str]:
     ],
 )
 def test_calls_go_on(tmp_path: Path, who: str, transport: str) -> None:
-    """What becomes of a re-INVITE in flight stands in scenarios/test_restart_elsewhere.py."""
     couple = Couple(tmp_path, transport)
     try:
         wrong = asyncio.run(over(couple, who))

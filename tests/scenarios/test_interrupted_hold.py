@@ -19,6 +19,7 @@ from tests.scenarios.scene import (
     send_offer,
     watched_call,
 )
+from tests.scenarios.virtual_network import perfect
 
 # ---- CANCEL of a re-INVITE
 
@@ -132,6 +133,37 @@ def test_bye_of_the_holder_wins(scene: Scene, holder_is_caller: bool) -> None:
     far.phone << "ACK"
     far.phone >> far.answer(bye, 200)
     idle(scene, *calls)
+
+
+@pytest.mark.parametrize("holder_is_caller", [True, False])
+@pytest.mark.parametrize("holder_hangs_up", [True, False])
+def test_bye_after_an_answer_that_was_lost(scene: Scene, holder_is_caller: bool, holder_hangs_up: bool) -> None:
+    """The 200 is repeated until its ACK, whoever has hung up meanwhile (RFC 3261 §13.3.1.4): every INVITE has its answer."""
+    calls = watched_call(scene)
+    call, far = calls if holder_is_caller else calls[::-1]
+    arrived = pending_hold(call, far)
+    branch = f"branch=z9hG4bK-{call.phone.name}".encode()
+    scene.network.rule = lambda index, data: () if data.startswith(b"SIP/2.0 200") and branch in data else (0.0,)
+    far.phone >> far.answer(arrived, 200, far.sdp("recvonly"))
+    far.phone << "ACK"
+    scene.network.rule = perfect
+    hang_up(*((call, far) if holder_hangs_up else (far, call)))
+    scene.advance(0.6)
+    call.phone >> call.ack(call.phone << "200 INVITE a=recvonly")
+    idle(scene, *calls)
+
+
+def test_bye_in_place_of_an_ack(scene: Scene) -> None:
+    """Whoever hangs up and acknowledges nothing hears the 200 for 64·T1, and no BYE behind it."""
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone << "200 INVITE a=recvonly"
+    hang_up(a, b)
+    idle(scene, a, b)
+    scene.advance(TIMEOUT)
+    a.phone.hears_nothing()
 
 
 @pytest.mark.parametrize("holder_is_caller", [True, False])

@@ -372,6 +372,52 @@ def is_final_to(call: ScriptCall, data: bytes) -> bool:
     return data.startswith(b"SIP/2.0 200") and data.count(b"Via:") == 1 and f"branch=z9hG4bK-{call.phone.name}".encode() in data
 
 
+def test_whoever_has_declined_is_not_cancelled(scene: Scene) -> None:
+    """Its transaction is over: a CANCEL after the restart would match nothing there (RFC 3261 §9.2)."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    b.phone >> b.answer(arrived, 603)
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "603 INVITE")
+    scene.advance(0)
+    assert not records(scene).records(SENT)
+    scene.restart()
+    for call in (a, b):
+        call.phone.hears_nothing()
+
+
+def test_of_a_fork_only_those_that_ring_are_cancelled(scene: Scene) -> None:
+    phones = [scene.phone("6002"), scene.phone("6002", device=1)]
+    a, b, arrived = invite(scene.phone("6001"), phones[0])
+    second = phones[1] << "INVITE"
+    b.phone >> b.answer(arrived, 486)
+    b.phone << "ACK"
+    scene.advance(0)
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    b.phone.hears_nothing()
+    cancelled(ScriptCall.of(phones[1], second), second)
+
+
+def test_whoever_was_cancelled_after_a_restart_is_not_after_the_next(scene: Scene) -> None:
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    cancelled(b, arrived)
+    scene.advance(0)
+    scene.restart()
+    b.phone.hears_nothing()
+
+
+def test_a_phone_that_never_answered_is_not_cancelled(scene: Scene) -> None:
+    """Its INVITE timed out (timer B)."""
+    a, b, _ = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.advance(TIMEOUT)
+    b.phone.inbox.clear()  # the INVITE, again and again
+    a.phone >> a.ack(a.phone << "408 INVITE")
+    scene.restart()
+    b.phone.hears_nothing()
+
+
 @pytest.mark.parametrize("ringing", [True, False])
 def test_a_call_in_set_up_ends_cleanly(scene: Scene, ringing: bool) -> None:
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))

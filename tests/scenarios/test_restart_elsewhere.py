@@ -28,6 +28,7 @@ from tests.scenarios.scene import (
 )
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import response
+from tests.scenarios.virtual_network import perfect
 
 Restart = Callable[[Scene], None]
 RESTARTS: dict[str, Restart] = {
@@ -131,6 +132,24 @@ def test_a_hold_that_session_manager_dies_over_is_answered(scene: Scene, who: st
     one.phone >> one.ack(one.phone << "200 INVITE a=recvonly")
     resume(one, other)
     hang_up(one, other)
+
+
+@pytest.mark.parametrize("who", ["caller", "callee"])
+@pytest.mark.parametrize("first", ["holder", "far phone"])
+def test_whoever_hangs_up_before_session_manager_has_brought_the_answer_gets_that_too(scene: Scene, who: str, first: str) -> None:
+    """It dies with the 200 to the hold in its hands. BYE ends the call; the re-INVITE is answered all the same."""
+    a, b = standing(scene)
+    one, other = (a, b) if who == "caller" else (b, a)
+    send_offer(one, one.sdp("sendonly"))
+    arrived = other.phone << "INVITE a=sendonly"
+    scene.network.rule = lambda index, data: () if data.startswith(b"SIP/2.0 200") and data.count(b"Via:") == 1 else (0.0,)
+    other.phone >> other.answer(arrived, 200, other.sdp("recvonly"))
+    other.phone << "ACK"
+    scene.network.rule = perfect
+    scene.restart_session_manager()
+    hang_up(*((one, other) if first == "holder" else (other, one)))
+    scene.advance(0.6)
+    one.phone >> one.ack(one.phone << "200 INVITE a=recvonly")
 
 
 @pytest.mark.parametrize("restart", [RESTARTS["Communication Manager"], RESTARTS["both"]], ids=["it alone", "both"])
