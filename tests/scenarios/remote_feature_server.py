@@ -50,7 +50,7 @@ class RemoteFeatureServer:
         environment = Environment(
             name, DOMAIN, self.layer, self._socket.flow(link), observer, options.uniform or Random(6001).uniform,
             self.recorder.join, failed, options.limits, options.reliable, self.records, network.clock.wall,
-            users=UserSettings(DOMAIN, None, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
+            users=UserSettings(DOMAIN, self.records, options.user_defaults), codes=FeatureCodes(options.codes), media=self.media,
             relay=self.relay if options.relay else None,
             echoes=bool(options.entities),
         )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from b2bua.store.records import encode_binding
 from b2bua.store.schema import open_database
 from b2bua.store.sqlite import SqliteStore
 from tests.store.conftest import NOW, REALM, Reactor
@@ -78,3 +79,70 @@ def test_any_byte_of_a_larger_log(tmp_path_factory, data):
     dead, states = test_any_byte_of_a_larger_log.made
     cut = data.draw(st.integers(0, states[-1][0]))
     assert opened(dead, here, cut) == right(states, cut)
+
+
+def grouped(path, groups):
+    """The same where several writes are ordered at once: the states between two of them, and how many of those had been
+    acknowledged when the log had which size. A write is a record (text), a drop (None) or the bindings of a user (a list)."""
+    path.parent.mkdir(parents=True)
+    reactor = Reactor()
+    SqliteStore(path, REALM, reactor.post, lambda: NOW).close()
+    store = SqliteStore(path, REALM, reactor.post, lambda: NOW)
+    log = path.with_name(f"{path.name}-wal")
+    state, states, acknowledged = {}, [{}], [(0, 0)]
+    for group in groups:
+        heard = []
+        for key, what in group:
+            if isinstance(what, list):
+                store.save_bindings(key, what, heard.append)
+                state = {**state, (key, "bindings"): [encode_binding(one) for one in what]}
+            elif what is None:
+                store.drop("call", key, heard.append)
+                state = {name: value for name, value in state.items() if name != key}
+            else:
+                store.keep("call", key, what, NOW + 60, heard.append)
+                state = {**state, key: what}
+            states.append(state)
+        while len(heard) < len(group):
+            reactor.turn()
+        assert heard == [None] * len(group)
+        acknowledged.append((log.stat().st_size, len(states) - 1))
+    dead = path.parent / "dead"
+    dead.mkdir()
+    shutil.copy(path, dead / "b2bua.db")
+    shutil.copy(log, dead / "b2bua.db-wal")
+    store.close()
+    return dead, states, acknowledged
+
+
+def all_of(dead, directory, cut):
+    """Records that are not dropped, and bindings, of a copy whose log ends after `cut` bytes."""
+    opened(dead, directory, cut)
+    with closing(sqlite3.connect(directory / "b2bua.db")) as database:
+        found = dict(database.execute("SELECT key, record FROM records WHERE expires_at > ?", (NOW,)))
+        for aor, record in database.execute("SELECT aor, record FROM bindings ORDER BY aor, position"):
+            found.setdefault((aor, "bindings"), []).append(record)
+    return found
+
+
+WRITES = st.tuples(st.sampled_from("abcdef"), st.one_of(st.none(), st.integers(0, 3000), st.integers(-2, 0)))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plan=st.lists(st.lists(WRITES, min_size=1, max_size=40), min_size=1, max_size=8), data=st.data())
+def test_groups_of_writes_of_all_sorts(tmp_path_factory, binding, plan, data):
+    """Whatever the cut: the state between two writes in their order, and none that was acknowledged is missing."""
+    here = tmp_path_factory.mktemp("groups")
+
+    def what(key, number):
+        if number is None:
+            return None
+        return f"text {number} " * (number // 10) if number > 0 else [binding(aor=key, cseq=2 + one) for one in range(-number)]
+
+    groups = [[(key, what(key, number)) for key, number in group] for group in plan]
+    dead, states, acknowledged = grouped(here / "var" / "b2bua.db", groups)
+    for cut in data.draw(st.lists(st.integers(0, acknowledged[-1][0]), min_size=1, max_size=10)):
+        least = [number for size, number in acknowledged if size <= cut][-1]
+        found = all_of(dead, here, cut)
+        allowed = [{name: value for name, value in state.items() if value != []} for state in states[least:]]
+        assert found in allowed, (cut, least, found)
