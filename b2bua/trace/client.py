@@ -15,6 +15,7 @@ from b2bua.trace.exports import EXPORTS
 from b2bua.trace.feed import Background, Feed, Follower, TraceError, read_record
 from b2bua.trace.filters import BadFilter, Criteria, Held, parse_criteria, select, user_of
 from b2bua.trace.ladder import Ladder
+from b2bua.trace.reader_left import when_reader_left
 from b2bua.trace.rows import KEPT
 from b2bua.trace.saved import SavedTrace
 
@@ -122,7 +123,10 @@ def _asked_of_server(criteria: Criteria) -> tuple[dict[str, str], Criteria]:
 
 def _print_records(url: str, whole: dict[str, str], criteria: Criteria, follow: bool) -> None:
     query, rest = _asked_of_server(criteria)
-    for line in _chosen(Feed(url, query | whole, follow).lines(), rest, follow):
+    feed = Feed(url, query | whole, follow)
+    if follow:
+        when_reader_left(feed.close)
+    for line in _chosen(feed.lines(), rest, follow):
         sys.stdout.write(line)
         if follow:
             sys.stdout.flush()
@@ -146,7 +150,9 @@ def _chosen(lines: Iterator[str], criteria: Criteria, follow: bool) -> Iterator[
 def _print_ladder(url: str, whole: dict[str, str], criteria: Criteria) -> None:
     query, rest = _asked_of_server(criteria)
     ladder, held = Ladder(shutil.get_terminal_size((110, 24)).columns), Held(rest, KEPT)
-    for news in Follower(url, query | whole).news():
+    follower = Follower(url, query | whole)
+    when_reader_left(follower.stop)
+    for news in follower.news():
         if news.failure:
             raise TraceError(news.failure)
         lines = [f"-- {news.gap} --"] if news.gap else []

@@ -186,3 +186,21 @@ def test_what_cannot_be_shown_is_one_line(stack: ExitStack, tmp_path: Path) -> N
     screen = terminal.until("ended 2")
     assert f"b2bua trace: cannot read the trace of http://{HOST}:{nobody}: Connection refused" in screen
     assert "Traceback" not in screen
+
+
+@pytest.mark.parametrize("view_of", [("--plain",), ("--json", "--follow")])
+def test_the_reader_of_a_pipe_has_enough(stack: ExitStack, tmp_path: Path, view_of: tuple[str, ...]) -> None:
+    """As `| head -1`: it ends, and not only when the next message comes."""
+    server = start(stack, tmp_path)
+    shown = subprocess.Popen(
+        command("trace", "--url", url(server), *view_of), env=environment(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    stack.callback(shown.kill)
+    assert shown.stdout is not None and shown.stderr is not None
+    for _ in server.trace() if "--json" in view_of else "1":
+        assert shown.stdout.readline()
+    shown.stdout.close()
+    assert shown.wait(10.0) == 0
+    assert shown.stderr.read() == b""
+    shown.stderr.close()
