@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core libxml2-utils prometheus kamailio kamailio-tls-modules nftables iproute2 tmux tshark sngrep rtpengine-daemon
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run test check check-long fuzz mutants stateful drill bench overload soak interop constraints image
+.PHONY: help setup system demo run test check check-long fuzz mutants stateful drill bench bench-start bench-store overload soak interop constraints image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
@@ -38,6 +38,8 @@ help:
 	@echo "make check-long  what takes a minute or more: make fuzz mutants stateful"
 	@echo "make soak     phones and SIPp call for SOAK_SECONDS (60) over bad networks; then nothing is left, everything adds up"
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
+	@echo "make bench-start    how long a start takes with 10,000 bindings and 2,000 calls; writes the table in README.md"
+	@echo "make bench-store    CPU and answers with SQLite beside memory; writes the table in README.md"
 	@echo "make interop  every real client over each of its transports, JsSIP in a browser too; writes the table in README.md (as root)"
 	@echo "make image    the container image, built without an engine, and a held call through it (as root, some minutes)"
 	@echo "make constraints  looks up anew which files of which packages the image is made of, by hash"
@@ -146,6 +148,16 @@ bench: system setup
 
 overload: bench
 	@:
+
+# How long a start takes with 10,000 bindings and 2,000 calls; what SQLite costs beside memory. Both write their table into
+# README.md, fail above their limits, and want a quiet machine.
+bench-start: system setup
+	@$(MAKE) --no-print-directory setup B2BUA_COMPILE=1
+	$(BIN)/python tests/load/bench.py start --readme $(ARGS)
+
+bench-store: system setup
+	@$(MAKE) --no-print-directory setup B2BUA_COMPILE=1
+	$(BIN)/python tests/load/bench.py store --readme $(ARGS)
 
 # A browser is big, and not for every `make test`. In a namespace with nothing but loopback it finds no other network
 # for its media. What npm brings stays in $(VENV); Debian's node and npm are taken where there are no others.

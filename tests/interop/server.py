@@ -18,7 +18,7 @@ import b2bua
 from tests.interop.wire import Message
 
 DOMAIN: Final = "example.com"
-START_SECONDS: Final = 10.0
+START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
 HTTP_SECONDS: Final = 5.0
 

@@ -5,6 +5,8 @@
     bench.py run PEER SCENARIO RATE SECONDS [REPS]
     bench.py max PEER SCENARIO START [SECONDS [FACTOR]]
     bench.py standing PEER [CALLS ...] [--rate R]
+    bench.py start [PEER ...] [--bindings N] [--calls N] [--starts N] [--readme]
+    bench.py store [--peers A,B] [--rates R,R] [--seconds S] [--pairs N] [--readme]
     bench.py floor [RATE [SECONDS]]
     bench.py overload [SECONDS]
 
@@ -29,7 +31,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from sip_bench import experiments, floor, machine, overload, processes, standing, table
+from sip_bench import experiments, floor, machine, overload, processes, readme, standing, start_up, store_cost, table
 from sip_bench.arguments import parser
 from sip_bench.measure import FAILED_SHARE
 from sip_bench.peers import check_programs
@@ -60,7 +62,7 @@ def execute(args: argparse.Namespace, run_dir: Path) -> int:
     bench = Bench.from_environment(run_dir, os.environ)
     plan = table_plan(args) if args.command == "table" else None
     if args.command != "floor":
-        check_programs(list(plan.peers) if plan else [getattr(args, "peer", "b2bua")])
+        check_programs(list(plan.peers) if plan else peers_of(args))
     for address in (SERVER, CALLER, CALLEE, PROBE):
         processes.await_free(address, socket.SOCK_DGRAM, limit=0)
     if plan:
@@ -71,11 +73,51 @@ def execute(args: argparse.Namespace, run_dir: Path) -> int:
         experiments.run_repeated(bench, args.peer, args.scenario, args.rate, args.seconds, args.repeats)
     elif args.command == "max":
         experiments.find_maximum(bench, args.peer, args.scenario, args.start, args.seconds, args.factor)
+    elif args.command == "start":
+        return run_start(bench, args)
+    elif args.command == "store":
+        return run_store(bench, args)
     elif args.command == "floor":
         print(f"{floor.measure_floor(bench, args.rate, args.seconds).line()}\n\n{machine.describe(bench)}", flush=True)
     else:
         return run_standing(bench, args.peer, args.rate, args.calls)
     return 0
+
+
+def peers_of(args: argparse.Namespace) -> list[str]:
+    """The peers that a command but `table` runs."""
+    if args.command == "store":
+        return list(args.peers.split(","))
+    peer = getattr(args, "peer", "b2bua")
+    return [peer] if isinstance(peer, str) else list(peer)
+
+
+def run_start(bench: Bench, args: argparse.Namespace) -> int:
+    """A row for each peer; exit status 1 when one took longer than it may."""
+    found = [start_up.start_up(bench, peer, args.bindings, args.calls, args.starts) for peer in args.peer]
+    rows = [start_up.HEAD, start_up.RULE, *(one.row() for one in found)]
+    report("start", [*rows, "", machine.describe(bench)], args.readme)
+    return 0 if all(one.in_time for one in found) else 1
+
+
+def run_store(bench: Bench, args: argparse.Namespace) -> int:
+    """A row for each peer and rate; exit status 1 when one is above a limit."""
+    found = [
+        store_cost.measure_cost(bench, peer, float(rate), args.seconds, args.pairs)
+        for rate in args.rates.split(",") for peer in args.peers.split(",")
+    ]  # fmt: skip
+    complaints = [one.complaint() for one in found if one.complaint()]
+    rows = [store_cost.HEAD, store_cost.RULE, *(one.row() for one in found), "", *complaints, machine.describe(bench)]
+    report("store", rows, args.readme)
+    return 1 if complaints else 0
+
+
+def report(name: str, lines: list[str], in_readme: bool) -> None:
+    """Print a table, and write it into README.md where that is wanted."""
+    text = "\n".join(lines)
+    print(text, flush=True)
+    if in_readme:
+        readme.write(name, text)
 
 
 def run_standing(bench: Bench, peer: str, rate: float, numbers: list[int]) -> int:

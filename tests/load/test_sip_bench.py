@@ -17,8 +17,13 @@ from sip_bench.load import Statistics, read_statistics
 from sip_bench.measure import Measurement
 from sip_bench.probe import Latencies, percentile
 from sip_bench.processes import TICKS_PER_SECOND, Memory, Ticks, memory
-from sip_bench.settings import Bench, BenchError
+from sip_bench.readme import written
+from sip_bench.settings import PROJECT, Bench, BenchError
 from sip_bench.standing import HEAD, RULE, Standing, longest_pause
+from sip_bench.start_up import HEAD as START_HEAD
+from sip_bench.start_up import Start, StartUp
+from sip_bench.store_cost import HEAD as COST_HEAD
+from sip_bench.store_cost import StoreCost
 from sip_bench.table import Plan, render, trustworthy
 
 BENCH = Path(__file__).parent / "bench.py"
@@ -164,3 +169,31 @@ def test_what_is_missing_is_said_in_one_line(words: list[str], path: str, messag
     assert done.returncode == 2
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
+
+
+def test_what_a_store_costs_is_judged_round_by_round() -> None:
+    without, durable = [measured("b2bua", 2), measured("b2bua", 4)], [measured("sqlite", 3), measured("sqlite", 5)]
+    cost = StoreCost("b2bua", 100.0, without, durable)
+    assert cost.row() == "| 100 | b2bua | 30.00 | 40.00 | 1.38 (1.25 to 1.50) | 4.0 | 4.0 | 0 |"
+    assert cost.row().count("|") == COST_HEAD.count("|")
+    assert cost.complaint() == "**b2bua at 100 calls/s: 1.38 times the CPU, more than 1.25.**"
+    assert StoreCost("b2bua", 100.0, without, without).complaint() == ""
+    assert "do not count" in StoreCost("b2bua", 100.0, without, [measured("sqlite", 2, ok=0)] * 2).complaint()
+
+
+def test_a_start_is_in_time_by_its_median() -> None:
+    def took(*walls: float) -> StartUp:
+        return StartUp("sqlite", [Start(wall, 1.25, 10_000, 2000) for wall in walls], [Start(0.5, 0.4, 0, 0)])
+
+    assert took(2.0, 3.5, 2.5).row() == "| sqlite | 10000 | 2000 | 3 | 2.50 (2.00 to 3.50) | 1.25 | 0.50 (0.50 to 0.50) |"
+    assert took(2.0).row().count("|") == START_HEAD.count("|")
+    assert took(2.0, 3.5, 2.5).in_time and not took(2.0, 3.5, 3.6).in_time
+
+
+@pytest.mark.parametrize("name", ["start", "store"])
+def test_a_table_goes_between_its_marks(name: str) -> None:
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    once = written(text, name, "| 1 |")
+    assert once.count("| 1 |") == 1 and written(once, name, "| 2 |") == written(text, name, "| 2 |")
+    with pytest.raises(BenchError, match="marks"):
+        written("nothing", name, "| 1 |")

@@ -71,11 +71,16 @@ class Phone(Agent):
 
     async def watch(self, user: str, expires: int = EXPIRES) -> Watch:
         """A subscription to a user's lamp, its first NOTIFY there."""
-        made = Watch(self, user)
-        self.watches[made.call_id] = made
+        made = self.lamp_of(user)
         status = await made.subscribe(expires)
         assert status == 200, f"SUBSCRIBE of {self.user} to {user}: {status}"
         await made.reaches("a first NOTIFY", lambda: bool(made.notifies))
+        return made
+
+    def lamp_of(self, user: str) -> Watch:
+        """One that is not subscribed yet."""
+        made = Watch(self, user)
+        self.watches[made.call_id] = made
         return made
 
     async def publish(self, body: str, tag: str = "", expires: int = EXPIRES) -> tuple[int, str]:

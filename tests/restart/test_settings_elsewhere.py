@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.restart.call import Leg
-from tests.restart.cells import within
+from tests.restart.cells import taken, within
 from tests.restart.matrix import USERS
 from tests.restart.phone import Phone
 from tests.restart.test_elsewhere import PHONES, Couple
@@ -43,7 +43,7 @@ async def settings(couple: Couple, who: str) -> None:
     try:
         for phone in (alice, bob, carol):
             await phone.open()
-            assert await within("REGISTER", phone.register()) == 200
+            await taken("REGISTER", phone.register)
         await dials(bob, "*78")
         await dials(carol, f"*72{alice.user}")
         await asyncio.to_thread(couple.dies, who)

@@ -3,6 +3,8 @@
     python -m tests.load.in_process.meter opcodes     bytecodes and Python calls by phase, and by function
     python -m tests.load.in_process.meter seconds     CPU time, best of several rounds, without the kernel's share
     python -m tests.load.in_process.meter phases      where that time goes, by a sample each millisecond
+
+`sqlite` behind it: with a durable store in place of the one in memory. Its writer's thread is not counted.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -33,6 +36,7 @@ PHASES: Final = (
     ("messages", ("b2bua/sip/",)),
     ("transport", ("b2bua/transport/", "b2bua/service.py")),
     ("metrics", ("b2bua/observer.py",)),
+    ("store", ("b2bua/store/",)),
 )  # fmt: skip
 """Phase → where its code lives; the first that fits counts."""
 
@@ -68,9 +72,9 @@ class Counting:
         return self._stepped
 
 
-def count(calls: int) -> tuple[Rig, Counting]:
+def count(calls: int, store: str) -> tuple[Rig, Counting]:
     """Count over so many calls, and over the end of all that lingers behind them."""
-    rig = Rig()
+    rig = Rig(store=store)
     for _ in range(WARM):
         rig.call()
     rig.turn(LINGER)
@@ -97,9 +101,9 @@ def count(calls: int) -> tuple[Rig, Counting]:
     return rig, counting
 
 
-def opcodes(calls: int = 20, shown: int = 45) -> None:
+def opcodes(store: str, calls: int = 20, shown: int = 45) -> None:
     """Print bytecodes and calls of one hold call, by phase and by function."""
-    rig, counting = count(calls)
+    rig, counting = count(calls, store)
     phases: Counter[str] = Counter()
     entered: Counter[str] = Counter()
     for code, number in counting.opcodes.items():
@@ -124,8 +128,8 @@ def _phase(code: CodeType) -> str:
 class Timed:
     """A rig whose time inside the server is measured; wire and phones are not counted."""
 
-    def __init__(self) -> None:
-        self.rig = Rig()
+    def __init__(self, store: str) -> None:
+        self.rig = Rig(store=store)
         self.spent = 0.0
         self.inside = False
         """Whether the server is at work."""
@@ -152,16 +156,16 @@ class Timed:
         return self.spent / calls
 
 
-def seconds(calls: int = 300, rounds: int = 7) -> None:
+def seconds(store: str, calls: int = 300, rounds: int = 7) -> None:
     """Print the CPU time of one hold call."""
-    timed = Timed()
+    timed = Timed(store)
     best = min(timed.round(calls) for _ in range(rounds))
     print(f"one hold call: {best * 1e3:.3f} ms in the server")
 
 
-def phases(calls: int = 300, rounds: int = 20) -> None:
+def phases(store: str, calls: int = 300, rounds: int = 20) -> None:
     """Print how the CPU time of one hold call is shared: by the file that runs when a timer of CPU time goes off."""
-    timed = Timed()
+    timed = Timed(store)
     timed.round(calls)
     samples: Counter[str] = Counter()
 
@@ -179,5 +183,11 @@ def phases(calls: int = 300, rounds: int = 20) -> None:
         print(f"  {phase:10} {cost * 1e6 * number / total:6.0f} µs {100 * number / total:5.1f} %")
 
 
+def main(what: str, store: str = "memory") -> None:
+    with tempfile.TemporaryDirectory(prefix="b2bua-meter-") as directory:
+        url = {"memory": "memory:", "sqlite": f"sqlite:{directory}/b2bua.db"}[store]
+        {"opcodes": opcodes, "seconds": seconds, "phases": phases}[what](url)
+
+
 if __name__ == "__main__":
-    {"opcodes": opcodes, "seconds": seconds, "phases": phases}[sys.argv[1]]()
+    main(*sys.argv[1:])

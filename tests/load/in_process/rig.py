@@ -1,12 +1,15 @@
-"""The server that `b2bua run` makes, with its defaults and its store in memory, on a wire and a clock of ours."""
+"""The server that `b2bua run` makes, with its defaults but for the store, on a wire and a clock of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 from b2bua.config import Settings
 from b2bua.service import Server
+from b2bua.store.sqlite import SqliteStore
 from b2bua.store.users_file import make_user
 from b2bua.transaction.timers import TICK
 from b2bua.transport.udp import UdpListener
@@ -24,6 +27,7 @@ from tests.load.in_process.phones import (
 )  # fmt: skip
 from tests.load.in_process.wire import Wire
 
+COMMIT_SECONDS = 10.0
 LINGER = 70.0
 """Seconds after which nothing of an ended call stands any more (64·T1, twice, and a bit)."""
 
@@ -34,8 +38,12 @@ class _Reactor:
     def callLater(self, seconds: float, call: Callable[..., object], *arguments: object) -> None:
         return
 
+    def __init__(self) -> None:
+        self.committed: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        """What the writer of a durable store has to tell."""
+
     def callFromThread(self, call: Callable[..., object], *arguments: object) -> None:
-        call(*arguments)
+        self.committed.put(partial(call, *arguments))
 
     def addReader(self, reader: object) -> None:
         return
@@ -57,9 +65,10 @@ class _Log:
 class Rig:
     """One server and its two phones. `step` does one thing of the server's, whatever it is: a meter wraps it."""
 
-    def __init__(self, trace: int = 10_000) -> None:
+    def __init__(self, trace: int = 10_000, store: str = "memory:") -> None:
         self.now = 1000.0
-        self.server = Server(Settings(domain=DOMAIN, store="memory:", trace=trace), _Reactor(), _Log())
+        self._reactor = _Reactor()
+        self.server = Server(Settings(domain=DOMAIN, store=store, trace=trace), self._reactor, _Log())
         # One clock for all: a machine that is busy elsewhere must not look like an overload.
         self.server.timers.now = self.server.loop_lag._now = self.server.admission._now = lambda: self.now
         self.server.timers._tick = int(self.now / TICK)
@@ -72,7 +81,8 @@ class Rig:
         self.listener = listener
         server.listeners._listeners[listener.name] = listener
         server.domain.listens_on([SERVER])
-        self.step: Callable[[], None] = listener.doRead
+        self.step: Callable[[], None] = self._step
+        self._next: Callable[[], object] = listener.doRead
         self.caller, self.callee = Caller(self._put), Callee(self._put)
         self.datagrams = 0
         register(self._put, self._one)
@@ -80,8 +90,20 @@ class Rig:
     def _put(self, message: str, source: Address) -> None:
         self.wire.arrived.append((message.encode(), source))
 
+    def _step(self) -> None:
+        self._next()
+
+    def _commits(self) -> bool:
+        """Whether a commit is waited for: then it is what the server does next."""
+        store = self.server.store
+        waits = isinstance(store, SqliteStore) and bool(store._promises._pending)
+        self._next = self._reactor.committed.get(timeout=COMMIT_SECONDS) if waits else self.listener.doRead
+        return waits
+
     def _one(self) -> str:
         self.listener.doRead()
+        while not self.wire.left and self._commits():
+            self._next()
         data, _ = self.wire.left.popleft()
         return data.decode()
 
@@ -89,8 +111,9 @@ class Rig:
         """One hold call, from the first INVITE to the last 200; RuntimeError when it failed."""
         self.caller.place()
         wire = self.wire
-        while wire.arrived or wire.left:
+        while wire.arrived or self._commits():
             self.datagrams += len(wire.arrived)
+            self._next = self.listener.doRead if wire.arrived else self._next
             self.step()
             self.datagrams += len(wire.left)
             while wire.left:

@@ -31,7 +31,7 @@ def knob(name: str, default: str) -> str:
 
 def with_peer(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """The same command with PEER as its first argument."""
-    command.add_argument("peer", help="kamailioN, b2bua or compiled")
+    command.add_argument("peer", help="kamailioN, b2bua, compiled, sqlite or compiled-sqlite")
     return command
 
 
@@ -58,6 +58,18 @@ def parser(description: str) -> argparse.ArgumentParser:
     standing = with_peer(commands.add_parser("standing", help="memory, garbage collection and cost with standing calls"))
     standing.add_argument("calls", type=count, nargs="*", default=[1000, 10_000, 20_000], help="how many, in turn")
     standing.add_argument("--rate", type=positive, default=200.0, help="calls a second that are put up")
+    cost = commands.add_parser("store", help="the same server with a durable store and without: CPU and the median answer")
+    cost.add_argument("--peers", default="b2bua,compiled", help="comma-separated")
+    cost.add_argument("--rates", default="100,300", help="calls a second, comma-separated")
+    cost.add_argument("--seconds", type=positive, default=10.0, help="length of a run")
+    cost.add_argument("--pairs", type=count, default=3, help="runs with each store")
+    start = commands.add_parser("start", help="how long a start takes with bindings and calls in the store")
+    start.add_argument("peer", nargs="*", default=["sqlite", "compiled-sqlite"], help="sqlite or compiled-sqlite, in turn")
+    start.add_argument("--bindings", type=count, default=10_000, help="phones that are registered (10000 at most)")
+    start.add_argument("--calls", type=count, default=2000, help="calls that stand")
+    start.add_argument("--starts", type=count, default=5, help="how many of each kind")
+    for command in (cost, start):
+        command.add_argument("--readme", action="store_true", help="write the table into README.md")
     floor = commands.add_parser("floor", help="a bare Twisted UDP echo of a hold call's datagrams")
     floor.add_argument("rate", type=positive, nargs="?", default=300.0)
     floor.add_argument("seconds", type=positive, nargs="?", default=10.0)

@@ -99,6 +99,7 @@ class RunningPeer:
         write_users(bench)
         # The server shall run on its defaults, not on B2BUA_... settings (or our knobs) of the user's environment.
         environ = {key: value for key, value in os.environ.items() if not key.startswith("B2BUA_")}
+        self.started = time.monotonic()
         self.process = processes.start(
             self.peer.argv, cpu=bench.server_cpu, log=self.log, cwd=bench.run_dir, env=environ
         )
@@ -121,6 +122,10 @@ class RunningPeer:
     def pid(self) -> int:
         """Root of the server's process tree (B2BUA_BENCH_PREFIX: of the wrapping program)."""
         return self.process.pid
+
+    def answers(self) -> bool:
+        """Whether it says that it is ready."""
+        return self.peer.http is not None and _http_ready(self.peer.http)
 
     def _await_ready(self) -> None:
         end = time.monotonic() + READY_SECONDS

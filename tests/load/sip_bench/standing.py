@@ -107,12 +107,12 @@ def _stand(bench: Bench, server: RunningPeer, callee: SippRun, rate: float, call
     time.sleep(LINGER_SECONDS)
     after = processes.memory(server.pid)
     time.sleep(STATISTICS_SECONDS)
-    uas, pause = callee.statistics(), longest_pause(_scrape(server.peer.http))
+    uas, pause = callee.statistics(), longest_pause(scrape(server.peer.http))
     return Standing(server.peer.name, calls, seen, before, during, after, alone, beside, uac, uas, pause)
 
 
 def _counted(address: Address | None) -> int | None:
-    found = _STANDING.findall(_scrape(address))
+    found = _STANDING.findall(scrape(address))
     return round(sum(map(float, found))) if found else None
 
 
@@ -127,7 +127,7 @@ def longest_pause(metrics: str) -> str:
     return f"over {lower:g} ms" if upper == float("inf") else f"{lower:g} to {upper:g} ms"
 
 
-def _scrape(address: Address | None) -> str:
+def scrape(address: Address | None) -> str:
     """The server's /metrics; empty where it has none."""
     if address is None:
         return ""
