@@ -47,7 +47,7 @@ class InviteUsage:
     __slots__ = (
         "dialog", "client", "server", "owes_ack", "_layer", "_flow", "_owner", "_ack", "_acked_cseq",
         "_accepted", "_accepted_cseq", "_answered", "tick", "_interval", "_until", "_ended", "_client_cseq",
-        "_ended_forks", "cancelled", "answered_cseq",
+        "_ended_forks", "cancelled", "answered_cseq", "patience",
     )  # fmt: skip
 
     def __init__(self, layer: TransactionLayer, flow: Flow, owner: InviteOwner) -> None:
@@ -62,6 +62,8 @@ class InviteUsage:
         """Whether our newest INVITE was given up by `cancel`."""
         self.answered_cseq = 0
         """CSeq of the peer's INVITE that was answered 2xx last, where its owner records that."""
+        self.patience = TIMEOUT
+        """Seconds for which our next 2xx is repeated and its ACK waited for."""
         self._layer = layer
         self._flow = flow
         self._owner = owner
@@ -207,7 +209,8 @@ class InviteUsage:
             self._accepted, self._accepted_cseq, self._answered = response, response.cseq, transaction
             self._interval = T1
             timers = self._layer.timers
-            self._until = timers.now() + TIMEOUT
+            self._until = timers.now() + self.patience
+            self.patience = TIMEOUT
             # Also over the link and over TCP: the ACK travels end to end and so must its lack be noticed end to end.
             timers.put(self, T1)
 

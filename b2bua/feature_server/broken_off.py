@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog, contact_uri
 from b2bua.feature_server.contract import Environment
@@ -11,9 +11,13 @@ from b2bua.sip import sdp
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.client import NOBODY
 from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import TIMEOUT
 
 if TYPE_CHECKING:
     from b2bua.feature_server.leg import Leg
+
+AT_LEAST: Final = 2.0
+"""Seconds for which an answer is repeated, however long ago it was given: three times (T1, 2·T1)."""
 
 
 def repeats(leg: Leg, invite: Request) -> bool:
@@ -23,8 +27,12 @@ def repeats(leg: Leg, invite: Request) -> bool:
 
 
 def answer_again(leg: Leg, transaction: ServerTransaction, invite: Request) -> None:
-    """The answer that was committed, once more (RFC 3261 §13.3.1.4)."""
+    """The answer that was committed, once more (RFC 3261 §13.3.1.4). That to the call's INVITE is repeated for 64·T1 in all: a
+    server that dies again and again must not keep the callee in a call that the caller has given up."""
     transaction.attached = leg
+    if not invite.to.tag:
+        answered_for = leg.environment.layer.timers.now() - leg.call.since
+        leg.usage.patience = max(TIMEOUT - answered_for, AT_LEAST)
     leg.usage.invite_received(transaction, 0)
     source = Response(200, "OK", [], [])
     if leg.descriptions.ours:

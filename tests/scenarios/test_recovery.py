@@ -531,7 +531,7 @@ def test_an_open_invite_gets_no_younger_by_a_start(scene: Scene) -> None:
     b.phone << "ACK"
     a.phone << "200 INVITE"
     for _ in range(3):
-        scene.advance(20)
+        scene.advance(9)
         scene.restart()
         assert records(scene).expires[RECEIVED, key] == until
     a.phone << "200 INVITE"  # in the words of the later processes
@@ -580,6 +580,25 @@ def test_an_answer_that_was_committed_is_given(scene: Scene) -> None:
     scene.advance(3)
     hold(a, b)
     hang_up(b, a)
+
+
+def test_an_answer_that_nobody_wants_ends_its_call_over_restarts_too(scene: Scene) -> None:
+    """The caller gave up as the server died. It is waited for 64·T1 in all, not anew by each process."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.network.rule = lambda index, data: () if is_final_to(a, data) else (0.0,)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "ACK"
+    scene.network.rule = lambda index, data: (0.0,)
+    for seconds in (9, 9, 9, 4):
+        scene.restart()
+        b.phone.hears_nothing()
+        scene.advance(seconds)
+    scene.restart()
+    scene.advance(2.1)
+    is_gone(b)
+    a.phone << "200 INVITE a=sendrecv"  # all of them
+    is_gone(a)
+    assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 0, "held": 0}
 
 
 @pytest.mark.parametrize("who", ["caller", "callee"])
