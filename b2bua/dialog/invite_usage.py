@@ -265,6 +265,9 @@ class InviteUsage:
         self.tick = NEVER
         self._accepted = self._answered = None
 
+    def leave(self) -> None:
+        """The dialog ended; a 2xx that nobody has acknowledged is repeated until then all the same (§13.3.1.4)."""
+
     def end(self) -> None:
         """The dialog ended: nothing is repeated any more, except the ACK of a 2xx that is already sent."""
         self._stop_repeating()

@@ -321,6 +321,7 @@ class Leg:
 
     def _send_bye(self, *headers: tuple[str, str]) -> None:
         self._bye_waits = None
+        self.usage.leave()
         bye = self.dialog.make_request("BYE")
         bye.append("Max-Forwards", "70")
         self.session.ask(bye)
@@ -340,6 +341,7 @@ class Leg:
         self.ended = self.gone = True
         self._bye_waits = None
         self.session.stop()
+        self.usage.leave()
         if self.early is not None and self.role == CALLER:  # of several callees the others may still answer
             self.early.final()
         self.call.leg_over(self)

@@ -49,14 +49,9 @@ class MediaLeg(Leg):
         return made
 
     def release(self, *headers: tuple[str, str]) -> None:
-        """Nobody is there to be told."""
+        """The call is over: so is the stream."""
         if not self.ended:
             self.over()
-
-    def over(self) -> None:
-        """The call is over: so is the stream."""
-        self.usage.end()
-        super().over()
 
 
 def open_stream(environment: Environment, source: str, listener: Leg) -> MediaStream:

@@ -75,6 +75,5 @@ class MediaUsage(InviteUsage):
     def acknowledge_stray(self, response: Response) -> None:
         return
 
-    def end(self) -> None:
-        super().end()
+    def leave(self) -> None:
         self._stream.close()

@@ -13,7 +13,8 @@ from tests.restart.agent import Agent, Transaction
 from tests.restart.call import Broken, Leg, call_of
 from tests.restart.wires import Heard, Stream, Udp, Wire
 
-EXPIRES: Final = 600
+EXPIRES: Final = 3600
+"""Seconds: longer than any drill, as what has expired in one is no loss."""
 _serial = count(1)
 
 

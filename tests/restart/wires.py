@@ -160,6 +160,7 @@ class Stream:
             self._listening.close()
         for connection in self._connections:
             connection.close()
-        for connection in self._connections:
+        for connection in self._connections:  # and those that are made meanwhile
+            connection.close()
             with suppress(asyncio.CancelledError, OSError):
                 await connection.task
