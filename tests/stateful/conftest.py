@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
-    "quick", max_examples=60, stateful_step_count=40, derandomize=True, deadline=None, database=None, print_blob=True,
+    "quick", max_examples=30, stateful_step_count=40, derandomize=True, deadline=None, database=None, print_blob=True,
     phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 # While something is being looked for: the first run that fails, as it came.
