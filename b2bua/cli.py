@@ -14,23 +14,24 @@ from typing import Any, Final, TypeVar
 import click
 
 from b2bua import __version__
-from b2bua.cli_access import console_user, token
-from b2bua.cli_bans import ban
-from b2bua.cli_calls import call
-from b2bua.cli_challenges import challenges
-from b2bua.cli_config import config_commands
-from b2bua.cli_control import drain, reload
-from b2bua.cli_faults import fault
-from b2bua.cli_logs import logs
-from b2bua.cli_mailboxes import mwi
-from b2bua.cli_opened import CONFIG, DOMAIN, STORE, Opened, settings_of, store_options, typed_password
-from b2bua.cli_route import route
-from b2bua.cli_store import backup, doctor, restore
-from b2bua.cli_token import token_reader
-from b2bua.cli_try import try_call
-from b2bua.cli_user_settings import forget_settings, set_setting, show_settings, unset_setting
-from b2bua.config import ConfigError, Settings, load_settings, placed, survey
-from b2bua.config_log import split_log_levels
+from b2bua.commands.access import console_user, token
+from b2bua.commands.bans import ban
+from b2bua.commands.calls import call
+from b2bua.commands.challenges import challenges
+from b2bua.commands.config import config_commands
+from b2bua.commands.control import drain, reload
+from b2bua.commands.faults import fault
+from b2bua.commands.logs import logs
+from b2bua.commands.mailboxes import mwi
+from b2bua.commands.opened import CONFIG, DOMAIN, STORE, Opened, settings_of, store_options, typed_password
+from b2bua.commands.route import route
+from b2bua.commands.store import backup, doctor, restore
+from b2bua.commands.token import token_reader
+from b2bua.commands.trial import try_call
+from b2bua.commands.user_settings import forget_settings, set_setting, show_settings, unset_setting
+from b2bua.config.log import split_log_levels
+from b2bua.config.settings import ConfigError, Settings
+from b2bua.config.sources import load_settings, placed, survey
 from b2bua.sip.digest_algorithms import MD5
 from b2bua.sip.digest_offer import DigestOffer
 from b2bua.store.interface import StoreError

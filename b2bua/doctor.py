@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from b2bua import preflight
-from b2bua.config import Settings
-from b2bua.config_addresses import Listen, host_port_text
+from b2bua.config.addresses import Listen, host_port_text
+from b2bua.config.settings import Settings
 from b2bua.store.interface import StoreError
 from b2bua.store.opening import database_path
 from b2bua.store.schema import integrity_of

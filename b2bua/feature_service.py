@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
-from b2bua.access_parts import access_of, follow_accounts
+from b2bua.assembly.access import access_of, follow_accounts
+from b2bua.assembly.settings_parts import cdr_file, feature_choices, tls_of
+from b2bua.assembly.trace_parts import TraceUpkeep
 from b2bua.cdr.file import check_file
-from b2bua.config import ConfigError, Settings
-from b2bua.config_addresses import host_port_text, parse_port_range, parse_server
+from b2bua.config.addresses import host_port_text, parse_port_range, parse_server
+from b2bua.config.settings import ConfigError, Settings
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.control import control_of
@@ -31,7 +33,6 @@ from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
-from b2bua.settings_parts import cdr_file, feature_choices, tls_of
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
@@ -39,7 +40,6 @@ from b2bua.sip.message import Message, Request
 from b2bua.store.opening import open_mended
 from b2bua.trace.names import CM, SM
 from b2bua.trace.recorder import Recorder
-from b2bua.trace_parts import TraceUpkeep
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers

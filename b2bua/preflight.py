@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
-from b2bua.config import Settings
-from b2bua.config_entities import read_secret
+from b2bua.config.entities import read_secret
+from b2bua.config.settings import Settings
 from b2bua.faults.fault import check_own
 from b2bua.feature_server.loader import Choices, LoadError, find_features, find_server
 from b2bua.sip.digest_offer import DigestOffer

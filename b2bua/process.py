@@ -18,8 +18,8 @@ from twisted.internet.error import CannotListenError
 
 import b2bua
 from b2bua import __version__
-from b2bua.config import ConfigError, Settings
-from b2bua.config_addresses import host_port_text
+from b2bua.config.addresses import host_port_text
+from b2bua.config.settings import ConfigError, Settings
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import LoadError
 from b2bua.log.log import Log

@@ -13,9 +13,10 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
-from b2bua.config import ENVIRONMENT_PREFIX, FIELDS, Settings
-from b2bua.config_addresses import KNOWN_TRANSPORTS, host_port_text
-from b2bua.config_events import KNOWN_PACKAGES
+from b2bua.config.addresses import KNOWN_TRANSPORTS, host_port_text
+from b2bua.config.events import KNOWN_PACKAGES
+from b2bua.config.settings import FIELDS, Settings
+from b2bua.config.sources import ENVIRONMENT_PREFIX
 from b2bua.log.events import ALL, AREAS, LEVELS
 from b2bua.sip.digest_algorithms import STRENGTH
 from b2bua.sip.profiles import SWITCHES

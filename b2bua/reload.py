@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from b2bua.config import FIELDS, ConfigError, Settings
+from b2bua.config.settings import FIELDS, ConfigError, Settings
 from b2bua.feature_server.loader import LoadError
 from b2bua.reference import AT_RUN_TIME
 from b2bua.store.interface import StoreError

@@ -12,12 +12,29 @@ from functools import partial
 from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
-from b2bua.access_parts import access_of, follow_accounts
-from b2bua.api_pages import api_pages
+from b2bua.assembly.access import access_of, follow_accounts
+from b2bua.assembly.api_pages import api_pages
+from b2bua.assembly.dial_plan import dial_plan_of
+from b2bua.assembly.kept_bindings import binding_of, record_of
+from b2bua.assembly.live_state import LiveState
+from b2bua.assembly.sequences import sequences_of
+from b2bua.assembly.settings_parts import (
+    bans_of,
+    cdr_file,
+    challenge_policy,
+    digest_offer,
+    event_rules,
+    expiry_limits,
+    feature_choices,
+    profiles_of,
+    tls_of,
+    trusted_networks,
+)
+from b2bua.assembly.trace_parts import TraceUpkeep, others_of
+from b2bua.assembly.trunk_parts import next_hops_of, trunk_watches, trunks_of
 from b2bua.cdr.file import CdrFile, check_file
-from b2bua.config import IN_PROCESS, ConfigError, Settings
-from b2bua.config_addresses import Link, Listen, host_port_text, parse_port_range, parse_server
-from b2bua.dial_plan_settings import dial_plan_of
+from b2bua.config.addresses import Link, Listen, host_port_text, parse_port_range, parse_server
+from b2bua.config.settings import IN_PROCESS, ConfigError, Settings
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
 from b2bua.faults.installation import Installation
@@ -32,8 +49,6 @@ from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.http.hep_sender import start_hep
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import make_site
-from b2bua.kept_bindings import binding_of, record_of
-from b2bua.live_state import LiveState
 from b2bua.log.log import Log
 from b2bua.media.media_server import MediaServer
 from b2bua.media.rtpengine import Rtpengine
@@ -41,7 +56,6 @@ from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
-from b2bua.sequence_settings import sequences_of
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.domain import Domain
@@ -59,18 +73,6 @@ from b2bua.session_manager.session_manager import Parts, SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.session_manager.ways import Ways
-from b2bua.settings_parts import (
-    bans_of,
-    cdr_file,
-    challenge_policy,
-    digest_offer,
-    event_rules,
-    expiry_limits,
-    feature_choices,
-    profiles_of,
-    tls_of,
-    trusted_networks,
-)
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
@@ -84,7 +86,6 @@ from b2bua.store.secret_record import derived, stored_secret
 from b2bua.store.setting_record import SETTING
 from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
-from b2bua.trace_parts import TraceUpkeep, others_of
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
@@ -95,7 +96,6 @@ from b2bua.transport.memory import Turns, memory_link
 from b2bua.transport.stream import Limits
 from b2bua.transport.tcp import TcpListener
 from b2bua.transport.udp import UdpListener
-from b2bua.trunk_parts import next_hops_of, trunk_watches, trunks_of
 
 POLL_SECONDS: Final = 1.0
 """How soon a user added by another process is known."""

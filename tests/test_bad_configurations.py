@@ -18,7 +18,7 @@ from types import ModuleType
 import pytest
 
 from b2bua.cli import main
-from b2bua.config import ConfigError
+from b2bua.config.settings import ConfigError
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def one_line(outcome, place):
 
 FILES = {
     "unknown key": ('domain = "example.com"\ntrase = 5\n', "lab.toml:2: unknown key 'trase'; the nearest known key is 'trace'"),
-    "unknown table": ("[server]\nport = 5060\n", "lab.toml:1: unknown key 'server'; the nearest known key is 'feature_server'"),
+    "unknown table": ("[server]\nport = 5060\n", "lab.toml:1: unknown key 'server'; the nearest known key is 'trace_servers'"),
     "unknown dotted key": ('a.b = 1\n', "lab.toml:1: unknown key 'a'; the nearest known key is "),
     "wrong type": ("\n\ntrace = [1]\n", "lab.toml:3: trace: expected int, got array"),
     "text for a number": ('registration_expires_min = "60"\n', "lab.toml:1: registration_expires_min: expected int, got str"),
@@ -273,7 +273,7 @@ def test_what_a_look_finds(call, monkeypatch, kind):
 
 
 def test_an_algorithm_that_openssl_does_not_have(call, monkeypatch):
-    monkeypatch.setattr("b2bua.config.missing", lambda names: tuple(name for name in names if name == "SHA-512-256"))
+    monkeypatch.setattr("b2bua.config.settings.missing", lambda names: tuple(name for name in names if name == "SHA-512-256"))
     monkeypatch.setenv("B2BUA_DIGEST_ALGORITHMS", "MD5,SHA-512-256")
     monkeypatch.setenv("B2BUA_STORE", "memory:")
     one_line(call("run"), "B2BUA_DIGEST_ALGORITHMS: SHA-512-256 is not in this Python's OpenSSL")

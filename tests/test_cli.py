@@ -14,8 +14,9 @@ import pytest
 import b2bua
 from b2bua import __version__
 from b2bua.cli import main
-from b2bua.config import ConfigError, Settings, load_settings
-from b2bua.config_addresses import Listen
+from b2bua.config.addresses import Listen
+from b2bua.config.settings import ConfigError, Settings
+from b2bua.config.sources import load_settings
 from b2bua.sip.digest import ha1
 from b2bua.store.interface import StoreError
 from b2bua.store.opening import open_store

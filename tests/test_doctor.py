@@ -10,7 +10,8 @@ import pytest
 
 import b2bua.doctor as doctor
 from b2bua.cli import main
-from b2bua.config import Settings, load_settings
+from b2bua.config.settings import Settings
+from b2bua.config.sources import load_settings
 from b2bua.doctor import Finding, Verdict, examine
 from b2bua.store.opening import open_store
 from b2bua.store.users_file import make_user

@@ -14,8 +14,9 @@ import click
 import pytest
 
 from b2bua.cli import commands
-from b2bua.config import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, FIELDS, Settings, load_settings
-from b2bua.config_tables import CHALLENGEABLE, REINVITE
+from b2bua.config.settings import FIELDS, Settings
+from b2bua.config.sources import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, load_settings
+from b2bua.config.tables import CHALLENGEABLE, REINVITE
 from b2bua.feature_server.contract import Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import METHODS, load_features

@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from b2bua.config import Settings
+from b2bua.config.settings import Settings
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.loader import built_in_features, find_features
 from tests.test_documentation import ROOT, bare, rows, section, text_of, words_of_code

@@ -37,61 +37,30 @@ ALLOWED: dict[str, set[str]] = {
     "log": {"sip.uri", "trace.redact", "log"},
     "http": {"sip", "trace", "http", "faults", "log"} | RECORDS,
     "faults": {"sip", "transaction", "trace", "faults", "feature_server.strike", "feature_server.feature_faults"},
-    "config_addresses": {"sip"},
-    "config_tables": {"sip"},
-    "config_events": {"config_tables"},
-    "config_log": {"config_tables"},
-    "config_entry": {"config_tables"},
-    "config_entities": {"config_addresses", "config_entry"},
-    "config_routing": {
-        "config_entry", "session_manager.header_rule", "session_manager.number_pattern", "session_manager.number_rule",
-        "session_manager.time_range",
-    },
-    "config_sequences": {"config_addresses", "config_entry"},
-    "config": {
-        "sip", "faults.fault", "config_addresses", "config_entities", "config_events", "config_log", "config_routing",
-        "config_sequences", "config_tables", "trace.since",
-    },
-    "sequence_settings": {"config", "config_sequences", "session_manager.sequences"},
-    "dial_plan_settings": {"sip", "config", "config_addresses", "config_routing", "session_manager"},
-    "cli_route": {"sip", "config", "dial_plan_settings", "sequence_settings", "session_manager", "store"},
-    "reference": {"sip", "config", "config_addresses", "config_events", "store.opening"},
+    "reference": {"sip", "config", "config.addresses", "config.events", "store.opening"},
     "reload": {"config", "reference", "feature_server.loader", "store.interface"},
-    "access_parts": {"config", "http", "store"},
-    "domain_users": {"settings_parts", "store", "service"},
-    "api_pages": {"console_tables", "domain_users", "drain", "feature_server.control", "http", "service"},
     "drain": {"session_manager.admission"},
-    "settings_parts": {"sip", "cdr", "config", "feature_server.loader", "session_manager", "transport.tls"},
-    "trunk_parts": {
-        "config", "config_addresses", "config_entities", "dial_plan_settings", "dialog", "session_manager", "transport",
-        "service",
-    },
-    "trace_parts": {"config", "config_addresses", "http.other_servers", "store.trace_keeper", "trace"},
-    "kept_bindings": {"session_manager.location", "store.records"},
-    "console_tables": {"reference", "session_manager", "service"},
-    "cli_control": {"cli_token"},
-    "cli_token": set(),
-    "cli_opened": {"config", "log", "store"},
-    "cli_access": {"cli_opened", "config", "http.passwords", "http.routes", "store"},
-    "cli_bans": {"cli_control"},
-    "cli_calls": {"cli_control"},
-    "cli_logs": {"cli_control", "log.line"},
-    "cli_mailboxes": {"cli_control"},
-    "cli_challenges": {"sip", "config", "config_tables", "session_manager"},
-    "cli_try": {"config_addresses", "phone.trial", "store.interface", "transport.address"},
-    "cli_faults": {"cli_control", "faults.fault"},
-    "cli_store": {"config", "store", "doctor"},
-    "doctor": {"config", "config_addresses", "preflight", "store", "transport.address", "transport.udp"},
-    "preflight": {"sip", "config", "config_entities", "faults.fault", "feature_server", "store", "transport.tls"},
-    "cli_user_settings": {"cli_opened", "config", "feature_server", "log", "store"},
-    "cli_config": {"config", "reference", "preflight"},
+    "doctor": {"config", "config.addresses", "preflight", "store", "transport.address", "transport.udp"},
+    "preflight": {"sip", "config", "config.entities", "faults.fault", "feature_server", "store", "transport.tls"},
     "observer": set(),
     "pauses": set(),
-    "live_state": {"session_manager", "feature_server", "transport", "reload"} | RECORDS,
     "": set(),
     "watchdog": {"feature_server.blame"},
-    "process": {"config", "config_addresses", "feature_server.loader", "feature_server.feature", "log", "pauses", "watchdog"},
+    "process": {"config", "config.addresses", "feature_server.loader", "feature_server.feature", "log", "pauses", "watchdog"},
     "plugins": {"feature_server", "sip", "plugins"},
+    "config": {
+        "config", "faults.fault", "session_manager.header_rule", "session_manager.number_pattern",
+        "session_manager.number_rule", "session_manager.time_range", "sip", "trace.since",
+    },
+    "commands": {
+        "assembly.dial_plan", "assembly.sequences", "commands", "config", "doctor", "faults.fault", "feature_server",
+        "http.passwords", "http.routes", "log", "phone.trial", "preflight", "reference", "session_manager", "sip",
+        "store", "transport.address",
+    },
+    "assembly": {
+        "assembly", "cdr", "config", "dialog", "drain", "feature_server", "http", "reference", "reload", "service",
+        "session_manager", "sip", "store", "trace", "transport",
+    } | RECORDS,
 }
 """Room (or file at the top of b2bua) → what it may import: a room, or one module of it. The composition roots may import
 all but the command line and plugins, which they load by name; `cli` and `__main__` all."""
@@ -187,7 +156,7 @@ def upward_imports(root: Path) -> list[str]:
             if target is None or (_within(target, LEAF) and room not in LEAF) or target == room == "":
                 continue
             if room in ROOTS:
-                wrong = _within(target, {"cli", "cli_config", "__main__", "plugins"})
+                wrong = _within(target, {"cli", "commands", "__main__", "plugins"})
             else:
                 wrong = room not in ALLOWED or not _within(target, ALLOWED[room])
             if wrong:
@@ -314,7 +283,7 @@ ROOMS = {"b2bua/__init__.py": "", "b2bua/observer.py": "", "b2bua/sip/__init__.p
         ("b2bua/transaction/layer.py", "from b2bua.dialog.leg import Leg"),
         ("b2bua/session_manager/chain.py", "from b2bua.feature_server import call"),
         ("b2bua/session_manager/chain.py", "from b2bua.store.sqlite import SqliteStore"),
-        ("b2bua/session_manager/chain.py", "from b2bua.config import Settings"),
+        ("b2bua/session_manager/chain.py", "from b2bua.config.settings import Settings"),
         ("b2bua/feature_server/call.py", "import b2bua.session_manager.chain"),
         ("b2bua/http/site.py", "from b2bua.session_manager import chain"),
         ("b2bua/store/sqlite.py", "from b2bua.session_manager import chain"),
@@ -339,7 +308,7 @@ def test_an_import_upwards_is_found(tmp_path, place, text):
         ("b2bua/dialog/leg.py", "from b2bua.sip import uri\nfrom b2bua.transaction.layer import L\nfrom . import x"),
         ("b2bua/dialog/leg.py", "from b2bua import PRODUCT\nfrom b2bua import observer\nfrom b2bua.observer import O"),
         ("b2bua/session_manager/chain.py", "from b2bua.store.interface import Store\nfrom b2bua.store import records"),
-        ("b2bua/service.py", "import b2bua.session_manager.chain, b2bua.feature_server.call, b2bua.config"),
+        ("b2bua/service.py", "import b2bua.session_manager.chain, b2bua.feature_server.call, b2bua.config.settings"),
         ("b2bua/cli.py", "import b2bua.service\nimport b2bua.trace.client"),
         ("b2bua/phone/demo.py", "from b2bua.service import build\nfrom twisted.internet import reactor"),
         ("b2bua/sip/uri.py", "import re\nfrom b2bua_extras import thing"),
@@ -385,7 +354,7 @@ def test_edges_may_be_edges(tmp_path):
 
 
 def test_twisted_in_the_command_line_is_found(tmp_path):
-    root = tree(tmp_path, {"b2bua/cli.py": "from twisted.internet import reactor", "b2bua/config.py": "import twisted"})
+    root = tree(tmp_path, {"b2bua/cli.py": "from twisted.internet import reactor", "b2bua/config/settings.py": "import twisted"})
     assert len(twisted_elsewhere(root)) == 2
 
 

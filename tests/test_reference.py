@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from b2bua.config import FIELDS, Settings, load_settings
-from b2bua.config_addresses import Link, Listen
+from b2bua.config.addresses import Link, Listen
+from b2bua.config.settings import FIELDS, Settings
+from b2bua.config.sources import load_settings
 from b2bua.reference import AT_RUN_TIME, _bounds, meanings, range_of, written
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.config import FIELDS, ConfigError, Settings
+from b2bua.config.settings import FIELDS, ConfigError, Settings
 from b2bua.feature_server.loader import LoadError
 from b2bua.reference import AT_RUN_TIME
 from b2bua.reload import Reload, differing

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from b2bua.config import load_settings
+from b2bua.config.sources import load_settings
 from tests.deploy.compose import FILE, HOST_FILE, ROOT, compose, services
 
 HOST = (FILE, HOST_FILE)

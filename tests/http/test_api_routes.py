@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from twisted.internet import reactor
 
-from b2bua.api_pages import api_pages
-from b2bua.config import Settings
+from b2bua.assembly.api_pages import api_pages
+from b2bua.config.settings import Settings
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
 from b2bua.feature_server.feature_faults import FeatureFaults

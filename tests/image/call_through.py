@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.config import load_settings
+from b2bua.config.sources import load_settings
 from tests.deploy.compose import ROOT, services
 from tests.image.build import Image, inspect
 from tests.image.container import Container, Root

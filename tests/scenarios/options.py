@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from b2bua.config_events import EVENT_PACKAGES
+from b2bua.config.events import EVENT_PACKAGES
 from b2bua.feature_server.contract import AS_CALLER, CallLimits
 from b2bua.session_manager.bans import BanRule
 from b2bua.session_manager.challenge_policy import Reinvite

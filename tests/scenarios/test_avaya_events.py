@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from b2bua.config_events import EVENT_PACKAGES, KNOWN_PACKAGES
+from b2bua.config.events import EVENT_PACKAGES, KNOWN_PACKAGES
 from b2bua.session_manager.event_core import EventRules
 from b2bua.session_manager.event_packages.package import Answer
 from b2bua.sip.feature_status import CONTENT_TYPE, FeatureStatus, parse_feature_status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.config_events import KNOWN_PACKAGES
+from b2bua.config.events import KNOWN_PACKAGES
 from b2bua.sip.feature_status import parse_feature_status
 from plugins.communication_manager.feature_status import EVENT, SHOWN
 from tests.scenarios.events import ask, refused, subscribe, told

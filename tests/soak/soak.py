@@ -24,8 +24,8 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from b2bua.config import Settings
-from b2bua.config_addresses import Listen
+from b2bua.config.addresses import Listen
+from b2bua.config.settings import Settings
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.log.events import ERROR, EVENTS
 from b2bua.log.log import Log

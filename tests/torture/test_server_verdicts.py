@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from b2bua.config_tables import CHALLENGEABLE
+from b2bua.config.tables import CHALLENGEABLE
 from b2bua.sip.flow import HostPort
 from b2bua.sip.message import Message, Request
 from b2bua.sip.parser import parse_message

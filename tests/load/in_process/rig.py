@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 
-from b2bua.config import Settings
+from b2bua.config.settings import Settings
 from b2bua.log.log import Log
 from b2bua.service import Server
 from b2bua.store.sqlite import SqliteStore

@@ -26,8 +26,8 @@ from typing import Final
 
 from twisted.web.test.requesthelper import DummyRequest
 
+from b2bua.assembly.live_state import LiveState
 from b2bua.http.metrics import MetricsPage, ServerMetrics
-from b2bua.live_state import LiveState
 from b2bua.pauses import QuietCollector
 from tests.load.in_process.meter import ROOT, Counting
 from tests.load.in_process.phones import Dialog

@@ -1,0 +1,35 @@
+"""The pages of the API that a whole server serves, by name; what each path is stands in `http/api_routes.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from b2bua.assembly.console_tables import console_tables
+from b2bua.assembly.domain_users import DomainUsers, NotOurs
+from b2bua.drain import Drain
+from b2bua.feature_server.control import control_of
+from b2bua.http.api_bans import BansPage
+from b2bua.http.api_calls import CallsPage
+from b2bua.http.api_control import DrainPage, ReloadPage
+from b2bua.http.api_faults import FaultsPage
+from b2bua.http.api_mailboxes import MailboxesPage
+from b2bua.http.api_table import TablePage
+from b2bua.http.api_users import UsersPage
+from b2bua.http.site import Pages
+
+if TYPE_CHECKING:
+    from b2bua.service import Server
+
+
+def api_pages(server: Server, drain: Drain) -> Pages:
+    """Of a server whose faults are installed."""
+    return {
+        b"drain": DrainPage(drain),
+        b"reload": ReloadPage(server.reload.run),
+        b"bans": BansPage(server.bans),
+        b"faults": FaultsPage(server.faults),
+        b"calls": CallsPage(control_of(server.feature_server)),
+        b"users": UsersPage(DomainUsers(server), NotOurs),
+        b"mailboxes": MailboxesPage(server.events.mailboxes, lambda name: server.store.user(name) is not None),
+        **{name.encode(): TablePage(name, read) for name, read in console_tables(server).items()},
+    }
