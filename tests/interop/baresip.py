@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from tests.interop.server import free_port, wait_until
+from tests.interop.server import NotReached, free_port, wait_until
 
 MODULES: Final = "/usr/lib/baresip/modules"
 SPEECH_SECONDS: Final = 30
@@ -117,19 +117,25 @@ class Baresip:
 
     # -- verbs -------------------------------------------------------------------------------------------------
 
-    def command(self, verb: str, parameters: str = "") -> str:
-        """Run a command of its menu; its answer's text. AssertionError when it says no."""
+    def command(self, verb: str, parameters: str = "", seconds: float = 10.0) -> str:
+        """Run a command of its menu; its answer's text. AssertionError when it says no, NotReached when it says nothing."""
         token = f"t{next(self._tokens)}"
         frame = json.dumps({"command": verb, "params": parameters, "token": token}).encode()
         self._socket.sendall(b"%d:%s," % (len(frame), frame))
-        self._wait(f"answer to {verb}", lambda: token in self._answers)
+        self._wait(f"answer to {verb}", lambda: token in self._answers, seconds)
         answer = self._answers.pop(token)
         assert answer.get("ok"), f"{self.user}: {verb}: {answer}"
         return str(answer.get("data") or "")
 
     def registered(self) -> None:
         """Wait for its own word; the event may have come before anyone listened."""
-        wait_until(f"{self.user} registered", lambda: "OK" in self.command("reginfo"))
+        wait_until(f"{self.user} registered", self._is_registered)
+
+    def _is_registered(self) -> bool:
+        try:
+            return "OK" in self.command("reginfo", seconds=3.0)
+        except NotReached:
+            return False  # what it is asked while it starts it may forget
 
     def dial(self, user: str) -> None:
         self.command("dial", f"sip:{user}@{self.server}")
@@ -193,12 +199,12 @@ class Baresip:
 
     # -- frames ------------------------------------------------------------------------------------------------
 
-    def _wait(self, what: str, reached: Callable[[], bool]) -> None:
+    def _wait(self, what: str, reached: Callable[[], bool], seconds: float = 10.0) -> None:
         def read_on() -> bool:
             self._read()
             return reached()
 
-        wait_until(f"baresip {self.user}: {what}", read_on)
+        wait_until(f"baresip {self.user}: {what}", read_on, seconds)
 
     def _read(self) -> None:
         try:
