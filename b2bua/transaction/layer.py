@@ -83,8 +83,8 @@ class TransactionLayer:
         self.user: TransactionUser
         """Set by whoever stands on this layer, before the first message."""
         self.streams: Streams | None = None
-        self.log: Say = quiet
         """None: every request goes over UDP that is meant to, whatever its length."""
+        self.log: Say = quiet
         self.gate: Gate | None = None
         self._observer = observer
         self._requests, self._responses = observer.requests, observer.responses

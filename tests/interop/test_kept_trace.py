@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,12 +36,25 @@ def start(stack: ExitStack, directory: Path, keep: str) -> Server:
     return server
 
 
+def steps(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [record for record in records if "step" in record]
+
+
+def from_disk(url: str) -> list[dict[str, Any]]:
+    return steps([json.loads(line) for line in trace("--url", url, "--json", "--since", "1h").stdout.splitlines()])
+
+
 def test_a_call_from_before_is_there_after_a_kill(stack: ExitStack, tmp_path: Path) -> None:
     server = start(stack, tmp_path, "24h")
     url = f"http://{HOST}:{server.http_port}"
     held(stack, server)
-    wait_until("the hold is on disk", lambda: '"step": 9' in trace("--url", url, "--json", "--since", "1h").stdout)
-    before = [record for record in server.trace() if "step" in record]
+
+    def all_kept() -> bool:
+        there = steps(server.trace())
+        return any(one["step"] == 9 for one in there) and from_disk(url) == there
+
+    wait_until("the hold is on disk, and what follows it", all_kept)
+    before = steps(server.trace())
     server.kill()
     kept = tmp_path / "var" / "trace.db"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
@@ -50,9 +64,8 @@ def test_a_call_from_before_is_there_after_a_kill(stack: ExitStack, tmp_path: Pa
 
     again = start(stack, tmp_path, "24h")
     url = f"http://{HOST}:{again.http_port}"
-    assert not any("step" in record for record in again.trace()), "the ring began anew"
-    found = [json.loads(line) for line in trace("--url", url, "--json", "--since", "1h").stdout.splitlines()]
-    assert [record for record in found if "step" in record][: len(before)] == before
+    assert not steps(again.trace()), "the ring began anew"
+    assert from_disk(url)[: len(before)] == before
     page = tmp_path / "night.html"
     done = trace("--url", url, "--since", "1h", "--export", "html", str(page), "-u", "6001")
     assert done.returncode == 0 and HOLD in page.read_text() and "why: digest: right, of 6001" in page.read_text()
