@@ -78,7 +78,8 @@ class Stage:
     def call(self) -> Sipp:
         """From one SIPp phone to another; the callee."""
         near, far = self.lab.phones(2)
-        _, callee = self.lab.call(near, Caller(far.user).dial().pause(200).bye(), far, Callee().ring().accept().byed())
+        answers = Callee().ring().pause(200).accept().byed()  # SIPp in between loses what comes in one go
+        _, callee = self.lab.call(near, Caller(far.user).dial().pause(200).bye(), far, answers)
         return callee
 
 
