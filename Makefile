@@ -101,13 +101,17 @@ demo: setup
 run: setup
 	$(BIN)/b2bua run $(ARGS)
 
-# The core's tests are all CPU, a part for each of two processors; those with real phones mostly wait, so more of them run beside.
+# The core's tests are all CPU, those with real phones half wait. More parts than processors, so that one which ends early leaves
+# its time to the others.
 # What each part has said is shown when it is over; all are run whatever comes of one.
 PHONES := $(sort $(wildcard tests/interop/test_*.py tests/restart/test_*.py tests/load/test_*.py))
-# Suites that need minutes: PJSIP, Kamailio, rtpengine, and whole matrices over restarts. `make interop` has them.
+# Suites that together need minutes: PJSIP, Kamailio, rtpengine, feature servers elsewhere, whole matrices over restarts, features
+# beyond the call and its hold. `make interop` has them.
 LONG := $(filter tests/interop/test_pjsip% tests/interop/test_kamailio% tests/restart/%matrix.py, $(PHONES)) \
-  $(patsubst %,tests/interop/test_%.py,nat_relay same_ladder sequencing session_timers tls trunk_certificates trunk_watch) \
-  $(patsubst %,tests/restart/test_%.py,elsewhere field_bugs)
+  $(patsubst %,tests/interop/test_%.py,cdr faults feature_server guide kept_trace log_in message_waiting nat nat_relay presence \
+    registration_events reload rough_peers same_ladder sequencing session_timers several_servers sipp_application tls \
+    trunk_certificates trunk_watch) \
+  $(patsubst %,tests/restart/test_%.py,drill elsewhere field_bugs settings_elsewhere)
 CORE := $(filter-out $(PHONES),$(sort $(shell find tests -name 'test_*.py')))
 SIDE_BY_SIDE := --no-print-directory --jobs --output-sync=target --keep-going
 deal = $(shell printf '%s\n' $(1) | awk 'NR % $(2) == $(3) % $(2)')
@@ -116,14 +120,14 @@ test: system setup
 ifdef ARGS
 	$(PYTEST) $(ARGS)
 else
-	@$(MAKE) $(SIDE_BY_SIDE) test-core-1 test-core-2 test-phones-1 test-phones-2 test-phones-3 test-phones-4
+	@$(MAKE) $(SIDE_BY_SIDE) test-core-1 test-core-2 test-core-3 test-phones-1 test-phones-2 test-phones-3
 endif
 
 test-core-%:
-	@$(PYTEST) $(call deal,$(CORE),2,$*)
+	@$(PYTEST) $(call deal,$(CORE),3,$*)
 
 test-phones-%:
-	@$(PYTEST) $(call deal,$(filter-out $(LONG),$(PHONES)),4,$*)
+	@$(PYTEST) $(call deal,$(filter-out $(LONG),$(PHONES)),3,$*)
 
 check: setup
 	$(BIN)/ruff check b2bua plugins tests setup.py
@@ -197,7 +201,7 @@ interop: SYSTEM_PACKAGES += $(INTEROP_PACKAGES)
 interop: system setup $(BROWSER)/jssip.js
 	rm -f $(VENV)/interop.record
 	@unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
-	  $(MAKE) $(SIDE_BY_SIDE) interop-0 $(if $(ARGS),,interop-1 interop-2 interop-3)
+	  $(MAKE) $(SIDE_BY_SIDE) interop-0 $(if $(ARGS),,interop-1 interop-2 interop-3 interop-4)
 	$(if $(ARGS),,$(BIN)/python -m tests.interop.matrix $(VENV)/interop.record)
 
 # What is told of in the table; then the suites that need minutes.
@@ -208,7 +212,7 @@ interop-0:
 	    tests/browser/console_views.py tests/browser/console_roles.py
 
 interop-%:
-	@$(PYTEST) $(call deal,$(LONG),3,$*)
+	@$(PYTEST) $(call deal,$(LONG),4,$*)
 
 $(BROWSER)/jssip.js: Makefile | system
 	mkdir -p $(BROWSER)
