@@ -159,6 +159,7 @@ class TraceApp(App[None]):
                 return
         if news:
             self._ladder.add([row for one in news for row in self._rows_of(one)])
+            self._fill(str(self.query_one(ContentSwitcher).current))
             self._show_status()
 
     def _rows_of(self, news: News) -> list[Row]:
@@ -197,14 +198,21 @@ class TraceApp(App[None]):
 
     def _show_face(self, face: str) -> None:
         self.query_one(ContentSwitcher).current = face
-        if face == "calls":
-            calls = self.query_one("#calls", OptionList)
-            calls.clear_options()
-            calls.add_options([Option(Text(printable(str(line))), id=line.call) for line in call_lines(self._ladder.shown)])
-        elif face == "summary":
-            self.query_one("#counts", Static).update(Text("\n".join(map(printable, summary(self._ladder.shown)))))
+        self._fill(face)
         self.screen.set_focus(self.query_one(f"#{face}"))
         self._show_status()
+
+    def _fill(self, face: str) -> None:
+        """What is made of all messages: when it is shown, and while it is, when others come."""
+        if face == "calls":
+            calls = self.query_one("#calls", OptionList)
+            chosen = calls.highlighted
+            calls.clear_options()
+            calls.add_options([Option(Text(printable(str(line))), id=line.call) for line in call_lines(self._ladder.shown)])
+            if chosen is not None and chosen < calls.option_count:
+                calls.highlighted = chosen
+        elif face == "summary":
+            self.query_one("#counts", Static).update(Text("\n".join(map(printable, summary(self._ladder.shown)))))
 
     def action_diagram(self) -> None:
         """From wherever: to the diagram."""

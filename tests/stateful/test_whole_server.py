@@ -15,7 +15,7 @@ from tests.stateful.whole_server import WholeServer
 def chosen() -> settings:
     """The same runs every time, unless others are asked for: `--hypothesis-profile=long`."""
     name = settings.get_current_profile_name()
-    return settings.get_profile("quick" if name == "default" else name)
+    return settings.get_profile("quick" if name in ("default", "ci") else name)  # hypothesis takes `ci` where CI is set
 
 
 @pytest.mark.parametrize("link", ["memory", "udp", "tcp"])

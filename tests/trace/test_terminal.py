@@ -190,6 +190,26 @@ def test_calls_and_summary() -> None:
     play(FakeFeed(News(held_call())), script)
 
 
+def test_calls_and_summary_go_on() -> None:
+    records = held_call()
+    feed = FakeFeed(News(records[:8]))
+
+    async def script(pilot: Pilot[None], view: TraceApp) -> None:
+        await pilot.press("d", "down")
+        calls = view.query_one("#calls", OptionList)
+        assert "holds 0" in str(calls.get_option_at_index(0).prompt) and calls.highlighted == 0
+        feed.news.append(News(records[8:]))
+        view._look()
+        assert "holds 1" in str(calls.get_option_at_index(0).prompt) and calls.highlighted == 0
+        await pilot.press("d")
+        before = str(view.query_one("#counts", Static).render())
+        feed.news.append(News([{**record, "time": record["time"] + 100.0} for record in records]))
+        view._look()
+        assert str(view.query_one("#counts", Static).render()) != before
+
+    play(feed, script)
+
+
 def test_writing_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
