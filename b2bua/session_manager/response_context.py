@@ -35,6 +35,8 @@ _NO_TARGET: Final[Why] = (None, "next hop: none of the targets that its name has
 _OVERLOADED: Final = "proxy: a 503 speaks of one server alone, so it becomes 500 (RFC 3261 §16.7)"
 _ASKED_TRUNK: Final[Why] = (None, "challenge: the trunk asks who we are, and there are no credentials for that")
 _CALLER_LEFT: Final[Why] = (None, "cancelled: who asked has given up (RFC 3261 §16.10)")
+_PASSED_BACK: Final[Why] = (None, "proxy: passed back along the Vias at once (RFC 3261 §16.7 step 5)")
+_BEST: Final[Why] = (None, "proxy: the best of the final answers, passed back along the Vias (RFC 3261 §16.7 step 6)")
 _ANOTHER_TOOK: Final[Why] = (None, "cancelled: another branch has decided (RFC 3261 §16.7)")
 
 
@@ -342,6 +344,7 @@ class ResponseContext:
                 strip(forwarded)
             else:
                 withhold(forwarded)
+        forwarded.why = _PASSED_BACK if forwarded.status < 300 else _BEST
         return forwarded
 
     def _branch_done(self, transaction: ClientTransaction) -> None:
