@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from b2bua import __version__
+from b2bua.feature_server.control import control_of
 from b2bua.reference import AT_RUN_TIME, meanings, written
 from b2bua.session_manager.standing_events import standing_events
 from b2bua.session_manager.standing_registrations import standing_registrations
@@ -39,7 +40,7 @@ def _overview(server: Server, started: float) -> dict[str, Any]:
         "trace": {"kept": len(server.recorder), "size": server.recorder.size, "dropped": server.recorder.dropped,
                   "keep": server.settings.trace_keep,
                   "servers": [text.partition("=")[0] for text in server.settings.trace_servers]},
-        "store": server.store.durable,
+        "store": server.store.durable, "steered": control_of(server.feature_server) is not None,
     }  # fmt: skip
 
 

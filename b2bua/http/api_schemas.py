@@ -49,7 +49,7 @@ LAMP: Final = record(package=TEXT, aor=TEXT, publications=listed(_PUBLICATION), 
 OVERVIEW: Final = record(
     version=TEXT, domain=TEXT, started=NUMBER, now=NUMBER, ready=FLAG, listeners=listed(TEXT), registered=WHOLE,
     calls=mapped(WHOLE), subscriptions=mapped(WHOLE), publications=WHOLE,
-    trace=record(kept=WHOLE, size=WHOLE, dropped=WHOLE, keep=TEXT, servers=listed(TEXT)), store=FLAG,
+    trace=record(kept=WHOLE, size=WHOLE, dropped=WHOLE, keep=TEXT, servers=listed(TEXT)), store=FLAG, steered=FLAG,
 )  # fmt: skip
 REGISTRATION: Final = record(
     user=TEXT, contact=TEXT, listener=TEXT, source=TEXT, nat=FLAG, path=listed(TEXT), instance=TEXT, user_agent=TEXT,

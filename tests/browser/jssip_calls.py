@@ -168,7 +168,9 @@ def test_a_udp_phone_calls_a_browser(server: Server, browser: Browser, lab: Lab)
 def test_a_page_that_is_loaded_again(server: Server, browser: Browser, lab: Lab) -> None:
     """The tab was closed: nobody is there and nobody is tried. Loaded again it is called on its new WebSocket."""
     jssip, (desk,) = phone(server, browser, "wss"), lab.phones(1)
+    there = server.metric("b2bua_flows", transport="wss")
     browser.command("close", jssip.user)
+    wait_until("its connection is gone", lambda: server.metric("b2bua_flows", transport="wss") < there)
     lab.start(Caller(jssip.user).invite().refused(480), desk).finish()
     back = browser.phone(url(server, "wss"), jssip.user, USERS[jssip.user], DOMAIN)
     near = lab.start(Caller(jssip.user).invite().refused(486), desk)

@@ -31,7 +31,9 @@ def test_a_record_outlives_the_store_until_it_is_dropped(open_sqlite, reactor):
 
 
 def test_an_expired_record_is_gone(open_sqlite):
-    open_sqlite().keep("call", "c1", "one", NOW + 60)
+    store = open_sqlite()
+    store.keep("call", "c1", "one", NOW + 60)
+    store.close()  # what it has to write is in the file then
     assert open_sqlite().records("call") == [("c1", "one")]
     assert open_sqlite(now=lambda: NOW + 60).records("call") == []
 

@@ -30,6 +30,7 @@ let drawn = "";         // what the view shows, so that nothing moves while noth
 let turn = 0;           // the newest reading; an older answer that comes late is not shown
 let others = [];        // names of other servers whose traces can be shown with this one's
 let keep = "";          // for how long the trace is kept on disk; "": it is not
+let steered = false;    // whether the calls here can be steered
 let together = true;    // whether they are
 let back = 0;           // seconds; 0: what is in memory
 
@@ -96,6 +97,7 @@ async function learnReach() {
   const { overview } = await read("api/overview");
   others = overview.trace.servers || [];
   keep = overview.trace.keep || "";
+  steered = overview.steered;
 }
 
 function wanted(...texts) {
@@ -262,10 +264,8 @@ async function showCalls(call) {
 
 // Those of the feature server here, and what can be done with them: nothing where it cannot be steered.
 async function standingCalls() {
-  const answer = await fetch("api/calls");
-  if (answer.status === 404) return [];
-  if (answer.status === 401) throw new LoggedOut("logged out");
-  const { calls } = await answer.json();
+  if (!steered) return [];
+  const { calls } = await read("api/calls");
   const rows = calls.filter((one) => wanted(one.caller, one.callee, one.state, one.id)).map((one) =>
     el("tr", {},
       el("td", {}, callLink(one.call_ids[0] || one.id, `${one.caller} → ${one.callee}`)),
