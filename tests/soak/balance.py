@@ -46,8 +46,7 @@ def unbalanced(page: Samples) -> list[str]:
     asked = by(page, "b2bua_requests_total", "method", direction="in")
     again = by(page, "b2bua_retransmissions_total", "method", direction="in")
     # A family shows so many label sets; what comes up later has the method `other`, and may be of any.
-    families = ("requests", "retransmissions", "responses")
-    unnamed = {name: total(page, f"b2bua_{name}_total", direction="other") for name in families}
+    unnamed = {"requests": asked.pop("other", 0.0), "retransmissions": again.pop("other", 0.0), "responses": answers["other"]}
     asked.pop("ACK", None)  # which is not answered
     for method, number in asked.items():
         new = number - again.get(method, 0)

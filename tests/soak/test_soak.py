@@ -33,7 +33,7 @@ def test_what_adds_up() -> None:
     assert unbalanced(samples(GOOD)) == []
 
 
-OTHER = 'b2bua_responses_total{direction="other",method="other",code="other"} 1.0\n'
+OTHER = 'b2bua_responses_total{direction="out",method="other",code="2xx"} 1.0\n'
 
 
 def test_answers_that_are_counted_without_their_method() -> None:
