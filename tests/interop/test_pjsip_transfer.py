@@ -62,12 +62,13 @@ class PjsipHandset:
         self.phone.command("hold")
         self.phone.media("local hold")
 
-    def reported(self, *words: str) -> None:
-        """Its REFER, in the call before the newest or in the only one, was told this in the end."""
-        def last() -> list[str]:
-            return [each for number in range(len(self.phone.calls())) for each in self.phone.command("transfers", call=number)]
+    def told(self) -> list[str]:
+        """What NOTIFYs have told of its REFER, in the call before the newest or in the only one."""
+        return [each for number in range(len(self.phone.calls())) for each in self.phone.command("transfers", call=number)]
 
-        wait_until("the transfer is reported", lambda: last()[-1:] == list(words))
+    def reported(self, *words: str) -> None:
+        """Its REFER was told this in the end."""
+        wait_until("the transfer is reported", lambda: self.told()[-1:] == list(words))
 
 
 class BaresipHandset:
@@ -203,6 +204,8 @@ def test_attended_while_the_second_call_rings(server: Server, make: Make, stays:
     wait_until("it rings", lambda: a.phone.calls()[1].state == "early")
     a.phone.command("transfer_to", call=0, other=1)
     if gives_up:
+        # The REFER is challenged: a CANCEL in one go with it would be there first.
+        wait_until("the REFER is taken", lambda: bool(a.told()))
         a.phone.command("hangup", call=1)
         wait_until("given up", lambda: a.phone.calls()[1].state == "disconnected")
     c.pick_up()
