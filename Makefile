@@ -27,7 +27,7 @@ BROWSER := $(VENV)/browser
 NPM_PACKAGES := jssip@3.13.8 playwright-core@1.55.0 esbuild@0.25.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system prepare demo run test check check-long fuzz mutants stateful drill bench bench-start bench-store overload standing soak interop constraints image
+.PHONY: help setup system prepare demo run test again check check-long fuzz mutants stateful drill bench bench-start bench-store overload standing soak interop constraints image
 
 help:
 	@echo "make setup    the virtual environment $(VENV), with $(BIN)/b2bua"
@@ -35,6 +35,7 @@ help:
 	@echo "make demo     two scripted phones: a call, hold, the lamp, resume; one line a step"
 	@echo "make run      the server with its defaults (ARGS='--config FILE' adds options)"
 	@echo "make test     the tests in parts, side by side; installs what they need first (ARGS=FILES: those)"
+	@echo "make again    what failed in the last make test or make interop, alone (as root; five tests at most)"
 	@echo "make check    ruff, mypy --strict, the import layers"
 	@echo "make mutants  whether the tests notice whatever could be wrong in a table (a minute or two)"
 	@echo "make fuzz     each fuzz target for FUZZ_SECONDS (10)"
@@ -115,19 +116,29 @@ LONG := $(filter tests/interop/test_pjsip% tests/interop/test_kamailio% tests/re
 CORE := $(filter-out $(PHONES),$(sort $(shell find tests -name 'test_*.py')))
 SIDE_BY_SIDE := --no-print-directory --jobs --output-sync=target --keep-going
 deal = $(shell printf '%s\n' $(1) | awk 'NR % $(2) == $(3) % $(2)')
+# A part keeps the names of what failed in a cache of its own, and how it ended, for `make again`.
+PARTS := build/parts
+part = @mkdir -p $(PARTS); $(PYTEST) -o cache_dir=$(PARTS)/$@ $(1); echo $$? > $(PARTS)/$@.ended; exit $$(cat $(PARTS)/$@.ended)
 
 test: system setup
 ifdef ARGS
 	$(PYTEST) $(ARGS)
 else
+	@rm -rf $(PARTS)
 	@$(MAKE) $(SIDE_BY_SIDE) test-core-1 test-core-2 test-core-3 test-phones-1 test-phones-2 test-phones-3
 endif
 
 test-core-%:
-	@$(PYTEST) $(call deal,$(CORE),3,$*)
+	$(call part,$(call deal,$(CORE),3,$*))
 
 test-phones-%:
-	@$(PYTEST) $(call deal,$(filter-out $(LONG),$(PHONES)),3,$*)
+	$(call part,$(call deal,$(filter-out $(LONG),$(PHONES)),3,$*))
+
+# What failed in the last `make test` or `make interop`, alone: five tests at most, and none that failed by not being run at all.
+again: setup
+	@names=$$($(BIN)/python -P tests/again.py $(PARTS)) || exit 2; mapfile -t names <<< "$$names"; \
+	unshare --net sh -ec 'ip link set lo up; exec "$$@"' again env BROWSER_PACKAGES=$(abspath $(BROWSER)) \
+	  $(PYTEST) "$${names[@]}"
 
 check: setup
 	$(BIN)/ruff check b2bua plugins tests setup.py
@@ -199,20 +210,21 @@ standing: system setup
 
 interop: SYSTEM_PACKAGES += $(INTEROP_PACKAGES)
 interop: system setup $(BROWSER)/jssip.js
-	rm -f $(VENV)/interop.record
+	@rm -rf $(PARTS) $(VENV)/interop.record
 	@unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
 	  $(MAKE) $(SIDE_BY_SIDE) interop-0 $(if $(ARGS),,interop-1 interop-2 interop-3 interop-4)
 	$(if $(ARGS),,$(BIN)/python -m tests.interop.matrix $(VENV)/interop.record)
 
 # What is told of in the table; then the suites that need minutes.
+interop-0: export INTEROP_RECORD := $(abspath $(VENV))/interop.record
+interop-0: export BROWSER_PACKAGES := $(abspath $(BROWSER))
 interop-0:
-	@INTEROP_RECORD=$(abspath $(VENV))/interop.record BROWSER_PACKAGES=$(abspath $(BROWSER)) \
-	  $(PYTEST) $(ARGS) tests/browser/jssip_calls.py tests/browser/jssip_transfer.py tests/browser/jssip_relay.py \
-	    tests/interop/matrix_calls.py tests/interop/challenge_calls.py tests/interop/api_described.py \
-	    tests/browser/console_views.py tests/browser/console_roles.py
+	$(call part,$(ARGS) tests/browser/jssip_calls.py tests/browser/jssip_transfer.py tests/browser/jssip_relay.py \
+	  tests/interop/matrix_calls.py tests/interop/challenge_calls.py tests/interop/api_described.py \
+	  tests/browser/console_views.py tests/browser/console_roles.py)
 
 interop-%:
-	@$(PYTEST) $(call deal,$(LONG),4,$*)
+	$(call part,$(call deal,$(LONG),4,$*))
 
 $(BROWSER)/jssip.js: Makefile | system
 	mkdir -p $(BROWSER)

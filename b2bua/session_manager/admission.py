@@ -1,9 +1,9 @@
 """Overload control: new work that comes too late is refused, so that what stands goes on (RFC 6357 §2; RFC 3261 §21.5.4).
 
 The measure is how long a request has waited before it was read. When requests have come late for a while (a single pause of
-the machine is no overload), a new one that has waited for `LATE` is refused at once, for the price of parsing it: by the time
-it were answered its sender would repeat it, and all work on it would be lost. So the queue never grows longer than that, and
-the server is never idle while something waits. Requests in a dialog,
+the machine is no overload, nor are a few requests), a new one that has waited for `LATE` is refused at once, for the price of
+parsing it: by the time it were answered its sender would repeat it, and all work on it would be lost. So the queue never grows
+longer than that, and the server is never idle while something waits. Requests in a dialog,
 refreshes of what stands here, ACK, CANCEL and everything from a feature server are never refused: they belong to work
 that is half done. Should these alone be too much, because each new call brings more work later than now, a rate of new
 requests is found that can be sustained. Draining refuses all that is new.
@@ -31,6 +31,9 @@ PROVEN_LATE: Final = 0.3
 """Seconds for one with credentials: it has been challenged, so work for it has been done already."""
 PERSISTENT: Final = 0.3
 """Seconds for which requests must have come late before any is refused."""
+A_QUEUE: Final = 10
+"""New requests that must have come late meanwhile, or in one second: fewer are late because the machine has others to serve,
+and to refuse them would help nobody."""
 CALM: Final = 0.5
 """Seconds without a late request after which that begins anew."""
 FAR_TOO_LATE: Final = 0.3
@@ -76,6 +79,8 @@ class Admission:
         """The part of the new requests that was taken in the last period."""
         self._late = 0.0
         self._late_since = self._late_last = -inf
+        self._late_new = 0
+        """New requests that have come late since then."""
         self._longest = 0.0
         self._far_too_late = 0
         """Periods in a row."""
@@ -101,7 +106,7 @@ class Admission:
         new = self._taken + self._refused
         self.share = self._taken / new if new else 1.0
         self._rates.append(self._taken / length)
-        self._far_too_late = self._far_too_late + 1 if self._longest > FAR_TOO_LATE else 0
+        self._far_too_late = self._far_too_late + 1 if self._longest > FAR_TOO_LATE and max(self._rates) >= A_QUEUE else 0
         if self._far_too_late >= _FAR_TOO_LATE_PERIODS:
             rate = max(self._rates) if self._rate is None else self._rate
             self._rate = max(rate * _FALL, 1.0)
@@ -132,12 +137,16 @@ class Admission:
         if method not in _NEW or (method != "REGISTER" and request.to.tag):
             return True
         wait = max(self._waited(), self._late)
-        if (wait <= LATE or not self._persists()) and self._rate is None and not self.draining:
+        late = wait > LATE
+        if not late and self._rate is None and not self.draining:
             self._taken += 1
             return True
+        persists = late and self._persists()
         if self._links.of(flow) is not None or self._goes_on(request, method):
             return True
-        if not self.draining and self._in_time(request, wait):
+        self._late_new += late
+        overloaded = self._rate is not None or (persists and self._late_new >= A_QUEUE)
+        if not self.draining and (not overloaded or self._in_time(request, wait)):
             self._taken += 1
             return True
         self._refused += 1
@@ -151,6 +160,7 @@ class Admission:
         now = self._now()
         if now - self._late_last > CALM:
             self._late_since = now
+            self._late_new = 0
         self._late_last = now
         return now - self._late_since >= PERSISTENT
 

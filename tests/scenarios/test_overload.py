@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from b2bua.session_manager.admission import A_QUEUE
 from b2bua.sip.message import Request
 from tests.scenarios.scene import MakeScene, Scene, answered, hang_up, hold, resume, talk
 from tests.scenarios.script_call import ScriptCall, register_text
@@ -12,8 +13,9 @@ def late(scene: Scene, seconds: float) -> None:
     """Requests wait so long before they are read, and have done so for a while."""
     scene.server.socket.waited = seconds
     dave = scene.phone("6004", registered=False)
-    dave >> register_text(dave, 1)
-    dave << "401 REGISTER"
+    for number in range(A_QUEUE):
+        dave >> register_text(dave, number + 1)
+        dave << "401 REGISTER"
     scene.advance(0.3)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from b2bua.observer import METHODS, Observer
-from b2bua.session_manager.admission import CALM, FAR_TOO_LATE, LATE, PERIOD, PERSISTENT, PROVEN_LATE, Admission
+from b2bua.session_manager.admission import A_QUEUE, CALM, FAR_TOO_LATE, LATE, PERIOD, PERSISTENT, PROVEN_LATE, Admission
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location
 from b2bua.sip.message import Request, Response
@@ -45,7 +45,8 @@ class World:
     def be_late(self, seconds: float) -> None:
         """Requests have come late for a while, and do so now by so many seconds."""
         self.wait = seconds
-        assert self.passes(request("INVITE")), "the first one"
+        for _ in range(A_QUEUE):
+            assert self.passes(request("INVITE")), "the first ones"
         self.now += PERSISTENT
 
     def passes(self, request: Request) -> bool:
@@ -105,11 +106,26 @@ def test_one_pause_of_the_machine_refuses_nobody() -> None:
         world.now += CALM + 0.1
 
 
+def test_a_few_late_ones_are_no_overload() -> None:
+    """The machine has others to serve: a lab with two phones, beside something that takes all processors."""
+    world = World()
+    world.wait = FAR_TOO_LATE * 4
+    for _ in range(A_QUEUE - 1):
+        assert world.passes(request("INVITE"))
+        assert world.passes(request("REGISTER", user="6001")), "a refresh is not new"
+        world.now += CALM
+        world.admission.turned(FAR_TOO_LATE * 4)
+    assert not world.passes(request("INVITE")), "the tenth was one too many"
+    world.now += CALM + 0.1
+    assert world.passes(request("INVITE")), "it is over"
+
+
 def test_a_late_turn_of_the_loop_counts_as_well() -> None:
     """What comes over connections has no time of its own."""
     world = World()
     world.admission.turned(LATE * 2)
-    assert world.passes(request("INVITE"))
+    for _ in range(A_QUEUE):
+        assert world.passes(request("INVITE"))
     world.now += PERSISTENT
     assert not world.passes(request("INVITE"))
     world.admission.turned(0.0)
@@ -164,13 +180,13 @@ def test_draining_takes_nothing_new() -> None:
 def test_what_is_told() -> None:
     world = World()
     world.be_late(0.2)
-    for wait in (0.0, 0.0, 0.2):
+    for wait in (*(9 * [0.0]), 0.2):
         world.wait = wait
         world.passes(request("INVITE"))
     world.wait = 0.0
     world.turn()
-    assert world.admission.share == 0.75
-    assert world.reports == ["overloaded refused=1 new=4"]
+    assert world.admission.share == 0.95
+    assert world.reports == ["overloaded refused=1 new=20"]
     world.turn(9)
     assert world.admission.share == 1.0
     assert len(world.reports) == 1
