@@ -67,9 +67,10 @@ from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import Binding, Location
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notify_sender import NotifySender
+from b2bua.session_manager.parts import Parts
 from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import Registrar
-from b2bua.session_manager.session_manager import Parts, SessionManager
+from b2bua.session_manager.session_manager import SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.session_manager.ways import Ways
