@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
-import signal
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from b2bua import PRODUCT, __version__
+from b2bua import PRODUCT
 from b2bua.assembly.access import access_of, follow_accounts
-from b2bua.assembly.api_pages import api_pages
+from b2bua.assembly.authenticator_parts import authenticator_of
 from b2bua.assembly.dial_plan import dial_plan_of
-from b2bua.assembly.kept_bindings import binding_of, record_of
-from b2bua.assembly.live_state import LiveState
+from b2bua.assembly.fault_parts import faults_of
+from b2bua.assembly.first_users import load_users
+from b2bua.assembly.kept_bindings import KeptBindings
+from b2bua.assembly.listening import open_link, open_listener
 from b2bua.assembly.sequences import sequences_of
 from b2bua.assembly.settings_parts import (
     bans_of,
@@ -30,25 +30,20 @@ from b2bua.assembly.settings_parts import (
     tls_of,
     trusted_networks,
 )
-from b2bua.assembly.trace_parts import TraceUpkeep, others_of
+from b2bua.assembly.site_parts import site_of
+from b2bua.assembly.trace_parts import TraceUpkeep
 from b2bua.assembly.trunk_parts import next_hops_of, trunk_watches, trunks_of
 from b2bua.cdr.file import CdrFile, check_file
-from b2bua.config.addresses import Link, Listen, host_port_text, parse_port_range, parse_server
+from b2bua.config.addresses import host_port_text, parse_port_range, parse_server
 from b2bua.config.settings import IN_PROCESS, ConfigError, Settings
-from b2bua.drain import Drain
-from b2bua.faults.faults import Faults
-from b2bua.faults.installation import Installation
 from b2bua.faults.wire import Deliver
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
-from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.http.hep_sender import start_hep
-from b2bua.http.metrics import ServerMetrics
-from b2bua.http.site import make_site
 from b2bua.log.log import Log
 from b2bua.media.media_server import MediaServer
 from b2bua.media.rtpengine import Rtpengine
@@ -57,45 +52,34 @@ from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
 from b2bua.session_manager.admission import Admission
-from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.event_core import EventCore, EventWorld
 from b2bua.session_manager.event_packages.package import allow_events
 from b2bua.session_manager.keep_alive import KeepAlive
-from b2bua.session_manager.lenient_nonces import LenientNonces
 from b2bua.session_manager.links import FeatureLink, Links
-from b2bua.session_manager.location import Binding, Location
-from b2bua.session_manager.nonces import Nonces
+from b2bua.session_manager.location import Location
 from b2bua.session_manager.notify_sender import NotifySender
+from b2bua.session_manager.parts import Parts
 from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import Registrar
-from b2bua.session_manager.session_manager import Parts, SessionManager
+from b2bua.session_manager.session_manager import SessionManager
 from b2bua.session_manager.tokens import Tokens
-from b2bua.session_manager.user_hashes import UserHashes
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.flow import Flow
-from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Message, Request, Response
-from b2bua.sip.uri import parse_uri
+from b2bua.sip.message import Message, Request
 from b2bua.store.file_users import FileUsers, check_ha1s
-from b2bua.store.first_start import make_initial_users
 from b2bua.store.interface import Store
 from b2bua.store.opening import open_mended
 from b2bua.store.secret_record import derived, stored_secret
 from b2bua.store.setting_record import SETTING
-from b2bua.trace.names import CM
 from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
-from b2bua.transport.kinds import KINDS
 from b2bua.transport.link import AcceptingLink, DiallingLink, UdpLink
 from b2bua.transport.listener_set import ListenerSet
 from b2bua.transport.memory import Turns, memory_link
-from b2bua.transport.stream import Limits
-from b2bua.transport.tcp import TcpListener
-from b2bua.transport.udp import UdpListener
 
 POLL_SECONDS: Final = 1.0
 """How soon a user added by another process is known."""
@@ -143,14 +127,12 @@ class Server:
             self.location.watch = keep_alive.bindings_changed
         self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log)
         durable = self._make_event_core(ways)
+        self._bindings = KeptBindings(self)
         self._registrar = Registrar(
-            self.domain, self.location, self._save, time.time, self.observer, expiry_limits(settings), self._learned, log
-        )
-        self._authenticator = Authenticator(
-            settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
-            challenge_policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, digest_offer(settings),
-            UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), profiles_of(settings),
+            self.domain, self.location, self._bindings.save, time.time, self.observer, expiry_limits(settings),
+            self._bindings.learned, log,
         )  # fmt: skip
+        self._authenticator = authenticator_of(self)
         self.bans, self._trunks = bans_of(settings, self.observer, log), trunks_of(self)
         next_hops = next_hops_of(self, reactor)
         self.watches = trunk_watches(self, self._trunks, next_hops)
@@ -235,33 +217,20 @@ class Server:
     def start(self) -> None:
         """Open the listeners, load users and bindings; ConfigError, StoreError or OSError when that cannot be."""
         for listen in self.settings.listen:
-            self._listen(listen)
+            open_listener(self, listen)
         for link in self.settings.links:
-            self._open_link(link)
+            open_link(self, link)
         self.links.follow(sequences_of(self.settings), self.settings.application_timeout)
-        self.faults = _faults(self)
+        self.faults = faults_of(self)
         self.domain.listens_on(self.listeners.addresses())
-        self._load_bindings()
-        live = LiveState(
-            self.location, self.listeners, self.feature_server, self.notifier, self._entities, self.store, self.reload,
-            self.admission, self.bans,
-        )  # fmt: skip
-        metrics = ServerMetrics(self.observer, live, self.recorder, __version__, time.time())
-        # The end of a drain is the process's usual one.
-        leave = partial(os.kill, os.getpid(), signal.SIGTERM)
-        drain = Drain(self.admission, self._calls, self._reactor.callLater, leave, self._log)
+        self._bindings.load()
         self._trace = TraceUpkeep(self.recorder, self._reactor, self.settings, self._log)
-        site = make_site(
-            metrics, lambda: self.ready and not drain.draining, self.recorder, self._access, self.settings.trace_secrets,
-            controls=api_pages(self, drain), told=self.observer.login_tried, log=self._log,
-            kept=self._trace.read, others=others_of(self.settings, self._access.own_token),
-        )  # fmt: skip
-        self._http = listen_http(self._reactor, self.settings.http, site)
+        self._http = listen_http(self._reactor, self.settings.http, site_of(self))
         follow_accounts(self._access, self.store)
         if self.settings.hep is not None:
             hep = self.settings.hep
             self._stop_hep = start_hep(self._reactor, hep.transport, (hep.host, hep.port), self.recorder)
-        self._load_users()  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
+        load_users(self)  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
         if self.rtpengine is not None:
             self.rtpengine.start()
         self._trace.start()
@@ -356,61 +325,6 @@ class Server:
         found |= {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
         return found if self.rtpengine is None else found | {"rtpengine": (self.rtpengine.up, None)}
 
-    def _open_link(self, link: Link) -> None:
-        """One feature server elsewhere, at a listener of its own; a heartbeat says whether it is there."""
-        listen = link.listen
-        ends = (listen.host, listen.port), link.peer
-        end: AcceptingLink | DiallingLink | UdpLink
-        tls = self._tls if listen.transport == "tls" else None
-        if listen.transport == "udp":
-            end = UdpLink(_Streams(self), self.recorder, self.observer, *ends)
-        elif link.foreign:
-            end = DiallingLink(_Streams(self), self.recorder, self.observer, *ends, lambda: heartbeat.ask_now(), tls)
-        else:
-            end = AcceptingLink(_Streams(self), self.recorder, self.observer, *ends, tls, partial(self.recorder.element, CM))
-        try:
-            end.open(self._reactor)
-        except OSError as error:
-            raise ConfigError(f"links: {listen}: {error.strerror or error}") from None
-        self.link_ends.append(end)
-        flow = end.link
-        self.domain.listens_on([flow.local])
-        feature_link = FeatureLink(link.name, flow, up=False, foreign=link.foreign)
-
-        def changed(up: bool) -> None:
-            feature_link.up = up
-            if up:
-                self._log("feature_server_found", entity=link.name)
-            else:
-                self._log("feature_server_lost", entity=link.name)
-
-        sender, interval = f"<sip:{self.settings.domain}>", self.settings.link_heartbeat
-        heartbeat = Heartbeat(self.layer, flow, sender, interval, changed, time.time())
-        feature_link.heard = heartbeat.heard
-        self.links.add(feature_link)
-        self.recorder.element(link.name if link.foreign else CM, link.peer)
-        self.heartbeats[link.name] = heartbeat
-        heartbeat.start()
-
-    def _listen(self, listen: Listen) -> None:
-        settings = self.settings
-        listener: UdpListener | TcpListener
-        if listen.transport == "udp":
-            listener = UdpListener(self._received, self.recorder, self.observer, listen.advertised)
-        else:
-            kind = KINDS[listen.transport]
-            listener = TcpListener(
-                _Streams(self), self.recorder, self.observer, listen.advertised,
-                Limits(settings.stream_connections, idle=settings.stream_idle), None, kind, self._tls if kind.secure else None,
-            )  # fmt: skip
-        try:
-            self.listeners.listen(self._reactor, listen.host, listen.port, listener)
-        except OSError as error:
-            where = host_port_text(listen.host, listen.port)
-            raise ConfigError(f"listen: {listen.transport}:{where}: {error.strerror or error}") from None
-        if listen.advertised is not None and not listen.advertised[1]:
-            listener.advertise((listen.advertised[0], listener.bound[1]))
-
     def _received(self, data: bytes, flow: Flow) -> None:
         """One message, and all that it causes on the link in process."""
         turns = self.turns
@@ -442,9 +356,6 @@ class Server:
         self.timers.advance()
         self.turns.run()
 
-    def _user_names(self) -> list[str]:
-        return [user.name for user in self.store.users()]
-
     def _open_store(self, settings: Settings) -> Store:
         tell = partial(self._reactor.callFromThread, self._committed)
         return open_mended(settings.store, settings.domain, tell, settings.durability, self._log)
@@ -452,49 +363,7 @@ class Server:
     def _tokens(self) -> Tokens:
         return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"), secrets.token_urlsafe(3))
 
-    def _lenient_nonces(self) -> LenientNonces:
-        key = derived(stored_secret(self.store, secrets.token_bytes), "lenient nonces")
-        return LenientNonces(key, time.time, secrets.randbits(48))
-
     # -- the store ---------------------------------------------------------------------------------------------
-
-    def _load_users(self) -> None:
-        settings, offer = self.settings, digest_offer(self.settings)
-        if settings.users is not None:
-            users = self.file_users.read(settings.users, offer)
-            check_ha1s(self.file_users.after(users), offer)
-            self.file_users.take(users)
-            return
-        made = make_initial_users(
-            self.store, settings.domain, settings.store, lambda: secrets.token_urlsafe(9), offer.of
-        )
-        check_ha1s(self.store.users(), offer)
-        if made is not None:
-            told = f"b2bua: first users 6001-6010, their passwords are in {made}"
-            self._log.announce(told, "first_users_made", path=str(made))
-
-    def _load_bindings(self) -> None:
-        found: dict[str, list[Binding]] = {}
-        for record in self.store.bindings():
-            binding = binding_of(record)
-            found.setdefault(binding.aor, []).append(binding)
-            self._learn(binding)
-        for user, bindings in found.items():
-            self.location.replace(user, bindings)
-
-    def _save(self, user: str, bindings: Sequence[Binding], done: Callable[[Exception | None], None]) -> None:
-        # `done` may come in a turn of the reactor of its own: what it sends on the link runs there.
-        started = self.timers.now()
-
-        def saved(error: Exception | None) -> None:
-            self.observer.store_written(self.timers.now() - started)
-            done(error)
-
-        self.store.save_bindings(user, [record_of(binding) for binding in bindings], saved)
-
-    def _secret_of(self, user: str, algorithm: str) -> str | None:
-        record = self.store.user(user)
-        return None if record is None else record.ha1s.get(algorithm, "")
 
     def _poll_store(self) -> None:
         self.store.poll()
@@ -512,60 +381,6 @@ class Server:
     def _timer_failed(self, error: BaseException) -> None:
         self.observer.internal_error("timer")
         self._failed(error, None)
-
-    def _learned(self, user: str, source: Flow, uri: str) -> None:
-        for binding in self.location.bindings(user):
-            self._learn(binding)
-        self.notifier.registered(user)
-
-    def _learn(self, binding: Binding) -> None:
-        """Tell trace and listeners where this phone is reached; a REGISTER may come from somebody else on its behalf."""
-        contact = parse_uri(binding.uri)
-        if binding.nat and binding.listener.startswith("udp:"):
-            self.listeners.no_stream(binding.source, binding.expires_at - time.time())
-        if not binding.nat:
-            self.recorder.learn(binding.aor, (contact.bare_host, contact.port or 5060))
-        if binding.nat or contact.bare_host == binding.source[0]:
-            self.recorder.learn(binding.aor, binding.source)
-
-
-class _Streams:
-    """What stream listeners tell."""
-
-    def __init__(self, server: Server) -> None:
-        self.received = server._received
-        self.failed = server.connection_failed
-        self._layer = server.layer
-
-    def unframed(self, flaw: Unframed, flow: Flow) -> None:
-        self._layer.stream_broken(flaw, flow)
-
-
-def _faults(server: Server) -> Faults:
-    """Those of the settings; more come by command."""
-    trunks, layer, authenticator = server._trunks, server.layer, server._authenticator
-
-    def trunk(flow: Flow) -> str:
-        found = None if trunks is None else trunks.entities.of(flow)
-        return "" if found is None else found.name
-
-    def challenge(request: Request, stale: bool) -> Response:
-        return challenging(request, authenticator.challenge(request, stale), layer.identifiers.tag())
-
-    def own(flow: Flow) -> bool:
-        return server.links.of(flow) is not None
-
-    installation = Installation(
-        server, own, trunk, challenge, lambda seed: random.Random(seed).random, server._log,
-        FeatureFaults(server.features, server.observer, server._failed),
-    )  # fmt: skip
-    for fault in server.settings.faults:
-        try:
-            installation.faults.add(fault)
-        except ValueError as error:
-            raise ConfigError(f"faults: {error}") from None
-    return installation.faults
-
 
 def run(settings: Settings, read: Callable[[], Settings]) -> int:
     """Run a server until SIGTERM or SIGINT; the exit status. ConfigError, StoreError: it could not start.

@@ -58,8 +58,8 @@ ALLOWED: dict[str, set[str]] = {
         "store", "transport.address",
     },
     "assembly": {
-        "assembly", "cdr", "config", "dialog", "drain", "feature_server", "http", "reference", "reload", "service",
-        "session_manager", "sip", "store", "trace", "transport",
+        "assembly", "cdr", "config", "dialog", "drain", "faults", "feature_server", "http", "reference", "reload", "service",
+        "session_manager", "sip", "store", "trace", "transaction", "transport",
     } | RECORDS,
 }
 """Room (or file at the top of b2bua) → what it may import: a room, or one module of it. The composition roots may import

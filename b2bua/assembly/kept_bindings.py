@@ -1,9 +1,18 @@
-"""Bindings as the location has them, and as the store keeps them."""
+"""Bindings as the location has them and as the store keeps them; who else learns of them."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
 from b2bua.session_manager.location import Binding
+from b2bua.sip.flow import Flow
+from b2bua.sip.uri import parse_uri
 from b2bua.store.records import BindingRecord
+
+if TYPE_CHECKING:
+    from b2bua.service import Server
 
 
 def binding_of(record: BindingRecord) -> Binding:
@@ -22,3 +31,52 @@ def record_of(binding: Binding) -> BindingRecord:
         binding.aor, binding.contact, binding.uri, binding.call_id, binding.cseq, binding.expires_at, transport, local,
         f"{host}:{port}", binding.nat, binding.instance, binding.reg_id, binding.path, binding.user_agent,
     )  # fmt: skip
+
+
+class KeptBindings:
+    """Between registrar, location and store; trace and listeners learn from it where phones are reached."""
+
+    def __init__(self, server: Server) -> None:
+        self._store = server.store
+        self._location = server.location
+        self._timers = server.timers
+        self._observer = server.observer
+        self._notifier = server.notifier
+        self._recorder = server.recorder
+        self._listeners = server.listeners
+
+    def load(self) -> None:
+        """Of the store into the location, once."""
+        found: dict[str, list[Binding]] = {}
+        for record in self._store.bindings():
+            binding = binding_of(record)
+            found.setdefault(binding.aor, []).append(binding)
+            self._learn(binding)
+        for user, bindings in found.items():
+            self._location.replace(user, bindings)
+
+    def save(self, user: str, bindings: Sequence[Binding], done: Callable[[Exception | None], None]) -> None:
+        """`done` may come in a turn of the reactor of its own: what it sends on the link runs there."""
+        started = self._timers.now()
+
+        def saved(error: Exception | None) -> None:
+            self._observer.store_written(self._timers.now() - started)
+            done(error)
+
+        self._store.save_bindings(user, [record_of(binding) for binding in bindings], saved)
+
+    def learned(self, user: str, source: Flow, uri: str) -> None:
+        """From the registrar: the bindings of this user are others now."""
+        for binding in self._location.bindings(user):
+            self._learn(binding)
+        self._notifier.registered(user)
+
+    def _learn(self, binding: Binding) -> None:
+        """Tell trace and listeners where this phone is reached; a REGISTER may come from somebody else on its behalf."""
+        contact = parse_uri(binding.uri)
+        if binding.nat and binding.listener.startswith("udp:"):
+            self._listeners.no_stream(binding.source, binding.expires_at - time.time())
+        if not binding.nat:
+            self._recorder.learn(binding.aor, (contact.bare_host, contact.port or 5060))
+        if binding.nat or contact.bare_host == binding.source[0]:
+            self._recorder.learn(binding.aor, binding.source)

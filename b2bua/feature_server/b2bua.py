@@ -17,10 +17,12 @@ from b2bua.feature_server.callees import mark_of
 from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
+from b2bua.feature_server.in_dialog import request_in_dialog
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.message_relay import MessageRelay
 from b2bua.feature_server.privacy import check_privacy
 from b2bua.feature_server.refresh import Refresh
+from b2bua.feature_server.restored_call import go_on, restored_call
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.loop_mark import bears
@@ -78,7 +80,7 @@ class B2bua:
         self.details.restored(calls)
         for call in calls:
             self.keeper.keep(call)  # the CSeqs up to the stored mark are used up: the next start begins above ours
-            call.go_on()
+            go_on(call)
 
     def _calls_of_records(self, records: Sequence[CallRecord]) -> list[Call]:
         """Those that stand, known from here on."""
@@ -89,7 +91,7 @@ class B2bua:
                 self.keeper.forget(record)  # one of its legs is in another call since
                 continue
             try:
-                call = Call.restored(self, record)
+                call = restored_call(self, record)
             except MalformedValue as error:
                 self.keeper.set_aside(record, str(error))
                 continue
@@ -311,7 +313,7 @@ class B2bua:
             if request.method != "OPTIONS" and request.integer("Max-Forwards") == 0:
                 raise SipError(483)  # it would go on (RFC 7332)
         transaction.attached = leg
-        leg.call.request_received(leg, transaction, request)
+        request_in_dialog(leg.call, leg, transaction, request)
 
     def _still_taken(self, leg: Leg, method: str) -> bool:
         """What a leg that is over answers: a BYE that crosses ours, a PRACK that the final response overtook."""

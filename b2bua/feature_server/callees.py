@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.aside import leave
 from b2bua.feature_server.blame import blame, name_of
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import UNCONDITIONAL, Attempt, add_history
 from b2bua.feature_server.hooks import status_of
+from b2bua.feature_server.legs_of_invite import another_callee
 from b2bua.sip.best_response import rank
 from b2bua.sip.errors import SipError
 from b2bua.sip.loop_mark import bears
@@ -128,7 +130,7 @@ class Callees:
         hops = invite.integer("Max-Forwards")
         if len(self._parties) >= MOST or (hops is not None and hops <= len(self._done) + 1):
             raise SipError(483)
-        made = call.new_callee(str(uri), invite)
+        made = another_callee(call, str(uri), invite)
         self._parties.add(party)
         self._attempts[made] = Attempt(str(uri), len(self._attempts) + 1, self._attempts[leg].number)
         return made
@@ -248,7 +250,7 @@ class Callees:
             self._leave(leg, *headers)
 
     def _leave(self, leg: Leg, *headers: tuple[str, str]) -> None:
-        self._call.leave(leg, *headers)
+        leave(self._call, leg, *headers)
 
     def _show(self, legs: Sequence[Leg]) -> None:
         """Where the callee that stands for the call has left it, the first of these does."""

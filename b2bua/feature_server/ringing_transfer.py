@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from b2bua.feature_server.aside import caller_leaves
 from b2bua.feature_server.attended_transfer import JoinedCalls
 from b2bua.feature_server.leg import CALLER, Leg
 from b2bua.feature_server.on_behalf import stand_in_leg
@@ -58,7 +59,7 @@ class RingingTransfer:
             return False
         try:
             stand_in = stand_in_leg(self._second, CALLER, self._leg.other, _unheard)
-            self._second.caller_leaves(stand_in)
+            caller_leaves(self._second, stand_in)
         except SipError:
             return False
         self._ringing = stand_in

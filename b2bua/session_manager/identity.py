@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from b2bua.observer import Observer
 from b2bua.session_manager.domain import Domain
 from b2bua.sip.address import parse_address
-from b2bua.sip.errors import MalformedValue
+from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Message, Request
 from b2bua.sip.privacy import privacy_levels
 
@@ -16,6 +17,7 @@ _ANONYMOUS_HOST: Final = "anonymous.invalid"
 _NAMELESS: Final = frozenset(("INVITE", "MESSAGE", "REFER", "OPTIONS"))
 """Methods whose From says nothing that we would act on: an application goes by the asserted identity."""
 _HIDING: Final = frozenset(("id", "user", "header"))
+NOT_THE_OWNER: Final = "owner: the credentials are of {}, the address {} is not"
 
 
 def is_anonymous(request: Request) -> bool:
@@ -50,3 +52,19 @@ def caller_in(request: Request, domain: Domain, trusted: bool) -> str:
             if user:
                 return user
     return domain.user_in(request.from_.uri) or ""
+
+
+def check_owner(request: Request, owner: str, domain: Domain, observer: Observer) -> None:
+    """The user who has proven to be it owns the To of a REGISTER, and the From of all else; 403 otherwise."""
+    if not owner:
+        return
+    if request.method == "REGISTER" and request.to.parsed_uri().scheme not in ("sip", "sips"):
+        observer.registered("error")
+        raise SipError(400, "To Is No SIP URI")  # RFC 3261 §10.2: it is an address of record
+    address = request.to if request.method == "REGISTER" else request.from_
+    if is_anonymous(request):
+        return  # who it is has been proven, and the applications are told (RFC 3325 §5)
+    if domain.user_in(address.uri) != owner:
+        if request.method == "REGISTER":
+            observer.registered("forbidden")
+        raise SipError(403, "Not Your Address Of Record").because(NOT_THE_OWNER, owner, address.uri)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from b2bua.session_manager.application_context import ApplicationContext
 from b2bua.session_manager.arrival import Arrival
@@ -23,6 +23,7 @@ from b2bua.session_manager.screening import no_sips
 from b2bua.session_manager.sequences import Position
 from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
+from b2bua.session_manager.users import Users
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
 from b2bua.sip.feature_name import FEATURE_NAME, feature_name
@@ -53,12 +54,6 @@ TO_ENTITY: Final = "routing rule {}: out by trunk {}, there {}"
 IN_DIALOG: Final = "routing: in a dialog, by the keyed token in our Route and the Request-URI"
 ACK_ALONG: Final[Why] = (None, "routing: the ACK of a 2xx goes along the dialog's route (RFC 3261 §13.2.2.4)")
 TRYING: Final[Why] = (None, "proxy: an INVITE that goes on is answered 100 at once (RFC 3261 §16.2)")
-
-
-class Users(Protocol):
-    """Who has an account: what Session Manager asks the store."""
-
-    def user(self, name: str) -> object | None: ...
 
 
 class Proxy:

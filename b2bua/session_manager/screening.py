@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from b2bua.session_manager.domain import Domain
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, is_secure
 from b2bua.sip.message import Request
@@ -19,6 +20,9 @@ PRIVACY: Final = "privacy"
 
 SIPS_NOT_ALLOWED: Final = '380 b2bua "SIPS Not Allowed"'
 """The Warning that tells a caller why `sips` leads nowhere (RFC 5630 §6)."""
+
+_NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
+"""Methods whose Contact becomes the target of what we or others send later."""
 
 
 def no_sips(reason: str) -> SipError:
@@ -55,3 +59,16 @@ def require_supported(request: Request) -> None:
     unknown = sorted(request.tokens("Require") - SUPPORTED)
     if unknown:
         raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
+
+
+def check_contact(request: Request, source: Flow, domain: Domain) -> None:
+    """A phone whose Contact is a listener of ours would have us call ourselves; one whose Contact is `sips` and who does
+    not speak TLS could never be sent anything (RFC 5630 §5.1)."""
+    contact = request.contact() if request.method in _NAMING_TARGET else None
+    if contact is None:
+        return
+    uri = contact.parsed_uri()
+    if domain.is_listener(uri):
+        raise SipError(403, "Contact Is This Server")
+    if uri.scheme == "sips" and not is_secure(source):
+        raise SipError(400, "SIPS Contact Without TLS")

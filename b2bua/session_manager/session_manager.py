@@ -10,55 +10,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
-from b2bua.log.events import Say, quiet
-from b2bua.observer import Observer
-from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.arrival import Arrival
-from b2bua.session_manager.authenticator import Authenticator, Challenge, Passed, challenging
-from b2bua.session_manager.bans import Bans
-from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.authenticator import Challenge, Passed, challenging
 from b2bua.session_manager.elsewhere import Elsewhere
 from b2bua.session_manager.entities import Entity
-from b2bua.session_manager.event_packages.package import Answer
-from b2bua.session_manager.event_state import EventState
-from b2bua.session_manager.identity import caller_in, is_anonymous
-from b2bua.session_manager.links import FeatureLink, Links
-from b2bua.session_manager.location import Location
-from b2bua.session_manager.next_hops import NextHops
-from b2bua.session_manager.notifier import Notifier
+from b2bua.session_manager.gate import Gate
+from b2bua.session_manager.identity import caller_in, check_owner
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.own_routes import OwnRouteReader
-from b2bua.session_manager.proxy import Proxy, Users
+from b2bua.session_manager.parts import Parts
+from b2bua.session_manager.proxy import Proxy
 from b2bua.session_manager.recovery import Calls, Recovery
-from b2bua.session_manager.registrar import Registrar
 from b2bua.session_manager.response_context import ResponseContext
-from b2bua.session_manager.screening import require_supported, screen
+from b2bua.session_manager.screening import check_contact, screen
 from b2bua.session_manager.sequencing import SEQUENCED, Sequencing
-from b2bua.session_manager.source_limit import SourceLimit
-from b2bua.session_manager.stateless_refusal import stateless_refusal
-from b2bua.session_manager.subscription import Subscription
-from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
-from b2bua.session_manager.trusted_networks import TrustedNetworks, asserted_user
+from b2bua.session_manager.trusted_networks import asserted_user
+from b2bua.session_manager.uas_core import ALLOW, UasCore
+from b2bua.session_manager.users import check_known
 from b2bua.session_manager.waiting_invite import WaitingInvite
 from b2bua.sip.errors import SipError
-from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
+from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
-from b2bua.sip.uri import is_sips
 from b2bua.sip.why import Why
-from b2bua.store.interface import Records
-from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 
-ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, INFO, REFER, PRACK, UPDATE"
 _new_tuple: Final = tuple.__new__
 """Makes a named tuple without the detour over its own constructor, which is written in Python."""
-_NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
-"""Methods whose Contact becomes the target of what we or others send later."""
 
 
 RIGHT: Final = "digest: right, of {}"
@@ -66,20 +48,9 @@ NOT_ASKED: Final[Why] = (None, "challenge: this method is asked for none")
 VOUCHED_FOR: Final = "trusted peer: a trusted network says that it is of {}, who is not challenged"
 OF_TRUNK: Final = "trusted peer: of trunk {}, known by its address, which is not challenged"
 OF_ENTITY: Final = "trusted peer: of trunk {}, known by its credentials"
-REGISTERED: Final = "registrar: {} has {} bindings now (RFC 3261 §10.3)"
-STORED: Final[Why] = (None, "event state: stored, whoever watches it is told (RFC 3903 §6)")
-SUBSCRIBED: Final = "notifier: {} may watch {}, the state follows in a NOTIFY (RFC 6665 §4.2.1)"
-UNSOLICITED: Final[Why] = (None, "notifier: nobody asked for this NOTIFY; it is taken, and passed on to nobody")
-ASKED_US: Final[Why] = (None, "answered here: the question is to this server itself (RFC 3261 §11.2)")
 NO_DIALOG: Final = "routing: no Route of ours proves that it is in a dialog"
-NO_USER: Final = "routing: {} is no user of the domain"
 NO_RELAY: Final = "routing: {} is neither of this domain nor served by a trunk"
-NOT_THE_OWNER: Final = "owner: the credentials are of {}, the address {} is not"
 BY_NO_TRUNK: Final = "routing rule {}: no way out ({})"
-
-
-def _no_wall() -> float:
-    return 0.0
 
 
 def _is_vouched_for(arrival: Arrival) -> bool:
@@ -90,46 +61,6 @@ def _is_vouched_for(arrival: Arrival) -> bool:
 def _credentials(trunks: Trunks | None) -> list[TrunkCredentials]:
     found = () if trunks is None else (entity.credentials for entity in trunks.entities.all)
     return [credentials for credentials in found if credentials is not None]
-
-
-class Parts(NamedTuple):
-    """What the service puts together for a Session Manager."""
-
-    layer: TransactionLayer
-    domain: Domain
-    tokens: Tokens
-    links: Links
-    users: Users
-    location: Location
-    registrar: Registrar
-    authenticator: Authenticator
-    event_state: EventState
-    notifier: Notifier
-    allow_events: tuple[str, str]
-    """The Allow-Events header of our answer to OPTIONS."""
-    flows: Flows
-    observer: Observer
-    failed: Callable[[BaseException, Message], None]
-    """Hears of our own mistakes, with the message that brought them up."""
-    leg_continued: Callable[[str, str], None]
-    """`leg_continued(call_id, other)`: for the trace, both Call-IDs belong to one call. Called for what comes over a
-    network: a message on the link in process names its call itself."""
-    admission: Admission
-    requests_per_source: int = 0
-    """Requests out of dialog that one address may send in a second; 0 = any number."""
-    bans: Bans | None = None
-    """Of sources whose credentials keep being wrong; None: nobody is banned."""
-    records: Records | None = None
-    """A store that outlives the process; None where there is none."""
-    wall: Callable[[], float] = _no_wall
-    """Unix seconds, for what is recorded."""
-    trunks: Trunks | None = None
-    """None: there are none, and nothing leaves the domain."""
-    next_hops: NextHops | None = None
-    """Finds where names lead; None: names are not looked up."""
-    trusted: TrustedNetworks | None = None
-    """None: there are none."""
-    log: Say = quiet
 
 
 class SessionManager:
@@ -143,7 +74,7 @@ class SessionManager:
         self._authenticator = parts.authenticator
         self._observer = parts.observer
         self._read_routes = OwnRouteReader(parts.domain, parts.tokens).read
-        self._event_state = parts.event_state
+        self._uas = UasCore(parts)
         self._tag = parts.layer.identifiers.tag
         self._open_invites: OpenInvites | None = None
         if parts.records is not None:
@@ -155,10 +86,6 @@ class SessionManager:
             parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows,
             parts.authenticator, self._open_invites, parts.next_hops, _credentials(parts.trunks),
         )  # fmt: skip
-        self._source_limit: SourceLimit | None = None
-        if parts.requests_per_source:
-            now = parts.layer.timers.now
-            self._source_limit = SourceLimit(parts.requests_per_source, now, parts.links, parts.observer, self._is_in_dialog)
         self._trunks = parts.trunks
         self._sequencing = Sequencing(
             parts.layer, parts.links, self._proxy, parts.domain, parts.observer, parts.trunks, self._forward_invite,
@@ -167,8 +94,8 @@ class SessionManager:
         self._trusted = parts.trusted
         self._bans = parts.bans
         self._log = parts.log
-        self._banned = {} if parts.bans is None else parts.bans.standing
-        parts.layer.gate = self._verdict if parts.trunks is None else self._gate
+        self._gate = Gate(parts, self._read_routes)
+        parts.layer.gate = self._gate.verdict if parts.trunks is None else self._gate.verdict_with_trunks
         parts.layer.user = self
 
     # -- from the transaction layer ----------------------------------------------------------------------------
@@ -181,7 +108,7 @@ class SessionManager:
             request.why = None  # why it was sent here says nothing of why it goes on
         if link is not None and request.method == "PUBLISH" and "Route" not in request.names:
             # Most of what a feature server sends, and it goes no further: what §16.3 asks of a proxy does not matter.
-            self._publish(transaction, request, link, self._user_in(request))
+            self._uas.publish(transaction, request, link, self._user_in(request))
             return
         hops = screen(request, source)
         routes = self._read_routes(request)
@@ -255,37 +182,6 @@ class SessionManager:
     def internal_error(self, error: BaseException, message: Message) -> None:
         self._parts.failed(error, message)
 
-    def _gate(self, request: Request, flow: Flow) -> Response | bool | None:
-        """From the transaction layer, before any state is made: whether a new request is taken."""
-        verdict = self._verdict(request, flow)
-        if self._trunks is not None and isinstance(verdict, Response) and self._trunks.entities.of(flow) is not None:
-            return stateless_refusal(request, trunk=True)
-        return verdict
-
-    def _verdict(self, request: Request, flow: Flow) -> Response | bool | None:
-        """First what its source may ask for, then what we can do."""
-        if self._banned and self._is_shut_out(request, flow):
-            self._observer.message_dropped("source banned")
-            return None
-        if self._source_limit is not None:
-            verdict = self._source_limit.refusal(request, flow)
-            if verdict is not True:
-                return verdict
-        return self._parts.admission.refusal(request, flow)
-
-    def _is_shut_out(self, request: Request, flow: Flow) -> bool:
-        """Whether a request is from a banned source, and in no dialog of a standing call."""
-        assert self._bans is not None, "somebody is banned"
-        if self._links.of(flow) is not None or not self._bans.holds(flow.remote[0]):
-            return False
-        return not request.to.tag or request.method == "REGISTER" or not self._is_in_dialog(request)
-
-    def _is_in_dialog(self, request: Request) -> bool:
-        try:
-            return self._read_routes(request).first is not None
-        except SipError:
-            return False
-
     # -- the chain ---------------------------------------------------------------------------------------------
 
     def _from_phone(self, arrival: Arrival) -> None:
@@ -296,19 +192,16 @@ class SessionManager:
             elif method == "SUBSCRIBE":
                 self._refresh_subscription(arrival)
             else:
-                if self._source_limit is not None:
-                    self._source_limit.charge(arrival.source)
+                self._gate.proved_nothing(arrival.source)
                 raise SipError(481).because(NO_DIALOG)
             return
         if method == "NOTIFY":
-            # Unsolicited (message waiting, check-sync): taken, and never passed on to other phones.
-            request.why = UNSOLICITED
-            self._answer(arrival, 200)
+            self._uas.take_unsolicited(arrival)
             return
         user = self._domain.user_in(request.uri)
         if method == "OPTIONS":
             if user == "":
-                self._answer_options(arrival)
+                self._uas.answer_options(arrival)
                 return
             if arrival.hops == 0:  # it would have to go on: said before anyone is asked who he is (RFC 3261 §16.3)
                 raise SipError(483)
@@ -321,10 +214,10 @@ class SessionManager:
             self._take_from_entity(arrival, entity)
             return
         if not _is_vouched_for(arrival):
-            self._check_owner(request, owner)
+            check_owner(request, owner, self._domain, self._observer)
         elif method == "PUBLISH" and not owner:
             raise SipError(403, "Not Your Address Of Record")  # in nobody's name nothing is published
-        self._check_contact(arrival)
+        check_contact(arrival.request, arrival.source, self._domain)
         if self._trunks is not None and not owner:
             self._trunks.check_leave(request, user, caller_in(request, self._domain, False))
         if user is not None:
@@ -357,10 +250,10 @@ class SessionManager:
             adapted.why = arrival.request.why
             arrival = arrival._replace(request=adapted)
         user = self._domain.user_in(arrival.request.uri)
-        self._check_contact(arrival)
+        check_contact(arrival.request, arrival.source, self._domain)
         check_arrived(arrival.request, entity, self._domain, user)
         if user:
-            self._known(user)
+            check_known(user, self._parts.users)
         self._serve(arrival, user or "", "")
 
     def _leave(self, arrival: Arrival, owner: str) -> bool:
@@ -380,15 +273,15 @@ class SessionManager:
         """A request out of dialog, authenticated, for a user of the domain or ("") for the domain itself."""
         method = arrival.request.method
         if method == "REGISTER":
-            self._register(arrival, owner)
+            self._uas.register(arrival, owner)
         elif method == "PUBLISH":
             if owner and owner != user:
                 raise SipError(403, "Not Your Address Of Record")
-            self._publish(arrival.transaction, arrival.request, None, user)
+            self._uas.publish(arrival.transaction, arrival.request, None, user)
         elif method == "SUBSCRIBE":
             if not self._parts.notifier.is_list(self._domain.aor(user)):
-                self._known(user)
-            self._subscribe(arrival, user, owner)
+                check_known(user, self._parts.users)
+            self._uas.subscribe(arrival, user, owner)
         elif not user:
             # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).
             raise SipError(405, "", ("Allow", ALLOW))
@@ -404,8 +297,8 @@ class SessionManager:
         """A SUBSCRIBE with a To tag: the notifier knows whether that is a subscription of ours (else 481)."""
         watcher = self._challenge_passed(arrival, in_dialog=True)
         if watcher is not None:
-            self._check_contact(arrival)
-            self._subscribe(arrival, "", watcher)
+            check_contact(arrival.request, arrival.source, self._domain)
+            self._uas.subscribe(arrival, "", watcher)
 
     def _from_phone_in_dialog(self, arrival: Arrival) -> None:
         # What goes on from here, a SUBSCRIBE too, is challenged by a proxy: 407.
@@ -414,7 +307,7 @@ class SessionManager:
         self._go_on_in_dialog(arrival)
 
     def _go_on_in_dialog(self, arrival: Arrival) -> None:
-        self._check_contact(arrival)
+        check_contact(arrival.request, arrival.source, self._domain)
         if arrival.request.method == "INVITE":
             self._forward_invite(arrival, "", partial(self._proxy.forward_in_dialog, arrival))
         else:
@@ -437,12 +330,12 @@ class SessionManager:
             return
         user = self._user_in(request, method != "PUBLISH")
         if method == "PUBLISH":
-            self._publish(arrival.transaction, request, arrival.link, user)
+            self._uas.publish(arrival.transaction, request, arrival.link, user)
         elif method == "OPTIONS" and not user:
             assert arrival.link is not None
             arrival.link.heard()
             self._elsewhere.heard(arrival.link, request)
-            self._answer_options(arrival)
+            self._uas.answer_options(arrival)
         elif method in ("REGISTER", "SUBSCRIBE"):
             raise SipError(403)
         else:
@@ -474,7 +367,7 @@ class SessionManager:
         else:
             response = response_to(request, verdict.status, verdict.reason, self._tag())
             response.why = verdict.why
-        self._respond(arrival, response)
+        self._uas.respond(arrival, response)
         return None
 
     def _credentials_wrong(self, arrival: Arrival, user: str) -> None:
@@ -482,48 +375,6 @@ class SessionManager:
         self._log("credentials_wrong", user=user, peer=peer, method=arrival.request.method)
         if self._bans is not None:
             self._bans.failed(peer[0])
-
-    def _check_owner(self, request: Request, owner: str) -> None:
-        """The credentials' user owns the To of a REGISTER, and the From of all else."""
-        if not owner:
-            return
-        if request.method == "REGISTER" and request.to.parsed_uri().scheme not in ("sip", "sips"):
-            self._observer.registered("error")
-            raise SipError(400, "To Is No SIP URI")  # RFC 3261 §10.2: it is an address of record
-        address = request.to if request.method == "REGISTER" else request.from_
-        if is_anonymous(request):
-            return  # who it is has been proven, and the applications are told (RFC 3325 §5)
-        if self._domain.user_in(address.uri) != owner:
-            if request.method == "REGISTER":
-                self._observer.registered("forbidden")
-            raise SipError(403, "Not Your Address Of Record").because(NOT_THE_OWNER, owner, address.uri)
-
-    def _check_contact(self, arrival: Arrival) -> None:
-        """A phone whose Contact is a listener of ours would have us call ourselves; one whose Contact is `sips` and who does
-        not speak TLS could never be sent anything (RFC 5630 §5.1)."""
-        request = arrival.request
-        contact = request.contact() if request.method in _NAMING_TARGET else None
-        if contact is None:
-            return
-        uri = contact.parsed_uri()
-        if self._domain.is_listener(uri):
-            raise SipError(403, "Contact Is This Server")
-        if uri.scheme == "sips" and not is_secure(arrival.source):
-            raise SipError(400, "SIPS Contact Without TLS")
-
-    def _register(self, arrival: Arrival, owner: str) -> None:
-        require_supported(arrival.request)
-
-        def respond(response: Response) -> None:
-            # The To tag comes in here: the registrar knows nothing of identifiers.
-            if response.status == 200:
-                response.why = (arrival.request.why, REGISTERED, owner, response.names.count("Contact"))
-            self._respond(arrival, self._tagged(response))
-            started = arrival.transaction.started if arrival.transaction is not None else None
-            if response.status == 200 and started is not None:
-                self._observer.register_answered(self._layer.timers.now() - started)
-
-        self._parts.registrar.register(arrival.request, owner, arrival.source, respond)
 
     def _user_in(self, request: Request, leaving: bool = False) -> str:
         """The user of the domain that a feature server's request is for, "" for the domain itself, and where it may be
@@ -535,77 +386,3 @@ class SessionManager:
         if user is None:
             raise SipError(403, "No Relay To Other Domains").because(NO_RELAY, request.uri)
         return user
-
-    def _publish(
-        self, transaction: ServerTransaction | None, request: Request, link: FeatureLink | None, user: str
-    ) -> None:
-        names = request.names
-        if "Require" in names:
-            require_supported(request)
-        if link is None or "SIP-If-Match" not in names:
-            # What a feature server keeps here it may change and take back, when the user is gone too.
-            self._known(user)
-        assert transaction is not None, "no ACK comes here"
-        aor, respond = self._domain.aor(user), partial(self._published, transaction, request)
-        if link is None:
-            self._event_state.publish_durably(request, aor, "", False, respond)
-        elif link.over_network:
-            self._event_state.publish_durably(request, aor, link.name, True, respond)
-        else:
-            respond(self._event_state.publish(request, aor, link.name))
-
-    def _published(self, transaction: ServerTransaction, request: Request, answer: Answer) -> None:
-        if answer.call and not request.call:  # the message of a feature server elsewhere does not bring its call along
-            self._parts.leg_continued(answer.call, request.call_id)
-        response = response_to(request, answer.status, answer.reason, self._tag())
-        response.extend(answer.headers)
-        if answer.status == 200:
-            response.why = STORED
-        self._layer.respond(transaction, response)
-
-    def _subscribe(self, arrival: Arrival, user: str, watcher: str) -> None:
-        """A SUBSCRIBE to us: the response leaves first, then the NOTIFY that each 2xx brings (RFC 6665 §4.2.1.2)."""
-        request, source = arrival.request, arrival.source
-        require_supported(request)
-        contact = f"<{own_uri(source, '', is_sips(request.uri))}>"
-
-        def respond(answer: Answer, subscription: Subscription | None) -> None:
-            tag = subscription.dialog.local_tag if subscription is not None else self._tag()
-            response = response_to(request, answer.status, answer.reason, tag)
-            if subscription is not None:
-                response.append("Contact", contact)
-                response.why = (request.why, SUBSCRIBED, watcher, subscription.aor)
-            for name, value in answer.headers:
-                response.append(name, value)
-            self._respond(arrival, response)
-            if subscription is not None:
-                subscription.notify_now()
-
-        self._parts.notifier.subscribe(request, self._domain.aor(user), watcher, source, contact, respond)
-
-    def _known(self, user: str) -> None:
-        if not user or self._parts.users.user(user) is None:
-            raise SipError(404).because(NO_USER, user or "the domain itself")
-
-    def _answer(self, arrival: Arrival, status: int, *headers: tuple[str, str], reason: str = "") -> None:
-        response = response_to(arrival.request, status, reason, self._tag())
-        response.extend(headers)
-        response.why = arrival.request.why
-        self._respond(arrival, response)
-
-    def _respond(self, arrival: Arrival, response: Response) -> None:
-        assert arrival.transaction is not None, "an ACK is not answered"
-        self._layer.respond(arrival.transaction, response)
-
-    def _answer_options(self, arrival: Arrival) -> None:
-        """OPTIONS to the server itself (RFC 3261 §11.2)."""
-        require_supported(arrival.request)
-        arrival.request.why = ASKED_US
-        self._answer(
-            arrival, 200, ("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path"), self._parts.allow_events
-        )
-
-    def _tagged(self, response: Response) -> Response:
-        if not response.to.tag:
-            response.replace("To", f"{response.get('To')};tag={self._tag()}")
-        return response

@@ -11,8 +11,8 @@ from b2bua.session_manager.dial_plan import DialPlan, Route, Tell
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities, Entity
 from b2bua.session_manager.number_rule import rule_of
-from b2bua.session_manager.proxy import Users
 from b2bua.session_manager.time_range import WeekTime
+from b2bua.session_manager.users import Users
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 from b2bua.sip.uri import Uri, parse_uri

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.proxy import Users
+from b2bua.session_manager.users import Users
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import Flow

@@ -162,7 +162,7 @@ TABLES: Final = (
     Table(f"{SM}.header_rule", "OWNED", ("tests/session_manager/test_header_rule.py",), ("User-Agent", "Subject", "Reason")),
     Table("b2bua.sip.flow", "SECURE", ("tests/session_manager/test_screening.py",), ("udp", "tcp", "ws")),
     Table(f"{SM}.screening", "SUPPORTED", ("tests/session_manager/test_screening.py",), ("100rel", "timer", "gruu")),
-    Table(f"{SM}.session_manager", "_NAMING_TARGET", ("tests/session_manager/test_session_manager.py",), tuple(sorted(METHODS))),
+    Table(f"{SM}.screening", "_NAMING_TARGET", ("tests/session_manager/test_screening.py",), tuple(sorted(METHODS))),
     Table(f"{SM}.identity", "ASSERTED", IDENTITY),
     Table(f"{SM}.identity", "_NAMELESS", IDENTITY, tuple(sorted(METHODS - {"ACK"}))),
     Table(f"{SM}.identity", "_HIDING", IDENTITY, ("none", "session", "critical")),

@@ -39,9 +39,10 @@ from b2bua.session_manager.location import Location
 from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.nonces import Nonces
 from b2bua.session_manager.notify_sender import NotifySender
+from b2bua.session_manager.parts import Parts
 from b2bua.session_manager.recovery import NoCalls
 from b2bua.session_manager.registrar import ExpiryLimits, Registrar
-from b2bua.session_manager.session_manager import Parts, SessionManager
+from b2bua.session_manager.session_manager import SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunk_watch import TrunkWatch
 from b2bua.session_manager.trunks import Trunks

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.session_manager.screening import require_supported, screen
+from b2bua.observer import METHODS
+from b2bua.session_manager.domain import Domain
+from b2bua.session_manager.screening import check_contact, require_supported, screen
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 from tests.transaction.neighbours import FakeFlow, request
@@ -105,3 +107,20 @@ def test_the_order_of_the_checks() -> None:
     assert refused(made)[0] == 483
     made.uri = "tel:1"
     assert refused(made)[0] == 416
+
+
+def test_the_requests_whose_contact_becomes_a_target() -> None:
+    """A Contact that is a listener of ours would have us call ourselves (RFC 3261 §12.2, RFC 6665 §4.5.1, RFC 3515 §2.4.4);
+    REGISTER has the registrar for that, elsewhere a Contact means nothing."""
+    domain = Domain("example.com")
+    domain.listens_on([("192.0.2.1", 5060)])
+
+    def shut_out(method: str) -> bool:
+        try:
+            check_contact(request(method, more=(("Contact", "<sip:6001@192.0.2.1:5060>"),)), FLOW, domain)
+        except SipError as error:
+            assert error.status == 403
+            return True
+        return False
+
+    assert {method for method in METHODS if shut_out(method)} == {"INVITE", "UPDATE", "SUBSCRIBE", "REFER"}
