@@ -93,6 +93,8 @@ def test_commands_find_the_owners_token_or_are_told_what_to_bring(desk: Desk, tm
     done = desk.run("reload", *url, "--token-file", "grafana")
     assert (done.returncode, done.stderr) == (2, f"b2bua: {desk.url} answers 403 grafana is read-only: POST needs operator\n")
     assert desk.run("trace", "--json", *url, "--token-file", "grafana").returncode == 0
+    assert desk.ask("/api/overview", Authorization="Bearer of-nobody")[0] == 401
+    assert desk.server.metric("b2bua_logins_total", result="bad_token") == 1
     owners.unlink()
     done = desk.run("call", "list", *url)
     assert done.returncode == 2 and done.stderr.startswith(f"b2bua: {desk.url} wants a token: --token-file FILE")
