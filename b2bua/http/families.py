@@ -16,7 +16,7 @@ HELP: Final[dict[str, str]] = {
     "auth_challenges": "401 and 407 challenges sent; an answered challenge is no failure.",
     "auth_results": "Digest credentials that were checked, by the outcome.",
     "bans": "Bans of sources whose credentials kept being wrong: begun, and lifted by hand.",
-    "logins": "Log-ins over HTTP by how they ended; limited: too many wrong ones from that address; bad_token: a token of nobody.",
+    "logins": "Log-ins over HTTP by how they ended; limited: too many wrong ones of an address; bad_token: a token of nobody.",
     "register": "REGISTER requests by their outcome; challenges do not count.",
     "call_attempts": "Calls tried, by the final status that the caller got; challenges do not count.",
     "calls": "Calls that ended, by how.",

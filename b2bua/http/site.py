@@ -58,9 +58,9 @@ def make_site(
     others: OtherServers | None = None,
 ) -> Site:
     """The site to listen with. The `clock` is the reactor unless given. `controls`: further pages below `api`, by name, each
-    with its entry in `api_routes.py`. `told` hears how log-ins end, and of bad tokens; `run` checks a password in a thread. `log`: hears of
-    requests, and is shown. `kept` reads what is on disk of the trace; None: nothing is. `others`: servers whose traces are
-    shown with ours."""
+    with its entry in `api_routes.py`. `told` hears how log-ins end, and of bad tokens; `run` checks a password in a thread.
+    `log`: hears of requests, and is shown. `kept` reads what is on disk of the trace; None: nothing is. `others`: servers whose
+    traces are shown with ours."""
     if clock is None:
         from twisted.internet import reactor
 

@@ -27,7 +27,10 @@ class Desk:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.store = directory / "var" / "b2bua.db"
-        self.server = Server(directory, HOST, USERS, "sqlite:var/b2bua.db", http_host="0.0.0.0")
+        config = directory / "lab.toml"
+        config.write_text('cdr = "calls.jsonl"\n')
+        options = ("--config", str(config))
+        self.server = Server(directory, HOST, USERS, "sqlite:var/b2bua.db", options, http_host="0.0.0.0")
         self.url = f"http://{HOST}:{self.server.http_port}"
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
