@@ -17,6 +17,7 @@ from b2bua import __version__
 from b2bua.commands.access import console_user, token
 from b2bua.commands.bans import ban
 from b2bua.commands.calls import call
+from b2bua.commands.cdr import cdr
 from b2bua.commands.challenges import challenges
 from b2bua.commands.config import config_commands
 from b2bua.commands.control import drain, reload
@@ -41,6 +42,7 @@ from b2bua.store.users_file import htdigest_text, make_user, read_users
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 FEATURE_SERVER_STORE: Final = "sqlite:var/feature-server.db"
+FEATURE_SERVER_TRACE: Final = "var/feature-server-trace.db"
 """Not the server's own file: both may run in one directory."""
 
 
@@ -152,7 +154,8 @@ def feature_server(config: str | None, listen: str | None, log_levels: tuple[str
     options["listen"] = (listen,) if listen else ()
 
     def read() -> Settings:
-        usual = {"http": ("", 0), "listen": (), "store": FEATURE_SERVER_STORE}
+        # Files of its own: a server may run in the same directory.
+        usual = {"http": ("", 0), "listen": (), "store": FEATURE_SERVER_STORE, "trace_file": FEATURE_SERVER_TRACE}
         found = load_settings(Path(config) if config else None, os.environ, options, **usual)
         found.check_feature_server()
         return found
@@ -259,6 +262,7 @@ commands.add_command(call)
 commands.add_command(try_call)
 commands.add_command(reload)
 commands.add_command(logs)
+commands.add_command(cdr)
 commands.add_command(route)
 
 

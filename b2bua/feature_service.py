@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from b2bua import PRODUCT, __version__
 from b2bua.assembly.access import access_of, follow_accounts
+from b2bua.assembly.api_pages import cdr_page
 from b2bua.assembly.settings_parts import cdr_file, feature_choices, tls_of
 from b2bua.assembly.trace_parts import TraceUpkeep
 from b2bua.cdr.file import check_file
@@ -119,19 +120,22 @@ class FeatureService:
     def start(self) -> None:
         """Open HTTP where it is wanted, and tell Session Manager that we are here."""
         settings = self.settings
+        self._trace = TraceUpkeep(self.recorder, self._reactor, settings, self._log)
         if settings.http[1]:
             metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())
             site = make_site(
                 metrics, lambda: self.ready, self.recorder, self._access, settings.trace_secrets,
-                controls={b"reload": ReloadPage(self.reload.run), b"calls": CallsPage(control_of(self.feature_server))},
+                controls={
+                    b"reload": ReloadPage(self.reload.run), b"calls": CallsPage(control_of(self.feature_server)),
+                    b"cdr": cdr_page(self.cdr),
+                },
                 told=self.observer.login_tried,
-                log=self._log,
+                log=self._log, kept=self._trace.read,
             )  # fmt: skip
             self._http = listen_http(self._reactor, settings.http, site)
             follow_accounts(self._access, self.store)
         if self.rtpengine is not None:
             self.rtpengine.start()
-        self._trace = TraceUpkeep(self.recorder, self._reactor)
         self._trace.start()
         self._turn_wheel()
         self._poll_store()

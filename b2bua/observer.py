@@ -177,7 +177,7 @@ class Observer:
         self.counts["bans"][event,] += 1
 
     def login_tried(self, result: str) -> None:
-        """At the web console. `result`: right, wrong, limited (too many wrong ones from that address)."""
+        """Over HTTP. `result`: right, wrong, limited (too many wrong ones from that address), bad_token (nobody's)."""
         self.counts["logins"][result,] += 1
 
     def registered(self, result: str) -> None:

@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "commands": {
         "assembly.dial_plan", "assembly.sequences", "commands", "config", "doctor", "faults.fault", "feature_server",
         "http.passwords", "http.routes", "log", "phone.trial", "preflight", "reference", "session_manager", "sip",
-        "store", "transport.address",
+        "store", "trace.since", "transport.address",
     },
     "assembly": {
         "assembly", "cdr", "config", "dialog", "drain", "faults", "feature_server", "http", "reference", "reload", "service",

@@ -12,7 +12,7 @@ from typing import Any, Final
 from b2bua.config.addresses import host_port_text
 from b2bua.config.settings import Settings
 from b2bua.http.other_servers import OtherServers
-from b2bua.log.events import Say, quiet
+from b2bua.log.events import Say
 from b2bua.store.trace_keeper import TraceKeeper
 from b2bua.trace.http_client import Address, TokenFor
 from b2bua.trace.kept import Tail, recorder_of
@@ -41,14 +41,14 @@ def others_of(settings: Settings, own_token: TokenFor) -> OtherServers | None:
 class TraceUpkeep:
     """Looks after one recorder, on the reactor's thread."""
 
-    def __init__(self, recorder: Recorder, reactor: Any, settings: Settings | None = None, log: Say = quiet) -> None:
-        """`settings` of the server whose trace is kept as they say; None: it is not."""
+    def __init__(self, recorder: Recorder, reactor: Any, settings: Settings, log: Say) -> None:
+        """Of the server whose trace is kept as the settings say."""
         self._recorder, self._reactor = recorder, reactor
         self._call: Any = None
         self._keeper: TraceKeeper | None = None
         self._tail: Tail | None = None
-        keep = seconds_in(settings.trace_keep) if settings is not None and settings.trace_keep else 0.0
-        if settings is not None and keep:
+        keep = seconds_in(settings.trace_keep) if settings.trace_keep else 0.0
+        if keep:
             told = partial(reactor.callFromThread, self._told)
             path = Path(settings.trace_file)
             self._keeper = TraceKeeper(path, keep, settings.trace_keep_bytes, time.time, told, log)

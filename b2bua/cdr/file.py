@@ -63,12 +63,14 @@ class CdrFile:
 
     def __init__(self, path: Path | None, node: str, post: Post, log: Say, failed: Callable[[], object]) -> None:
         self.node = node
+        self.path = path
+        """Where records are written from now on; None: they are not."""
         self.on = path is not None
         self._post = post
         self._log = log
         self._failed = failed
         self._queue: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._path = path
+        self._path = path  # of the thread
         self._file: int | None = None
         self._owed: list[_Line] = []
         self._down = False
@@ -88,6 +90,7 @@ class CdrFile:
 
     def follow(self, path: Path | None) -> None:
         """After a reload: this file, opened anew."""
+        self.path = path
         self.on = path is not None
         if self.on and self._thread is None:
             self._start()

@@ -28,6 +28,9 @@ class ConfigError(Exception):
         self.problems = problems
 
 
+_NOTHING_KEPT: Final = "trace_keep: without a trace there is nothing to keep: trace is 0"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of one server; immutable. `load_settings` checks each value, `check` what holds between them."""
 
@@ -218,7 +221,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.hep is not None and not self.trace:
             yield "hep: without a trace there is nothing to send: trace is 0"
         if self.trace_keep and not self.trace:
-            yield "trace_keep: without a trace there is nothing to keep: trace is 0"
+            yield _NOTHING_KEPT
         listeners = [*self.listen, *(link.listen for link in self.links)]
         bound = [(listen.transport, listen.host, listen.port) for listen in listeners if listen.port]
         for address in dict.fromkeys(bound):
@@ -269,6 +272,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ConfigError("listen: the port is needed: Session Manager knows us by it")
         if self.listen[0].transport == "tls" and (self.tls_cert is None or self.tls_ca is None):
             raise ConfigError("listen: a link by TLS needs tls_cert, and tls_ca to know Session Manager by")
+        if self.trace_keep and not self.trace:
+            raise ConfigError(_NOTHING_KEPT)
         try:
             check_link(self.listen[0], self.session_manager)
         except ValueError as error:

@@ -65,10 +65,13 @@ class Access:
         """Who asks; None: nobody that is known."""
         if not self.accounts.needed:
             return None if self.is_shut(request) else self._local
-        scheme, _, token = (request.getHeader("authorization") or "").partition(" ")
-        if scheme.lower() == "bearer":  # any other is for a proxy in front
-            return self.accounts.of_token(token.strip())
+        if (token := shown_token(request)) is not None:
+            return self.accounts.of_token(token)
         return self.sessions.find(session_secret(request))
+
+    def shows_bad_token(self, request: Request) -> bool:
+        """Whether it brings a token that is nobody's, or no longer."""
+        return self.accounts.needed and shown_token(request) is not None and self.who(request) is None
 
     def own_token(self, _url: str) -> str:
         """What the server shows to itself; "" where nobody has to log in."""
@@ -103,6 +106,12 @@ class Access:
 def cookie_name(request: Request) -> str:
     """With the port in it: browsers tell hosts apart by their cookies, but not two servers on one host."""
     return f"b2bua-{request.getHost().port}"
+
+
+def shown_token(request: Request) -> str | None:
+    """What the request says its token is; None where it says nothing: any other scheme is for a proxy in front."""
+    scheme, _, token = (request.getHeader("authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def session_secret(request: Request) -> str:

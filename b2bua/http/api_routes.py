@@ -8,6 +8,7 @@ from typing import Final
 from b2bua.http.api_schemas import (
     BAN,
     CALL,
+    CALL_DETAIL,
     CREDENTIALS,
     ENTITY,
     FAULT,
@@ -74,6 +75,19 @@ ROUTES: Final[tuple[Route, ...]] = (
             Parameter("to", "For `make` and `transfer`: who is called."),
         )),
         Operation("DELETE", "End a call.", _CALL, (Parameter("id", "The call."),)),
+    )),
+    Route("cdr", (
+        get("The calls that have ended, as their records stand in the file of `cdr` and those that were moved away from its "
+            "place, the oldest first; `more`: there may be older ones.", {
+            200: document("The newest that match.", record(cdr=listed(CALL_DETAIL), more=FLAG)), **_WRONG,
+            404: Answer("No records are kept: `cdr` is not set."),
+            503: Answer("The disk does not give them, or too many ask at this moment."),
+        },
+            Parameter("since", "Unix seconds: ended then or later.", NUMBER),
+            Parameter("user", "With this user as a party, or somebody who was called; a name or an address."),
+            Parameter("call", "Of one call, by its id or the Call-ID of a leg."),
+            Parameter("limit", "So many at most; 100 unless given.", {"type": "integer", "minimum": 1, "maximum": 1000}),
+        ),
     )),
     Route("drain", (
         get("Whether the server takes new calls.", _DRAIN),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from b2bua.http.routes import FLAG, NUMBER, ROLES, TEXT, WHOLE, Schema, listed, mapped, maybe, one_of, record
+from b2bua.store.call_detail_line import line_schema
 
 BAN: Final = record(source=TEXT, seconds_left=NUMBER)
 
@@ -19,6 +20,21 @@ CALL: Final[Schema] = {
     "additionalProperties": False,
 }  # fmt: skip
 """Of a call that has ended id, state and what was asked of it last are left."""
+
+
+
+def _without_references(schema: Any, parts: Schema) -> Any:
+    """The same with each `$ref` replaced by what it names: one document among others has no place for definitions."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return _without_references(parts[schema["$ref"].rpartition("/")[2]], parts)
+        return {name: _without_references(value, parts) for name, value in schema.items()}
+    return [_without_references(value, parts) for value in schema] if isinstance(schema, list) else schema
+
+
+_LINE: Final = line_schema()
+CALL_DETAIL: Final[Schema] = _without_references({"$ref": _LINE["$ref"]}, _LINE["$defs"])
+"""A line of the file of call detail records: deploy/cdr.schema.json."""
 
 CREDENTIALS: Final = record(
     name={"type": "string", "minLength": 1, "maxLength": 64}, password={"type": "string", "minLength": 1, "maxLength": 1024}

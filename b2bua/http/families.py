@@ -16,7 +16,7 @@ HELP: Final[dict[str, str]] = {
     "auth_challenges": "401 and 407 challenges sent; an answered challenge is no failure.",
     "auth_results": "Digest credentials that were checked, by the outcome.",
     "bans": "Bans of sources whose credentials kept being wrong: begun, and lifted by hand.",
-    "logins": "Log-ins at the web console, by how they ended; limited: too many wrong ones from that address.",
+    "logins": "Log-ins over HTTP by how they ended; limited: too many wrong ones of an address; bad_token: a token of nobody.",
     "register": "REGISTER requests by their outcome; challenges do not count.",
     "call_attempts": "Calls tried, by the final status that the caller got; challenges do not count.",
     "calls": "Calls that ended, by how.",
@@ -81,7 +81,7 @@ EXPECTED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "auth_challenges": (("INVITE", "407", "false"), ("INVITE", "407", "true"), ("REGISTER", "401", "false")),
     "auth_results": tuple((result, "MD5") for result in ("ok", "bad_response", "stale", "replay", "unknown_user")),
     "bans": (("banned",), ("removed",)),
-    "logins": (("right",), ("wrong",), ("limited",)),
+    "logins": (("right",), ("wrong",), ("limited",), ("bad_token",)),
     "register": tuple((result,) for result in ("ok", "removed", "forbidden", "too_brief", "error")),
     "call_attempts": tuple((code,) for code in ("200", "408", "480", "486", "487", "500", "503", "504", "600", "603")),
     "calls": tuple((result,) for result in _CALLS),
@@ -112,7 +112,7 @@ EXPECTED_HISTOGRAMS: Final[dict[str, tuple[str, ...]]] = {
 
 SERIES: Final[dict[str, int]] = {
     "requests": 33, "responses": 27, "retransmissions": 12, "parse_errors": 8, "messages_dropped": 10, "auth_challenges": 14,
-    "auth_results": 15, "bans": 2, "logins": 3, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4,
+    "auth_results": 15, "bans": 2, "logins": 4, "register": 5, "call_attempts": 18, "calls": 9, "reinvites": 16, "glare": 4,
     "publish": 8, "notify": 8, "overload_rejected": 8, "not_durable": 5, "dns_queries": 3, "next_hops_failed": 3,
     "applications_skipped": 3, "internal_errors": 6, "feature_errors": 8, "faults_injected": 7, "write_failures": 2,
     "transaction_seconds": 4, "notify_latency_seconds": 1,

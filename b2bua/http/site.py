@@ -58,9 +58,9 @@ def make_site(
     others: OtherServers | None = None,
 ) -> Site:
     """The site to listen with. The `clock` is the reactor unless given. `controls`: further pages below `api`, by name, each
-    with its entry in `api_routes.py`. `told` hears how log-ins end; `run` checks a password in a thread. `log`: hears of
-    requests, and is shown. `kept` reads what is on disk of the trace; None: nothing is. `others`: servers whose traces are
-    shown with ours."""
+    with its entry in `api_routes.py`. `told` hears how log-ins end, and of bad tokens; `run` checks a password in a thread.
+    `log`: hears of requests, and is shown. `kept` reads what is on disk of the trace; None: nothing is. `others`: servers whose
+    traces are shown with ours."""
     if clock is None:
         from twisted.internet import reactor
 
@@ -75,7 +75,7 @@ def make_site(
     }
     served = [BY_NAME[name.decode()] for name in sorted({*pages, OPENAPI})]  # KeyError: api_routes.py has no entry for a page
     pages[OPENAPI] = OpenApiPage(served)
-    root = _Root(access, pages)
+    root = _Root(access, pages, told)
     root.putChild(b"metrics", MetricsPage(metrics))
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(ready))
@@ -121,10 +121,10 @@ class _Branch(Resource):
 class _Root(_Branch):
     """Hands out the public children to everybody, console and API to whoever could get in."""
 
-    def __init__(self, access: Access, pages: Pages) -> None:
+    def __init__(self, access: Access, pages: Pages, told: Callable[[str], None]) -> None:
         super().__init__()
         self._access = access
-        self._api = _Api(access, pages)
+        self._api = _Api(access, pages, told)
         self._console = console_files()
 
     def getChild(self, path: bytes, request: Request) -> IResource:
@@ -136,17 +136,20 @@ class _Root(_Branch):
 
 
 class _Api(_Branch):
-    """Each page to whoever may ask for it."""
+    """Each page to whoever may ask for it; `told` hears of tokens that open nothing."""
 
-    def __init__(self, access: Access, pages: Pages) -> None:
+    def __init__(self, access: Access, pages: Pages, told: Callable[[str], None]) -> None:
         super().__init__()
         self._access = access
         self._pages = pages
+        self._told = told
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         page = self._pages.get(path)
         name = path.decode("utf-8", "replace")
         found = self._access.enter(request, f"/api/{name}", None if page is None else BY_NAME.get(name))
+        if self._access.shows_bad_token(request):
+            self._told("bad_token")
         if isinstance(found, Refusal):
             return _Refused(found)
         if page is None or request.postpath:

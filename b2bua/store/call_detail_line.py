@@ -44,7 +44,7 @@ class CallDetailLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """One call that has ended."""
 
     version: Annotated[int, Meta(ge=LINE_VERSION, le=LINE_VERSION)] = LINE_VERSION
-    id: Annotated[str, Meta(description="The call's id, as trace and log have it; no two records have the same.")]
+    id: Annotated[str, Meta(description="The call's id, as the log has it; no two records have the same.")]
     node: Annotated[str, Meta(description="Which feature server wrote it: NAME@HOST.")]
     serves: Annotated[
         Literal["", "caller", "callee"],

@@ -542,6 +542,7 @@ def test_settings_of_a_feature_server():
         ({"session_manager": "[::1]:5070"}, "one is IPv4, the other IPv6"),
         ({"listen": ("ws:127.0.0.2:5071",)}, "a link is by udp or tcp"),
         ({"feature_server": "none"}, "feature_server: the name of a plugin is needed"),
+        ({"trace": "0", "trace_keep": "1h"}, "trace_keep: without a trace there is nothing to keep"),
     ],
 )
 def test_what_a_feature_server_cannot_start_with(settings, wrong):

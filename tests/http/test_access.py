@@ -219,6 +219,24 @@ def test_a_token_is_as_good_as_a_log_in_until_it_is_removed(door: Door) -> None:
 def test_what_is_no_token_is_401_whatever_the_cookie(door: Door, value: str) -> None:
     door.tokens(TokenRecord("prometheus", "read-only", token_hash("t-1")))
     assert door.ask("GET", "/api/openapi.json", authorization=value, cookie=door.cookie("rita")).responseCode == 401
+    assert door.told == ["right", "bad_token"]
+
+
+def test_a_token_of_nobody_counts_with_every_request_that_brings_it(door: Door) -> None:
+    door.tokens(TokenRecord("prometheus", "read-only", token_hash("t-1")))
+    for path in ("/api/openapi.json", "/api/nothing", "/api/session"):
+        door.ask("GET", path, authorization="Bearer t-2")
+    assert door.told == ["bad_token"] * 3
+    for header in ({}, {"authorization": "Bearer t-1"}, {"authorization": "Basic cml0YTp4"}):
+        door.ask("GET", "/api/openapi.json", **header)
+    assert door.ask("POST", "/api/reload", authorization="Bearer t-1", x_b2bua="1").responseCode == 403
+    assert door.told == ["bad_token"] * 3
+
+
+def test_without_a_log_in_no_token_is_bad() -> None:
+    door = Door()
+    assert door.ask("GET", "/api/openapi.json", "127.0.0.1", authorization="Bearer t-1").responseCode in (200, 403)
+    assert door.told == []
 
 
 def test_what_is_meant_for_a_proxy_in_front_is_neither_token_nor_hindrance(door: Door) -> None:

@@ -17,6 +17,7 @@ from typing import Final
 
 import pytest
 
+from tests.interop.baresip import Baresip
 from tests.interop.phones import Phones
 from tests.interop.server import DOMAIN, Server, command, environment, wait_until
 
@@ -31,14 +32,16 @@ EXAMPLES: Final = 20
 
 
 class Lab:
-    """A server with a log-in, an operator's token, and a call that stands."""
+    """A server with a log-in, an operator's token, call detail records, and a call that stands."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         argv = command("token", "add", "schemathesis", "--role", "operator", "--store", "sqlite:state.db", "--domain", DOMAIN)
         done = subprocess.run(argv, cwd=directory, env=environment(), capture_output=True, text=True, timeout=30, check=True)
         self.token = done.stdout.strip()
-        self.server = Server(directory, HOST, USERS, "sqlite:state.db")
+        config = directory / "lab.toml"
+        config.write_text('cdr = "calls.jsonl"\n')
+        self.server = Server(directory, HOST, USERS, "sqlite:state.db", ("--config", str(config)))
         self.url = f"http://{HOST}:{self.server.http_port}"
 
     def ask(self, method: str, path: str) -> dict[str, object]:
@@ -59,15 +62,24 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         made.server.kill()
 
 
+def talk(lab: Lab, *phones: Baresip) -> None:
+    lab.ask("POST", f"/api/calls?do=make&from={phones[0].user}&to={phones[1].user}")
+    for phone in phones:
+        phone.expect("CALL_INCOMING")
+        phone.command("accept")
+        phone.expect("CALL_ESTABLISHED")
+
+
 def test_no_answer_is_a_mistake_and_each_is_as_described(lab: Lab, tmp_path: Path) -> None:
     with ExitStack() as stack:
         phones = Phones(lab.server, tmp_path, HOST, stack)
         alice, bob = phones.new_baresip("udp"), phones.new_baresip("udp")
-        lab.ask("POST", f"/api/calls?do=make&from={alice.user}&to={bob.user}")
+        talk(lab, alice, bob)
+        bob.command("hangup")
         for phone in (alice, bob):
-            phone.expect("CALL_INCOMING")
-            phone.command("accept")
-            phone.expect("CALL_ESTABLISHED")
+            phone.expect("CALL_CLOSED")
+        wait_until("recorded", lambda: bool(lab.ask("GET", "/api/cdr")["cdr"]))
+        talk(lab, alice, bob)
         wait_until("made", lambda: bool(lab.ask("GET", "/api/calls")["calls"]))
         lab.ask("POST", "/api/faults?fault=drop+method=MESSAGE")
         lab.ask("POST", f"/api/mailboxes?user={alice.user}&new=1")

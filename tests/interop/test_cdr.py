@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 
 from b2bua.store.call_detail_line import CallDetailLine
 from tests.interop.baresip import Baresip
-from tests.interop.server import Server, wait_until
+from tests.interop.server import Server, command, environment, wait_until
 from tests.interop.test_full_disk import SmallDisk
 
 HOST, PHONES = "127.0.0.203", "127.0.0.204"
@@ -62,6 +65,17 @@ class Lab:
         text = (file or self.file).read_text()
         assert text == "" or text.endswith("\n")
         return [msgspec.json.decode(line, type=CallDetailLine) for line in text.splitlines()]
+
+    def asked(self, *words: str) -> list[str]:
+        """What `b2bua cdr` prints."""
+        argv = command("cdr", "--url", self.url, *words)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.splitlines()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.server.http_port}"
 
     def close(self) -> None:
         for phone in self.phones:
@@ -128,6 +142,45 @@ def test_the_file_is_moved_away(lab: Lab) -> None:
     lab.hang_up()
     wait_until("a new file", lambda: lab.file.exists() and len(lab.lines()) == 1)
     assert len(lab.lines(moved)) == 1
+    [first], [second] = moved.read_text().splitlines(), lab.file.read_text().splitlines()
+    assert lab.asked("--json") == [first, second]
+    ids = [json.loads(line)["id"] for line in (first, second)]
+    assert ids[0] != ids[1]
+    assert lab.asked("--json", "--limit", "1") == lab.asked("--json", "--call", ids[1]) == [second]
+    assert lab.asked("--since", "1h", "--user", "6002", "--json") == [first, second]
+    assert lab.asked("--user", "6003") == []
+    for name, line in zip(ids, lab.asked(), strict=True):
+        assert f" answered call={name} caller=sip:6001@example.com " in line
+
+
+def test_who_follows_sees_a_call_when_it_has_ended(lab: Lab) -> None:
+    lab.talk()
+    lab.hang_up()
+    wait_until("written", lambda: len(lab.lines()) == 1)
+    argv = command("cdr", "--url", lab.url, "--json", "--follow")
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment()) as follows:
+        try:
+            assert follows.stdout is not None
+            before = follows.stdout.readline()
+            lab.talk()
+            lab.hang_up()
+            after = follows.stdout.readline()
+            time.sleep(3.0)  # three more looks
+        finally:
+            follows.terminate()
+        assert follows.stdout.read() == ""
+    assert before + after == lab.file.read_text() and before != after
+
+
+def test_without_the_setting_there_is_nothing_to_look_in(tmp_path: Path) -> None:
+    server = Server(tmp_path, HOST, USERS)
+    try:
+        argv = command("cdr", "--url", f"http://{HOST}:{server.http_port}")
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+        assert done.returncode == 2 and done.stderr.endswith(": no call detail records are kept: cdr is not set\n")
+        assert server.stop() == 0
+    finally:
+        server.kill()
 
 
 def test_a_full_disk_holds_no_call_up(tmp_path: Path) -> None:

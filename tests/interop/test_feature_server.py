@@ -59,6 +59,7 @@ class Pair:
         self._directory = directory
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         link, peer = f"{HOST}:{free_port(HOST, kind)}", f"{ELSEWHERE}:{free_port(ELSEWHERE, kind)}"
+        self.kept = directory / "var" / "feature-server-trace.db"
         self.http = f"{ELSEWHERE}:{free_port(ELSEWHERE, socket.SOCK_STREAM)}"
         self.transport = transport
         config = directory / "session-manager.toml"
@@ -72,7 +73,8 @@ class Pair:
     def feature_server(self, shows: Issued | None) -> FeatureProcess:
         """Its process, with this certificate where the link is by TLS."""
         config = self._directory / "feature-server.toml"
-        config.write_text(self.papers.lines(shows) if self.transport == "tls" and shows is not None else "")
+        papers = self.papers.lines(shows) if self.transport == "tls" and shows is not None else ""
+        config.write_text(f'trace_keep = "1h"\ncdr = "elsewhere.jsonl"\n{papers}')
         return FeatureProcess(self._directory, *self._link, ("--http", self.http, "--config", str(config)))
 
     def up(self) -> bool:
@@ -90,6 +92,11 @@ class Pair:
         """From the feature server's own HTTP."""
         with urllib.request.urlopen(f"http://{self.http}{path}", timeout=5) as answer:
             return str(answer.read().decode("utf-8"))
+
+
+def messages(text: str) -> list[tuple[str, str]]:
+    """Source and message of each record."""
+    return [(record["source"], record["message"]) for record in map(json.loads, text.splitlines())]
 
 
 @pytest.fixture(scope="module", params=["udp", "tcp", "tls"])
@@ -151,6 +158,20 @@ def test_the_feature_servers_own_http(pair: Pair, held: dict[str, Held]) -> None
     assert 'b2bua_reinvites_total{kind="hold",result="ok"} 2.0' in metrics
     assert 'b2bua_entity_up{entity="session_manager"} 1.0' in metrics
     assert pair.fetch("/readyz")
+    ended = json.loads(pair.fetch("/api/cdr"))["cdr"]
+    assert [one["holds"] for one in ended] == [1, 1] and all(one["node"].startswith("communication_manager@") for one in ended)
+    assert {one["caller"]["call_id"] for one in ended} <= calls
+
+
+def test_its_trace_is_kept_over_a_kill_in_a_file_of_its_own(pair: Pair, held: dict[str, Held]) -> None:
+    before = messages(pair.fetch("/api/trace"))
+    assert len(before) > 40
+    wait_until("all of it is on disk", lambda: messages(pair.fetch("/api/trace?since=1"))[: len(before)] == before)
+    pair.kill()
+    pair.start()
+    assert not any("sendonly" in message for _, message in messages(pair.fetch("/api/trace"))), "the ring began anew"
+    assert messages(pair.fetch("/api/trace?since=1"))[: len(before)] == before
+    assert pair.kept.exists() and not pair.kept.with_name("trace.db").exists()
 
 
 def test_killed_in_a_call_and_started_anew(pair: Pair, lab: Lab) -> None:

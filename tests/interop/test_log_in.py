@@ -27,7 +27,10 @@ class Desk:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.store = directory / "var" / "b2bua.db"
-        self.server = Server(directory, HOST, USERS, "sqlite:var/b2bua.db", http_host="0.0.0.0")
+        config = directory / "lab.toml"
+        config.write_text('cdr = "calls.jsonl"\n')
+        options = ("--config", str(config))
+        self.server = Server(directory, HOST, USERS, "sqlite:var/b2bua.db", options, http_host="0.0.0.0")
         self.url = f"http://{HOST}:{self.server.http_port}"
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -93,6 +96,8 @@ def test_commands_find_the_owners_token_or_are_told_what_to_bring(desk: Desk, tm
     done = desk.run("reload", *url, "--token-file", "grafana")
     assert (done.returncode, done.stderr) == (2, f"b2bua: {desk.url} answers 403 grafana is read-only: POST needs operator\n")
     assert desk.run("trace", "--json", *url, "--token-file", "grafana").returncode == 0
+    assert desk.ask("/api/overview", Authorization="Bearer of-nobody")[0] == 401
+    assert desk.server.metric("b2bua_logins_total", result="bad_token") == 1
     owners.unlink()
     done = desk.run("call", "list", *url)
     assert done.returncode == 2 and done.stderr.startswith(f"b2bua: {desk.url} wants a token: --token-file FILE")
