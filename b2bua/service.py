@@ -56,6 +56,7 @@ from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
+from b2bua.session_manager.addressed_nonces import AddressedNonces
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.domain import Domain
@@ -144,13 +145,10 @@ class Server:
         self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log)
         durable = self._make_event_core(ways)
         self._registrar = Registrar(
-            self.domain, self.location, self._save, time.time, self.observer, expiry_limits(settings), self._learned, log
-        )
-        self._authenticator = Authenticator(
-            settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
-            challenge_policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, digest_offer(settings),
-            UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), profiles_of(settings),
+            self.domain, self.location, self._save, time.time, self.observer, expiry_limits(settings), self._learned, log,
+            profiles_of(settings),
         )  # fmt: skip
+        self._authenticator = self._make_authenticator(settings)
         self.bans, self._trunks = bans_of(settings, self.observer, log), trunks_of(self)
         next_hops = next_hops_of(self, reactor)
         self.watches = trunk_watches(self, self._trunks, next_hops)
@@ -170,6 +168,14 @@ class Server:
         self._load_features: Callable[[Settings], list[Feature]] = lambda settings: []
         if settings.feature_server != "none":
             self.feature_server = self._start_feature_server(f"{prefix}c")
+
+    def _make_authenticator(self, settings: Settings) -> Authenticator:
+        return Authenticator(
+            settings.domain, self._secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
+            challenge_policy(settings), self.observer, self.domain.is_alias, settings.strict_digest_uri, digest_offer(settings),
+            UserHashes(settings.domain, self._user_names, time.monotonic), self._lenient_nonces(), profiles_of(settings),
+            AddressedNonces(secrets.token_bytes(32), time.time),
+        )  # fmt: skip
 
     def _make_event_core(self, ways: Ways) -> Store | None:
         """Compositor and notifier. Returns the store where it outlives the process."""
@@ -325,7 +331,7 @@ class Server:
         if self.cdr is not None:
             self.cdr.follow(settings.cdr)
         self._authenticator.follow(policy, offer, settings.strict_digest_uri, profiles_of(settings))
-        self._registrar.follow(expiry_limits(settings))
+        self._registrar.follow(expiry_limits(settings), profiles_of(settings))
         self.events.follow(event_rules(settings))
         if self.feature_server is not None:
             self._features = features
