@@ -130,7 +130,7 @@ class Server:
         self._bindings = KeptBindings(self)
         self._registrar = Registrar(
             self.domain, self.location, self._bindings.save, time.time, self.observer, expiry_limits(settings),
-            self._bindings.learned, log,
+            self._bindings.learned, log, profiles_of(settings),
         )  # fmt: skip
         self._authenticator = authenticator_of(self)
         self.bans, self._trunks = bans_of(settings, self.observer, log), trunks_of(self)
@@ -294,7 +294,7 @@ class Server:
         if self.cdr is not None:
             self.cdr.follow(settings.cdr)
         self._authenticator.follow(policy, offer, settings.strict_digest_uri, profiles_of(settings))
-        self._registrar.follow(expiry_limits(settings))
+        self._registrar.follow(expiry_limits(settings), profiles_of(settings))
         self.events.follow(event_rules(settings))
         if self.feature_server is not None:
             self._features = features

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from b2bua.assembly.settings_parts import challenge_policy, digest_offer, profiles_of
+from b2bua.session_manager.addressed_nonces import AddressedNonces
 from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.lenient_nonces import LenientNonces
 from b2bua.session_manager.nonces import Nonces
@@ -35,4 +36,5 @@ def authenticator_of(server: Server) -> Authenticator:
         settings.domain, secret_of, Nonces(secrets.token_bytes(32), time.time, settings.nonce_lifetime),
         challenge_policy(settings), server.observer, server.domain.is_alias, settings.strict_digest_uri, digest_offer(settings),
         UserHashes(settings.domain, names, time.monotonic), lenient, profiles_of(settings),
+        AddressedNonces(secrets.token_bytes(32), time.time),
     )  # fmt: skip

@@ -51,7 +51,7 @@ def feature_choices(settings: Settings) -> Choices:
 
 
 def challenge_policy(settings: Settings) -> ChallengePolicy:
-    return ChallengePolicy(settings.challenge_reinvite, settings.challenge, settings.user_challenge)
+    return ChallengePolicy(settings.challenge_reinvite, settings.challenge, settings.user_challenge, profiles_of(settings))
 
 
 def digest_offer(settings: Settings) -> DigestOffer:

@@ -14,7 +14,7 @@ from b2bua.config.settings import ConfigError, Settings
 from b2bua.config.sources import survey
 from b2bua.config.tables import REINVITE
 from b2bua.session_manager.challenge_policy import IN_DIALOG, NEVER, OUT_OF_DIALOG, ChallengePolicy
-from b2bua.sip.profiles import AVAYA, Profiles
+from b2bua.sip.profiles import ASTERISK, AVAYA, SERVERS, Profiles
 
 METHODS: Final = (
     *OUT_OF_DIALOG, *(method for method in IN_DIALOG if method not in OUT_OF_DIALOG), *sorted(NEVER)
@@ -24,6 +24,10 @@ _IN_ADVANCE: Final = {
     "always": "a re-INVITE is challenged each time, whatever credentials it brings",
     "when-needed": "a re-INVITE with good credentials is not challenged",
     "never": "a re-INVITE is not challenged where no row says otherwise",
+}
+_OF_SERVERS: Final = {
+    AVAYA: "profile avaya: good credentials on any nonce of the last day pass, a re-INVITE's too",
+    ASTERISK: "profile asterisk: good credentials on any nonce of the last 32 s to this address pass, a re-INVITE's too",
 }
 
 
@@ -42,23 +46,23 @@ def challenges(config: str | None, user: str | None) -> int:
 
 def matrix(settings: Settings, user: str | None = None) -> Iterator[str]:
     """The lines: method, out of dialog, in dialog. With `user` those that hold for this one, existing or not."""
-    policy = ChallengePolicy(settings.challenge_reinvite, settings.challenge, settings.user_challenge)
     profiles = Profiles(settings.profiles, settings.user_profiles)
+    policy = ChallengePolicy(settings.challenge_reinvite, settings.challenge, settings.user_challenge, profiles)
     common = rows(policy)
     if user is not None:
         yield from _block(user, rows(policy.users.get(user, policy)))
-        yield from _footer(settings, profiles.has(AVAYA, user))
+        yield from _footer(settings, profiles.of(user))
         return
     yield from _block("all users", common)
-    yield from _footer(settings, AVAYA in profiles.realm)
+    yield from _footer(settings, profiles.realm)
     for name in dict.fromkeys((*policy.users, *profiles.users)):
         differing = [row for row in rows(policy.users.get(name, policy)) if row not in common]
-        lenient = profiles.has(AVAYA, name)
-        if differing or lenient is not (AVAYA in profiles.realm):
+        own = profiles.of(name) & SERVERS
+        if differing or own != profiles.realm & SERVERS:
             yield ""
             yield from _block(name, differing)
-            if lenient:
-                yield from _footer(settings, lenient)
+            if own:
+                yield from _footer(settings, own)
 
 
 def rows(policy: ChallengePolicy) -> list[tuple[str, str, str]]:
@@ -79,8 +83,8 @@ def _block(title: str, found: list[tuple[str, str, str]]) -> Iterator[str]:
         yield f"{method:<12}{out:<15}{inside}"
 
 
-def _footer(settings: Settings, lenient: bool) -> Iterator[str]:
-    if lenient:
-        yield "profile avaya: good credentials on any nonce of the last day pass, a re-INVITE's too"
-    else:
+def _footer(settings: Settings, profiles: frozenset[str]) -> Iterator[str]:
+    told = [sentence for name, sentence in _OF_SERVERS.items() if name in profiles]
+    yield from told
+    if not told:
         yield f'challenge_reinvite = "{settings.challenge_reinvite}": {_IN_ADVANCE[settings.challenge_reinvite]}'

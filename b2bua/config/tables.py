@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from b2bua.sip.digest_algorithms import STRENGTH, by_strength
-from b2bua.sip.profiles import SWITCHES
+from b2bua.sip.profiles import SERVERS, SWITCHES
 
 CHALLENGEABLE: Final = frozenset(
     ("REGISTER", "SUBSCRIBE", "INVITE", "PUBLISH", "OPTIONS", "MESSAGE", "REFER", "UPDATE", "PRACK", "BYE", "INFO")
@@ -98,6 +98,8 @@ def read_profiles(names: object) -> tuple[str, ...]:
     for name in names:
         if name not in SWITCHES:
             raise ValueError(f"unknown profile {name!r}; the nearest known profile is {nearest(str(name), SWITCHES)!r}")
+    if len(servers := SERVERS.intersection(names)) > 1:
+        raise ValueError(f"{' and '.join(sorted(servers))} are two servers, and one is imitated")
     return tuple(dict.fromkeys(names))
 
 

@@ -11,6 +11,7 @@ from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from b2bua.observer import Observer
+from b2bua.session_manager.addressed_nonces import AddressedNonces
 from b2bua.session_manager.challenge_policy import ChallengePolicy
 from b2bua.session_manager.lenient_nonces import OPAQUE, LenientNonces
 from b2bua.session_manager.nonces import NO_NC, Nonce, Nonces, Outcome
@@ -20,7 +21,7 @@ from b2bua.sip.digest_algorithms import DIGITS, HASHES, MD5, plain
 from b2bua.sip.digest_offer import AUTH, DigestOffer
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request, Response
-from b2bua.sip.profiles import AVAYA, Profiles
+from b2bua.sip.profiles import ASTERISK, AVAYA, Profiles
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import Uri, parse_uri
 from b2bua.sip.why import Why
@@ -108,14 +109,15 @@ class Authenticator:
 
     `secret_of`: user and algorithm → H(A1) in small hex digits, "" for a user without one by this algorithm, None for an
     unknown user. `is_alias`: whether host (lower case, IPv6 without brackets) and port are ours. `strict_uri`: the digest
-    uri must equal the Request-URI. `offer`: the algorithms. `lenient`: the nonces of users with the profile `avaya`.
+    uri must equal the Request-URI. `offer`: the algorithms. `lenient`: the nonces of users with the profile `avaya`;
+    `addressed`: of those with `asterisk`.
     """
 
     def __init__(
         self, realm: str, secret_of: Callable[[str, str], str | None], nonces: Nonces, policy: ChallengePolicy,
         observer: Observer, is_alias: Callable[[str, int | None], bool], strict_uri: bool = False,
         offer: DigestOffer | None = None, user_hashes: UserHashes | None = None, lenient: LenientNonces | None = None,
-        profiles: Profiles | None = None,
+        profiles: Profiles | None = None, addressed: AddressedNonces | None = None,
     ) -> None:  # fmt: skip
         self._realm = realm
         self._quoted_realm = f'realm="{realm}"'
@@ -123,7 +125,7 @@ class Authenticator:
         self._nonces = nonces
         self._observer = observer
         self._is_alias = is_alias
-        self._lenient = lenient
+        self._lenient, self._addressed = lenient, addressed
         self.follow(policy, offer or DigestOffer(), strict_uri, profiles or Profiles())
         self._user_hashes = user_hashes
         self._first_cnonces: dict[str, str] = {}
@@ -138,8 +140,10 @@ class Authenticator:
         self._offer = offer
         self._qop = ",".join(offer.qop)
         self._strict_uri = strict_uri
-        self._profiles = profiles if self._lenient is not None and profiles.anywhere(AVAYA) else None
-        """None where nobody has lenient nonces, so that they cost nothing."""
+        avaya = self._lenient is not None and profiles.anywhere(AVAYA)
+        asterisk = self._addressed is not None and profiles.anywhere(ASTERISK)
+        self._profiles = profiles if avaya or asterisk else None
+        """None where nobody has nonces of another kind, so that they cost nothing."""
 
     def check(self, request: Request, in_dialog: bool, proxied_subscribe: bool = False) -> Verdict:
         """Whether a request may go on, and whose it is.
@@ -150,12 +154,12 @@ class Authenticator:
         method = request.method
         policy = self._policy
         if policy.users:
-            policy = policy.users.get(self._claimed_user(request), policy)
+            policy = self._policy_for(request)
         status = policy.status(method, in_dialog)
         if not status:
             return NOT_CHALLENGED
         if proxied_subscribe and method == "SUBSCRIBE":
-            status = 407
+            status = policy.proxied
         credentials = self._credentials(request, status)
         if credentials is None:
             return self._challenge(request, status, in_dialog)
@@ -180,8 +184,9 @@ class Authenticator:
         return Passed(user)
 
     def challenge(self, request: Request, stale: bool) -> Challenge:
-        """A challenge whatever the credentials and the policy say: 401 where a registrar or notifier asks, else 407."""
-        status = 401 if request.method in ("REGISTER", "SUBSCRIBE") else 407
+        """A challenge whatever the credentials and the policy say: 401 where a registrar or notifier asks, else 407; with the
+        profile `asterisk` always 401."""
+        status = 401 if request.method in ("REGISTER", "SUBSCRIBE") else self._policy_for(request).proxied
         return self._challenge(request, status, bool(request.to.tag), stale)
 
     def strip(self, request: Request) -> None:
@@ -279,7 +284,7 @@ class Authenticator:
         nonce = nonces.read(credentials.nonce)
         if nonce is None:
             # From before a restart, from another node, or one that is never used up.
-            return "ok" if self._is_good(credentials.nonce, user) else "stale"
+            return "ok" if self._is_good(credentials.nonce, user, request) else "stale"
         if once and not self._serves_reinvite(nonce, request):
             return "stale"
         tag = request.from_.tag
@@ -289,10 +294,14 @@ class Authenticator:
             return nonces.use(nonce, NO_NC, mark, first_only=True)
         return nonces.use(nonce, int(credentials.nc, 16), mark, first_only=once)
 
-    def _is_good(self, nonce: str, user: str) -> bool:
-        """Whether it is a lenient nonce, and the user one who may use those."""
-        lenient, profiles = self._lenient, self._profiles
-        return lenient is not None and profiles is not None and profiles.has(AVAYA, user) and lenient.is_good(nonce)
+    def _is_good(self, nonce: str, user: str, request: Request) -> bool:
+        """Whether it is a nonce that is never used up, and the user one who may use those."""
+        lenient, addressed, profiles = self._lenient, self._addressed, self._profiles
+        if profiles is None:
+            return False
+        if lenient is not None and profiles.has(AVAYA, user):
+            return lenient.is_good(nonce)
+        return addressed is not None and profiles.has(ASTERISK, user) and addressed.is_good(nonce, request)
 
     def _serves_reinvite(self, nonce: Nonce, request: Request) -> bool:
         """Whether a nonce answered this dialog's request with this CSeq or a lower one, not long ago."""
@@ -313,10 +322,15 @@ class Authenticator:
         return Challenge(status, _CHALLENGE_IN[status], strongest, weaker)
 
     def _challenge_by(self, algorithm: str, request: Request, stale: bool) -> str:
-        if self._profiles is not None and self._profiles.has(AVAYA, self._claimed_user(request)):
-            assert self._lenient is not None, "no profile without"
-            nonce = self._lenient.make()
-            return challenge_text(self._realm, nonce, False, algorithm, self._qop, self._offer.userhash, OPAQUE)
+        lenient, addressed, profiles = self._lenient, self._addressed, self._profiles
+        if profiles is not None:
+            user, userhash = self._claimed_user(request), self._offer.userhash
+            if lenient is not None and profiles.has(AVAYA, user):
+                text = challenge_text(self._realm, lenient.make(), False, algorithm, self._qop, userhash, OPAQUE)
+                return f"{text}, stale=false"
+            if addressed is not None and profiles.has(ASTERISK, user):
+                nonce = addressed.make(request)
+                return challenge_text(self._realm, nonce, stale, algorithm, self._qop, userhash, addressed.opaque())
         nonce = self._nonces.make(request.call_id, request.from_.tag, request.cseq)
         return challenge_text(self._realm, nonce, stale, algorithm, self._qop, self._offer.userhash)
 
@@ -327,6 +341,11 @@ class Authenticator:
             return self._offer.of(address.parsed_uri().username)
         except MalformedValue:
             return self._offer.realm
+
+    def _policy_for(self, request: Request) -> ChallengePolicy:
+        """That of the user who claims to send this, where it is not the same for all."""
+        policy = self._policy
+        return policy.users.get(self._claimed_user(request), policy) if policy.users else policy
 
     def _claimed_user(self, request: Request) -> str:
         """The user of our domain who claims to send this, "" for none: nothing is proven yet."""

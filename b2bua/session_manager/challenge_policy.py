@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
+from b2bua.sip.profiles import ASTERISK, Profiles
+
 Reinvite = Literal["always", "when-needed", "never"]
 
 REINVITE: Final = ("always", "when-needed", "never")
@@ -27,6 +29,10 @@ IN_DIALOG: Final[Mapping[str, int]] = MappingProxyType(
 )
 """INVITE has its own setting; any other method: 407."""
 
+AS_SERVER: Final[Mapping[str, int]] = MappingProxyType({"REGISTER": 401})
+"""In dialog, with the profile `asterisk`: it asks only what founds a dialog, or is out of any. Any other method: none. Out of
+dialog all get 401, as from a user agent server (RFC 3261 §22.2)."""
+
 REINVITE_METHOD: Final = "re-INVITE"
 """What an INVITE in dialog is called in the settings."""
 
@@ -38,29 +44,39 @@ class ChallengePolicy:
 
     `overrides`: method → `none`, `401` or `407`, for requests in and out of dialog alike; INVITE is the one out of dialog,
     `re-INVITE` the one in dialog, which `reinvite` decides where it is not there. One of ACK, CANCEL or NOTIFY changes
-    nothing. `users`: user → such overrides, which stand above those of all. ValueError for a value that is none of these,
-    and for REGISTER without a challenge.
+    nothing. `users`: user → such overrides, which stand above those of all. `profiles`: for whom it is Asterisk's table that
+    they stand above; then `reinvite` alone challenges none. ValueError for a value that is none of these, and for REGISTER
+    without a challenge.
     """
 
     def __init__(
         self, reinvite: Reinvite = "always", overrides: Mapping[str, str] = MappingProxyType({}),
-        users: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        users: Mapping[str, Mapping[str, str]] = MappingProxyType({}), profiles: Profiles | None = None,
     ) -> None:  # fmt: skip
         if reinvite not in REINVITE:
             raise ValueError(f"challenge of re-INVITE is {reinvite!r}, not one of {', '.join(REINVITE)}")
+        profiles = profiles or Profiles()
+        as_server = ASTERISK in profiles.realm
         self.reinvite: Final = reinvite
-        self._out_of_dialog = dict(OUT_OF_DIALOG)
-        self._in_dialog = dict(IN_DIALOG)
-        self._in_dialog["INVITE"] = 0 if reinvite == "never" else 407
+        self.proxied: Final = 401 if as_server else 407
+        """The status of a SUBSCRIBE that is only passed on."""
+        self._otherwise: Final = (401, 0) if as_server else (407, 407)
+        """Of methods without a row: out of dialog, in dialog."""
+        self._out_of_dialog = dict.fromkeys(OUT_OF_DIALOG, 401) if as_server else dict(OUT_OF_DIALOG)
+        self._in_dialog = dict(AS_SERVER if as_server else IN_DIALOG)
+        self._in_dialog["INVITE"] = 0 if as_server or reinvite == "never" else 407
         for method, value in overrides.items():
             self._override(method.upper(), value)
         for method in NEVER:
             self._out_of_dialog[method] = self._in_dialog[method] = 0
         common = {method.upper(): value for method, value in overrides.items()}
         self.users: Final = {
-            user: ChallengePolicy(reinvite, common | {method.upper(): value for method, value in own.items()})
-            for user, own in users.items()
-        }
+            user: ChallengePolicy(
+                reinvite, common | {method.upper(): value for method, value in users.get(user, {}).items()},
+                profiles=Profiles(tuple(profiles.of(user))),
+            )
+            for user in dict.fromkeys((*users, *profiles.others(ASTERISK)))
+        }  # fmt: skip
         """Policies of single users."""
 
     def _override(self, method: str, value: str) -> None:
@@ -77,4 +93,4 @@ class ChallengePolicy:
 
     def status(self, method: str, in_dialog: bool) -> int:
         """401 or 407, or 0 for a request that is not challenged. `in_dialog` only where a Route token proved it."""
-        return (self._in_dialog if in_dialog else self._out_of_dialog).get(method, 407)
+        return (self._in_dialog if in_dialog else self._out_of_dialog).get(method, self._otherwise[in_dialog])

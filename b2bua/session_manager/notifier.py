@@ -374,7 +374,7 @@ class Notifier:
         subscription = self._by_dialog.get((request.call_id, request.to.tag, request.from_.tag))
         if subscription is None:
             raise SipError(481)
-        if subscription.watcher != watcher:
+        if not self.view.may_refresh(subscription.watcher, watcher):
             raise SipError(403)
         subscription.dialog.check(request)
         package = package_for(self._packages, request)

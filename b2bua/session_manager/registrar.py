@@ -16,6 +16,7 @@ from b2bua.sip.address import Address, parse_address, split_unquoted
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
+from b2bua.sip.profiles import ASTERISK, Profiles
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import parse_uri
 
@@ -42,7 +43,8 @@ class ExpiryLimits:
 
 
 class Registrar:
-    """Keeps `location` as REGISTER requests say. `learned(user, flow, contact)` hears of each contact for the trace."""
+    """Keeps `location` as REGISTER requests say. `learned(user, flow, contact)` hears of each contact for the trace.
+    `profiles`: with `asterisk` nothing is too brief."""
 
     def __init__(
         self,
@@ -54,21 +56,22 @@ class Registrar:
         limits: ExpiryLimits,
         learned: Callable[[str, Flow, str], None],
         log: Say = quiet,
+        profiles: Profiles | None = None,
     ) -> None:
         self._domain = domain
         self._location = location
         self._save = save
         self._wall = wall
         self._observer = observer
-        self._limits = limits
+        self.follow(limits, profiles or Profiles())
         self._learned = learned
         self._log = log
         self._unsaved: dict[str, tuple[Binding, ...]] = {}
         """What the newest REGISTER of a user made, while the store still writes it: the next one goes on from there."""
 
-    def follow(self, limits: ExpiryLimits) -> None:
-        """From the next REGISTER on: these limits."""
-        self._limits = limits
+    def follow(self, limits: ExpiryLimits, profiles: Profiles) -> None:
+        """From the next REGISTER on: these limits, these profiles."""
+        self._limits, self._profiles = limits, profiles
 
     def register(self, request: Request, user: str, source: Flow, respond: Callable[[Response], None]) -> None:
         """Handle an authenticated REGISTER of `user`; `respond` is called once, after the store has it (SipError: refused)."""
@@ -173,7 +176,7 @@ class Registrar:
             raise MalformedValue("Contact")
         if self._domain.is_listener(uri):
             raise SipError(403, "Contact Is This Server")
-        expires = self._expires(request, contact)
+        expires = self._expires(request, contact, user)
         instance = contact.parameter("+sip.instance") or ""
         kept = []
         for binding in bindings:
@@ -192,7 +195,7 @@ class Registrar:
         )  # fmt: skip
         return [binding, *kept]
 
-    def _expires(self, request: Request, contact: Address) -> int:
+    def _expires(self, request: Request, contact: Address, user: str) -> int:
         """Seconds granted: the Contact's own parameter, else Expires, else the default (RFC 3261 §10.3 step 7)."""
         value = contact.parameter("expires")
         if value is None:
@@ -201,6 +204,8 @@ class Registrar:
         else:
             wanted = int(value[:10]) if value.isascii() and value.isdigit() else HOUR
         if 0 < wanted < min(self._limits.least, HOUR):
+            if self._profiles.has(ASTERISK, user):  # longer than asked for, which §10.3 step 7 does not allow
+                return self._limits.least
             raise SipError(423, "", ("Min-Expires", str(self._limits.least)))
         return min(wanted, self._limits.most)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from b2bua.session_manager.event_packages.package import PLAIN, EventPackage, Form, Published
 from b2bua.session_manager.watched_list import WatchedList
 from b2bua.sip.message import Request
-from b2bua.sip.profiles import AVAYA, Profiles
+from b2bua.sip.profiles import ASTERISK, AVAYA, Profiles
 from b2bua.sip.rlmi import ListState, Resource
 from b2bua.sip.uri import parse_uri
 
@@ -67,6 +67,11 @@ class WatcherView:
         """The status of what a SUBSCRIBE of this user is granted: 200, or 202 as Avaya's Session Manager has it, which RFC 6665
         §8.3.1 does without."""
         return 202 if self._profiles.has(AVAYA, watcher) else 200
+
+    def may_refresh(self, watcher: str, user: str) -> bool:
+        """Whether a refresh by this user is one of this watcher. Who is not asked who he is in a dialog (`asterisk`) proves it by
+        the dialog's tags."""
+        return user == watcher or (not user and self._profiles.has(ASTERISK, watcher))
 
     def may_watch(self, package: EventPackage, aor: str, watcher: str) -> bool:
         """Whether this user may subscribe to that state."""

@@ -100,8 +100,10 @@ def challenge_text(
     realm: str, nonce: str, stale: bool = False, algorithm: str = MD5, qop: str = "auth", userhash: bool = False,
     opaque: str = "",
 ) -> str:  # fmt: skip
-    """A challenge of ours; `qop` is a list with commas. One with `opaque` says `stale` in any case."""
-    flag = f', opaque="{opaque}", stale={"true" if stale else "false"}' if opaque else ", stale=true" if stale else ""
+    """A challenge of ours; `qop` is a list with commas. `stale` stands there where it is true."""
+    flag = f', opaque="{opaque}"' if opaque else ""
+    if stale:
+        flag += ", stale=true"
     if userhash:
         flag += ", userhash=true"
     return f'Digest realm="{realm}", nonce="{nonce}", algorithm={algorithm}, qop="{qop}"{flag}'

@@ -14,6 +14,10 @@ AVAYA: Final = "avaya"
 PARTIAL: Final = "partial"
 SINGLE_DIALOG: Final = "single_dialog"
 PVALUE: Final = "pvalue"
+ASTERISK: Final = "asterisk"
+
+SERVERS: Final = frozenset((AVAYA, ASTERISK))
+"""Each is all that one server does: nobody has two of these."""
 
 SWITCHES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -21,6 +25,12 @@ SWITCHES: Final[Mapping[str, str]] = MappingProxyType(
             "Digest nonces as Avaya's Session Manager makes them: 11 hex digits of the time and 32 more, a constant `opaque`, "
             "always `stale=false`; old ones stay good for a day and over a restart, with any `nc`. No protection from replay. "
             "SUBSCRIBE is answered 202, and the event packages `avaya-cm-feature-status` and `avaya-ccs-profile` are there."
+        ),
+        ASTERISK: (
+            "What Asterisk (chan_pjsip) does. Whatever is challenged gets 401 and WWW-Authenticate, as by a user agent server; "
+            "in a dialog nothing is challenged, unless `challenge` has a row for it. Nonces are `SECONDS/32 hex digits`, good "
+            "for 32 s, from the same address, with any `nc`; no protection from replay. A REGISTER for less than "
+            "`registration_expires_min` is granted that much, no 423. Lamp documents show one state of the whole phone."
         ),
         PARTIAL: "Lamp documents after the first one say only what has changed (RFC 4235 §3.4).",
         SINGLE_DIALOG: (
@@ -45,6 +55,14 @@ class Profiles:
     def has(self, name: str, user: str) -> bool:
         """Whether this profile is switched on for this user ("" is nobody's)."""
         return name in self.users.get(user, self.realm)
+
+    def of(self, user: str) -> frozenset[str]:
+        """All of this user."""
+        return self.users.get(user, self.realm)
+
+    def others(self, name: str) -> tuple[str, ...]:
+        """The users for whom this one is on where it is off for everybody else, or off where it is on."""
+        return tuple(user for user, names in self.users.items() if (name in names) is not (name in self.realm))
 
     def anywhere(self, name: str) -> bool:
         """Whether it is switched on for anybody."""

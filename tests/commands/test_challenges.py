@@ -57,6 +57,13 @@ def test_the_profile_avaya_is_told() -> None:
     assert "avaya" in list(matrix(Settings(user_profiles={"6003": ("avaya",)}), "6003"))[-1]
 
 
+def test_the_profile_asterisk_is_told() -> None:
+    lines = list(matrix(Settings(user_profiles={"6003": ("asterisk", "partial")})))
+    assert lines[-1].startswith("profile asterisk: good credentials on any nonce of the last 32 s")
+    theirs = cells(lines[lines.index("") + 1 :])
+    assert theirs["MESSAGE"] == ("401", "none") and theirs[REINVITE] == ("–", "none") and "REGISTER" not in theirs
+
+
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[object, str, str]:
     with pytest.raises(SystemExit) as ended:
         main(["challenges", *words])

@@ -306,7 +306,9 @@ def test_an_unknown_variable_is_refused_with_the_nearest():
         ('\nprofiles = ["avayya"]', "lab.toml:2: profiles: unknown profile 'avayya'; the nearest known profile is 'avaya'"),
         ('profiles = "avaya"', "lab.toml:1: profiles: expected array, got str"),
         ('[user_profiles]\n6001 = []\n6002 = ["Avaya"]', "lab.toml:3: user_profiles.6002: unknown profile 'Avaya'; the nearest known profile is 'avaya'"),  # noqa: E501
-        ("[user_profiles]\n6002 = 5", "lab.toml:2: user_profiles.6002: a list of avaya, partial, single_dialog, pvalue is wanted"),  # noqa: E501
+        ('profiles = ["pvalue", "avaya", "asterisk"]', "lab.toml:1: profiles: asterisk and avaya are two servers, and one is imitated"),  # noqa: E501
+        ('[user_profiles]\n6002 = ["asterisk", "avaya"]', "lab.toml:2: user_profiles.6002: asterisk and avaya are two servers"),
+        ("[user_profiles]\n6002 = 5", "lab.toml:2: user_profiles.6002: a list of avaya, asterisk, partial, single_dialog, pvalue is wanted"),  # noqa: E501
         ('\ntrusted_networks = ["10.0.0.1/8"]', "lab.toml:2: trusted_networks: '10.0.0.1/8' is not a network such as 10.0.0.0/8: 10.0.0.1/8 has host bits set"),  # noqa: E501
         ('trusted_networks = ["0.0.0.0/0"]', "lab.toml:1: trusted_networks: '0.0.0.0/0' is everybody"),
         ('trusted_networks = ["office"]', "lab.toml:1: trusted_networks: 'office' is not a network such as 10.0.0.0/8: 'office' does not appear to be an IPv4 or IPv6 network"),  # noqa: E501
@@ -335,6 +337,11 @@ def test_an_unknown_variable_is_refused_with_the_nearest():
 )  # fmt: skip
 def test_a_bad_value_is_refused_with_file_and_line(tmp_path, text, expected):
     assert refusal(tmp_path, text).startswith(expected)
+
+
+@pytest.mark.parametrize("server", ["avaya", "asterisk"])
+def test_one_server_may_be_imitated_with_other_profiles(tmp_path, server):
+    assert from_file(tmp_path, f'profiles = ["{server}", "partial", "pvalue"]').profiles == (server, "partial", "pvalue")
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path):

@@ -138,8 +138,13 @@ TABLES: Final = (
     Table(f"{SM}.challenge_policy", "OUT_OF_DIALOG", POLICY, (0,), ASKED, 407),
     # A re-INVITE has its own setting.
     Table(f"{SM}.challenge_policy", "IN_DIALOG", POLICY, (), tuple(each for each in ASKED if each != "INVITE"), 407),
+    Table(f"{SM}.challenge_policy", "AS_SERVER", POLICY, (407,), tuple(each for each in ASKED if each != "INVITE"), 0),
     Table(f"{SM}.challenge_policy", "NEVER", POLICY, tuple(sorted(METHODS))),
     Table(f"{SM}.challenge_policy", "_STATUS", POLICY),
+    Table(
+        f"{SM}.event_packages.phone_state", "_BEFORE_RINGING", ("tests/session_manager/test_phone_state.py",), ("early",),
+    ),
+    Table("b2bua.sip.profiles", "SERVERS", ("tests/config/test_settings.py",), ("partial",)),
     Table(f"{SM}.authenticator", "_CREDENTIALS_IN", AUTHENTICATOR),
     Table(f"{SM}.authenticator", "_OTHER", AUTHENTICATOR),
     Table(f"{SM}.authenticator", "_CHALLENGE_IN", AUTHENTICATOR),

@@ -24,6 +24,7 @@ from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.observer import Observer
+from b2bua.session_manager.addressed_nonces import AddressedNonces
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.authenticator import Authenticator, challenging
 from b2bua.session_manager.bans import Bans
@@ -81,6 +82,9 @@ STREAM_SERVERS: Final[Mapping[str, HostPort]] = MappingProxyType(
 )
 """Where it listens for connections, by transport."""
 IPV6_SERVER: Final[HostPort] = ("2001:db8::1", 5060)
+
+_PROCESSES = count()
+"""Each start is another process, with keys of its own."""
 
 
 class ServerUnderTest:
@@ -172,6 +176,7 @@ class ServerUnderTest:
         waited = self.listeners.waited
         self.admission = Admission(self.links, self.location, observer, waited, clock.now, self.log)
         ways = Ways(self.listeners, self.location, domain)
+        profiles = Profiles(options.profiles, options.user_profiles)
         entity_tags = count(1)
         notify = NotifySender(layer, ways.again).send
         self.events = EventCore(
@@ -182,7 +187,7 @@ class ServerUnderTest:
             ),
             options.event_packages,
             EventRules(
-                form=Form.of(options.profiles), lists=options.lists, profiles=Profiles(options.profiles, options.user_profiles),
+                form=Form.of(options.profiles), lists=options.lists, profiles=profiles,
                 forms={**options.forms, **{user: Form.of(names) for user, names in options.user_profiles.items()}},
             ),
         )  # fmt: skip
@@ -192,13 +197,14 @@ class ServerUnderTest:
         self.event_state.restore()
         registrar = Registrar(
             domain, self.location, lambda user, bindings, done: done(None), clock.wall, observer, ExpiryLimits(),
-            self._learned, self.log,
+            self._learned, self.log, profiles,
         )  # fmt: skip
         self.nonces = Nonces(b"n" * 32, clock.wall, options.nonce_lifetime)
-        policy = ChallengePolicy(options.reinvite, options.challenge, options.user_challenge)
+        policy = ChallengePolicy(options.reinvite, options.challenge, options.user_challenge, profiles)
         authenticator = Authenticator(
             DOMAIN, self._secret_of, self.nonces, policy, observer, domain.is_alias, options.strict_digest_uri, self.offer,
-            None, LenientNonces(b"l" * 32, clock.wall), Profiles(options.profiles, options.user_profiles),
+            None, LenientNonces(b"l" * 32, clock.wall), profiles,
+            AddressedNonces(b"process %d" % next(_PROCESSES), clock.wall),
         )  # fmt: skip
         self.dns = VirtualDns()
         resolver = Resolver(

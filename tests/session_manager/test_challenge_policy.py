@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.session_manager.challenge_policy import ChallengePolicy, Reinvite
+from b2bua.sip.profiles import ASTERISK, AVAYA, Profiles
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,36 @@ from b2bua.session_manager.challenge_policy import ChallengePolicy, Reinvite
 def test_default_status_of_each_method(method: str, out_of_dialog: int, in_dialog: int) -> None:
     policy = ChallengePolicy()
     assert (policy.status(method, False), policy.status(method, True)) == (out_of_dialog, in_dialog)
+
+
+@pytest.mark.parametrize(
+    ("method", "out_of_dialog", "in_dialog"),
+    [
+        *((method, 401, 0) for method in ("SUBSCRIBE", "INVITE", "PUBLISH", "OPTIONS", "MESSAGE", "REFER", "UPDATE", "PRACK")),
+        *((method, 401, 0) for method in ("BYE", "INFO", "TAKEOFF")),
+        ("REGISTER", 401, 401),
+        *((method, 0, 0) for method in ("ACK", "CANCEL", "NOTIFY")),
+    ],
+)
+def test_status_of_each_method_with_asterisk(method: str, out_of_dialog: int, in_dialog: int) -> None:
+    policy = ChallengePolicy(profiles=Profiles([ASTERISK]))
+    assert (policy.status(method, False), policy.status(method, True)) == (out_of_dialog, in_dialog)
+    assert (policy.proxied, ChallengePolicy().proxied) == (401, 407)
+
+
+def test_asterisk_for_some_users_only() -> None:
+    profiles = Profiles([ASTERISK], {"6001": [], "6002": [ASTERISK], "6003": [AVAYA]})
+    policy = ChallengePolicy("always", {"BYE": "407"}, {"6002": {"INFO": "407"}}, profiles)
+    assert set(policy.users) == {"6001", "6002", "6003"}
+    of_users = [policy.users[user] for user in sorted(policy.users)]
+    found = [(one.status("INVITE", False), one.status("INFO", True)) for one in (policy, *of_users)]
+    assert found == [(401, 0), (407, 0), (401, 407), (407, 0)]
+    assert all(one.status("BYE", True) == 407 for one in (policy, *policy.users.values()))
+
+
+def test_a_row_stands_above_asterisk() -> None:
+    policy = ChallengePolicy("always", {"re-INVITE": "407", "SUBSCRIBE": "none"}, profiles=Profiles([ASTERISK]))
+    assert (policy.status("INVITE", True), policy.status("SUBSCRIBE", False), policy.status("INVITE", False)) == (407, 0, 401)
 
 
 @pytest.mark.parametrize(("reinvite", "status"), [("always", 407), ("when-needed", 407), ("never", 0)])

@@ -13,6 +13,7 @@ from b2bua.session_manager.registrar import MAX_CONTACTS, ExpiryLimits, Registra
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
+from b2bua.sip.profiles import Profiles
 from tests.transaction.neighbours import Clock, FakeFlow, request
 
 PHONE = "<sip:6001@192.0.2.10:5060>"
@@ -175,7 +176,7 @@ def test_too_brief_is_423(world: World, contact: str, expires: int) -> None:
 )
 def test_an_hour_is_never_too_brief(world: World, expires: int, granted: int | None) -> None:
     """A minimum of more than an hour is asked for, not enforced (§10.3 step 7)."""
-    world.registrar.follow(ExpiryLimits(7200, 8000, 7200))
+    world.registrar.follow(ExpiryLimits(7200, 8000, 7200), Profiles())
     if granted == 0:
         error = world.refused(PHONE, expires=expires)
         assert (error.status, error.headers) == (423, (("Min-Expires", "7200"),))

@@ -21,5 +21,11 @@ def test_a_list_of_ones_own_stands_in_place_of_that_of_all() -> None:
     assert not Profiles((), {"6001": [AVAYA]}).has(AVAYA, "6002")
 
 
+def test_others_are_those_for_whom_it_is_not_as_for_all() -> None:
+    assert Profiles([AVAYA], {"6001": [], "6002": [AVAYA]}).others(AVAYA) == ("6001",)
+    assert Profiles([], {"6001": [], "6002": [AVAYA]}).others(AVAYA) == ("6002",)
+    assert Profiles([AVAYA], {"6001": []}).of("6001") == frozenset() and Profiles([AVAYA]).of("6001") == {AVAYA}
+
+
 def test_every_name_has_a_sentence() -> None:
     assert all(text.endswith(".") and "|" not in text for text in SWITCHES.values())

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Final
 
 from b2bua.session_manager.event_packages.package import EventPackage, Form, Published
+from b2bua.session_manager.event_packages.phone_state import phone_state
 from b2bua.sip.dialog_info import CONTENT_TYPE, DialogInfo, DialogState, Participant, parse_dialog_info
 from b2bua.sip.uri import parse_uri
 from b2bua.sip.watched_dialog import WatchedDialog
@@ -119,6 +120,8 @@ def encode(document: DialogInfo, version: int) -> bytes:
 
 def document(value: DialogInfo, before: DialogInfo | None, version: int, form: Form) -> bytes:
     """The document as this watcher wants it; `before`: what it was told last, where it wants only what has changed."""
+    if form.phone:
+        return phone_state(value)._replace(version=version).encode("pvalue")
     if form.single_dialog:
         value = value._replace(dialogs=(max(value.dialogs, key=_interest),))
     elif form.partial and before is not None:

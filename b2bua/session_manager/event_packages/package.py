@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
-from b2bua.sip.profiles import PARTIAL, PVALUE, SINGLE_DIALOG
+from b2bua.sip.profiles import ASTERISK, PARTIAL, PVALUE, SINGLE_DIALOG
 from b2bua.sip.watched_dialog import WatchedDialog
 
 Headers = tuple[tuple[str, str], ...]
@@ -66,13 +66,14 @@ class Form(NamedTuple):
     """Never more than one `<dialog>`: some phones crash on several."""
     pvalue: bool = False
     """`pvalue` for `pval`, as in the examples of RFC 4235: some phones read nothing else."""
-
+    phone: bool = False
+    """One state of the whole phone, as Asterisk has it."""
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Form:
         """From the names of a watcher's profiles."""
         names = frozenset(words)
-        return cls(PARTIAL in names, SINGLE_DIALOG in names, PVALUE in names)
+        return cls(PARTIAL in names, SINGLE_DIALOG in names, PVALUE in names, ASTERISK in names)
 
 
 PLAIN: Final = Form()
