@@ -14,8 +14,10 @@ import wave
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
+from tests.interop.baresip_trace import COMMAND, copy_with_times, messages
 from tests.interop.server import NotReached, free_port, wait_until
 
 MODULES: Final = "/usr/lib/baresip/modules"
@@ -58,11 +60,11 @@ class Baresip:
     def __init__(
         self, folder: Path, server: str, user: str, password: str, host: str, transport: str = "udp", ca: Path | None = None,
         modules: Sequence[str] = (), account: str = "", contacts: Sequence[str] = (),
-        speech_seconds: int = SPEECH_SECONDS,
+        speech_seconds: int = SPEECH_SECONDS, traced: bool = False,
     ) -> None:  # fmt: skip
         """Over TLS the server's certificate has to be signed by `ca`. `modules`: more of them; `account`: more parameters of
         its account, `;name=value` each; `contacts`: whose presence it watches, users of the server.
-        When its speech is over it hangs up."""
+        When its speech is over it hangs up. `traced`: its log has all SIP messages, see `ladder`."""
         self.folder = folder
         self.user = user
         self.server = server
@@ -90,15 +92,24 @@ class Baresip:
         line = _ACCOUNT.format(user=user, server=server, password=password, transport=transport)
         accounts.write_text(line.replace(";answermode", f"{account};answermode"))
         _write_speech(folder / "speech.wav", speech_seconds)
-        with (folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                ["baresip", "-f", str(folder)], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self.process = self._start(["baresip", "-f", str(folder)], traced)
         try:
             self._socket = self._connect(host, control)
         except BaseException:
             self._end()
             raise
+
+    def _start(self, argv: list[str], traced: bool) -> subprocess.Popen[bytes]:
+        if not traced:
+            with (self.folder / "log").open("wb") as log:
+                return subprocess.Popen(argv, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        argv = [*COMMAND, *argv, "-s"]
+        made = subprocess.Popen(
+            argv, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert made.stdout is not None, "a pipe"
+        Thread(target=copy_with_times, args=(made.stdout, self.folder / "log"), daemon=True).start()
+        return made
 
     def _connect(self, host: str, port: int) -> socket.socket:
         opened: list[socket.socket] = []
@@ -196,6 +207,10 @@ class Baresip:
         log = (self.folder / "log").read_text(errors="replace")
         text = re.sub(r"\s*\[\d+:\d\d:\d\d\] audio=\S+ \(bit/s\)\s*", "", log)  # its display, five times a second
         return f"{self.folder.name}:\n" + re.sub(r"auth_pass=[^;\s]*", "auth_pass=…", text)[-4000:]
+
+    def ladder(self) -> list[tuple[float, str]]:
+        """Of one that is traced: what it sent and heard, when (`time.monotonic`)."""
+        return messages((self.folder / "log").read_text(errors="replace"), self.port)
 
     # -- frames ------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from tests.restart.phone import Phone, Watch
 
 ESTABLISHED, CLOSED, INCOMING = "CALL_ESTABLISHED", "CALL_CLOSED", "CALL_INCOMING"
 POLL: Final = 0.05
+LAST: Final = 150.0
+"""Seconds of a ladder: a call that baresip gives up has been without an answer for 32."""
 LONGEST_CALL: Final = 600
 """Seconds of speech: no call of a drill outlasts them, however long a machine takes to answer."""
 
@@ -27,7 +29,9 @@ class Telephone:
 
     def __init__(self, folder: Path, server: str, user: str, password: str, host: str, transport: str) -> None:
         self.user = user
-        self._made = lambda: Baresip(folder, server, user, password, host, transport, speech_seconds=LONGEST_CALL)
+        self._made = lambda: Baresip(
+            folder, server, user, password, host, transport, speech_seconds=LONGEST_CALL, traced=True
+        )
         self._phone: Baresip
         self._lock = asyncio.Lock()
 
@@ -52,6 +56,10 @@ class Telephone:
         """The types of the events of this call so far, oldest first, each with its parameter."""
         await self.command("uptime")  # what waits is read with the answer
         return [f"{event.get('type')} {event.get('param') or ''}" for event in self._phone.events]
+
+    def ladder(self) -> list[tuple[float, str]]:
+        """What it sent and heard, when."""
+        return self._phone.ladder()
 
     async def clear(self) -> None:
         """No call, and no event."""
@@ -86,6 +94,15 @@ class BaresipPair(Actor):
         assert await self._watcher.register() == 200
         self._watch = await self._watcher.watch(self._caller.user)
         self.history.add(Event(time.monotonic(), "subscription", self._lamp_key, "subscribe", 200))
+
+    def ladder(self, until: float) -> list[tuple[float, str]]:
+        """What both said and heard in the last minutes before."""
+        return [
+            (at, f"{telephone.user} {text}")
+            for telephone in (self._caller, self._callee)
+            for at, text in telephone.ladder()
+            if until - LAST < at <= until
+        ]
 
     @property
     def _lamp_key(self) -> str:

@@ -1,6 +1,7 @@
 """`make drill`: phones at load, `kill -9` at random moments, and a judge of what was promised.
 
-    python -m tests.restart.drill [--kills N] [--seconds S] [--seed N] [--store sqlite|memory] [--keep DIRECTORY]
+    python -m tests.restart.drill [--kills N] [--seconds S] [--seed N] [--store sqlite|memory] [--patience S] [--rate N]
+        [--baresips N] [--keep DIRECTORY]
 
 Exit status 0: nothing that was acknowledged is lost. 1: something is; each loss with its ladder and the seed.
 """
@@ -38,7 +39,7 @@ EARLY: Final = 0.25
 """Share of the kills that come while it starts."""
 START: Final = (0.05, 0.9)
 DOWN: Final = (0.0, 0.3)
-PAIRS, WANDERERS, PUBLISHERS, WATCHERS, BARESIPS = 24, 8, 6, 8, 2
+PAIRS, WANDERERS, PUBLISHERS, WATCHERS = 24, 8, 6, 8
 USERS: Final = {str(number): f"secret-{number}-word" for number in range(6200, 6400)}
 SHOWN: Final = 8
 """Losses whose ladders are printed: of each sort the first."""
@@ -47,10 +48,15 @@ SHOWN: Final = 8
 class Drill:
     """The world of the actors: a server that dies again and again."""
 
-    def __init__(self, directory: Path, seed: int, store: str, rate: float, patience: float) -> None:
+    def __init__(
+        self, directory: Path, seed: int, store: str, rate: float, patience: float, baresips: int = 2
+    ) -> None:  # fmt: skip
+        """`rate`: SIPp's calls a second; `baresips`: pairs of baresip."""
         self.generation = 0
         self.stopping = False
         self.kills = 0
+        self.lives: list[tuple[float, str]] = []
+        """When the server became ready, and when it died."""
         self.patience = patience
         self.errors: list[str] = []
         self.history = History(directory / "history.jsonl")
@@ -59,6 +65,7 @@ class Drill:
         self._random = random.Random(f"{seed} kills")
         self._store = store
         self._rate = rate
+        self._baresips = baresips
         self._users = iter(USERS.items())
         self.server: Server
         self.sipp: SippLoad
@@ -112,12 +119,14 @@ class Drill:
                 self._die()
             start = time.monotonic()
             self.server = await asyncio.to_thread(self._again)
+            self.lives.append((time.monotonic(), "server ready"))
             # A machine that takes long to start it gives it as much time to live, or no request would ever be answered.
             await asyncio.sleep(time.monotonic() - start)
 
     def _die(self) -> None:
         self.server.kill()
         self.kills += 1
+        self.lives.append((time.monotonic(), "server killed"))
         self.generation += 1
 
     async def _end(self) -> None:
@@ -159,16 +168,25 @@ class Drill:
             yield Wanderer(self, self.history, seed(), phone(("udp", "tcp")[number % 2]))
         for number in range(PUBLISHERS):
             yield Publisher(self, self.history, seed(), phone(("udp", "tcp")[number % 2]))
-        for _ in range(BARESIPS):
+        for _ in range(self._baresips):
             yield BaresipPair(self, self.history, seed(), baresip("udp"), baresip("udp"), phone("udp"))
 
     def ladder(self, loss: Loss) -> str:
         """What the phones of that loss said and heard."""
         for actor in self.actors:
+            if isinstance(actor, BaresipPair) and loss.event.key in actor.dialogs:
+                return self._with_deaths(actor.ladder(loss.event.at))
             call_ids = actor.dialogs.get(loss.event.key)
             if call_ids is not None or loss.event.key in {phone.user for phone in actor.phones}:
                 return ladder(actor.phones, frozenset(call_ids or ()))
         return self.sipp.ladder(loss.event.key)
+
+    def _with_deaths(self, entries: list[tuple[float, str]]) -> str:
+        """In order of time, and between when the server was there to hear it."""
+        first = min((at for at, _ in entries), default=0.0)
+        last = max((at for at, _ in entries), default=0.0)
+        entries += [(at, text) for at, text in self.lives if first <= at <= last]
+        return "\n".join(f"{at:.3f} {text}" for at, text in sorted(entries))
 
 
 def told(drill: Drill, losses: list[Loss], seed: int) -> str:
@@ -193,6 +211,7 @@ def main() -> int:
     parser.add_argument("--store", choices=("sqlite", "memory"), default="sqlite")
     parser.add_argument("--patience", type=float, default=20.0, help="seconds in which what was promised must be seen")
     parser.add_argument("--rate", type=float, default=20.0, help="hold calls a second that SIPp makes")
+    parser.add_argument("--baresips", type=int, default=2, help="pairs of baresip")
     parser.add_argument("--keep", type=Path, help="a directory for logs, history and database")
     given = parser.parse_args()
     print(f"drill: seed {given.seed}", flush=True)
@@ -200,7 +219,7 @@ def main() -> int:
         directory = given.keep or Path(made)
         directory.mkdir(parents=True, exist_ok=True)
         store = "memory:" if given.store == "memory" else f"sqlite:{directory / 'drill.db'}"
-        drill = Drill(directory, given.seed, store, given.rate, given.patience)
+        drill = Drill(directory, given.seed, store, given.rate, given.patience, given.baresips)
         losses = asyncio.run(drill.run(given.kills, given.seconds))
         print(told(drill, losses, given.seed), flush=True)
     return 1 if losses or drill.errors else 0
