@@ -92,6 +92,10 @@ class Script:
         self._elements.append(f'  <pause milliseconds="{milliseconds}"/>\n')
         return self
 
+    def wait(self) -> Self:
+        """Until the test lets it go on (`Sipp.go_on`)."""
+        return self.receive("INFO")
+
     def receive(self, message: int | str, body: str = "", **options: str) -> Self:
         """A message that must come; `body`: a regular expression that its body must match."""
         kind = "request" if isinstance(message, str) else "response"

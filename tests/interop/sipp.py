@@ -64,7 +64,7 @@ class Sipp:
     ) -> None:
         directory.mkdir(parents=True)
         self.directory = directory
-        phone = phones[0]
+        phone = self._phone = phones[0]
         xml = script.xml()
         if phone.transport != "udp":
             xml = xml.replace("[local_port]>", f"[local_port];transport={phone.transport}>")
@@ -91,6 +91,18 @@ class Sipp:
     @property
     def ended(self) -> bool:
         return self.process.poll() is not None
+
+    def go_on(self) -> None:
+        """Let its call do what stands behind `Script.wait`: a datagram of the call, not through the server."""
+        (_, invite), *_ = self.messages()
+        lines = (
+            f"INFO sip:{self._phone.address} SIP/2.0", f"Via: SIP/2.0/UDP {self._phone.address};branch=z9hG4bK-go-on",
+            f"From: {invite.get('To')};tag=go-on", f"To: {invite.get('From')}", f"Call-ID: {invite.get('Call-ID')}",
+            "CSeq: 1 INFO", "Max-Forwards: 70", "Content-Length: 0", "", "",
+        )  # fmt: skip
+        family = socket.AF_INET6 if ":" in self._phone.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sender:
+            sender.sendto("\r\n".join(lines).encode(), (self._phone.host, self._phone.port))
 
     def finish(self, seconds: float = END_SECONDS) -> Statistics:
         """Wait for the last call to end. SippError unless all succeeded."""

@@ -43,7 +43,7 @@ def test_drain_waits_for_the_call_and_stops(lab: Lab) -> None:
     a, b = lab.phone("6001"), lab.phone("6002")
     lab.register(a, b)
     callee = Callee().ring().accept().reinvited("sendonly", "recvonly").reinvited("sendrecv", "sendrecv").byed()
-    caller = Caller(b.user).dial().reinvite("sendonly").pause(2500).reinvite("sendrecv").bye()
+    caller = Caller(b.user).dial().reinvite("sendonly").wait().reinvite("sendrecv").bye()
     far, near = lab.start(callee, b), lab.start(caller, a)
     wait_until("held", lambda: server.metric("b2bua_calls_active", state="held") == 1)
     waiting = subprocess.Popen(
@@ -56,6 +56,7 @@ def test_drain_waits_for_the_call_and_stops(lab: Lab) -> None:
         raw = Raw(server, "6003")
         assert raw.register() == 500
         raw.close()
+        near.go_on()
         near.finish()
         far.finish()
         said, _ = waiting.communicate(timeout=15)
@@ -73,12 +74,13 @@ def test_drain_is_taken_back(lab: Lab) -> None:
     a, b = lab.phone("6001"), lab.phone("6002")
     lab.register(a, b)
     callee = Callee().ring().accept().byed()
-    far, near = lab.start(callee, b), lab.start(Caller(b.user).dial().pause(1500).bye(), a)
+    far, near = lab.start(callee, b), lab.start(Caller(b.user).dial().wait().bye(), a)
     wait_until("talking", lambda: server.metric("b2bua_calls_active", state="confirmed") == 1)
     begun = run(server, "drain", "--no-wait")
     assert (begun.returncode, begun.stdout) == (0, "")
     undone = run(server, "drain", "--undo")
     assert (undone.returncode, undone.stdout) == (0, "calls are taken again\n")
+    near.go_on()
     near.finish()
     far.finish()
     assert server.get("/readyz") == "ready\n"

@@ -178,10 +178,11 @@ def test_killed_in_a_call_and_started_anew(pair: Pair, lab: Lab) -> None:
     """The call goes on, with its next hold; the next call finds everything as it was."""
     caller, callee = lab.phones(2)
     far = lab.start(Callee().ring().accept().reinvited("sendonly", "recvonly").byed(), callee)
-    near = lab.start(Caller(callee.user).dial().pause(4000).reinvite("sendonly").bye(), caller)
+    near = lab.start(Caller(callee.user).dial().wait().reinvite("sendonly").bye(), caller)
     wait_until("the call stands", lambda: 'b2bua_calls_active{state="confirmed"} 1.0' in pair.fetch("/metrics"))
     pair.kill()
     pair.start()
+    near.go_on()
     near.finish()
     far.finish()
     caller, callee = lab.phones(2)

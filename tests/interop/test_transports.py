@@ -91,9 +91,10 @@ def test_a_phone_that_dies_in_a_call(lab: Lab) -> None:
     """Its connection is gone and its Contact takes none: a hold fails at once, the call can still be ended."""
     (a,), (b,) = lab.phones(1), lab.phones(1, "tcp")
     far = lab.start(Callee().ring().accept().pause(60_000), b)
-    near = lab.start(Caller(b.user).dial().pause(1000).reinvite("sendonly", status=500).bye(), a)
+    near = lab.start(Caller(b.user).dial().wait().reinvite("sendonly", status=500).bye(), a)
     wait_until("talking", lambda: bool(far.received("ACK")))
     far.stop()
+    near.go_on()
     near.finish()
     wait_until("no call left", lambda: lab.server.metric("b2bua_calls_active") == 0)
     lab.server.check_healthy()
