@@ -41,7 +41,7 @@ GUARD_SECONDS: Final = 0.2
 """After the ACK of the hold: packets that were in flight then are none of the hold's."""
 PATIENCE: Final = 5.0
 """Seconds for each thing that is waited for; most take milliseconds, a lamp up to one second."""
-START_SECONDS: Final = 10.0
+START_SECONDS: Final = 30.0
 LIMIT: Final = 45.0
 """Seconds for the whole demo."""
 POLL: Final = 0.01
