@@ -23,6 +23,7 @@ from b2bua.feature_server.contract import NEVER
 from b2bua.feature_server.early_offer import EarlyOffer
 from b2bua.feature_server.early_request import send_early
 from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.leg_messages import leg_response
 from b2bua.feature_server.reliable_answers import ReliableAnswers, Told
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Message, Request, Response
@@ -229,7 +230,7 @@ class EarlyDialogs:
         transaction = caller.usage.server
         if transaction is None or transaction.request is None:
             return
-        response = caller.response(transaction.request, status, source, body, reason, branch.caller)
+        response = leg_response(caller, transaction.request, status, source, body, reason, branch.caller)
         response.extend(headers)
         if acknowledges is None and not self._demands:
             caller.usage.respond(response)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.leg_messages import leg_response
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.client import ClientTransaction
@@ -125,7 +126,7 @@ class EarlyOffer:
             return
         self._transaction = None
         self._tell(status)
-        response = self.leg.response(self._request, status, source, body, reason)
+        response = leg_response(self.leg, self._request, status, source, body, reason)
         response.extend(headers)
         self._call.environment.layer.respond(transaction, response)
         self._early.offer_ended(self, status)

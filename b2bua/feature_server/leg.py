@@ -5,27 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from itertools import compress
 from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
-from b2bua.dialog.reliable_provisional import supports
-from b2bua.feature_server.carried import SDP_LINE, carry, carry_body, carry_challenges, carry_credentials
-from b2bua.feature_server.challenge_echo import Echoing, echoed
-from b2bua.feature_server.contract import ALWAYS, NEVER, Environment
+from b2bua.feature_server.carried import SDP_LINE
+from b2bua.feature_server.challenge_echo import Echoing
+from b2bua.feature_server.contract import Environment
+from b2bua.feature_server.invite_again import invites_again
+from b2bua.feature_server.leg_messages import add_own_headers, finish_request, leg_response
 from b2bua.feature_server.leg_session import LegSession
 from b2bua.feature_server.promise import Promise
 from b2bua.feature_server.session_description import SessionDescriptions
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedValue
-from b2bua.sip.max_breadth import put_breadth
 from b2bua.sip.message import Message, Request, Response
-from b2bua.sip.response_to import response_to
-from b2bua.sip.rseq import RELIABLE
-from b2bua.sip.uri import Uri
 from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.server import ServerTransaction
@@ -35,10 +31,6 @@ if TYPE_CHECKING:
     from b2bua.feature_server.early_dialogs import EarlyDialogs
     from b2bua.feature_server.referral import Referral
 
-PASSED_ON: Final = "B2BUA: the {} of {}, passed on to the other leg under its own Call-ID, tags and CSeq"
-PASSED_BACK: Final[Why] = (None, "B2BUA: what the other leg was answered, passed back")
-ANSWERED_HERE: Final[Why] = (None, "B2BUA: answered here, not by the other party")
-REFRESHES: Final = "session timer: half of {} s is over, the session is refreshed (RFC 4028 §7.2)"
 OWN_OFFER: Final[Why] = (None, "B2BUA: a re-INVITE of its own, for a feature that has this party hear or say something else")
 HEADROOM: Final = 16
 """Requests that may leave while the record that allows more is being written."""
@@ -52,7 +44,7 @@ class Leg:
     """One side of a call."""
 
     __slots__ = (
-        "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "early", "_invite",
+        "call", "role", "other", "dialog", "environment", "usage", "descriptions", "session", "update", "early", "open_invite",
         "holding", "answered", "confirmed", "_bye_waits", "ended", "party", "reserved", "restored", "gone", "ack_waits",
         "promise",
         "known_as",
@@ -84,7 +76,7 @@ class Leg:
         """The party's UPDATE with an offer that has no answer yet: passed on like a re-INVITE."""
         self.early: EarlyDialogs | None = None
         """Of both legs, where the call has several early dialogs or reliable provisional responses (RFC 3262)."""
-        self._invite: Request | None = None
+        self.open_invite: Request | None = None
         """Our INVITE that has no final answer yet: what a 422 makes us repeat."""
         self.holding = False
         """Set by the hold feature; read by whoever shows it."""
@@ -147,7 +139,7 @@ class Leg:
                 self.early.tell(status, source, body, reason, *headers)
                 return
             self.early.final()
-        response = self.response(transaction.request, status, source, body, reason)
+        response = leg_response(self, transaction.request, status, source, body, reason)
         for name, value in headers:
             response.append(name, value)
         if 200 <= status < 300 and self.answered and self.call.keeper is not None:
@@ -193,7 +185,7 @@ class Leg:
         if status == 408:
             status = 504  # nobody answered in time; 408 is not for what is no INVITE (RFC 4320 §4.2, RFC 3311 §5.2)
         (transaction, request), self.update = self.update, None
-        response = self.response(request, status, source, body, reason)
+        response = leg_response(self, request, status, source, body, reason)
         for name, value in headers:
             response.append(name, value)
         if status < 300 and self.call.keeper is not None:
@@ -205,7 +197,7 @@ class Leg:
     def answer(self, transaction: ServerTransaction, request: Request, status: int, source: Message | None = None) -> None:
         """Answer a request that is no INVITE."""
         body = source.body if source is not None else b""
-        self.environment.layer.respond(transaction, self.response(request, status, source, body, ""))
+        self.environment.layer.respond(transaction, leg_response(self, request, status, source, body, ""))
 
     def answer_bye(self, transaction: ServerTransaction, bye: Request) -> None:
         """200 to this party's BYE, 487 to what else it has asked for (RFC 3261 §15.1.2)."""
@@ -215,7 +207,7 @@ class Leg:
 
     def answer_refresh(self, transaction: ServerTransaction, request: Request) -> None:
         """Answer an UPDATE without an offer: the session lives on from here, over a restart, too."""
-        response = self.response(request, 200, None, b"", "")
+        response = leg_response(self, request, 200, None, b"", "")
         keeper, layer = self.call.keeper, self.environment.layer
         if keeper is not None and self.call.kept:
             keeper.keep(self.call, lambda _kept: layer.respond(transaction, response))
@@ -225,7 +217,7 @@ class Leg:
     def offer(self, source: Request, body: bytes) -> None:
         """Send this party a re-INVITE with what the other party asked for."""
         request = self.dialog.make_request("INVITE")
-        self._finish(request, source, body, source)
+        finish_request(self, request, source, body)
         self.usage.invite(request)
 
     def request(self, source: Request, user: ClientUser, dialog: Dialog | None = None) -> ClientTransaction:
@@ -233,7 +225,7 @@ class Leg:
         if self.reserved:
             self.keep_ahead()
         request = (dialog or self.dialog).make_request(source.method)
-        self._finish(request, source, source.body, source)
+        finish_request(self, request, source, source.body)
         return self.send(request, user, dialog)
 
     def send(self, request: Request, user: ClientUser, dialog: Dialog | None = None) -> ClientTransaction:
@@ -242,40 +234,19 @@ class Leg:
             user = Echoing(self, dialog or self.dialog, request, user)
         return self.environment.layer.send_request(request, self.environment.link, user)
 
-    def refresh(self, method: str, user: ClientUser) -> None:
-        """Tell this party that the session goes on (RFC 4028 §7.4): UPDATE without a description, or INVITE with the one
-        that it has from us; `user` hears of the UPDATE."""
-        if method == "INVITE":
-            self.call.acted = (None, REFRESHES, self.session.interval)
-            self.reinvite(self.descriptions.ours)
-            return
-        request = self.dialog.make_request(method)
-        request.append("Max-Forwards", "70")
-        self._add_own_headers(request)
-        self.session.ask(request)
-        request.call = self.call.id
-        request.why = (None, REFRESHES, self.session.interval)
-        request.append("Content-Length", "0")
-        self.send(request, user)
-
     def reinvite(self, body: bytes) -> None:
         """Send this party a re-INVITE of our own, with this description, or b"" for one that asks for an offer."""
         request = self.dialog.make_request("INVITE")
         request.append("Max-Forwards", "70")
-        self._add_own_headers(request)
+        add_own_headers(self, request)
         self.session.ask(request)
         call = self.call
         request.call = call.id
         request.why = call.acted or OWN_OFFER
         call.acted = None
         request.set_body(body, sdp.CONTENT_TYPE if body else "")
-        self._invite = request
+        self.open_invite = request
         self.usage.invite(request)
-
-    def _add_own_headers(self, request: Request) -> None:
-        hooks = self.call.hooks
-        request.names += hooks.own_names
-        request.lines += (f"Contact: {self.dialog.contact}", *hooks.own_lines)
 
     def keep_ahead(self) -> None:
         """Before a request that no record follows: no CSeq may be above the one that is stored."""
@@ -358,25 +329,16 @@ class Leg:
         self.call.progressed(self, response)
 
     def invite_accepted(self, response: Response) -> None:
-        self._invite = None
+        self.open_invite = None
         self.session.accepted(response)
         self.call.accepted(self, response)
 
     def invite_refused(self, status: int, response: Response | None) -> None:
-        request, self._invite = self._invite, None
-        if status == 422 and response is not None:
-            if request is not None and not self.usage.cancelled and self.session.too_small(response):
-                self._invite_again(request)
-                return
-            status, response = 500, None  # the interval was ours: the other party has no part in it
-        elif status == 421 and request is not None and response is not None and self._may_be_reliable(request, response):
-            self._invite_again(request, True)
+        request, self.open_invite = self.open_invite, None
+        if request is not None and response is not None and invites_again(self, request, status, response):
             return
-        elif status in (401, 407) and request is not None and response is not None and not self.usage.cancelled:
-            again = echoed(request, response)
-            if again is not None:
-                self._invite_again(again)
-                return
+        if status == 422 and response is not None:
+            status, response = 500, None  # the interval was ours: the other party has no part in it
         self.call.refused(self, status, response)
 
     def acknowledged(self, ack: Request) -> None:
@@ -392,27 +354,6 @@ class Leg:
         elif not self.ended:
             self.call.ack_missing(self)
 
-    def _may_be_reliable(self, request: Request, response: Response) -> bool:
-        """Whether a party that insists on reliable provisional responses (RFC 3261 §21.4.16) can have them after all. Not
-        without an offer in the INVITE, as in `finish_invite`."""
-        allowed = self.environment.reliable != NEVER and not self.usage.cancelled and not self.answered
-        return allowed and bool(request.body) and RELIABLE in response.tokens("Require") and not supports(request)
-
-    def _invite_again(self, request: Request, reliable: bool = False) -> None:
-        """The same INVITE, CSeq one up: with a larger interval (RFC 4028 §7.3), or with reliable provisional responses."""
-        again = request.copy()
-        for name in ("Via", "Session-Expires", "Min-SE", "Supported"):
-            again.remove(name)
-        self.dialog.local_cseq += 1
-        again.replace("CSeq", f"{self.dialog.local_cseq} INVITE")
-        self.session.ask(again)
-        if reliable or supports(request):
-            again.append("Supported", RELIABLE)
-        self._invite = again
-        self.usage.invite(again)
-
-    # -- building ----------------------------------------------------------------------------------------------
-
     def render(self, source: Message, offer: bytes = b"") -> bytes:
         """The body of a message from the other leg as this leg sends it; where it answers this party's `offer`, as a
         legal answer: some phones answer `sendrecv` whatever is offered, and on this leg it is we who answer."""
@@ -423,66 +364,6 @@ class Leg:
             with suppress(MalformedValue):  # what is no SDP goes on as it is: the party will say so
                 body = sdp.legal_answer(offer, body)
         return self.descriptions.render(body)
-
-    def finish_invite(self, request: Request, source: Request, body: bytes) -> None:
-        """Complete the first INVITE of this leg."""
-        self._finish(request, source, body, source)
-        reliable = self.environment.reliable
-        if reliable != NEVER and (supports(source) or (reliable == ALWAYS and body)):
-            # ALWAYS not without an offer: what the callee would offer then, a caller without 100rel could not answer.
-            request.append("Supported", RELIABLE)
-
-    def _finish(self, request: Request, source: Request, body: bytes, hops: Request) -> None:
-        left = hops.integer("Max-Forwards")
-        names, lines = request.names, request.lines
-        names.append("Max-Forwards")
-        lines.append(f"Max-Forwards: {max(left - 1, 0) if left is not None else 70}")
-        put_breadth(request, hops)  # both as a proxy does it (RFC 7332 §5, §6)
-        if request.method == "INVITE":
-            names += self.call.hooks.own_names
-            lines += (f"Contact: {self.dialog.contact}", *self.call.hooks.own_lines)
-        self.session.ask(request)
-        carry(source, request)
-        carry_credentials(source, request, self.environment.domain)
-        carry_body(source, request, body)
-        call = self.call
-        request.call = call.id
-        request.why = (call.acted, PASSED_ON, source.method, self.other.party)
-        call.acted = None
-        if request.method == "INVITE":
-            self._invite = request
-
-    def response(
-        self, request: Request, status: int, source: Message | None, body: bytes, reason: str, dialog: Dialog | None = None
-    ) -> Response:
-        """A response to a request of this party, for whoever sends it; `dialog`: the early one that it belongs to."""
-        if not reason and isinstance(source, Response) and source.status == status:
-            reason = source.reason
-        response = response_to(request, status, reason, (dialog or self.dialog).local_tag)
-        del response.names[-1], response.lines[-1]  # Content-Length goes last, with the body
-        if 100 < status < 300 and request.method in ("INVITE", "UPDATE"):
-            routes = list(compress(request.lines, map("Record-Route".__eq__, request.names)))
-            response.names += ["Record-Route"] * len(routes)
-            response.names += self.call.hooks.own_names
-            response.lines += (*routes, f"Contact: {self.dialog.contact}", *self.call.hooks.own_lines)
-            if status >= 200:
-                self.session.answer(request, response)
-        if source is not None:
-            carry(source, response)
-            if 300 <= status < 400:
-                for value in source.get_all("Contact"):  # where the party is to be found instead (RFC 3261 §21.3)
-                    response.append("Contact", value)
-            if status in (401, 407):
-                carry_challenges(source, response, self.environment.domain)
-            carry_body(source, response, body)
-        else:
-            response.append("Content-Length", "0")
-        call = self.call
-        response.call = call.id
-        response.why = call.acted or (ANSWERED_HERE if source is None else PASSED_BACK)
-        call.acted = None
-        return response
-
 
 class _ByeSent:
     """Our BYE: any answer, and none, ends the leg and causes nothing more."""
@@ -508,12 +389,3 @@ def is_sdp(message: Message) -> bool:
     if content_type is None or content_type == sdp.CONTENT_TYPE:
         return content_type is not None
     return content_type.partition(";")[0].strip().lower() == sdp.CONTENT_TYPE
-
-
-def contact_of(environment: Environment, known_as: Uri) -> str:
-    """A Contact of ours: a token for the leg, scheme, address and transport of Session Manager as the party knows it
-    (`sips` where it was called so, RFC 3261 §12.1.1), our name (interfaces.md)."""
-    transport = known_as.parameter("transport")
-    address = f"{known_as.host}:{known_as.port or 5060}" + (f";transport={transport}" if transport else "")
-    scheme = "sips" if known_as.scheme == "sips" else "sip"
-    return f"<{scheme}:{environment.layer.identifiers.tag()}@{address};fs={environment.name}>"

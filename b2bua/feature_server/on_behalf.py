@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.call import Call
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg, StandIn, contact_of
+from b2bua.feature_server.leg import CALLEE, CALLER, Leg, StandIn
+from b2bua.feature_server.leg_messages import contact_of
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.sip.address import parse_address
 from b2bua.sip.message import Request

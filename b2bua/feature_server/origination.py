@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.blind_transfer import BlindTransfer
 from b2bua.feature_server.call import Call
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg, contact_of
+from b2bua.feature_server.leg import CALLEE, CALLER, Leg
+from b2bua.feature_server.leg_messages import contact_of
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
 from b2bua.sip.message import Message, Request, Response

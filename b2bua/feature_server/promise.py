@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from b2bua.feature_server.leg_messages import leg_response
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.server import ServerTransaction
 
@@ -40,6 +41,6 @@ class Promise:
         leg = self._leg
         leg.answered = False
         leg.environment.observer.overload_rejected("store")
-        leg.send_answer(invite, leg.response(invite, 480, None, b"", "Store Unavailable"))
+        leg.send_answer(invite, leg_response(leg, invite, 480, None, b"", "Store Unavailable"))
         leg.over()
         leg.call.finish("failed", spare=leg)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.hooks import always, status_of
+from b2bua.feature_server.leg_messages import leg_response
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.reason import REASON
@@ -92,7 +93,7 @@ class Referral:
 
     def accept(self) -> None:
         """202, and the first NOTIFY (RFC 3515 §2.4.4, §2.4.5)."""
-        response = self.leg.response(self._request, 202, None, b"", "")
+        response = leg_response(self.leg, self._request, 202, None, b"", "")
         self._add_contact(response)
         if self._quiet:
             response.append("Refer-Sub", "false")
@@ -163,7 +164,7 @@ class Referral:
         """From the party: refreshed, or with Expires 0 ended; a NOTIFY follows either (RFC 6665 §4.2.1.2)."""
         expires = request.integer("Expires")
         seconds = min(EXPIRES if expires is None else expires, EXPIRES)
-        response = self.leg.response(request, 200, None, b"", "")
+        response = leg_response(self.leg, request, 200, None, b"", "")
         self._add_contact(response)
         response.append("Expires", str(seconds))
         self._environment.layer.respond(transaction, response)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.leg_messages import add_own_headers
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request, Response
-from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.client import ClientTransaction, ClientUser
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 OWNER_WAITS: Final[tuple[float, ...]] = (2.1, 4.0)
 """Seconds after a 491 for the side that made the Call-ID, here the callee's leg (RFC 3261 §14.1)."""
 OTHER_WAITS: Final[tuple[float, ...]] = (0.0, 2.0)
+REFRESHES: Final = "session timer: half of {} s is over, the session is refreshed (RFC 4028 §7.2)"
 LATER: Final = 10.0
 """Seconds until the one further try after another refusal that names no time."""
 
@@ -46,7 +48,7 @@ class Refresh:
             return True
         refresh = cls(call, leg, method or ("UPDATE" if leg.session.updates else "INVITE"))
         call.exchange = refresh
-        leg.refresh(refresh._method, refresh)
+        _send(leg, refresh._method, refresh)
         return True
 
     # -- re-INVITEs of the parties meanwhile -------------------------------------------------------------------
@@ -141,3 +143,20 @@ class Refresh:
 
     def _count(self, result: str) -> None:
         self._call.environment.observer.reinvite_finished("refresh", result)
+
+
+def _send(leg: Leg, method: str, user: ClientUser) -> None:
+    """Tell the party that the session goes on (RFC 4028 §7.4): UPDATE without a description, or INVITE with the one
+    that it has from us; `user` hears of the UPDATE."""
+    if method == "INVITE":
+        leg.call.acted = (None, REFRESHES, leg.session.interval)
+        leg.reinvite(leg.descriptions.ours)
+        return
+    request = leg.dialog.make_request(method)
+    request.append("Max-Forwards", "70")
+    add_own_headers(leg, request)
+    leg.session.ask(request)
+    request.call = leg.call.id
+    request.why = (None, REFRESHES, leg.session.interval)
+    request.append("Content-Length", "0")
+    leg.send(request, user)

@@ -12,6 +12,7 @@ from b2bua.feature_server.early_dialogs import EarlyDialogs
 from b2bua.feature_server.feature_codes import FIRST, Dialled
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.leg_messages import finish_invite
 from b2bua.feature_server.replaced import replaced_leg
 from b2bua.sip.errors import SipError
 from b2bua.sip.feature_name import feature_name
@@ -145,7 +146,7 @@ class Setup:
             leg.first_offer, self.theirs = body, self.offer() or invite.body
         self._call.changed()
         request = leg.dialog.make_request("INVITE")
-        leg.finish_invite(request, invite, body)
+        finish_invite(leg, request, invite, body)
         leg.usage.invite(request, mark)
 
     def all_callees(self) -> Callees:
