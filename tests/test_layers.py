@@ -58,7 +58,7 @@ ALLOWED: dict[str, set[str]] = {
         "store", "transport.address",
     },
     "assembly": {
-        "assembly", "cdr", "config", "dialog", "drain", "feature_server", "http", "reference", "reload", "service",
+        "assembly", "cdr", "config", "dialog", "drain", "faults", "feature_server", "http", "reference", "reload", "service",
         "session_manager", "sip", "store", "trace", "transport",
     } | RECORDS,
 }
