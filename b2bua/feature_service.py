@@ -12,20 +12,24 @@ from typing import Any, Final
 from b2bua import PRODUCT, __version__
 from b2bua.assembly.access import access_of, follow_accounts
 from b2bua.assembly.api_pages import cdr_page
+from b2bua.assembly.link_faults import link_faults
 from b2bua.assembly.settings_parts import cdr_file, feature_choices, tls_of
 from b2bua.assembly.trace_parts import TraceUpkeep
 from b2bua.cdr.file import check_file
 from b2bua.config.addresses import host_port_text, parse_port_range, parse_server
 from b2bua.config.settings import ConfigError, Settings
+from b2bua.faults.wire import Deliver
 from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
 from b2bua.http.api_calls import CallsPage
 from b2bua.http.api_control import ReloadPage
+from b2bua.http.api_faults import FaultsPage
 from b2bua.http.metrics import ServerMetrics
 from b2bua.http.site import make_site
 from b2bua.log.log import Log
@@ -58,8 +62,7 @@ class FeatureService:
         self.reload = Reload(settings, read, self._follow, time.time, log)
         listen = settings.check_feature_server()
         assert settings.session_manager is not None, "checked"
-        self.settings = settings
-        self.ready = False
+        self.settings, self.ready = settings, False
         self._reactor, self._log = reactor, log
         self._http: Any = None
         self._access = access_of(settings, log)
@@ -74,6 +77,7 @@ class FeatureService:
 
         # The link: it hears Session Manager and nobody else. Opened here, as features may send from the start.
         self.layer = TransactionLayer(self.timers, Identifiers(f"{secrets.token_hex(8)}c"), self.observer, PRODUCT)
+        self.deliver: Deliver = self.layer.datagram_received
         ends = (listen.host, listen.port), settings.session_manager
         self.end: UdpLink | DiallingLink
         if listen.transport == "udp":
@@ -103,17 +107,17 @@ class FeatureService:
         # The feature server on it.
         self.cdr = cdr_file(settings, name, self.observer, reactor.callFromThread, log)
         durable = self.store if self.store.durable else None
-        environment = Environment(
+        self._environment = environment = Environment(
             name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, durable, time.time, UserSettings(settings.domain, durable, settings.user_defaults),
             FeatureCodes(settings.feature_codes), self.media, self.rtpengine, echoes=True, details=self.cdr, log=log,
         )  # fmt: skip
-        self._environment = environment
         self._features = load_features(settings.features, settings.feature_directory, environment, (), feature_choices(settings))
         self.feature_server = load_server(settings.feature_server, environment, self._features, settings.feature_directory)
         sender = f"<sip:{name}@{settings.domain}>"
         self.heartbeat = Heartbeat(self.layer, link, sender, settings.link_heartbeat, self._link_changed, time.time())
+        self.faults = link_faults(self, settings.faults, FeatureFaults(self.features, self.observer, self._failed), log)
 
     # -- start and stop ----------------------------------------------------------------------------------------
 
@@ -127,7 +131,7 @@ class FeatureService:
                 metrics, lambda: self.ready, self.recorder, self._access, settings.trace_secrets,
                 controls={
                     b"reload": ReloadPage(self.reload.run), b"calls": CallsPage(control_of(self.feature_server)),
-                    b"cdr": cdr_page(self.cdr),
+                    b"cdr": cdr_page(self.cdr), b"faults": FaultsPage(self.faults),
                 },
                 told=self.observer.login_tried,
                 log=self._log, kept=self._trace.read,
@@ -142,6 +146,11 @@ class FeatureService:
         self.feature_server.restore()
         self.heartbeat.start()
         self.ready = True
+
+    @property
+    def listeners(self) -> UdpLink | DiallingLink:
+        """What sends: where faults get in (faults/installation.py)."""
+        return self.end
 
     def features(self) -> Sequence[Feature]:
         """Those that new calls get."""
@@ -200,7 +209,7 @@ class FeatureService:
 
     def received(self, data: bytes, flow: Flow) -> None:
         """One message."""
-        self.layer.datagram_received(data, flow)
+        self.deliver(data, flow)
 
     def failed(self, flow: Flow) -> None:
         """The connection is gone: what is under way on it fails now."""

@@ -3,8 +3,10 @@
 The event loop says ten times a second that it turns. A thread looks whether it does; when not, it looks at what the loop's
 thread is at, and who is there. So it costs a message nothing. What holds up for longer than it may is interrupted by a signal,
 whose handler runs where the feature's code is and raises there: in no other place, for the core must not break off in the
-middle of something. Python runs signal handlers between two of its instructions and in calls to the system: what never comes
-back from C, and what catches every exception, cannot be ended.
+middle of something. A hook that is still there half a second later has caught that: from now on it is also traced, as by a
+debugger, and the next line that it begins raises again, behind the `except` by then. So each look takes one `try` more from it.
+Python runs signal handlers between two of its instructions and in calls to the system: what never comes back from C cannot be
+ended.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from b2bua.feature_server.blame import name_of
 from b2bua.log.events import Say
@@ -26,7 +28,19 @@ LOOK_SECONDS: Final = 0.1
 """How often the loop speaks, and how often the thread looks."""
 SLOW_SECONDS: Final = 0.3
 """A turn that takes so long has a reason."""
+GRACE: Final = 0.5
+"""Seconds that a hook has to tidy up once it was told to end."""
 SIGNAL: Final = signal.SIGALRM
+
+
+class _Found(NamedTuple):
+    """A feature at work."""
+
+    feature: str
+    place: str
+    """File and line."""
+    hook: FrameType
+    """Where the core called it, or the function of it that did what is going on."""
 
 
 class HookTooLong(Exception):
@@ -49,10 +63,16 @@ class Watchdog:
         self._observer = observer
         self._log = log
         self._now = now
-        self._turned = now()
+        self._turned = self._since = now()
+        """When the turn began, and whoever is at work may have begun: this turn, or when the last hook was ended."""
         self._seen: tuple[str, str] | None = None
         """Feature and place that hold the turn up that is going on."""
         self._ended = False
+        self._ending: FrameType | None = None
+        """The hook that was told to end, and when that was."""
+        self._told = 0.0
+        self._error = HookTooLong()
+        """What it is told."""
         self._main = threading.get_ident()
         self._over = threading.Event()
 
@@ -72,7 +92,10 @@ class Watchdog:
             self._observer.feature_failed(feature, "ended" if ended else "blocked")
             seconds = round(now - self._turned, 1)
             self._log("feature_blocked", feature=feature, at=place, seconds=seconds, ended=ended)
-        self._turned = now
+        self._turned = self._since = now
+        if self._ending is not None:
+            self._ending = None
+            sys.settrace(None)
 
     # -- in the thread -----------------------------------------------------------------------------------------
 
@@ -86,35 +109,82 @@ class Watchdog:
         if late < SLOW_SECONDS:
             return
         frame = sys._current_frames().get(self._main)
-        seen = None if frame is None else self._feature_in(frame)
-        if seen is None:
+        found = None if frame is None else self._feature_in(frame)
+        if found is None:
             return
         if self._seen is None:
-            self._seen = seen
-            self._log("feature_blocks", feature=seen[0], at=seen[1])
-        if self._limit and late >= self._limit:
+            self._seen = found.feature, found.place
+            self._log("feature_blocks", feature=found.feature, at=found.place)
+        if self._limit and self._now() - self._since >= self._limit:
             signal.pthread_kill(self._main, SIGNAL)
 
     # -- in the main thread, wherever it is --------------------------------------------------------------------
 
     def _signalled(self, _number: int, frame: FrameType | None) -> None:
         """HookTooLong where a feature is too long at it, and nothing of ours is at work for it."""
-        if frame is None or not self._limit or self._now() - self._turned < self._limit:
+        now = self._now()
+        if self._ending is not None and not _is_in(self._ending, frame):
+            self._ending, self._since = None, now  # it is gone: who came after it has as much time
+            sys.settrace(None)
+        if frame is None or not self._limit or now - self._since < self._limit:
+            return
+        if self._ending is not None and now - self._told < GRACE:
             return
         found = self._feature_in(frame, breakable=True)
-        if found is not None:
-            self._ended = True
-            raise HookTooLong(f"{found[0]} was at {found[1]} for more than {self._limit:g} s")
+        if found is None:
+            return
+        self._error = HookTooLong(f"{found.feature} was at {found.place} for more than {self._limit:g} s")
+        if self._ending is None:
+            self._ending, self._told = found.hook, now
+        else:
+            self._pursue(frame)
+        self._ended = True
+        raise self._error from None  # without those before it that were caught
 
-    def _feature_in(self, frame: FrameType, breakable: bool = False) -> tuple[str, str] | None:
-        """The feature in whose code a frame is, and where; `breakable`: only if nothing of ours was called from there."""
+    def _pursue(self, frame: FrameType) -> None:
+        """Have the hook that is ended, and what it called, raise again at the next line, if there is one: what is raised now was
+        caught then. Python takes such a trace away once it has raised."""
+        at: FrameType | None = frame
+        while at is not None and not at.f_code.co_filename.startswith(self._core):
+            at.f_trace = self._next_line
+            at = at.f_back
+        sys.settrace(_nothing)
+
+    def _next_line(self, frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line":
+            raise self._error from None
+        return self._next_line
+
+    def _feature_in(self, frame: FrameType, breakable: bool = False) -> _Found | None:
+        """The feature in whose code a frame is; `breakable`: only if nothing of ours was called from there."""
         files = {getattr(sys.modules.get(type(one).__module__), "__file__", ""): name_of(one) for one in self._features()}
         at: FrameType | None = frame
         while at is not None:
             file = at.f_code.co_filename
             if file in files:
-                return files[file], f"{file}:{at.f_lineno}"
+                return _Found(files[file], f"{file}:{at.f_lineno}", self._hook(at))
             if breakable and file.startswith(self._core):
                 return None
             at = at.f_back
         return None
+
+    def _hook(self, frame: FrameType) -> FrameType:
+        """The first function of the feature that this one was called by, with nothing of ours between."""
+        file = frame.f_code.co_filename
+        hook, at = frame, frame.f_back
+        while at is not None and not at.f_code.co_filename.startswith(self._core):
+            if at.f_code.co_filename == file:
+                hook = at
+            at = at.f_back
+        return hook
+
+
+def _nothing(frame: FrameType, event: str, argument: object) -> None:
+    """Of what is called from now on nothing is traced."""
+
+
+def _is_in(wanted: FrameType, frame: FrameType | None) -> bool:
+    """Whether a function is still at work below this one."""
+    while frame is not None and frame is not wanted:
+        frame = frame.f_back
+    return frame is not None

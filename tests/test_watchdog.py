@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -12,7 +15,7 @@ import pytest
 
 from b2bua.feature_server.feature import FILE_MODULE, Feature
 from b2bua.observer import Observer
-from b2bua.watchdog import HookTooLong, Watchdog
+from b2bua.watchdog import GRACE, LOOK_SECONDS, SIGNAL, HookTooLong, Watchdog
 
 CORE = "/core/b2bua"
 FEATURE = "/features/slow.py"
@@ -133,3 +136,143 @@ def test_who_is_no_feature_is_not_told(feature: Feature, monkeypatch: pytest.Mon
     stack(in_core, elsewhere, then=kennel.dog.look)
     kennel.dog.turned()
     assert kennel.log.lines == [] and not kennel.observer.counts["feature_errors"]
+
+
+# ---- real signals
+
+
+LIMIT = 0.3
+HOOKS = """
+import time
+
+SECONDS = 20.0  # then it comes to an end by itself, which no test wants
+
+
+def naps(then):
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            time.sleep(SECONDS)
+        except BaseException:
+            pass
+
+
+def spins(then):
+    end = time.monotonic() + SECONDS
+    number = 0
+    while time.monotonic() < end:
+        try:
+            number += 1
+        except:
+            continue
+
+
+def deep(then):
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            naps(then)
+        except Exception as error:
+            kept = error
+            for each in range(10):
+                try:
+                    spins(then)
+                except Exception:
+                    kept = each
+
+
+def asks_the_core(then):
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            then()
+            then()
+
+
+def tidies_up(then):
+    try:
+        time.sleep(SECONDS)
+    finally:
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            pass
+        then()
+
+
+def short(then):
+    end = time.monotonic() + 0.25
+    while time.monotonic() < end:
+        pass
+    then()
+"""
+
+
+@pytest.fixture
+def hooks(feature: Feature) -> dict[str, Callable[[Callable[[], None]], None]]:
+    """Functions of the feature's file."""
+    space: dict[str, Any] = {"__name__": "any"}
+    exec(compile(textwrap.dedent(HOOKS), FEATURE, "exec"), space)
+    return space
+
+
+@pytest.fixture
+def dog(feature: Feature) -> Iterator[Watchdog]:
+    """One at work, whose signals come to this thread."""
+    before = signal.getsignal(SIGNAL)
+    made = Watchdog(lambda: [feature], LIMIT, [Path(CORE)], Observer(), Log())
+    made.start()
+    yield made
+    made.stop()
+    time.sleep(2 * LOOK_SECONDS)
+    signal.signal(SIGNAL, before)
+
+
+@pytest.mark.parametrize("name", ["naps", "spins", "deep"])
+def test_who_catches_everything_is_ended(
+    dog: Watchdog, hooks: dict[str, Callable[[Callable[[], None]], None]], name: str
+) -> None:
+    dog.turned()
+    with pytest.raises(HookTooLong) as ended:
+        in_core(lambda: hooks[name](lambda: None))
+    assert ended.value.__suppress_context__
+
+
+def test_what_it_asks_of_the_core_is_finished_first(
+    dog: Watchdog, hooks: dict[str, Callable[[Callable[[], None]], None]]
+) -> None:
+    """In what it does with what it has caught, too: never in there."""
+    finished: list[bool] = []
+    work = function(f"{CORE}/sip/uri.py", "any")
+
+    def ask() -> None:
+        finished.append(False)
+        work(lambda: None)
+        finished[-1] = True
+
+    dog.turned()
+    with pytest.raises(HookTooLong):
+        in_core(lambda: hooks["asks_the_core"](ask))
+    assert finished and all(finished)
+
+
+def test_who_tidies_up_has_half_a_second(dog: Watchdog, hooks: dict[str, Callable[[Callable[[], None]], None]]) -> None:
+    tidy: list[bool] = []
+    dog.turned()
+    with pytest.raises(HookTooLong):
+        in_core(lambda: hooks["tidies_up"](lambda: tidy.append(True)))
+    assert tidy == [True] and GRACE > 0.3 + LOOK_SECONDS
+
+
+def test_who_comes_after_it_in_the_same_turn_has_time_of_its_own(
+    dog: Watchdog, hooks: dict[str, Callable[[Callable[[], None]], None]]
+) -> None:
+    done: list[bool] = []
+    dog.turned()
+    with pytest.raises(HookTooLong):
+        in_core(lambda: hooks["naps"](lambda: None))
+    in_core(lambda: hooks["short"](lambda: done.append(True)))
+    assert done == [True]
+    with pytest.raises(HookTooLong):
+        in_core(lambda: hooks["naps"](lambda: None))

@@ -64,20 +64,29 @@ class Hit:
     """What is done to the message, as the trace says it."""
 
 
+Peer = Callable[[Flow, tuple[str, ...]], str]
+Check = Callable[[Fault], None]
+
+
+def anything(fault: Fault) -> None:
+    """Any fault can act here."""
+
+
 class Faults:
     """All of them, in the order in which they were added: the first that acts has the message.
 
     `peer`: the name of whoever is at the other end of a flow, given the users that the message names for that side; `trunk`:
     the trunk there, "" for none. `own`: the faults that features bring. `dice`: seed → a source of numbers from 0 to 1.
-    `changed` hears whether any fault can act.
+    `changed` hears whether any fault can act. `check`: ValueError for one that cannot act here.
     """
 
     def __init__(
-        self, peer: Callable[[Flow, tuple[str, ...]], str], trunk: Callable[[Flow], str],
+        self, peer: Peer, trunk: Callable[[Flow], str],
         dice: Callable[[int], Callable[[], float]], observer: Observer, log: Callable[..., object],
-        changed: Callable[[bool], None], own: FeatureFaults,
+        changed: Callable[[bool], None], own: FeatureFaults, check: Check = anything,
     ) -> None:  # fmt: skip
         self.own = own
+        self._check = check
         self._peer = peer
         self._trunk = trunk
         self._dice = dice
@@ -88,7 +97,8 @@ class Faults:
         self.standing: list[Standing] = []
 
     def add(self, fault: Fault) -> Standing:
-        """A new one, behind the others; ValueError when there are too many, or nobody has such a fault."""
+        """A new one, behind the others; ValueError when there are too many, nobody has such a fault, or it cannot act here."""
+        self._check(fault)
         check_own(fault.action, self.own.names(), str(fault))
         if len(self.standing) >= MAX_FAULTS:
             raise ValueError(f"{MAX_FAULTS} faults stand already")

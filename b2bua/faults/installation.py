@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from b2bua.faults.answering import Answering, ChallengeOf, OneAnswer
-from b2bua.faults.faults import Faults
+from b2bua.faults.faults import Check, Faults, Peer, anything
 from b2bua.faults.wire import Deliver, Wire
 from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.observer import Observer
@@ -27,7 +27,7 @@ class Place(Protocol):
     """The server that gets the faults."""
 
     layer: TransactionLayer
-    """Session Manager's."""
+    """Session Manager's, or that of a feature server in a process of its own."""
     recorder: Recorder
     timers: Timers
     observer: Observer
@@ -43,10 +43,11 @@ class Installation:
 
     def __init__(
         self, place: Place, own: Callable[[Flow], bool], trunk: Callable[[Flow], str], challenge: ChallengeOf,
-        dice: Callable[[int], Callable[[], float]], log: Callable[..., object], features: FeatureFaults,
+        dice: Callable[[int], Callable[[], float]], log: Callable[..., object], features: FeatureFaults, check: Check = anything,
+        peer: Peer | None = None,
     ) -> None:  # fmt: skip
         """`own`: whether a flow is a feature server's link; `trunk`: the trunk on it; `dice`: seed → numbers from 0 to 1;
-        `features`: the faults that features bring."""
+        `features`: the faults that features bring; `check`, `peer`: see `Faults`, without `peer` the trace's names."""
         self._place = place
         self._own = own
         self._challenge = challenge
@@ -54,9 +55,9 @@ class Installation:
         self._deliver = place.deliver
         name = place.recorder.directory.name
         self.faults = Faults(
-            lambda flow, users: name(flow.remote, users), trunk, dice, place.observer, log, self._changed,
-            features,
-        )
+            peer or (lambda flow, users: name(flow.remote, users)), trunk, dice, place.observer, log, self._changed, features,
+            check,
+        )  # fmt: skip
 
     @property
     def installed(self) -> bool:

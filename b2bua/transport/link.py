@@ -23,6 +23,7 @@ from b2bua.sip.flow import Flow, HostPort, Put
 from b2bua.sip.framer import Unframed
 from b2bua.sip.message import Message, Response
 from b2bua.transport.address import is_address, listener_name
+from b2bua.transport.interposed import interpose
 from b2bua.transport.kinds import TCP, TLS, Kind
 from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
 from b2bua.transport.tcp import TcpListener
@@ -79,6 +80,10 @@ class UdpLink:
 
     def close(self) -> None:
         self._listener.close()
+
+    def interpose(self, between: Callable[[Put], Put]) -> Callable[[], None]:
+        """Have what is sent go through `between` (interposed.py)."""
+        return interpose((self._listener,), between)
 
 
 class LinkFlow:
@@ -235,6 +240,10 @@ class DiallingLink:
         self._closed = True
         if self._connection is not None:
             self._connection.end()
+
+    def interpose(self, between: Callable[[Put], Put]) -> Callable[[], None]:
+        """Have what is sent go through `between` (interposed.py); not what waits for a connection."""
+        return interpose((self,), between)
 
     # -- dialling ----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from b2bua.sip.flow import WEB, Flow, HostPort, Put
 from b2bua.sip.next_hop import Reach
 from b2bua.transport.address import WILDCARDS, family_of
+from b2bua.transport.interposed import interpose
 
 FORGIVEN: Final = 600.0
 """Seconds after which a peer that took no TCP connection is asked for one again."""
@@ -110,17 +111,8 @@ class ListenerSet:
         )
 
     def interpose(self, between: Callable[[Put], Put]) -> Callable[[], None]:
-        """Have what every listener sends go through `between`, which is given the listener's own way; returns what ends it.
-        Not twice at a time."""
-        before = [(listener, listener.put) for listener in self._listeners.values()]
-        for listener, put in before:
-            listener.put = between(put)
-
-        def end() -> None:
-            for listener, put in before:
-                listener.put = put
-
-        return end
+        """Have what every listener sends go through `between` (interposed.py)."""
+        return interpose(self._listeners.values(), between)
 
     # -- requests that are too long for a datagram -------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from tests.interop.server import Server, wait_until
 HOST = "127.0.0.95"
 
 ROUGH = '''
-"""What a call to whom does: 6090 raises, 6091 never comes back, 6092 waits for the system, 6093 takes half a second."""
+"""What a call to whom does: 6090 raises, 6091 never comes back, 6092 waits for the system, 6093 takes half a second,
+6094 catches whatever ends it."""
 
 import time
 
@@ -32,6 +33,11 @@ class Rough(Feature):
             SPUN[:] = [len(SPUN)]
         if callee == "sip:6092":
             time.sleep(3600)
+        while callee == "sip:6094":
+            try:
+                time.sleep(3600)
+            except BaseException:
+                SPUN.append(callee)
         if callee == "sip:6093":
             end = time.monotonic() + 0.5
             while time.monotonic() < end:
@@ -75,9 +81,9 @@ def test_who_raises_is_named(server: Server, lab: Lab) -> None:
     a_call_passes(lab)
 
 
-@pytest.mark.parametrize("callee", ["6091", "6092"])
+@pytest.mark.parametrize("callee", ["6091", "6092", "6094"])
 def test_who_does_not_come_back_is_ended(server: Server, lab: Lab, callee: str) -> None:
-    """One spins, one sleeps in the system: the caller gets 500, and the next call passes."""
+    """One spins, one sleeps in the system, one catches what is to end it: the caller gets 500, and the next call passes."""
     (alice,) = lab.phones(1)
     before = errors(server, "ended")
     lab.start(Caller(callee).invite().refused(500), alice).finish()

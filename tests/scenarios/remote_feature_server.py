@@ -6,14 +6,19 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from b2bua import PRODUCT
+from b2bua.assembly.link_faults import link_faults
+from b2bua.faults.fault import parse_fault
+from b2bua.faults.faults import Faults
+from b2bua.faults.wire import Deliver
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
 from b2bua.observer import Observer
-from b2bua.sip.flow import HostPort
+from b2bua.sip.flow import HostPort, Put
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Message
 from b2bua.trace.names import CM, SM
@@ -21,6 +26,7 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
+from b2bua.transport.interposed import interpose
 from tests.scenarios.options import DOMAIN, Options
 from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import LINKS, VirtualNetwork, VirtualSocket
@@ -42,6 +48,10 @@ class RemoteFeatureServer:
         self.recorder.element(SM, link)
         self.timers = Timers(network.clock.now, lambda error: failed(error, None))
         self.layer = TransactionLayer(self.timers, Identifiers(f"c0mman{start}{name}"), observer, PRODUCT)
+        self.deliver: Deliver = self.layer.datagram_received
+        self.observer = observer
+        self._failed = failed
+        self._faults: Faults | None = None
         self._link = link
         self.records = options.remote_records
         self._details = options.details
@@ -74,6 +84,23 @@ class RemoteFeatureServer:
         if options.heartbeat:
             self.heartbeat.start()
 
+    # -- `b2bua.faults.installation.Place` ---------------------------------------------------------------------
+
+    @property
+    def listeners(self) -> RemoteFeatureServer:
+        return self
+
+    def interpose(self, between: Callable[[Put], Put]) -> Callable[[], None]:
+        return interpose((self._socket,), between)
+
+    def fault(self, text: str) -> Faults:
+        """Set one in this process, as `b2bua fault add --url` does."""
+        if self._faults is None:
+            features = FeatureFaults(lambda: self.features, self.observer, self._failed)
+            self._faults = link_faults(self, (), features, lambda event, **fields: None)
+        self._faults.add(parse_fault(text, None))
+        return self._faults
+
     def use_features(self, *names: str) -> None:
         """As on SIGHUP, with these names in the settings."""
         self.features = self._load(names)
@@ -83,7 +110,7 @@ class RemoteFeatureServer:
         assert source == self._link, "nobody else knows it"
         flow = self._socket.flow(source)
         self.recorder.received(flow, data)
-        self.layer.datagram_received(data, flow)
+        self.deliver(data, flow)
         self._commit()
 
     def tick(self) -> None:

@@ -220,13 +220,6 @@ class VirtualConnection(VirtualUdp):
         super().__init__(socket, remote)
         self.listener = f"tcp:{socket.address[0]}:{socket.address[1]}"
 
-    def send(self, message: Message) -> bytes:
-        data = message.encode()
-        if self._socket.recorder is not None:
-            self._socket.recorder.sent(self, message, data)
-        self._socket.network.carry(data, self.local, self.remote)
-        return data
-
 
 class VirtualSocket:
     """One bound address with its flows, one object a peer."""
@@ -247,7 +240,7 @@ class VirtualSocket:
             self.recorder.sent(flow, message, data)
         elif self.recorder is not None:
             self.recorder.resent(flow, data)
-        self.network.send(data, flow.local, flow.remote)
+        (self.network.carry if flow.reliable else self.network.send)(data, flow.local, flow.remote)
         return data
 
     def flow(self, remote: HostPort, name: str = "") -> VirtualUdp:
