@@ -257,6 +257,8 @@ class B2bua:
         if since > self._peer_since:
             if self._peer_since:
                 self._peer_died_at = self.environment.layer.timers.now()
+                for leg in self._legs.values():
+                    leg.carrier_died()
             self._peer_since = since
 
     def peer_died(self) -> bool:

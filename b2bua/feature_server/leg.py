@@ -29,6 +29,7 @@ from b2bua.sip.uri import Uri
 from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction, ClientUser
 from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.timers import T2
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
@@ -40,6 +41,8 @@ PASSED_BACK: Final[Why] = (None, "B2BUA: what the other leg was answered, passed
 ANSWERED_HERE: Final[Why] = (None, "B2BUA: answered here, not by the other party")
 REFRESHES: Final = "session timer: half of {} s is over, the session is refreshed (RFC 4028 §7.2)"
 OWN_OFFER: Final[Why] = (None, "B2BUA: a re-INVITE of its own, for a feature that has this party hear or say something else")
+ANSWERED_BY: Final = T2 + 2.0
+"""Seconds after the death of Session Manager by which a party that has our re-INVITE has answered, or repeated its 2xx."""
 HEADROOM: Final = 16
 """Requests that may leave while the record that allows more is being written."""
 CALLER: Final = "caller"
@@ -271,6 +274,16 @@ class Leg:
         request.set_body(body, sdp.CONTENT_TYPE if body else "")
         self._invite = request
         self.usage.invite(request)
+
+    def carrier_died(self) -> None:
+        """Session Manager has died with our re-INVITE in its hands, or the answer, or neither."""
+        if self.answered and self._invite is not None and self.usage.is_carried:
+            self.environment.layer.timers.start(ANSWERED_BY, partial(self._ask_again, self._invite))
+
+    def _ask_again(self, request: Request) -> None:
+        if self._invite is request and not self.ended and self.usage.is_carried and not self.usage.cancelled:
+            self.usage.forget()
+            self._invite_again(request)
 
     def _add_own_headers(self, request: Request) -> None:
         hooks = self.call.hooks
