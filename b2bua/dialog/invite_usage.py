@@ -16,6 +16,7 @@ from b2bua.sip.why import Why
 from b2bua.transaction.client import NOBODY, ClientTransaction
 from b2bua.transaction.client_invite import InviteClient
 from b2bua.transaction.layer import TransactionLayer
+from b2bua.transaction.machine import Event, State
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import NEVER, T1, T2, TICK, TIMEOUT
 
@@ -98,6 +99,11 @@ class InviteUsage:
         self._ack = _BARE_ACK
 
     @property
+    def is_carried(self) -> bool:
+        """Whether our open INVITE is with somebody who has said so: it is not repeated any more (RFC 3261 §17.1.1.2)."""
+        return self.client is not None and self.client.state is State.PROCEEDING
+
+    @property
     def invited_cseq(self) -> int:
         """CSeq of our last INVITE that has its final answer."""
         return self._client_cseq if self.client is None else self._acked_cseq
@@ -121,6 +127,14 @@ class InviteUsage:
         self.cancelled = True
         if self.client is not None:
             self.client.cancel(*headers, why=why)
+
+    def forget(self) -> None:
+        """Our open INVITE has no answer any more that anybody waits for: who carried it has died. A 2xx that comes all the
+        same is a stray (`acknowledge_stray`)."""
+        client, self.client = self.client, None
+        if client is not None:
+            client.user = NOBODY
+            client.fire(Event.TRANSPORT_ERROR)
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         """From the transaction layer."""

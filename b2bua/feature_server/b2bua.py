@@ -18,6 +18,7 @@ from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
 from b2bua.feature_server.in_dialog import request_in_dialog
+from b2bua.feature_server.invite_again import carrier_died
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.message_relay import MessageRelay
 from b2bua.feature_server.privacy import check_privacy
@@ -259,6 +260,8 @@ class B2bua:
         if since > self._peer_since:
             if self._peer_since:
                 self._peer_died_at = self.environment.layer.timers.now()
+                for leg in self._legs.values():
+                    carrier_died(leg)
             self._peer_since = since
 
     def peer_died(self) -> bool:

@@ -86,6 +86,9 @@ class MediaRelay(Protocol):
     ) -> None:
         """The answer to it, to go back to an offerer that speaks `protocol`."""
 
+    def knows(self, call: str, done: Callable[[bool | None], None]) -> None:
+        """Whether it has this call; None where it does not answer."""
+
     def forget(self, call: str) -> None:
         """The call is over."""
 

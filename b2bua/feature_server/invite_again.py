@@ -1,4 +1,5 @@
-"""An INVITE of ours that was refused for what can be put right goes out once more, its CSeq one up.
+"""An INVITE of ours that was refused for what can be put right, or that Session Manager died over, goes out once more, its CSeq
+one up.
 
     422       with a larger session interval (RFC 4028 §7.3)
     421       with reliable provisional responses (RFC 3261 §21.4.16)
@@ -7,16 +8,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.reliable_provisional import supports
 from b2bua.feature_server.challenge_echo import echoed
 from b2bua.feature_server.contract import NEVER
 from b2bua.sip.message import Request, Response
 from b2bua.sip.rseq import RELIABLE
+from b2bua.transaction.timers import T2
 
 if TYPE_CHECKING:
     from b2bua.feature_server.leg import Leg
+
+ANSWERED_BY: Final = T2 + 2.0
+"""Seconds after the death of Session Manager by which a party that has our re-INVITE has answered, or repeated its 2xx."""
+
+
+def carrier_died(leg: Leg) -> None:
+    """Session Manager has died with our re-INVITE in its hands, or the answer, or neither."""
+    if leg.answered and leg.open_invite is not None and leg.usage.is_carried:
+        leg.environment.layer.timers.start(ANSWERED_BY, partial(_ask_again, leg, leg.open_invite))
+
+
+def _ask_again(leg: Leg, request: Request) -> None:
+    if leg.open_invite is request and not leg.ended and leg.usage.is_carried and not leg.usage.cancelled:
+        leg.usage.forget()
+        _invite_again(leg, request)
 
 
 def invites_again(leg: Leg, request: Request, status: int, response: Response) -> bool:

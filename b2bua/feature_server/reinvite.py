@@ -3,7 +3,7 @@
     forwarding ── 2xx ──► answered                  the session is what was agreed
         │  └───── 491 ──► waiting ── timer ──► forwarding again, once; a second 491 goes back
         │                    └── the far party's own re-INVITE ──► 491 back, then that one goes
-        └──── 3xx–6xx ──► refused                   the session is what it was; 408 and 481 end the call
+        └──── 3xx–6xx ──► refused                   the session is what it was; a 408 or 481 ends the call
 """
 
 from __future__ import annotations
@@ -171,10 +171,11 @@ class Reinvite:
         if self._cancelled and status == 408:
             # No final response within 64·T1 of the CANCEL, noticed here or by Session Manager: the end, as by 408.
             self._end_call(487, None)
+        elif response is None:
+            # Nobody said so: Session Manager was not there for 64·T1, or its connection is gone. The party may be.
+            self._refuse(500 if status in (408, 503) else status, None)
         elif status in (408, 481):
             self._end_call(status, response)
-        elif response is None:
-            self._refuse(500 if status == 503 else status, None)
         else:
             self._call.run_hooks("response_received", leg, response, self._pass_refusal, self._failed)
 

@@ -152,6 +152,7 @@ _OTHERS: Final = {
         "entities", WARNING, "An address that a name led to did not serve a request: it comes last for some seconds.",
         ("peer", "name", "transport", "reason", "seconds"), PEERS,
     ),
+    "rtpengine_forgot": Event("entities", WARNING, "rtpengine has forgotten a call; its phones are asked anew.", ("call",)),
     "rtpengine_found": Event("entities", INFO, "rtpengine answers."),
     "rtpengine_lost": Event("entities", WARNING, "It does not."),
     "rtpengine_refuses": Event("entities", WARNING, "rtpengine refuses a command.", ("call", "command", "reason"), PEERS),

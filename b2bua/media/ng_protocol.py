@@ -13,6 +13,9 @@ WEB: Final = "UDP/TLS/RTP/SAVPF"
 """The profile of browsers: DTLS-SRTP with feedback, and ICE (RFC 8827)."""
 PLAIN: Final = "RTP/AVP"
 
+UNKNOWN: Final = "Unknown call-id"
+"""Why not, where a call is not known."""
+
 Fields = dict[str, object]
 
 
@@ -45,6 +48,11 @@ def answer(call: str, offerer: str, answerer: str, body: bytes, protocol: str) -
     """The answer as it goes back to an offerer that speaks this protocol."""
     fields: Fields = {"command": "answer", "call-id": call, "from-tag": offerer, "to-tag": answerer, "sdp": body}
     return fields | _towards(protocol)
+
+
+def query(call: str) -> Fields:
+    """What it has of a call."""
+    return {"command": "query", "call-id": call}
 
 
 def delete(call: str) -> Fields:

@@ -81,6 +81,17 @@ class Rtpengine(DatagramProtocol):
         """See `MediaRelay.answer`."""
         self._describe(ng_protocol.answer(call, offerer, answerer, body, protocol), done)
 
+    def knows(self, call: str, done: Callable[[bool | None], None]) -> None:
+        """See `MediaRelay.knows`."""
+
+        def answered(answer: Answer | None) -> None:
+            done(None if answer is None else answer.ok or answer.reason != ng_protocol.UNKNOWN)
+
+        if self.up:
+            self._ask(ng_protocol.query(call), answered)
+        else:
+            done(None)
+
     def forget(self, call: str) -> None:
         """See `MediaRelay.forget`."""
         if self.up:

@@ -322,6 +322,11 @@ class Proxy:
         flow = self._target_in_dialog(arrival)
         self._send_in_dialog(arrival, self._start_in_dialog(arrival), flow)
 
+    def once_more(self, arrival: Arrival) -> tuple[Request, Flow]:
+        """A request in dialog as it goes on, and by which flow: for who hears its answers itself."""
+        flow = self._target_in_dialog(arrival)
+        return self._along_route(arrival, flow), flow
+
     def _start_in_dialog(self, arrival: Arrival) -> ResponseContext:
         """An application must know that the phone's flow is gone (RFC 5626 §5.3): a 500 can be the phone's own answer, and
         Communication Manager would take a phone that is gone for one that lives. An endpoint never gets 430 (§11.5)."""

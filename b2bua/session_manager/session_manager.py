@@ -81,7 +81,7 @@ class SessionManager:
             strip = parts.authenticator.strip
             self._open_invites = OpenInvites(parts.records, parts.wall, parts.layer.timers, parts.observer, strip)
         self._recovery: Recovery | None = None
-        self._elsewhere = Elsewhere(parts.layer, parts.links)
+        self._elsewhere = Elsewhere(parts.layer, parts.links, self._forwarded_once_more)
         self._proxy = Proxy(
             parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows,
             parts.authenticator, self._open_invites, parts.next_hops, _credentials(parts.trunks),
@@ -172,6 +172,10 @@ class SessionManager:
                 self._sequencing.to_application(arrival, self._domain.user_in(request.uri) or "", owner)
 
         self._layer.resume(transaction, request, work)
+
+    def _forwarded_once_more(self, request: Request, flow: Flow) -> tuple[Request, Flow]:
+        """A phone's request in dialog that an earlier process took, as it goes on, and by which flow."""
+        return self._proxy.once_more(Arrival(None, request, flow, None, self._read_routes(request), screen(request, flow)))
 
     def _is_trusted(self, flow: Flow, entity: Entity | None) -> bool:
         """Whether a peer that is no feature server belongs to our trust domain; an entity does where it says so."""

@@ -1,8 +1,10 @@
 """Media relay: media go through rtpengine, so that phones behind NAT, and browsers with plain phones, hear each other.
 
-Every offer and answer of a call passes it on its way to the other party. Stands behind all other features, which see what the
-phones really said: a media relay as of RFC 7092 §3.2.1. A call joined of two (a transfer) has what its parties said to each
-other from then on.
+Every offer and answer of a call passes it on its way to the other party. It is asked whether it knows the calls still that it
+relays, one every two seconds: what it has forgotten, as it was started anew, is set up again.
+
+Stands behind all other features, which see what the phones really said: a media relay as of RFC 7092 §3.2.1. A call joined of two
+(a transfer) has what its parties said to each other from then on.
 """
 
 from __future__ import annotations
@@ -16,11 +18,16 @@ from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature, Passed, PassedResponse
 from b2bua.feature_server.hooks import Pause
 from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.relay_again import RelayAgain, can_be_asked
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.sdp import protocol_of
 
 SETTING: Final = "media"
+LOOK: Final = 2.0
+"""Seconds between two looks at calls that it knows."""
+NEXT: Final = 0.02
+"""Seconds until the next look behind one that it has forgotten: mostly it has forgotten all."""
 WEB: Final = "UDP/TLS/RTP/SAVPF"
 PROTOCOLS: Final = {"rtp": "RTP/AVP", "srtp": "RTP/SAVP", "webrtc": WEB}
 Done = Callable[[bytes | None], None]
@@ -43,6 +50,10 @@ class MediaRelay(Feature):
         self._relay = environment.relay
         self._open: dict[str, _Open] = {}
         """By call."""
+        self._calls: dict[str, Call] = {}
+        """Those that it relays, the one that was looked at last behind all others."""
+        self._timers = environment.layer.timers
+        self._looks = False
 
     @classmethod
     def check_setting(cls, name: str, value: str) -> None:
@@ -75,8 +86,39 @@ class MediaRelay(Feature):
 
     def call_ended(self, call: Call) -> None:
         self._open.pop(call.id, None)
+        self._calls.pop(call.id, None)
         if self._relay is not None:
             self._relay.forget(call.id)
+
+    # -- whether it knows the calls ----------------------------------------------------------------------------
+
+    def _relays(self, call: Call) -> None:
+        """It does, from here on."""
+        if not call.stands():
+            return
+        self._calls.setdefault(call.id, call)
+        if not self._looks:
+            self._looks = True
+            self._timers.start(LOOK, self._look)
+
+    def _look(self) -> None:
+        """At the next call."""
+        self._looks = bool(self._calls)
+        if self._relay is not None and self._calls:
+            name = next(iter(self._calls))
+            call = self._calls[name] = self._calls.pop(name)
+            self._relay.knows(name, partial(self._found, call))
+
+    def _found(self, call: Call, known: bool | None) -> None:
+        forgotten = known is False and call.id not in self._open and can_be_asked(call)
+        if forgotten:
+            protocol = protocol_of(call.caller.descriptions.theirs)
+            answer = partial(self._answer_again, call, protocol)
+            RelayAgain(call, partial(self._offer, call), answer).start()
+        self._timers.start(NEXT if forgotten else LOOK, self._look)
+
+    def _answer_again(self, call: Call, protocol: str, leg: Leg, body: bytes, done: Done) -> None:
+        self._answer(call, leg, body, protocol, done)
 
     # -- messages ----------------------------------------------------------------------------------------------
 
@@ -114,7 +156,11 @@ class MediaRelay(Feature):
         relayed = heard[0]
         if relayed is None and self._relay is not None and self._relay.needed:
             raise SipError(480, "No Media Relay")
-        return body if relayed is None else relayed
+        if relayed is None:
+            self._calls.pop(call.id, None)
+            return body
+        self._relays(call)
+        return relayed
 
     # -- the relay ---------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import IO, Final
 COMMAND: Final = ("stdbuf", "-oL")
 """In front of baresip's own: each line as it is printed, or the times were those of its buffer."""
 _MARK: Final = b"\x1b[36;1m#\n"
-"""The line before a message."""
+"""The end of the line before a message."""
 _MESSAGE: Final = re.compile(r"^#(\d+\.\d+)\n\S+ (\S+) -> \S+\n(\S[^\n]*)\n(.*?)\n\n", re.MULTILINE | re.DOTALL)
 _CSEQ: Final = re.compile(r"^CSeq: *(.*)$", re.MULTILINE | re.IGNORECASE)
 
@@ -19,7 +19,7 @@ def copy_with_times(stream: IO[bytes], path: Path) -> None:
     """Until it ends; the line before each message becomes `#` and the seconds of `time.monotonic`."""
     with stream, path.open("wb") as log:
         for line in stream:
-            log.write(b"#%.3f\n" % time.monotonic() if line == _MARK else line)
+            log.write(line.replace(_MARK, b"\n#%.3f\n" % time.monotonic()))
             log.flush()
 
 

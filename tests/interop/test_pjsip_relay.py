@@ -111,6 +111,36 @@ def test_the_echo_comes_through_it(phones: Phones, relay: Rtpengine) -> None:
     ends(phones, phone)
 
 
+def test_a_call_that_it_has_forgotten_is_set_up_again(phones: Phones, relay: Rtpengine) -> None:
+    """It dies under a call and begins anew, empty: both phones are asked to send to its new ports, whoever waits or holds."""
+    one, other = phones.pjsip("udp"), phones.pjsip("tcp", 90)
+    talk(one, other)
+    for phone in (one, other):
+        phone.hears_tone(440)
+    (call,) = relay.calls()
+    relay.kill()
+    for phone in (one, other):
+        phone.hears_nothing()
+    relay.start()
+    for phone in (one, other):
+        phone.hears()
+    assert relay.calls() == [call]
+    wait_until("packets both ways", lambda: len(relay.relayed(call)) == 2 and min(relay.relayed(call)) > 50)
+    one.command("hold")
+    one.media("local hold")
+    other.media("remote hold")
+    relay.kill()
+    relay.start()
+    one.command("resume")
+    other.media("active")
+    for phone in (one, other):
+        phone.hears()
+        phone.hears_tone(440)
+    wait_until("packets both ways", lambda: len(relay.relayed(call)) == 2 and min(relay.relayed(call)) > 50)
+    ends(phones, one)
+    wait_until("it has forgotten the call", lambda: not relay.calls())
+
+
 def test_a_call_without_it_goes_between_the_phones(phones: Phones, relay: Rtpengine) -> None:
     one, other = phones.pjsip("udp"), phones.pjsip("tcp", 90)
     relay.kill()

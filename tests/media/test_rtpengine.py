@@ -90,6 +90,33 @@ def test_an_offer_for_a_browser_and_its_answer(client, reactor):
     assert (fields["command"], fields["from-tag"], fields["to-tag"], fields["ICE"]) == (b"answer", b"a", b"b", b"remove")
 
 
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ({"result": "ok", "tags": {}}, True),
+        ({"result": "error", "error-reason": "Unknown call-id"}, False),
+        ({"result": "error", "error-reason": "Something else"}, True),
+    ],
+)
+def test_whether_it_knows_a_call(client, reactor, said, known):
+    there(client, reactor)
+    found = []
+    client.knows("call", found.append)
+    assert asked(reactor)[1] == {"command": b"query", "call-id": b"call"}
+    answer(client, reactor, said)
+    assert found == [known]
+
+
+def test_whether_it_knows_a_call_is_not_known_while_it_is_gone(client, reactor):
+    found = []
+    client.knows("call", found.append)
+    assert found == [None]
+    there(client, reactor)
+    client.knows("call", found.append)
+    reactor.pump(WAITS)
+    assert found == [None, None] and not client.up
+
+
 def test_it_asks_again_with_the_same_cookie(client, reactor):
     there(client, reactor)
     found = []

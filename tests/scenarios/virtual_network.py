@@ -120,6 +120,10 @@ class VirtualNetwork:
     def attach(self, host: Host, address: HostPort) -> None:
         self._hosts[address] = host
 
+    def host(self, address: HostPort) -> Host:
+        """Who is attached there."""
+        return self._hosts[address]
+
     def detach(self, address: HostPort) -> None:
         """Nobody is there any more: what is sent to it is lost."""
         self._hosts.pop(address, None)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from b2bua.transaction.timers import Timers
 
-ADDRESS = "198.51.100.7"
+ADDRESS, AGAIN = "198.51.100.7", "198.51.100.8"
+"""Whose ports it gives; after a restart others."""
 
 
 class VirtualRelay:
@@ -16,6 +17,7 @@ class VirtualRelay:
     def __init__(self, timers: Timers, needed: bool) -> None:
         self.needed = needed
         self.up = True
+        self.address = ADDRESS
         self.seconds = 0.0
         """How long it thinks."""
         self.about = ""
@@ -39,13 +41,21 @@ class VirtualRelay:
     ) -> None:
         self._answer(f"answer {answerer} → {offerer} {protocol}", body, protocol, done)
 
+    def knows(self, call: str, done: Callable[[bool | None], None]) -> None:
+        done(call in self.calls if self.up else None)
+
+    def restart(self) -> None:
+        """It is another, at other ports, and has no call."""
+        self.calls.clear()
+        self.address = AGAIN
+
     def forget(self, call: str) -> None:
         self.calls.discard(call)
 
     def _answer(self, what: str, body: bytes, protocol: str, done: Callable[[bytes | None], None]) -> None:
         self.asked.append(what)
         self.bodies.append(body)
-        changed = re.sub(rb"IN IP4 [0-9.]+(?=\r\nt=)", b"IN IP4 " + ADDRESS.encode(), body)
+        changed = re.sub(rb"IN IP4 [0-9.]+(?=\r\nt=)", b"IN IP4 " + self.address.encode(), body)
         changed = re.sub(rb"(?m)^(m=audio [0-9]+) \S+", rb"\1 " + protocol.encode(), changed)
         result = changed if self.up else None
         if self.seconds and self.about in what:
