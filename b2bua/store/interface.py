@@ -28,7 +28,8 @@ class Records(Protocol):
         """Add a record or replace it. `text` is ASCII, `expires_at` Unix seconds; `done` is called after the commit."""
 
     def drop(self, kind: str, key: str, done: Done | None = None) -> None:
-        """Remove a record, or do nothing where there is none."""
+        """Remove a record, or do nothing where there is none. Where nobody waits for it, with the next write, or within a
+        second."""
 
     def records(self, kind: str) -> Sequence[tuple[str, str]]:
         """Key and text of every record that has not expired, for the start. StoreError when it cannot be read."""

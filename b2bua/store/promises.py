@@ -51,6 +51,8 @@ class Promises:
         """With the writer, oldest first."""
         self._newest: dict[Hashable, _Write] = {}
         """Of each thing, the newest that is with the writer."""
+        self._put_off: dict[Hashable, Job] = {}
+        """What goes with the next write: nobody waits for it, and a commit of its own would cost a turn of two threads."""
         self._owed: dict[Hashable, Job] = {}
         self._error: StoreError | None = None
         """Why the store is down; None while it is not."""
@@ -72,8 +74,19 @@ class Promises:
         if done is not None:
             self._post(call_all, [done], self._error, self._log)
 
+    def put_off(self, what: Hashable, job: Job) -> None:
+        """Write the new state of one thing with whatever is written next, or with the next look."""
+        (self._put_off if self._error is None else self._owed)[what] = job
+
+    def flush(self) -> None:
+        """Hand what was put off to the writer."""
+        put_off, self._put_off = self._put_off, {}
+        for what, job in put_off.items():
+            self._hand_over(_Write(what, job, None, self._now()))
+
     def look(self) -> None:
         """Called once a second: gives up what takes too long, and tries again while the store is down."""
+        self.flush()
         late = [write for write in self._pending if write.at + PATIENCE <= self._now()]
         if late:
             self._fall(StoreError(f"{self._name}: no commit for {PATIENCE:g} s"))
@@ -91,9 +104,15 @@ class Promises:
 
     def close(self) -> None:
         """Let the writer try what is owed a last time, before it is closed itself."""
+        self.flush()
         self._settle()
 
     def _submit(self, write: _Write) -> None:
+        if self._put_off:
+            self.flush()
+        self._hand_over(write)
+
+    def _hand_over(self, write: _Write) -> None:
         self._pending[write] = None
         self._newest[write.what] = write
         self._writer.submit(write.job, partial(self._written, write))
@@ -123,6 +142,8 @@ class Promises:
         if self._error is None:
             self._down_since = self._now()
             self._log("store_down", path=self._name, reason=str(error))
+        self._owed |= self._put_off
+        self._put_off = {}
         self._error = error
 
     def _rise(self) -> None:

@@ -105,9 +105,14 @@ class SqliteStore:
 
     def drop(self, kind: str, key: str, done: Done | None = None) -> None:
         self._dropped += 1
-        self._promises.write((kind, key), dropped(self._realm, kind, key), done)
+        write = dropped(self._realm, kind, key)
+        if done is None:
+            self._promises.put_off((kind, key), write)
+        else:
+            self._promises.write((kind, key), write, done)
 
     def records(self, kind: str) -> Sequence[tuple[str, str]]:
+        self._promises.flush()
         return self._writer.run(lambda database: self._load_records(database, kind))
 
     def set_aside(self, kind: str, key: str, reason: str) -> None:

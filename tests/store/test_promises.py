@@ -217,3 +217,62 @@ def test_no_outage_is_told_of_a_store_that_was_closed(scene):
     scene.keep("c1")
     scene.turn_until(lambda: scene.heard)
     assert isinstance(scene.heard[0], StoreError) and scene.logged == []
+
+
+def raw(scene):
+    """What is in the file, by another connection."""
+    with sqlite3.connect(scene.path) as database:
+        return dict(database.execute("SELECT key, record FROM records WHERE kind = 'call' AND expires_at > 0"))
+
+
+def dropped_of(scene):
+    """c0 is on disk; then it is dropped, and nobody waits for that."""
+    scene.keep("c0")
+    scene.turn_until(lambda: scene.heard == [None])
+    scene.store.drop("call", "c0")
+    assert scene.store.waiting == 0 and raw(scene) == {"c0": "text"}, "nothing is written for it alone"
+
+
+def test_what_nobody_waits_for_goes_with_the_next_write(scene):
+    dropped_of(scene)
+    scene.keep("c1")
+    scene.turn_until(lambda: len(scene.heard) == 2)
+    assert raw(scene) == {"c1": "text"}
+
+
+def test_what_nobody_waits_for_goes_with_the_next_look(scene):
+    dropped_of(scene)
+    scene.second()
+    assert raw(scene) == {}
+
+
+def test_what_nobody_waits_for_goes_before_the_end(scene):
+    dropped_of(scene)
+    scene.store.close()
+    assert raw(scene) == {}
+
+
+def test_a_record_that_is_there_again_stays(scene):
+    dropped_of(scene)
+    scene.keep("c0", "again")
+    scene.turn_until(lambda: len(scene.heard) == 2)
+    scene.second()
+    assert raw(scene) == {"c0": "again"}
+
+
+def test_whoever_reads_does_not_see_what_was_dropped(scene):
+    dropped_of(scene)
+    assert scene.kept() == {}
+
+
+def test_what_nobody_waited_for_is_owed_while_the_disk_takes_nothing(scene):
+    dropped_of(scene)
+    read_only(scene)
+    scene.keep("c1")
+    scene.turn_until(lambda: len(scene.heard) == 2)
+    assert not scene.store.up
+    scene.store.drop("call", "c1")
+    writable(scene)
+    scene.recover()
+    scene.second()
+    assert raw(scene) == {}
