@@ -16,8 +16,10 @@ from b2bua.session_manager.arrival import Arrival
 from b2bua.session_manager.authenticator import Challenge, Passed, challenging
 from b2bua.session_manager.elsewhere import Elsewhere
 from b2bua.session_manager.entities import Entity
+from b2bua.session_manager.forwarding import Forwarding
 from b2bua.session_manager.gate import Gate
 from b2bua.session_manager.identity import caller_in, check_owner
+from b2bua.session_manager.in_dialog import InDialog
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.parts import Parts
@@ -32,6 +34,7 @@ from b2bua.session_manager.trusted_networks import asserted_user
 from b2bua.session_manager.uas_core import ALLOW, UasCore
 from b2bua.session_manager.users import check_known
 from b2bua.session_manager.waiting_invite import WaitingInvite
+from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message, Request, Response
@@ -82,10 +85,12 @@ class SessionManager:
             self._open_invites = OpenInvites(parts.records, parts.wall, parts.layer.timers, parts.observer, strip)
         self._recovery: Recovery | None = None
         self._elsewhere = Elsewhere(parts.layer, parts.links)
-        self._proxy = Proxy(
-            parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows,
-            parts.authenticator, self._open_invites, parts.next_hops, _credentials(parts.trunks),
-        )  # fmt: skip
+        forwarding = Forwarding(
+            parts.layer, parts.domain, parts.links, parts.authenticator, self._open_invites, _credentials(parts.trunks)
+        )
+        ways = Ways(parts.flows, parts.location, parts.domain)
+        self._proxy = Proxy(forwarding, parts.tokens, parts.users, parts.location, parts.flows, ways, parts.next_hops)
+        self._in_dialog = InDialog(forwarding, ways, parts.next_hops)
         self._trunks = parts.trunks
         self._sequencing = Sequencing(
             parts.layer, parts.links, self._proxy, parts.domain, parts.observer, parts.trunks, self._forward_invite,
@@ -131,7 +136,7 @@ class SessionManager:
         try:
             hops = screen(ack, flow)
             routes = self._read_routes(ack)
-            self._proxy.forward_ack(Arrival(None, ack, flow, self._links.of(flow), routes, hops))
+            self._in_dialog.forward_ack(Arrival(None, ack, flow, self._links.of(flow), routes, hops))
         except SipError:
             self._observer.message_dropped("stray ACK")
 
@@ -167,7 +172,7 @@ class SessionManager:
             routes, hops = self._read_routes(request), screen(request, flow)
             arrival = Arrival(transaction, request, flow, None, routes, hops, entity, self._is_trusted(flow, entity))
             if request.to.tag:
-                self._forward_invite(arrival, owner, partial(self._proxy.forward_in_dialog, arrival))
+                self._forward_invite(arrival, owner, partial(self._in_dialog.forward, arrival))
             else:
                 self._sequencing.to_application(arrival, self._domain.user_in(request.uri) or "", owner)
 
@@ -309,9 +314,9 @@ class SessionManager:
     def _go_on_in_dialog(self, arrival: Arrival) -> None:
         check_contact(arrival.request, arrival.source, self._domain)
         if arrival.request.method == "INVITE":
-            self._forward_invite(arrival, "", partial(self._proxy.forward_in_dialog, arrival))
+            self._forward_invite(arrival, "", partial(self._in_dialog.forward, arrival))
         else:
-            self._proxy.forward_in_dialog(arrival)
+            self._in_dialog.forward(arrival)
 
     def _forward_invite(self, arrival: Arrival, owner: str, go_on: Callable[[], None]) -> None:
         """Let a phone's INVITE go on to the feature server, once there is a record of it where that is to be."""
@@ -326,7 +331,7 @@ class SessionManager:
         if request.to.tag:
             if arrival.routes.first is None:
                 raise SipError(481).because(NO_DIALOG)
-            self._proxy.forward_in_dialog(arrival)
+            self._in_dialog.forward(arrival)
             return
         user = self._user_in(request, method != "PUBLISH")
         if method == "PUBLISH":
