@@ -211,8 +211,13 @@ class SessionManager:
             if arrival.hops == 0:  # it would have to go on: said before anyone is asked who he is (RFC 3261 §16.3)
                 raise SipError(483)
         owner = self._challenge_passed(arrival, in_dialog=False, proxied=user is None)
-        if owner is None:
-            return
+        if owner is not None:
+            self._past_the_challenge(arrival, user, owner)
+
+    def _past_the_challenge(self, arrival: Arrival, user: str | None, owner: str) -> None:
+        """A phone's request out of dialog, or one of a trunk that has credentials: `owner` has proven to have sent it, "" where
+        that is not asked; it is for this `user` of the domain, "" for the domain itself, None for who is elsewhere."""
+        request, method = arrival.request, arrival.request.method
         entity = None if self._trunks is None else self._trunks.entities.authenticated(owner)
         if entity is not None and method in FROM_TRUNKS:
             request.why = (None, OF_ENTITY, entity.name)
