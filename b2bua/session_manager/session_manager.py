@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from b2bua.session_manager.arrival import Arrival
-from b2bua.session_manager.authenticator import Challenge, Passed, challenging
+from b2bua.session_manager.challenger import Challenger, is_vouched_for
 from b2bua.session_manager.elsewhere import Elsewhere
 from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.forwarding import Forwarding
@@ -30,7 +30,6 @@ from b2bua.session_manager.screening import check_contact, screen
 from b2bua.session_manager.sequencing import SEQUENCED, Sequencing
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
-from b2bua.session_manager.trusted_networks import asserted_user
 from b2bua.session_manager.uas_core import ALLOW, UasCore
 from b2bua.session_manager.users import check_known
 from b2bua.session_manager.waiting_invite import WaitingInvite
@@ -38,27 +37,17 @@ from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message, Request, Response
-from b2bua.sip.response_to import response_to
-from b2bua.sip.why import Why
 from b2bua.transaction.server import ServerTransaction
 
 _new_tuple: Final = tuple.__new__
 """Makes a named tuple without the detour over its own constructor, which is written in Python."""
 
 
-RIGHT: Final = "digest: right, of {}"
-NOT_ASKED: Final[Why] = (None, "challenge: this method is asked for none")
-VOUCHED_FOR: Final = "trusted peer: a trusted network says that it is of {}, who is not challenged"
 OF_TRUNK: Final = "trusted peer: of trunk {}, known by its address, which is not challenged"
 OF_ENTITY: Final = "trusted peer: of trunk {}, known by its credentials"
 NO_DIALOG: Final = "routing: no Route of ours proves that it is in a dialog"
 NO_RELAY: Final = "routing: {} is neither of this domain nor served by a trunk"
 BY_NO_TRUNK: Final = "routing rule {}: no way out ({})"
-
-
-def _is_vouched_for(arrival: Arrival) -> bool:
-    """Whether it comes from a trusted network: who is behind it has been asked already. A trunk has rules of its own."""
-    return arrival.trusted and arrival.entity is None
 
 
 def _credentials(trunks: Trunks | None) -> list[TrunkCredentials]:
@@ -74,11 +63,10 @@ class SessionManager:
         self._layer = parts.layer
         self._domain = parts.domain
         self._links = parts.links
-        self._authenticator = parts.authenticator
         self._observer = parts.observer
         self._read_routes = OwnRouteReader(parts.domain, parts.tokens).read
         self._uas = UasCore(parts)
-        self._tag = parts.layer.identifiers.tag
+        self._challenger = Challenger(parts, self._uas)
         self._open_invites: OpenInvites | None = None
         if parts.records is not None:
             strip = parts.authenticator.strip
@@ -97,8 +85,6 @@ class SessionManager:
             self._past_the_last,
         )  # fmt: skip
         self._trusted = parts.trusted
-        self._bans = parts.bans
-        self._log = parts.log
         self._gate = Gate(parts, self._read_routes)
         parts.layer.gate = self._gate.verdict if parts.trunks is None else self._gate.verdict_with_trunks
         parts.layer.user = self
@@ -210,7 +196,7 @@ class SessionManager:
                 return
             if arrival.hops == 0:  # it would have to go on: said before anyone is asked who he is (RFC 3261 §16.3)
                 raise SipError(483)
-        owner = self._challenge_passed(arrival, in_dialog=False, proxied=user is None)
+        owner = self._challenger.passed(arrival, in_dialog=False, proxied=user is None)
         if owner is not None:
             self._past_the_challenge(arrival, user, owner)
 
@@ -223,7 +209,7 @@ class SessionManager:
             request.why = (None, OF_ENTITY, entity.name)
             self._take_from_entity(arrival, entity)
             return
-        if not _is_vouched_for(arrival):
+        if not is_vouched_for(arrival):
             check_owner(request, owner, self._domain, self._observer)
         elif method == "PUBLISH" and not owner:
             raise SipError(403, "Not Your Address Of Record")  # in nobody's name nothing is published
@@ -305,14 +291,14 @@ class SessionManager:
 
     def _refresh_subscription(self, arrival: Arrival) -> None:
         """A SUBSCRIBE with a To tag: the notifier knows whether that is a subscription of ours (else 481)."""
-        watcher = self._challenge_passed(arrival, in_dialog=True)
+        watcher = self._challenger.passed(arrival, in_dialog=True)
         if watcher is not None:
             check_contact(arrival.request, arrival.source, self._domain)
             self._uas.subscribe(arrival, "", watcher)
 
     def _from_phone_in_dialog(self, arrival: Arrival) -> None:
         # What goes on from here, a SUBSCRIBE too, is challenged by a proxy: 407.
-        if self._challenge_passed(arrival, in_dialog=True, proxied=True) is None:
+        if self._challenger.passed(arrival, in_dialog=True, proxied=True) is None:
             return
         self._go_on_in_dialog(arrival)
 
@@ -357,34 +343,6 @@ class SessionManager:
                 self._past_the_last(arrival, user, "")
 
     # -- steps -------------------------------------------------------------------------------------------------
-
-    def _challenge_passed(self, arrival: Arrival, in_dialog: bool, proxied: bool = False) -> str | None:
-        """The authenticated user ("" where none is asked for); None when the request has been answered here. Who is trusted is
-        not challenged, and says who it is; but for REGISTER, which is the phone's own and always challenged."""
-        request = arrival.request
-        if _is_vouched_for(arrival) and request.method != "REGISTER":
-            user = asserted_user(request, self._domain, self._parts.users)
-            request.why = (None, VOUCHED_FOR, user or "nobody of the domain")
-            return user
-        verdict = self._authenticator.check(request, in_dialog, proxied)
-        if isinstance(verdict, Passed):
-            request.why = (None, RIGHT, verdict.user) if verdict.user else NOT_ASKED
-            return verdict.user
-        if isinstance(verdict, Challenge):
-            response = challenging(request, verdict, self._tag())
-            if verdict.wrong:
-                self._credentials_wrong(arrival, verdict.user)
-        else:
-            response = response_to(request, verdict.status, verdict.reason, self._tag())
-            response.why = verdict.why
-        self._uas.respond(arrival, response)
-        return None
-
-    def _credentials_wrong(self, arrival: Arrival, user: str) -> None:
-        peer = arrival.source.remote
-        self._log("credentials_wrong", user=user, peer=peer, method=arrival.request.method)
-        if self._bans is not None:
-            self._bans.failed(peer[0])
 
     def _user_in(self, request: Request, leaving: bool = False) -> str:
         """The user of the domain that a feature server's request is for, "" for the domain itself, and where it may be
