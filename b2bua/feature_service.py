@@ -48,6 +48,7 @@ from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
+from b2bua.transaction.unreadable import stream_broken
 from b2bua.transport.link import DiallingLink, UdpLink
 from b2bua.transport.tls import Tls
 
@@ -219,7 +220,7 @@ class FeatureService:
 
     def unframed(self, flaw: Unframed, flow: Flow) -> None:
         """What came cannot be cut into messages."""
-        self.layer.stream_broken(flaw, flow)
+        stream_broken(self.layer, flaw, flow)
 
     # -- what went wrong, and who is there ---------------------------------------------------------------------
 

@@ -94,6 +94,7 @@ TOP_LEVEL = {
 GENERATED = {"var", "build", "dist", "__pycache__"}
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"}
 LONGEST_FUNCTION = 60
+LONGEST_FILE = 400
 
 
 # ---- reading
@@ -224,6 +225,12 @@ def long_functions(root: Path) -> list[str]:
     return found
 
 
+def long_files(root: Path) -> list[str]:
+    """One header, machine, verb or feature a file: a longer one holds a second."""
+    lengths = {place: len(path.read_text(encoding="utf-8").splitlines()) for path, _room, place in sources(root)}
+    return [f"{place}: {length} lines, {LONGEST_FILE} at most" for place, length in lengths.items() if length > LONGEST_FILE]
+
+
 def vague_names(root: Path) -> list[str]:
     return [f"{place}: a name that says nothing" for path, _room, place in sources(root) if path.stem in VAGUE]
 
@@ -238,7 +245,7 @@ def untidy_top(root: Path) -> list[str]:
 
 
 CHECKS = [
-    upward_imports, edges_below, twisted_elsewhere, prometheus_elsewhere, long_functions, vague_names, untidy_top,
+    upward_imports, edges_below, twisted_elsewhere, prometheus_elsewhere, long_functions, long_files, vague_names, untidy_top,
 ]  # fmt: skip
 
 
@@ -369,6 +376,11 @@ def test_a_long_function_is_found(tmp_path):
     text += f"{'        pass' + chr(10)}" * 60
     root = tree(tmp_path, {"b2bua/sip/uri.py": text})
     assert [line.split(": ")[1] for line in long_functions(root)] == ["wrong has 62 lines, 60 at most"]
+
+
+def test_a_long_file_is_found(tmp_path):
+    root = tree(tmp_path, {"b2bua/sip/uri.py": "\n" * 400, "b2bua/sip/via.py": "\n" * 401})
+    assert long_files(root) == ["sip/via.py: 401 lines, 400 at most"]
 
 
 def test_a_vague_name_is_found(tmp_path):

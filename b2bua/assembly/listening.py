@@ -13,6 +13,7 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
 from b2bua.trace.names import CM
 from b2bua.transaction.heartbeat import Heartbeat
+from b2bua.transaction.unreadable import stream_broken
 from b2bua.transport.kinds import KINDS
 from b2bua.transport.link import AcceptingLink, DiallingLink, UdpLink
 from b2bua.transport.stream import Limits
@@ -90,4 +91,4 @@ class _Streams:
         self._layer = server.layer
 
     def unframed(self, flaw: Unframed, flow: Flow) -> None:
-        self._layer.stream_broken(flaw, flow)
+        stream_broken(self._layer, flaw, flow)

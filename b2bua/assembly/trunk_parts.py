@@ -22,7 +22,7 @@ from b2bua.session_manager.trunk_watch import TrunkWatch
 from b2bua.session_manager.trunks import Trunks
 from b2bua.transport.dns_client import DnsClient
 from b2bua.transport.resolver import Resolver
-from b2bua.transport.stream import identities
+from b2bua.transport.stream_flow import identities
 
 if TYPE_CHECKING:
     from b2bua.service import Server

@@ -10,8 +10,9 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.trace.recorder import Recorder
-from b2bua.transaction.layer import TransactionLayer, TransactionUser
+from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.transaction_user import TransactionUser
 
 ChallengeOf = Callable[[Request, bool], Response]
 """Request, and whether stale: the 401 or 407 that asks for credentials with a new nonce."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Branch:
-    """Kept by `EarlyDialogs`, which alone changes it."""
+    """Kept by `EarlyDialogs`; it and what it begins change it."""
 
     __slots__ = ("leg", "over", "callee", "caller", "received", "answers", "kept", "agreed", "changed", "offer", "said",
                  "described", "updates", "refused")  # fmt: skip
@@ -46,3 +46,31 @@ class Branch:
         """Whether the callee takes UPDATE here."""
         self.refused: tuple[RAck, Told] | None = None
         """What a PRACK named whose offer was refused: it may come again without one (RFC 6337 §2.3)."""
+
+    def complete(self, caller: Leg, with_caller: tuple[bytes, bytes], with_callee: tuple[bytes, bytes]) -> None:
+        """An exchange is complete on both legs; each pair is (theirs, ours)."""
+        if all((*with_caller, *with_callee)):
+            self.changed, self.agreed = self.agreed, True
+            self.offer = None
+            self.said = with_caller, with_callee
+            caller.descriptions.completed(*with_caller)
+            self.leg.descriptions.completed(*with_callee)
+
+
+def last_word(branch: Branch | None, response: Response) -> Response:
+    """The 2xx as the caller is to hear it: with the answer that came before, which the callee need not repeat where it
+    was reliable, and of which the caller cannot be sure; without a first answer that is out of date."""
+    if branch is None or (branch.agreed and not branch.changed):
+        return response
+    described = branch.described
+    if branch.agreed:
+        return _with_body(response, b"", "") if response.body else response
+    if response.body or described is None:
+        return response
+    return _with_body(response, described.body, described.get("Content-Type") or "")
+
+
+def _with_body(response: Response, body: bytes, content_type: str) -> Response:
+    copy = response.copy()
+    copy.set_body(body, content_type)
+    return copy

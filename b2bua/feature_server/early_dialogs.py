@@ -193,18 +193,9 @@ class EarlyDialogs:
     def _described(self, branch: Branch, response: Response, body: bytes) -> None:
         """A description that both sides hear reliably: the answer, or where the INVITE had no offer, that."""
         if self._setup.offered:
-            self.complete(branch, (self._setup.theirs, body), (response.body, branch.leg.first_offer))
+            branch.complete(self._call.caller, (self._setup.theirs, body), (response.body, branch.leg.first_offer))
         else:
             branch.offer = response.body, body
-
-    def complete(self, branch: Branch, caller: tuple[bytes, bytes], callee: tuple[bytes, bytes]) -> None:
-        """An exchange is complete on both legs; each pair is (theirs, ours)."""
-        if all((*caller, *callee)):
-            branch.changed, branch.agreed = branch.agreed, True
-            branch.offer = None
-            branch.said = caller, callee
-            self._call.caller.descriptions.completed(*caller)
-            branch.leg.descriptions.completed(*callee)
 
     def tell(self, status: int, source: Message | None, body: bytes, reason: str, *headers: tuple[str, str]) -> None:
         """A provisional response of a feature's own to the caller."""
@@ -282,7 +273,7 @@ class EarlyDialogs:
             offer = branch.offer
             body = branch.leg.render(prack, offer[0] if offer is not None else b"")
             if offer is not None and is_sdp(prack):
-                self.complete(branch, (prack.body, offer[1]), (offer[0], body))
+                branch.complete(self._call.caller, (prack.body, offer[1]), (offer[0], body))
             self._acknowledge(branch, source, prack, body)
             self._go_on()
 
@@ -384,19 +375,6 @@ class EarlyDialogs:
         self._resume = resume
         return True
 
-    def last_word(self, response: Response) -> Response:
-        """The 2xx as the caller is to hear it: with the answer that came before, which the callee need not repeat where it
-        was reliable, and of which the caller cannot be sure; without a first answer that is out of date."""
-        branch = self.selected
-        if branch is None or (branch.agreed and not branch.changed):
-            return response
-        described = branch.described
-        if branch.agreed:
-            return _with_body(response, b"", "") if response.body else response
-        if response.body or described is None:
-            return response
-        return _with_body(response, described.body, described.get("Content-Type") or "")
-
     def _go_on(self) -> None:
         resume, self._resume = self._resume, None
         if resume is not None:
@@ -420,9 +398,3 @@ class EarlyDialogs:
         if self._finished and all(branch.answers is None or branch.answers.over for branch in self._branches.values()):
             for leg in (self._call.caller, *self._callees):
                 leg.early = None
-
-
-def _with_body(response: Response, body: bytes, content_type: str) -> Response:
-    copy = response.copy()
-    copy.set_body(body, content_type)
-    return copy

@@ -88,7 +88,7 @@ class EarlyOffer:
             return
         near, far = (self._request.body, body), (response.body, self._body)
         caller, callee = (near, far) if leg is call.caller else (far, near)
-        early.complete(self.branch, caller, callee)
+        self.branch.complete(call.caller, caller, callee)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         """RFC 4320 §4.2: a time-out is not told, nobody waits for it any more."""

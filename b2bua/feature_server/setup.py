@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from b2bua.dialog.reliable_provisional import demands
+from b2bua.feature_server.branch import last_word
 from b2bua.feature_server.callees import Callees
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.early_dialogs import EarlyDialogs
@@ -241,7 +242,7 @@ class Setup:
             if early.holds_back(partial(self._pass_answer, response)):
                 callee.acknowledge_unkept()  # the wait may be longer than the callee's patience
                 return
-            response, agreed = early.last_word(response), early.agreed
+            response, agreed = last_word(early.selected, response), early.agreed
             early.final()
         offer_to_callee, offer_of_caller = callee.first_offer, self.theirs
         body = caller.render(response, self.offer())

@@ -7,13 +7,14 @@ exchange of ours said something else, one re-INVITE leaves.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from b2bua.dialog.credentials import Attempt
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
 from b2bua.dialog.offer_answer import OfferAnswer
 from b2bua.phone.agent import Agent, with_sdp
+from b2bua.phone.call_user import CallUser
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
@@ -39,16 +40,6 @@ class CallState(StrEnum):
     ENDING = "ending"
     """Hung up here; the last answer is still on its way."""
     ENDED = "ended"
-
-
-class CallUser(Protocol):
-    """Who uses the call; told of each change after it has happened."""
-
-    def call_changed(self, call: Call) -> None:
-        """Another state, or a hold refused."""
-
-    def media_changed(self, call: Call) -> None:
-        """`call.session` says something new about direction or address."""
 
 
 class Call:

@@ -7,7 +7,8 @@ from typing import Final, Protocol
 
 from b2bua.dialog.offer_answer import OfferAnswer
 from b2bua.phone.agent import ALLOW, Agent, Identity, Uniform
-from b2bua.phone.call import Call, CallState, CallUser
+from b2bua.phone.call import Call, CallState
+from b2bua.phone.call_user import CallUser
 from b2bua.phone.registration import Registration
 from b2bua.phone.subscription import LampUser, Subscription
 from b2bua.sip.dialog_info import CONTENT_TYPE

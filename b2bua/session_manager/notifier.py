@@ -17,6 +17,9 @@ from b2bua.session_manager.event_packages.package import (
     Answer,
     EventPackage,
     allow_events,
+    check_accept,
+    event_value,
+    followers,
     package_for,
     refusal,
 )
@@ -24,7 +27,6 @@ from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.watched_list import WatchedList
 from b2bua.session_manager.watcher_view import WatcherView
-from b2bua.sip.address import split_unquoted
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request
@@ -80,7 +82,7 @@ class Notifier:
         """By address of record and package: nobody watches most of those that change."""
         self._by_watcher: dict[str, int] = {}
         self._keeper = keeper
-        self._followers = _followers(packages)
+        self._followers = followers(packages)
         self._restored: dict[Subscription, None] = {}
         """After a restart: those whose turn to be told the state has not come yet."""
         self._stranded: dict[str, dict[Subscription, None]] = {}
@@ -270,7 +272,7 @@ class Notifier:
         if not self.view.is_offered(package, watcher):
             raise SipError(489, "", ("Allow-Events", self._allow_events))
         watched_list = self._list_of(package, request, aor, watcher)
-        _check_accept(package, request)
+        check_accept(package, request)
         seconds = package.granted(request)
         if not request.from_.tag:
             raise SipError(400, "Missing From Tag")
@@ -282,7 +284,7 @@ class Notifier:
             raise SipError(500, "Too Many Subscriptions", ("Retry-After", RETRY_AFTER))
         dialog = Dialog.as_server(request, self._tags(), contact)
         subscription = Subscription(
-            self, package, _event(package, request), aor, watcher, dialog, flow, watched_list, wanted
+            self, package, event_value(package, request), aor, watcher, dialog, flow, watched_list, wanted
         )  # fmt: skip
         if seconds:
             self._keep(subscription)
@@ -300,7 +302,7 @@ class Notifier:
         if made is None or (made.aor, made.watcher) != (aor, watcher):
             return None
         same = (request.get("Event") or "").partition(";")[0].strip() == made.package.name
-        return made if same and _event(made.package, request) == made.event else None
+        return made if same and event_value(made.package, request) == made.event else None
 
     def _take_up(self, subscription: Subscription, request: Request, flow: Flow, contact: str) -> int:
         """The same dialog once more, with CSeqs that rise on: a second one would leave the first lit beside it until it
@@ -320,7 +322,7 @@ class Notifier:
         package = subscription.package
         if subscription.watched_list is None and not self.view.may_watch(package, subscription.aor, subscription.watcher):
             raise SipError(403)
-        _check_accept(package, request)
+        check_accept(package, request)
         return package.granted(request)
 
     def _renew(self, subscription: Subscription, seconds: int, flow: Flow, contact: str) -> None:
@@ -378,7 +380,7 @@ class Notifier:
             raise SipError(403)
         subscription.dialog.check(request)
         package = package_for(self._packages, request)
-        if _event(package, request) != subscription.event:
+        if event_value(package, request) != subscription.event:
             # A second usage of the same dialog: RFC 6665 §4.5.2 leaves it to old subscribers; 489 ends no other usage.
             raise SipError(489, "", ("Allow-Events", self._allow_events))
         seconds = self._granted_for(subscription, request)
@@ -387,31 +389,9 @@ class Notifier:
         return subscription, seconds
 
 
-def _followers(packages: Mapping[str, EventPackage]) -> dict[str, tuple[str, ...]]:
-    """Package → itself and those that follow it."""
-    return {name: (name, *(one.name for one in packages.values() if name in one.follows)) for name in packages}
-
-
 def _key(dialog: Dialog) -> tuple[str, str, str]:
     return dialog.call_id, dialog.local_tag, dialog.remote_tag
 
 
 def _request_key(dialog: Dialog) -> tuple[str, str]:
     return dialog.call_id, dialog.remote_tag
-
-
-def _event(package: EventPackage, request: Request) -> str:
-    """The Event value of the NOTIFYs: the subscriber's id as sent, the one parameter that matches (RFC 6665 §8.2.1)."""
-    for parameter in split_unquoted(request.get("Event") or "", ";")[1:]:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "id":
-            return f"{package.name};id={value.strip()}"
-    return package.name
-
-
-def _check_accept(package: EventPackage, request: Request) -> None:
-    """No Accept means the package's own format; one without it cannot be served: 406 (RFC 3261 §21.4.7)."""
-    if package.content_type and request.has("Accept"):
-        family = package.content_type.partition("/")[0]
-        if request.tokens("Accept").isdisjoint((package.content_type, f"{family}/*", "*/*")):
-            raise SipError(406)

@@ -1,4 +1,4 @@
-"""The stateful proxy (RFC 3261 §16): where a request goes on to, and what it looks like when it does."""
+"""The stateful proxy (RFC 3261 §16) out of dialog: where a request goes on to, and what it looks like when it does."""
 
 from __future__ import annotations
 
@@ -8,42 +8,29 @@ from typing import Final
 
 from b2bua.session_manager.application_context import ApplicationContext
 from b2bua.session_manager.arrival import Arrival
-from b2bua.session_manager.authenticator import Authenticator
 from b2bua.session_manager.departure import Departure
-from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.failover import Failover, Hop
-from b2bua.session_manager.identity import ASSERTED, strip, withhold
-from b2bua.session_manager.links import FeatureLink, Links
+from b2bua.session_manager.forwarding import Forwarding
+from b2bua.session_manager.identity import strip, withhold
+from b2bua.session_manager.links import FeatureLink
 from b2bua.session_manager.location import Binding, Location, behind_nat
 from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import no_sips
 from b2bua.session_manager.sequences import Position
-from b2bua.session_manager.tokens import BETWEEN, CALLEE, CALLER, FlowToken, Tokens
-from b2bua.session_manager.trunk_credentials import TrunkCredentials
+from b2bua.session_manager.tokens import CALLEE, CALLER, Tokens
 from b2bua.session_manager.users import Users
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
 from b2bua.sip.feature_name import FEATURE_NAME, feature_name
 from b2bua.sip.flow import Flow, Flows, is_secure, own_uri
 from b2bua.sip.loop_mark import bears
-from b2bua.sip.max_breadth import breadth_of, put_breadth, split
+from b2bua.sip.max_breadth import breadth_of, split
 from b2bua.sip.message import Request
-from b2bua.sip.next_hop import named_host
-from b2bua.sip.response_to import response_to
 from b2bua.sip.served_user import SERVED_USER, served_user
 from b2bua.sip.uri import Uri, host_text, is_sips, parse_uri
-from b2bua.sip.why import Why
-from b2bua.transaction.layer import TransactionLayer
-from b2bua.transaction.timers import TIMEOUT, TIMER_C
-
-MAX_FORWARDS: Final = 70
-PATIENCE_WITH_APPLICATIONS: Final = TIMER_C + TIMEOUT + 1
-"""Timer C of a branch to an application: its own branches come back through here, are given up first, and may take 64·T1
-to answer their CANCEL. So it hears of them and answers, in place of being cancelled itself at the same moment."""
-
 
 TO_APPLICATION: Final = "sequence: {} is next ({}, the sequence of {})"
 APPLICATION_DOWN: Final = "sequence: {} is next and does not answer its heartbeat"
@@ -51,43 +38,27 @@ TO_CONTACT: Final = "location: {} is registered at {}"
 NO_CONTACT: Final = "location: {} is registered nowhere that can be reached"
 NO_USER: Final = "location: {} is no user of the domain"
 TO_ENTITY: Final = "routing rule {}: out by trunk {}, there {}"
-IN_DIALOG: Final = "routing: in a dialog, by the keyed token in our Route and the Request-URI"
-ACK_ALONG: Final[Why] = (None, "routing: the ACK of a 2xx goes along the dialog's route (RFC 3261 §13.2.2.4)")
-TRYING: Final[Why] = (None, "proxy: an INVITE that goes on is answered 100 at once (RFC 3261 §16.2)")
 
 
 class Proxy:
-    """Passes requests on: to an application of the sequence, to a user's contacts, or along a dialog's route."""
+    """Passes requests on: to an application of the sequence, to a user's contacts, or out by a trunk."""
 
     def __init__(
-        self,
-        layer: TransactionLayer,
-        domain: Domain,
-        tokens: Tokens,
-        links: Links,
-        users: Users,
-        location: Location,
-        flows: Flows,
-        authenticator: Authenticator,
-        open_invites: OpenInvites | None = None,
+        self, forwarding: Forwarding, tokens: Tokens, users: Users, location: Location, flows: Flows, ways: Ways,
         next_hops: NextHops | None = None,
-        credentials: Sequence[TrunkCredentials] = (),
-    ) -> None:
-        self._layer = layer
-        self._domain = domain
+    ) -> None:  # fmt: skip
+        self._forwarding = forwarding
+        self._layer = forwarding.layer
+        self._domain = forwarding.domain
+        self._links = forwarding.links
+        self._open_invites = forwarding.open_invites
         self._tokens = tokens
-        self._links = links
         self._users = users
         self._location = location
         self._flows = flows
-        self._ways = Ways(flows, location, domain)
-        self._authenticator = authenticator
-        self._open_invites = open_invites
+        self._ways = ways
         self._next_hops = next_hops
         """None: names are not looked up."""
-        self._credentials = tuple(credentials)
-        """Those of all trunks that may ask who we are."""
-        self._tag = layer.identifiers.tag
 
     # -- where to -----------------------------------------------------------------------------------------------
 
@@ -104,8 +75,8 @@ class Proxy:
         sips = is_sips(request.uri)
         if sips and not is_secure(link.flow):
             raise no_sips("Feature Server Without TLS")
-        context = self._start_proxying(arrival, ResponseContext if without is None else ApplicationContext)
-        forwarded = self._forwarded(arrival, self._canonical(request.uri, user))
+        context = self._forwarding.start(arrival, ResponseContext if without is None else ApplicationContext)
+        forwarded = self._forwarding.copy(arrival, self._canonical(request.uri, user))
         forwarded.why = (request.why, TO_APPLICATION, link.name, position.phase, position.served or "everybody")
         self._route_by(forwarded, arrival, user, link, position)
         if served:
@@ -116,12 +87,12 @@ class Proxy:
             pass  # nothing comes after it
         elif arrival.link is None:
             token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), link.name)
-            self._record_route(forwarded, arrival.source, token, sips)
+            self._forwarding.record_route(forwarded, arrival.source, token, sips)
         else:
             token = self._tokens.between(arrival.link.name, link.name, request.call_id)
-            self._record_route(forwarded, arrival.source, token)
+            self._forwarding.record_route(forwarded, arrival.source, token)
         if link.over_network and request.method == "INVITE":
-            self._record_route(forwarded, link.flow)
+            self._forwarding.record_route(forwarded, link.flow)
         context.add(self._layer.send_request(forwarded, link.flow, context))
         if without is not None and isinstance(context, ApplicationContext):
             optional = link.name in self._links.sequences.optional
@@ -169,14 +140,14 @@ class Proxy:
             raise SipError(480).because(NO_CONTACT, user)
         mark = self._fork_mark(arrival) if len(targets) > 1 else ""
         shares = split(breadth_of(arrival.request), len(targets))
-        context = self._start_proxying(arrival)
+        context = self._forwarding.start(arrival)
         for (binding, flow, name), share in zip(targets, shares, strict=True):
             share_text = str(share) if mark else ""
             if name is None and flow is not None:
                 self._send_to_contact(arrival, context, binding, flow, share_text, mark)
             elif name is not None and self._next_hops is not None:
                 build = partial(self._to_contact, arrival, binding, share_text)
-                send = partial(self._send_along, context, mark)
+                send = partial(self._forwarding.send_along, context, mark)
                 Failover(context, self._next_hops, build, send, 480, flow).look_for(name)
 
     def _send_to_contact(
@@ -223,26 +194,6 @@ class Proxy:
 
         open_invites.sending(invite, flow, branch, kept)
 
-    def _send_along(self, context: ResponseContext, mark: str, request: Request, flow: Flow, failover: Failover) -> None:
-        """The same towards one of the targets of a name."""
-        open_invites = self._open_invites
-        if open_invites is None or request.method != "INVITE" or request.to.tag:
-            failover.sent(self._layer.send_request(request, flow, context, mark))
-            return
-        branch = self._layer.identifiers.branch() + mark
-
-        def kept(kept: bool) -> None:
-            if kept and failover.wanted:
-                transaction = self._layer.send_request(request, flow, context, branch=branch)
-                failover.sent(transaction)
-                open_invites.sent(request, branch, transaction)
-                return
-            open_invites.given_up(branch)
-            if failover.wanted:
-                failover.not_sent(480)
-
-        open_invites.sending(request, flow, branch, kept)
-
     def _fork_mark(self, arrival: Arrival) -> str:
         """Loop detection, which whoever forks owes the network (RFC 5393 §4): what goes behind the branches; SipError 482
         when the request has been here with the same Request-URI, by the same way and with the same Routes of ours."""
@@ -256,7 +207,7 @@ class Proxy:
 
     def _to_contact(self, arrival: Arrival, binding: Binding, share: str, flow: Flow) -> Request:
         request = arrival.request
-        forwarded = self._forwarded(arrival, binding.uri)
+        forwarded = self._forwarding.copy(arrival, binding.uri)
         forwarded.why = (request.why, TO_CONTACT, binding.aor, binding.uri)
         withhold(forwarded)
         if share:
@@ -273,18 +224,18 @@ class Proxy:
         if arrival.link is None:
             # Both sides are phones: a Record-Route for each, the one of the caller's side first.
             token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), "")
-            self._record_route(forwarded, arrival.source, token, is_sips(request.uri))
+            self._forwarding.record_route(forwarded, arrival.source, token, is_sips(request.uri))
         name = arrival.link.name if arrival.link is not None else ""
         if arrival.link is not None and arrival.link.over_network:
-            self._record_route(forwarded, arrival.source)
+            self._forwarding.record_route(forwarded, arrival.source)
         token = self._tokens.flow(flow, request.call_id, CALLEE, by_flow, name)
-        self._record_route(forwarded, flow, token, sips)
+        self._forwarding.record_route(forwarded, flow, token, sips)
 
     def to_entities(self, arrival: Arrival, departures: Sequence[Departure], rule: str) -> None:
         """Out by a trunk, as this rule says, by the next one where that does not serve. The Request-URI of a number becomes the
         trunk's own; that of a foreign domain stays."""
         assert self._next_hops is not None, "whoever has trunks has a way to find them"
-        context = self._start_proxying(arrival)
+        context = self._forwarding.start(arrival)
         secure = is_sips(arrival.request.uri)
         hops = []
         for departure in departures:
@@ -292,12 +243,12 @@ class Proxy:
             there = way.entity.uri._replace(scheme="sips") if secure else way.entity.uri
             build = partial(self._for_entity, arrival, way.entity, departure.uri, rule)
             hops.append(Hop(there, build, way.timeout, way.next_on))
-        send = partial(self._send_along, context, "")
+        send = partial(self._forwarding.send_along, context, "")
         Failover(context, self._next_hops, hops[0].build, send, 480 if secure else 503).try_each(hops)
 
     def _for_entity(self, arrival: Arrival, entity: Entity, uri: str, rule: str, flow: Flow) -> Request:
         request = arrival.request
-        forwarded = self._forwarded(arrival, uri)
+        forwarded = self._forwarding.copy(arrival, uri)
         forwarded.why = (request.why, TO_ENTITY, rule, entity.name, uri)
         if not entity.trusted:
             strip(forwarded)  # RFC 3325 §5: told within the trust domain only
@@ -308,183 +259,12 @@ class Proxy:
             entity.credentials.complete(forwarded, flow)
         return forwarded
 
-    def _credentials_at(self, flow: Flow) -> TrunkCredentials | None:
-        """Those of the trunk that this flow leads to."""
-        return next((one for one in self._credentials if one.used_on(flow)), None)
-
-    def forward_in_dialog(self, arrival: Arrival) -> None:
-        """By Route token and Request-URI, never by location (RFC 3261 §16.5 leaves a request in dialog its target)."""
-        if arrival.link is not None and self._next_hops is not None:
-            name = _name_beyond(arrival)
-            if name is not None:
-                self._forward_to_name(arrival, name)
-                return
-        flow = self._target_in_dialog(arrival)
-        self._send_in_dialog(arrival, self._start_in_dialog(arrival), flow)
-
-    def once_more(self, arrival: Arrival) -> tuple[Request, Flow]:
-        """A request in dialog as it goes on, and by which flow: for who hears its answers itself."""
-        flow = self._target_in_dialog(arrival)
-        return self._along_route(arrival, flow), flow
-
-    def _start_in_dialog(self, arrival: Arrival) -> ResponseContext:
-        """An application must know that the phone's flow is gone (RFC 5626 §5.3): a 500 can be the phone's own answer, and
-        Communication Manager would take a phone that is gone for one that lives. An endpoint never gets 430 (§11.5)."""
-        context = self._start_proxying(arrival)
-        if arrival.link is not None:
-            context.status_of_no_way = 430
-        return context
-
-    def _send_in_dialog(self, arrival: Arrival, context: ResponseContext, flow: Flow) -> None:
-        again = None
-        if arrival.link is not None and self._ways.stands(flow):
-            again = partial(self._send_another_way, arrival, context, flow)
-        context.add(self._layer.send_request(self._along_route(arrival, flow), flow, context), again)
-
-    def _forward_to_name(self, arrival: Arrival, name: Uri) -> None:
-        """The next hop is a name: the flow in the token first, which is the target of the dialog's last request there, and
-        those that the name has when it fails (RFC 3263 §4.3) or is gone."""
-        flow: Flow | None = None
-        try:
-            flow = self._target_in_dialog(arrival)
-        except SipError as error:
-            if error.status != 430:
-                raise
-        assert self._next_hops is not None
-        context = self._start_in_dialog(arrival)
-        build, send = partial(self._along_route, arrival), partial(self._send_along, context, "")
-        failover = Failover(context, self._next_hops, build, send, 430)
-        if flow is None:
-            failover.look_for(name)
-        else:
-            failover.begin_with(flow, name)
-
-    def _along_route(self, arrival: Arrival, flow: Flow) -> Request:
-        """A request in dialog as it goes on by this flow."""
-        request = arrival.request
-        forwarded = self._forwarded(arrival, request.uri)
-        forwarded.why = (request.why, IN_DIALOG)
-        if arrival.link is not None:
-            withhold(forwarded)
-        if request.method == "INVITE":
-            # No effect on the route set, but a recovering or strict peer wants it (RFC 3261 §16.6 step 4).
-            sips = is_sips(request.uri)
-            for text in reversed(arrival.routes.texts):
-                self._record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
-        if self._credentials and arrival.link is not None:
-            credentials = self._credentials_at(flow)
-            if credentials is not None:
-                credentials.complete(forwarded, flow)
-        return forwarded
-
-    def _send_another_way(self, arrival: Arrival, context: ResponseContext, gone: Flow) -> bool:
-        """The connection is gone that a request was sent on: whether there is another, where it is sent (RFC 3263 §4.3)."""
-        try:
-            flow = self._target_in_dialog(arrival)
-        except SipError:
-            return False
-        if flow is gone:
-            return False
-        self._send_in_dialog(arrival, context, flow)
-        return True
-
-    def _target_in_dialog(self, arrival: Arrival) -> Flow:
-        """Where a request in dialog goes: the phone's flow when a link sends, else the link that the Request-URI names,
-        else the other phone's flow."""
-        first, second = arrival.routes.first, arrival.routes.second
-        assert first is not None
-        if first.direction == BETWEEN:
-            return self._other_of_two(first, arrival.link)
-        if arrival.link is not None:
-            return self._flow_of(first, arrival)
-        if second is not None:
-            # One token twice, or behind one that leads to a link, would have us send wherever the Request-URI says.
-            if first.link or first.direction == second.direction:
-                raise SipError(403, "Routes Of Different Dialogs")
-            return self._flow_of(second, arrival)
-        foreign = self._links.named(first.link)
-        if foreign is not None and foreign.foreign:
-            return foreign.flow
-        uri = arrival.request.parsed_uri()
-        if self._domain.is_alias(uri.host, uri.port):
-            # The token says it too: some phones lose the parameters of the Request-URI.
-            link = self._links.named(uri.parameter("fs")) or self._links.named(first.link)
-            if link is not None:
-                return link.flow
-        raise SipError(404)
-
-    def _other_of_two(self, token: FlowToken, sender: FeatureLink | None) -> Flow:
-        """In a dialog between two feature servers: the one that did not send this."""
-        calling, called = self._links.named(token.listener), self._links.named(token.link)
-        if calling is None or called is None or sender not in (calling, called):
-            raise SipError(403, "Route Of A Feature Server")
-        return called.flow if sender is calling else calling.flow
-
-    def _flow_of(self, token: FlowToken, arrival: Arrival) -> Flow:
-        beyond = arrival.routes.beyond
-        flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond, token.gone)
-        if flow is None or (is_sips(arrival.request.uri) and not is_secure(flow)):
-            raise SipError(430)
-        return flow
-
-    def forward_ack(self, arrival: Arrival) -> None:
-        """The ACK of a 2xx goes where its Routes prove; SipError when they prove nothing."""
-        if arrival.routes.first is None:
-            raise SipError(481)
-        target = self._target_in_dialog(arrival)
-        if self._open_invites is not None:
-            self._open_invites.acknowledged(arrival.request)
-        ack = self._forwarded(arrival, arrival.request.uri)
-        ack.why = ACK_ALONG
-        if self._credentials and arrival.link is not None:
-            credentials = self._credentials_at(target)
-            if credentials is not None:
-                credentials.complete_ack(ack)
-        self._layer.send_ack(ack, target)
-
     # -- building ----------------------------------------------------------------------------------------------
-
-    def _start_proxying(self, arrival: Arrival, kind: type[ResponseContext] = ResponseContext) -> ResponseContext:
-        """Response context of a request that goes on; an INVITE gets its 100 at once (RFC 3261 §16.2)."""
-        request = arrival.request
-        assert arrival.transaction is not None, "an ACK has no responses"
-        if arrival.hops == 0:
-            raise SipError(483)  # an OPTIONS that is not for ourselves
-        if request.method == "INVITE":
-            trying = response_to(request, 100)
-            trying.why = TRYING
-            self._layer.respond(arrival.transaction, trying)
-        if arrival.link is not None:
-            context = kind(self._layer, arrival.transaction, request, self._tag, 408)
-            context.phones = True
-            context.credentials = self._credentials
-            return context
-        patience = PATIENCE_WITH_APPLICATIONS if self._links.sequence else TIMER_C
-        return kind(self._layer, arrival.transaction, request, self._tag, 487, patience)
-
-    def _forwarded(self, arrival: Arrival, uri: str) -> Request:
-        """The copy that goes on (RFC 3261 §16.6 steps 1 to 3): our Routes off, a hop less, no credentials of our realm."""
-        request, hops = arrival.request, arrival.hops
-        copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
-        put_breadth(copy, request)
-        if self._links.told:
-            copy.remove(SERVED_USER)  # of one hop: an application's own, or what we told the last one
-        self._authenticator.strip(copy)
-        if arrival.link is None and not arrival.trusted and not ASSERTED.isdisjoint(copy.names):
-            strip(copy)
-        return copy
 
     def _assert_identity(self, request: Request, owner: str) -> None:
         """Tell the applications whom we authenticated (RFC 3325 §5)."""
         if owner and "P-Asserted-Identity" not in request.names:  # who is trusted may have said it
             request.append("P-Asserted-Identity", f"<{self._domain.aor(owner)}>")
-
-    def _record_route(self, request: Request, flow: Flow, token: str = "", sips: bool = False) -> None:
-        """Our address as the peer on this flow knows it, `sips` where that was asked for (RFC 3261 §16.6 step 4). On a
-        feature server's side it needs no token: it stands there so that this peer finds its link again (RFC 5658: twice
-        between two addresses)."""
-        self._domain.local_address_seen(flow.local)
-        request.insert_before("Record-Route", f"<{own_uri(flow, token, sips)};lr>")
 
     def _canonical(self, uri: str, user: str) -> str:
         """The address of record in place of an alias of it: what the applications and the documents speak of."""
@@ -493,16 +273,6 @@ class Proxy:
         parsed = parse_uri(uri)
         named = feature_name(parsed)
         return f"{parsed.scheme}:{parsed.user}@{self._domain.name}" + (f";{FEATURE_NAME}={named}" if named else "")
-
-
-def _name_beyond(arrival: Arrival) -> Uri | None:
-    """The next hop of a feature server's request in dialog where that is a name to look up; an address mostly."""
-    uri = arrival.routes.beyond or arrival.request.parsed_uri()
-    if uri.host.replace(".", "").isdecimal():
-        return None
-    token = arrival.routes.first
-    by_token = token is None or token.through_nat or token.direction == BETWEEN
-    return None if by_token or not named_host(uri) else uri
 
 
 def _through_nat(arrival: Arrival) -> bool:

@@ -13,11 +13,13 @@ from functools import partial
 from typing import Final
 
 from b2bua.session_manager.arrival import Arrival
-from b2bua.session_manager.authenticator import Challenge, Passed, challenging
+from b2bua.session_manager.challenger import Challenger, is_vouched_for
 from b2bua.session_manager.elsewhere import Elsewhere
 from b2bua.session_manager.entities import Entity
+from b2bua.session_manager.forwarding import Forwarding
 from b2bua.session_manager.gate import Gate
 from b2bua.session_manager.identity import caller_in, check_owner
+from b2bua.session_manager.in_dialog import InDialog
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.own_routes import OwnRouteReader
 from b2bua.session_manager.parts import Parts
@@ -28,34 +30,24 @@ from b2bua.session_manager.screening import check_contact, screen
 from b2bua.session_manager.sequencing import SEQUENCED, Sequencing
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
-from b2bua.session_manager.trusted_networks import asserted_user
 from b2bua.session_manager.uas_core import ALLOW, UasCore
 from b2bua.session_manager.users import check_known
 from b2bua.session_manager.waiting_invite import WaitingInvite
+from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message, Request, Response
-from b2bua.sip.response_to import response_to
-from b2bua.sip.why import Why
 from b2bua.transaction.server import ServerTransaction
 
 _new_tuple: Final = tuple.__new__
 """Makes a named tuple without the detour over its own constructor, which is written in Python."""
 
 
-RIGHT: Final = "digest: right, of {}"
-NOT_ASKED: Final[Why] = (None, "challenge: this method is asked for none")
-VOUCHED_FOR: Final = "trusted peer: a trusted network says that it is of {}, who is not challenged"
 OF_TRUNK: Final = "trusted peer: of trunk {}, known by its address, which is not challenged"
 OF_ENTITY: Final = "trusted peer: of trunk {}, known by its credentials"
 NO_DIALOG: Final = "routing: no Route of ours proves that it is in a dialog"
 NO_RELAY: Final = "routing: {} is neither of this domain nor served by a trunk"
 BY_NO_TRUNK: Final = "routing rule {}: no way out ({})"
-
-
-def _is_vouched_for(arrival: Arrival) -> bool:
-    """Whether it comes from a trusted network: who is behind it has been asked already. A trunk has rules of its own."""
-    return arrival.trusted and arrival.entity is None
 
 
 def _credentials(trunks: Trunks | None) -> list[TrunkCredentials]:
@@ -71,29 +63,28 @@ class SessionManager:
         self._layer = parts.layer
         self._domain = parts.domain
         self._links = parts.links
-        self._authenticator = parts.authenticator
         self._observer = parts.observer
         self._read_routes = OwnRouteReader(parts.domain, parts.tokens).read
         self._uas = UasCore(parts)
-        self._tag = parts.layer.identifiers.tag
+        self._challenger = Challenger(parts, self._uas)
         self._open_invites: OpenInvites | None = None
         if parts.records is not None:
             strip = parts.authenticator.strip
             self._open_invites = OpenInvites(parts.records, parts.wall, parts.layer.timers, parts.observer, strip)
         self._recovery: Recovery | None = None
         self._elsewhere = Elsewhere(parts.layer, parts.links, self._forwarded_once_more)
-        self._proxy = Proxy(
-            parts.layer, parts.domain, parts.tokens, parts.links, parts.users, parts.location, parts.flows,
-            parts.authenticator, self._open_invites, parts.next_hops, _credentials(parts.trunks),
-        )  # fmt: skip
+        forwarding = Forwarding(
+            parts.layer, parts.domain, parts.links, parts.authenticator, self._open_invites, _credentials(parts.trunks)
+        )
+        ways = Ways(parts.flows, parts.location, parts.domain)
+        self._proxy = Proxy(forwarding, parts.tokens, parts.users, parts.location, parts.flows, ways, parts.next_hops)
+        self._in_dialog = InDialog(forwarding, ways, parts.next_hops)
         self._trunks = parts.trunks
         self._sequencing = Sequencing(
             parts.layer, parts.links, self._proxy, parts.domain, parts.observer, parts.trunks, self._forward_invite,
             self._past_the_last,
         )  # fmt: skip
         self._trusted = parts.trusted
-        self._bans = parts.bans
-        self._log = parts.log
         self._gate = Gate(parts, self._read_routes)
         parts.layer.gate = self._gate.verdict if parts.trunks is None else self._gate.verdict_with_trunks
         parts.layer.user = self
@@ -131,7 +122,7 @@ class SessionManager:
         try:
             hops = screen(ack, flow)
             routes = self._read_routes(ack)
-            self._proxy.forward_ack(Arrival(None, ack, flow, self._links.of(flow), routes, hops))
+            self._in_dialog.forward_ack(Arrival(None, ack, flow, self._links.of(flow), routes, hops))
         except SipError:
             self._observer.message_dropped("stray ACK")
 
@@ -167,7 +158,7 @@ class SessionManager:
             routes, hops = self._read_routes(request), screen(request, flow)
             arrival = Arrival(transaction, request, flow, None, routes, hops, entity, self._is_trusted(flow, entity))
             if request.to.tag:
-                self._forward_invite(arrival, owner, partial(self._proxy.forward_in_dialog, arrival))
+                self._forward_invite(arrival, owner, partial(self._in_dialog.forward, arrival))
             else:
                 self._sequencing.to_application(arrival, self._domain.user_in(request.uri) or "", owner)
 
@@ -175,7 +166,7 @@ class SessionManager:
 
     def _forwarded_once_more(self, request: Request, flow: Flow) -> tuple[Request, Flow]:
         """A phone's request in dialog that an earlier process took, as it goes on, and by which flow."""
-        return self._proxy.once_more(Arrival(None, request, flow, None, self._read_routes(request), screen(request, flow)))
+        return self._in_dialog.once_more(Arrival(None, request, flow, None, self._read_routes(request), screen(request, flow)))
 
     def _is_trusted(self, flow: Flow, entity: Entity | None) -> bool:
         """Whether a peer that is no feature server belongs to our trust domain; an entity does where it says so."""
@@ -209,15 +200,20 @@ class SessionManager:
                 return
             if arrival.hops == 0:  # it would have to go on: said before anyone is asked who he is (RFC 3261 §16.3)
                 raise SipError(483)
-        owner = self._challenge_passed(arrival, in_dialog=False, proxied=user is None)
-        if owner is None:
-            return
+        owner = self._challenger.passed(arrival, in_dialog=False, proxied=user is None)
+        if owner is not None:
+            self._past_the_challenge(arrival, user, owner)
+
+    def _past_the_challenge(self, arrival: Arrival, user: str | None, owner: str) -> None:
+        """A phone's request out of dialog, or one of a trunk that has credentials: `owner` has proven to have sent it, "" where
+        that is not asked; it is for this `user` of the domain, "" for the domain itself, None for who is elsewhere."""
+        request, method = arrival.request, arrival.request.method
         entity = None if self._trunks is None else self._trunks.entities.authenticated(owner)
         if entity is not None and method in FROM_TRUNKS:
             request.why = (None, OF_ENTITY, entity.name)
             self._take_from_entity(arrival, entity)
             return
-        if not _is_vouched_for(arrival):
+        if not is_vouched_for(arrival):
             check_owner(request, owner, self._domain, self._observer)
         elif method == "PUBLISH" and not owner:
             raise SipError(403, "Not Your Address Of Record")  # in nobody's name nothing is published
@@ -299,23 +295,23 @@ class SessionManager:
 
     def _refresh_subscription(self, arrival: Arrival) -> None:
         """A SUBSCRIBE with a To tag: the notifier knows whether that is a subscription of ours (else 481)."""
-        watcher = self._challenge_passed(arrival, in_dialog=True)
+        watcher = self._challenger.passed(arrival, in_dialog=True)
         if watcher is not None:
             check_contact(arrival.request, arrival.source, self._domain)
             self._uas.subscribe(arrival, "", watcher)
 
     def _from_phone_in_dialog(self, arrival: Arrival) -> None:
         # What goes on from here, a SUBSCRIBE too, is challenged by a proxy: 407.
-        if self._challenge_passed(arrival, in_dialog=True, proxied=True) is None:
+        if self._challenger.passed(arrival, in_dialog=True, proxied=True) is None:
             return
         self._go_on_in_dialog(arrival)
 
     def _go_on_in_dialog(self, arrival: Arrival) -> None:
         check_contact(arrival.request, arrival.source, self._domain)
         if arrival.request.method == "INVITE":
-            self._forward_invite(arrival, "", partial(self._proxy.forward_in_dialog, arrival))
+            self._forward_invite(arrival, "", partial(self._in_dialog.forward, arrival))
         else:
-            self._proxy.forward_in_dialog(arrival)
+            self._in_dialog.forward(arrival)
 
     def _forward_invite(self, arrival: Arrival, owner: str, go_on: Callable[[], None]) -> None:
         """Let a phone's INVITE go on to the feature server, once there is a record of it where that is to be."""
@@ -330,7 +326,7 @@ class SessionManager:
         if request.to.tag:
             if arrival.routes.first is None:
                 raise SipError(481).because(NO_DIALOG)
-            self._proxy.forward_in_dialog(arrival)
+            self._in_dialog.forward(arrival)
             return
         user = self._user_in(request, method != "PUBLISH")
         if method == "PUBLISH":
@@ -351,34 +347,6 @@ class SessionManager:
                 self._past_the_last(arrival, user, "")
 
     # -- steps -------------------------------------------------------------------------------------------------
-
-    def _challenge_passed(self, arrival: Arrival, in_dialog: bool, proxied: bool = False) -> str | None:
-        """The authenticated user ("" where none is asked for); None when the request has been answered here. Who is trusted is
-        not challenged, and says who it is; but for REGISTER, which is the phone's own and always challenged."""
-        request = arrival.request
-        if _is_vouched_for(arrival) and request.method != "REGISTER":
-            user = asserted_user(request, self._domain, self._parts.users)
-            request.why = (None, VOUCHED_FOR, user or "nobody of the domain")
-            return user
-        verdict = self._authenticator.check(request, in_dialog, proxied)
-        if isinstance(verdict, Passed):
-            request.why = (None, RIGHT, verdict.user) if verdict.user else NOT_ASKED
-            return verdict.user
-        if isinstance(verdict, Challenge):
-            response = challenging(request, verdict, self._tag())
-            if verdict.wrong:
-                self._credentials_wrong(arrival, verdict.user)
-        else:
-            response = response_to(request, verdict.status, verdict.reason, self._tag())
-            response.why = verdict.why
-        self._uas.respond(arrival, response)
-        return None
-
-    def _credentials_wrong(self, arrival: Arrival, user: str) -> None:
-        peer = arrival.source.remote
-        self._log("credentials_wrong", user=user, peer=peer, method=arrival.request.method)
-        if self._bans is not None:
-            self._bans.failed(peer[0])
 
     def _user_in(self, request: Request, leaving: bool = False) -> str:
         """The user of the domain that a feature server's request is for, "" for the domain itself, and where it may be

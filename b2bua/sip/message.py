@@ -1,30 +1,23 @@
 """Requests and responses: header lines kept as they came, typed values made when asked for (RFC 3261 §7).
 
-A message keeps two lists in step: `names`, the canonical header names, and `lines`, the whole header lines as they stand
-on the wire. Forwarding copies the lists and shares the lines. Whoever makes a message may edit it until it is handed on;
-after that nobody does.
+Forwarding copies the lists of headers (header_list.py) and shares the lines. Whoever makes a message may edit it until it is
+handed on; after that nobody does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import compress
-from operator import itemgetter
 from typing import Final, Protocol, Self, cast
 
-from b2bua.sip.address import Address, parse_address, split_unquoted
+from b2bua.sip.address import Address, parse_address
 from b2bua.sip.errors import MalformedValue
-from b2bua.sip.header_lines import address_in, cseq_in, read_cseq, read_dialog, read_integer
+from b2bua.sip.header_lines import address_in, cseq_in, read_cseq, read_dialog
+from b2bua.sip.header_list import HeaderList
 from b2bua.sip.uri import CACHED_LENGTH, Uri, parse_uri
 from b2bua.sip.via import Via, read_via
 from b2bua.sip.why import Why
 
 VERSION: Final = "SIP/2.0"
-
-_EMPTY: Final = " \t,"
-"""What stands around elements that are none."""
-_TYPED: Final = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
-"""What a message keeps a typed value of, and what a response copies from its request."""
 
 
 class Document(Protocol):
@@ -33,14 +26,14 @@ class Document(Protocol):
     def encode(self) -> bytes: ...
 
 
-class Message:
+class Message(HeaderList):
     """What requests and responses share. Values of headers are str; bytes that are no UTF-8 travel as surrogates.
 
     A typed value stands in a slot that is empty until the parser, the line's maker or the first question fills it. (No
     `__getattr__` for that: with one on the class, CPython reads every attribute by the slow road.)
     """
 
-    __slots__ = ("names", "lines", "_body", "content", "call", "why", "_call_id", "_cseq", "_cseq_method", "_from", "_to", "_via")
+    __slots__ = ("_body", "content", "call", "why", "_call_id", "_cseq", "_cseq_method", "_from", "_to", "_via")
 
     def __init__(self, names: list[str], lines: list[str], body: bytes = b"") -> None:
         # Requests and responses do this themselves and not by super(): a call makes some ninety messages.
@@ -87,39 +80,7 @@ class Message:
         self.lines.append(f"Content-Length: {len(body)}")
         return body
 
-    # -- reading ------------------------------------------------------------------------------------------------
-
-    def get(self, name: str) -> str | None:
-        """The first value of a header, by its canonical name; None when it is not there."""
-        try:
-            line = self.lines[self.names.index(name)]
-        except ValueError:
-            return None
-        return line[line.index(":") + 1 :].strip()
-
-    def has(self, name: str) -> bool:
-        return name in self.names
-
-    def get_all(self, name: str) -> list[str]:
-        """The values of each line with this name, in order, not split at commas."""
-        lines = compress(self.lines, map(name.__eq__, self.names))
-        return [line.partition(":")[2].strip() for line in lines] if name in self.names else []
-
-    def elements(self, name: str) -> list[str]:
-        """All values of a comma-separated header, in order, over all its lines (RFC 3261 §7.3.1)."""
-        found: list[str] = []
-        if name in self.names:
-            for line in compress(self.lines, map(name.__eq__, self.names)):
-                value = line.partition(":")[2].strip()
-                if "," in value:
-                    found.extend(part for part in map(str.strip, split_unquoted(value, ",")) if part)
-                elif value:
-                    found.append(value)
-        return found
-
-    def tokens(self, name: str) -> set[str]:
-        """The elements of a header as a set in lower case: Supported, Require, Accept."""
-        return {element.partition(";")[0].strip().lower() for element in self.elements(name)} if name in self.names else set()
+    # -- typed values, read when asked for ---------------------------------------------------------------------------
 
     @property
     def call_id(self) -> str:
@@ -155,10 +116,6 @@ class Message:
             self._to = address_in(self._line("To"))
         return self._to
 
-    def _line(self, name: str) -> str:
-        """The first line of a header, `:` when it is not there."""
-        return self.lines[self.names.index(name)] if name in self.names else ":"
-
     @property
     def top_via(self) -> Via:
         """The topmost Via; MalformedValue when there is none that parses."""
@@ -174,16 +131,6 @@ class Message:
             return address_in(line)
         values = self.elements("Contact")
         return parse_address(values[0]) if values else None
-
-    def integer(self, name: str) -> int | None:
-        """A header that is one number of seconds or hops (RFC 3261 delta-seconds); None when it is not there."""
-        if name not in self.names:  # as often as not
-            return None
-        line = self.lines[self.names.index(name)]
-        number = read_integer(line) if len(line) <= CACHED_LENGTH else read_integer.__wrapped__(line)
-        if number is None:
-            raise MalformedValue(name)
-        return number
 
     def read_mandatory(self, table: dict[str, str]) -> None:
         """Fill the values that every message is asked for, from canonical name → first line; MalformedValue if one is bad."""
@@ -212,8 +159,6 @@ class Message:
         except MalformedValue:
             self._cseq, self._cseq_method = 0, self.start_line().partition(" ")[0]
 
-    # -- making: only before the message is handed on ----------------------------------------------------------
-
     def _forget(self, name: str) -> None:
         """Drop the typed value of a header whose line has changed."""
         if name == "Via":
@@ -226,73 +171,6 @@ class Message:
             self._cseq = -1
         else:
             self._call_id = ""
-
-    def prepend(self, name: str, value: str) -> None:
-        if name in _TYPED:
-            self._forget(name)
-        self.names.insert(0, name)
-        self.lines.insert(0, f"{name}: {value}")
-
-    def append(self, name: str, value: str) -> None:
-        self.names.append(name)
-        self.lines.append(f"{name}: {value}")
-
-    def extend(self, headers: Sequence[tuple[str, str]]) -> None:
-        """Append each of these."""
-        self.names.extend(map(_name_of, headers))
-        self.lines.extend(map(_line_of, headers))
-
-    def insert_before(self, name: str, value: str) -> None:
-        """Put a value above the first one of its name (Route, Record-Route), or at the end when it is the first."""
-        if name in _TYPED:
-            self._forget(name)
-        index = self.names.index(name) if name in self.names else len(self.names)
-        self.names.insert(index, name)
-        self.lines.insert(index, f"{name}: {value}")
-
-    def replace(self, name: str, value: str) -> None:
-        """Set a header that stands once."""
-        if name in self.names:
-            if name in _TYPED:
-                self._forget(name)
-            self.lines[self.names.index(name)] = f"{name}: {value}"
-        else:
-            self.append(name, value)
-
-    def remove(self, name: str) -> None:
-        """Take out every line with this name."""
-        names, lines = self.names, self.lines
-        if name in _TYPED:
-            self._forget(name)
-        while name in names:
-            index = names.index(name)
-            del names[index], lines[index]
-
-    def remove_first(self, name: str) -> None:
-        """Take out the first value of a header: its line, or its first element where several share the line.
-
-        Empty elements do not count, as in `elements`. ValueError when the header has no value.
-        """
-        if name in _TYPED:
-            self._forget(name)
-        values: list[str] = []
-        while not values:
-            index = self.names.index(name)
-            line = self.lines[index]
-            if "," not in line and line[-1] != ":":
-                del self.names[index], self.lines[index]
-                return
-            if name == "Via" and '"' not in line:  # several in one line are usual in responses, and need no closer look
-                first, _, others = line.partition(",")
-                others = others.lstrip(_EMPTY)
-                if others and first.rstrip(_EMPTY)[-1] != ":":
-                    self.lines[index] = f"Via: {others}"
-                    return
-            values = [part for part in split_unquoted(line.partition(":")[2], ",") if part.strip()]
-            if len(values) > 1:
-                self.lines[index] = f"{name}: {','.join(values[1:]).strip()}"
-            else:
-                del self.names[index], self.lines[index]
 
     def set_body(self, body: bytes, content_type: str = "") -> None:
         """Set the body with its Content-Type and Content-Length; an empty body takes both type and disposition away."""
@@ -451,5 +329,3 @@ new_response: Final[Callable[[type[Response]], Response]] = Response.__new__ if 
 
 
 _join: Final = "\r\n".join
-_name_of: Final = itemgetter(0)
-_line_of: Final = "%s: %s".__mod__

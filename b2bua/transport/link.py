@@ -25,7 +25,8 @@ from b2bua.sip.message import Message, Response
 from b2bua.transport.address import is_address, listener_name
 from b2bua.transport.interposed import interpose
 from b2bua.transport.kinds import TCP, TLS, Kind
-from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
+from b2bua.transport.stream import Connection, Limits, Recorder, StreamUser
+from b2bua.transport.stream_flow import State, StreamFlow
 from b2bua.transport.tcp import TcpListener
 from b2bua.transport.tls import Tls, is_proven
 from b2bua.transport.udp import UdpListener

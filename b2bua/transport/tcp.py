@@ -15,7 +15,8 @@ from b2bua.observer import Observer
 from b2bua.sip.flow import Flow, HostPort, Put
 from b2bua.transport.address import WILDCARDS, family_of, is_address, kernel_address, listener_name
 from b2bua.transport.kinds import TCP, Kind
-from b2bua.transport.stream import Connection, Limits, Recorder, State, StreamFlow, StreamUser
+from b2bua.transport.stream import Connection, Limits, Recorder, StreamUser
+from b2bua.transport.stream_flow import State, StreamFlow
 from b2bua.transport.tls import Tls, identities_of, is_proven
 from b2bua.transport.websocket import WebSocketConnection
 

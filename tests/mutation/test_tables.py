@@ -26,7 +26,7 @@ ELSEWHERE: Final = {
     "session_timer.IGNORED", "reliable_provisional.IGNORED",
     # Spelling and grammar, which tests/sip and tests/torture go through sign by sign.
     "names._COMPACT", "names._BY_LOWER", "names.CANONICAL", "names.SINGLE", "parser._TOKEN", "framer._FIRST", "uri._HOST",
-    "uri._IPV6", "uri._FORBIDDEN", "uri._NEVER_IGNORED", "uri.DEFAULT_PORTS", "message._TYPED", "reason.REASON",
+    "uri._IPV6", "uri._FORBIDDEN", "uri._NEVER_IGNORED", "uri.DEFAULT_PORTS", "header_list._TYPED", "reason.REASON",
     "dialog_info._QUOTE", "dialog_event._EVENTS", "dialog_event._DIRECTIONS", "dialog_event._RENDERINGS",
     # No table: what is the same of all calls is kept once.
     "call._SHOWN",

@@ -12,8 +12,8 @@ from b2bua.session_manager.event_packages.dialog_event import DIALOG
 from b2bua.sip.dialog_info import DialogInfo, parse_dialog_info
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
-from b2bua.transaction.layer import TransactionUser
 from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.transaction_user import TransactionUser
 from tests.scenarios.scene import (
     MakeScene,
     Scene,

@@ -21,6 +21,7 @@ from twisted.internet.task import Clock
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.framer import Unframed
 from b2bua.transaction.timers import TICK
+from b2bua.transaction.unreadable import stream_broken
 from b2bua.transport.address import listener_name
 from b2bua.transport.kinds import TCP, Kind
 from b2bua.transport.tcp import TcpListener
@@ -279,7 +280,7 @@ class _User:
             raise
 
     def unframed(self, flaw: Unframed, flow: Flow) -> None:
-        self._server.layer.stream_broken(flaw, flow)
+        stream_broken(self._server.layer, flaw, flow)
 
 
 @lru_cache(maxsize=64)

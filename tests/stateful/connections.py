@@ -16,7 +16,7 @@ from b2bua.sip.flow import HostPort
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.transport.kinds import Kind
-from b2bua.transport.stream import StreamFlow
+from b2bua.transport.stream_flow import StreamFlow
 from tests.scenarios.virtual_network import VirtualNetwork
 from tests.scenarios.virtual_sockets import Piece, Segments, VirtualListener, Wire, certificate_for
 from tests.scenarios.wire_ends import WireEnd, end_of

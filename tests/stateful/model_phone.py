@@ -279,7 +279,7 @@ class ModelPhone(Phone):
         no way to it. Who takes no connections is out of reach until then, so it registers whatever its user wants."""
         assert self.link is not None
         self.shaken = self.timers.now()
-        clients = self.layer._clients
+        clients = self.layer.clients
         self.link.comes_back(lambda key: key in clients)
         for call in list(self.calls):
             if call.state is CallState.OFFERED:

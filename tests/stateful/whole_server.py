@@ -286,7 +286,7 @@ class WholeServer(RuleBasedStateMachine):
 
     @staticmethod
     def _open(phone: ModelPhone) -> set[str]:
-        return {str(key[0]) for key in phone.layer._servers}
+        return {str(key[0]) for key in phone.layer.servers}
 
     def _ours(self) -> list[str]:
         """Mistakes of our own that the server or a phone caught."""

@@ -12,6 +12,7 @@ from b2bua.transaction.layer import MAX_TRANSACTIONS
 from b2bua.transaction.machine import State
 from b2bua.transaction.matching import transaction_key
 from b2bua.transaction.server import ServerTransaction
+from b2bua.transaction.unreadable import stream_broken
 from tests.transaction.neighbours import PHONE, ClientRecorder, Element, FakeFlow, reply, request, unsent
 
 
@@ -406,7 +407,7 @@ def test_the_source_is_noted_on_a_connection_too(element: Element) -> None:
 )
 def test_a_stream_that_cannot_be_read(element: Element, head: bytes, kind: str, status: int, answered: bool) -> None:
     flow = FakeFlow(reliable=True)
-    element.layer.stream_broken(Unframed(head, kind, status, "What Is Wrong"), flow)
+    stream_broken(element.layer, Unframed(head, kind, status, "What Is Wrong"), flow)
     assert flow.statuses() == ([status] if answered else [])
     if answered:
         assert flow.last_response().reason == "What Is Wrong"
@@ -481,7 +482,7 @@ def test_a_long_request_that_was_heard_does_not_fall_back(element: Element) -> N
 
 
 def test_beyond_the_bound_new_requests_are_dropped(element: Element) -> None:
-    table: dict[object, object] = element.layer._servers  # type: ignore[assignment]  # what fills it is none of its own
+    table: dict[object, object] = element.layer.servers  # type: ignore[assignment]  # what fills it is none of its own
     table.update(dict.fromkeys(range(MAX_TRANSACTIONS - 1)))
     element.receive(request("OPTIONS"))
     element.receive(request("OPTIONS", branch="z9hG4bK2"))
@@ -521,7 +522,7 @@ def test_a_connection_that_carried_nothing_costs_nothing(element: Element) -> No
     element.layer.respond(element.transaction(), reply(request("OPTIONS"), 200))
     element.layer.send_request(unsent("OPTIONS"), other, ClientRecorder())
     element.receive(reply(other.last_request(), 200), other)
-    assert element.layer._on_streams == {}
+    assert element.layer.on_streams == {}
     element.layer.flow_failed(flow)
     assert element.layer.transactions() == (0, 0)
 

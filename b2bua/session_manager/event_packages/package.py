@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
+from b2bua.sip.address import split_unquoted
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 from b2bua.sip.profiles import ASTERISK, PARTIAL, PVALUE, SINGLE_DIALOG
@@ -149,3 +150,25 @@ def package_for(packages: Mapping[str, EventPackage], request: Request) -> Event
 def allow_events(packages: Mapping[str, EventPackage]) -> str:
     """The value of Allow-Events: all that anybody may subscribe to here (RFC 6665 §4.4.4)."""
     return ", ".join(sorted(name for name, package in packages.items() if not package.profile))
+
+
+def event_value(package: EventPackage, request: Request) -> str:
+    """The Event value of the NOTIFYs: the subscriber's id as sent, the one parameter that matches (RFC 6665 §8.2.1)."""
+    for parameter in split_unquoted(request.get("Event") or "", ";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "id":
+            return f"{package.name};id={value.strip()}"
+    return package.name
+
+
+def check_accept(package: EventPackage, request: Request) -> None:
+    """No Accept means the package's own format; one without it cannot be served: 406 (RFC 3261 §21.4.7)."""
+    if package.content_type and request.has("Accept"):
+        family = package.content_type.partition("/")[0]
+        if request.tokens("Accept").isdisjoint((package.content_type, f"{family}/*", "*/*")):
+            raise SipError(406)
+
+
+def followers(packages: Mapping[str, EventPackage]) -> dict[str, tuple[str, ...]]:
+    """Package → itself and those that follow it."""
+    return {name: (name, *(one.name for one in packages.values() if name in one.follows)) for name in packages}

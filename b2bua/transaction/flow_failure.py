@@ -1,0 +1,63 @@
+"""A connection is gone, or a way declared dead: what becomes of the transactions that are under way on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from b2bua.observer import METHODS
+from b2bua.sip.flow import Flow
+from b2bua.sip.message import Request
+from b2bua.transaction.client import ClientTransaction
+from b2bua.transaction.long_requests import length_of
+from b2bua.transaction.machine import Event, State
+from b2bua.transaction.server import ServerTransaction, answer_address
+
+if TYPE_CHECKING:
+    from b2bua.transaction.layer import TransactionLayer
+
+_UNHEARD: Final = (State.CALLING, State.TRYING)
+
+
+def flow_failed(layer: TransactionLayer, flow: Flow) -> None:
+    """A connection is gone: what waits for an answer on it fails (RFC 3261 §17.1.4), what owes one answers on another
+    (§18.2.2)."""
+    for transaction in _under_way(layer, flow):
+        if isinstance(transaction, ServerTransaction):
+            _answer_elsewhere(layer, transaction, flow)
+        elif transaction.fallback is None or transaction.state not in _UNHEARD or transaction.request is None:
+            transaction.fire(Event.TRANSPORT_ERROR)
+        else:
+            _over_udp(layer, transaction, transaction.request, transaction.fallback)
+
+
+def _under_way(layer: TransactionLayer, flow: Flow) -> Iterable[ClientTransaction | ServerTransaction]:
+    if flow.reliable:
+        return layer.on_streams.pop(flow, ())
+    # Of datagrams nobody keeps account: that such a way is declared dead is rare.
+    everything: list[ClientTransaction | ServerTransaction] = [*layer.clients.values(), *layer.servers.values()]
+    return [transaction for transaction in everything if transaction.flow is flow]
+
+
+def _answer_elsewhere(layer: TransactionLayer, transaction: ServerTransaction, gone: Flow) -> None:
+    """A way to where the last one led is a new connection: the old one may have been dead since long before it was written
+    to. And whoever sends the request again (`_follow`) must find its transaction: else it would be another request."""
+    address = answer_address(transaction)
+    if address is None or not gone.reliable:
+        transaction.fire(Event.TRANSPORT_ERROR)
+        return
+    flow = transaction.flow = gone.towards(address)
+    layer.on_streams.setdefault(flow, {})[transaction] = None
+
+
+def _over_udp(layer: TransactionLayer, client: ClientTransaction, request: Request, flow: Flow) -> None:
+    """The connection that a long request was to take came to nothing: RFC 3261 §18.1.1 wants UDP tried."""
+    again = request.copy()
+    again.remove_first("Via")
+    layer.clients.pop((client.branch, client.method), None)
+    client.branch = layer.via.put(again, flow)
+    layer.clients[client.branch, client.method] = client
+    if layer.streams is not None:
+        layer.streams.refused(flow, length_of(again))
+    layer.observer.requests["out", client.method if client.method in METHODS else "other", flow.transport] += 1
+    client.start_again(again, flow)
