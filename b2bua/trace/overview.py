@@ -22,14 +22,15 @@ class CallLine:
         self.letter = first.letter
         self.caller = self.callee = ""
         self.state = "?"
-        self.messages = self.holds = self.wrong = 0
+        self.messages = self.wrong = self._stepped = self._noted = 0
+        self._holding = False
         self._start = self._end = first.time
 
     def take(self, row: Row) -> None:
         facts, record = row.facts, row.record
         self.messages += 1 + len(row.copies)
         self._end = row.time
-        self.holds += record.get("step") == 3
+        self._hold(record.get("step") == 3, record.get("note", ""))
         self.wrong += "wrong: " in record.get("note", "")
         if facts.method == "INVITE" and not facts.to_tag:
             if not self.caller:
@@ -38,6 +39,19 @@ class CallLine:
             self.state = "ended"
         elif facts.status and facts.cseq_method == "INVITE":
             self._answered(row)
+
+    @property
+    def holds(self) -> int:
+        """By the steps of those that a phone asked for, or by the offers, which those from beside have, too."""
+        return max(self._stepped, self._noted)
+
+    def _hold(self, stepped: bool, note: str) -> None:
+        self._stepped += stepped
+        if note.startswith("hold: "):
+            self._noted += not self._holding
+            self._holding = True
+        elif note.startswith(("resume: ", "refused: ")):
+            self._holding = False
 
     def _answered(self, row: Row) -> None:
         status = row.facts.status

@@ -107,6 +107,8 @@ def test_an_operator_places_holds_resumes_transfers_and_ends_a_call(server: Serv
             phone.expect("CALL_ESTABLISHED")
         console("click", "text=6001 holds")
         console("shows", "#view td", "held by 6001")
+        console("shows", "#view td", "hold: 200")
+        wait_until("one hold, nothing wrong", lambda: console("texts", "#view table:last-of-type td.num")[-2:] == ["1", "0"])
         console.picture("calls")
         wait_until("held", lambda: server.metric("b2bua_calls_active", state="held") == 1)
         console("click", "text=6001 resumes")

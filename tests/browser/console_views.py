@@ -21,7 +21,7 @@ import pytest
 
 from tests.browser.browser import HERE, PACKAGES
 from tests.interop.feature_process import FeatureProcess
-from tests.interop.server import DOMAIN, Server, environment, free_port
+from tests.interop.server import DOMAIN, Server, environment, free_port, wait_until
 
 HOST = "127.0.0.64"
 CM_HOST = "127.0.0.65"
@@ -155,6 +155,7 @@ def test_a_held_call_is_seen_and_explained(console: Console, phones: Phones) -> 
     console("shows", ".why li", "its own +sip.rendering is no")
     assert console("count", ".why h3 .lamp.held") == 1
     console("shows", ".why td.good", "200")
+    wait_until("told", lambda: "200" in console("texts", ".why td.good"))  # and no news that waits
     console.picture("lamps")
     console("click", ".why li a")
     console("shows", ".drawing text.time", "(7)")  # a NOTIFY may wait for a second
@@ -166,6 +167,8 @@ def test_a_held_call_is_seen_and_explained(console: Console, phones: Phones) -> 
         console("press", "k")
         if "INVITE sip" in console("texts", "#message pre")[0] and console("count", "#message button") == 2:
             break
+    assert console("count", ".drawing .names text.party") == 7  # two lamps, five columns
+    assert console("count", '.drawing .names[transform="translate(0 0)"]') == 0, "they have come along"
     console("press", "d")
     console("shows", "#message .added", "sendonly")
     console("shows", "#message .gone", "sendrecv")

@@ -105,10 +105,12 @@ function wanted(...texts) {
   return !word || texts.some((text) => String(text ?? "").toLowerCase().includes(word));
 }
 
-// A head with * at its end, and the cells below it, are for wide screens only.
+// A head with * at its end, and the cells below it, are for wide screens only; a head of numbers stands over them, to the right.
 function table(heads, rows, nothing) {
   if (!rows.length) return el("p", { class: "soft" }, filter.value ? "Nothing that fits the filter." : nothing);
-  const head = el("tr", {}, heads.map((text) => el("th", { scope: "col", class: text.endsWith("*") && "wide" }, text.replace("*", ""))));
+  const numbers = [...rows[0].children].map((cell) => cell.classList.contains("num"));
+  const kinds = (text, place) => [text.endsWith("*") && "wide", numbers[place] && "num"].filter(Boolean).join(" ");
+  const head = el("tr", {}, heads.map((text, place) => el("th", { scope: "col", class: kinds(text, place) || false }, text.replace("*", ""))));
   return el("table", {}, el("thead", {}, head), el("tbody", {}, rows));
 }
 
@@ -313,7 +315,7 @@ async function showLadder(query, title) {
   const drawing = new DOMParser().parseFromString(ladder.svg, "image/svg+xml").documentElement;
   const links = ["html", "pcap", "mermaid", "svg", "text", "tracesm", "json"].map((form) =>
     el("a", { href: `api/trace?format=${form}&${query}${reach()}`, download: `trace.${form === "tracesm" ? "log" : form}` }, form));
-  const holder = el("div", { class: "drawing" }, document.importNode(drawing, true));
+  const holder = el("div", { class: "drawing" }, withNames(document.importNode(drawing, true)));
   for (const link of holder.querySelectorAll("a")) {
     link.addEventListener("click", (event) => { event.preventDefault(); openMessage(numberOf(link)); });
   }
@@ -329,6 +331,30 @@ async function showLadder(query, title) {
     count ? holder : el("p", { class: "soft" }, "No message of it is kept."),
   ];
 }
+
+// The names of the parties in a group of their own, over the arrows that go by below it.
+function withNames(drawing) {
+  const make = (name, attributes) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    return node;
+  };
+  const names = make("g", { class: "names" });
+  names.append(make("rect", { y: -6, width: drawing.getAttribute("width"), height: 36, fill: "#fff" }), ...drawing.querySelectorAll("text.party"));
+  drawing.append(names);
+  return drawing;
+}
+
+// Below the page's head as long as the drawing is there.
+function keepNames() {
+  const head = document.querySelector("header").getBoundingClientRect().bottom;
+  for (const names of document.querySelectorAll(".drawing .names")) {
+    const drawing = names.ownerSVGElement.getBoundingClientRect();
+    names.setAttribute("transform", `translate(0 ${Math.max(0, Math.min(head - drawing.top, drawing.height - 40))})`);
+  }
+}
+
+window.addEventListener("scroll", keepNames, { passive: true });
 
 async function showLamps() {
   const { lamps } = await read("api/lamps");
@@ -537,6 +563,7 @@ async function refresh(moved) {
   if (holder.innerHTML === drawn && !moved) return;
   drawn = holder.innerHTML;
   view.replaceChildren(...holder.childNodes);
+  keepNames();
   document.title = `${places[place].title} · b2bua`;
   if (chosen) for (const link of view.querySelectorAll(".drawing a")) link.classList.toggle("chosen", numberOf(link) === chosen);
 }
