@@ -142,8 +142,9 @@ def _watch_features(reactor: Any, service: Service, log: Log) -> None:
         reactor.callLater(LOOK_SECONDS, turn)
         watchdog.turned()
 
-    turn()
     watchdog.start()
+    turn()
+    reactor.addSystemEventTrigger("during", "shutdown", watchdog.stop)
 
 
 def _raise_file_limit() -> None:

@@ -45,7 +45,8 @@ ALLOWED: dict[str, set[str]] = {
     "observer": set(),
     "pauses": set(),
     "": set(),
-    "watchdog": {"feature_server.blame"},
+    "native_stack": set(),
+    "watchdog": {"feature_server.blame", "native_stack"},
     "process": {"config", "config.addresses", "feature_server.loader", "feature_server.feature", "log", "pauses", "watchdog"},
     "plugins": {"feature_server", "sip", "plugins"},
     "config": {

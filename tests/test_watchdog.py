@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from b2bua.feature_server.feature import FILE_MODULE, Feature
+from b2bua.native_stack import INTERPRETED, compiled_functions
 from b2bua.observer import Observer
 from b2bua.watchdog import GRACE, LOOK_SECONDS, SIGNAL, HookTooLong, Watchdog
 
@@ -36,7 +38,11 @@ class Kennel:
         self.seconds = 0.0
         self.log = Log()
         self.observer = Observer()
-        self.dog = Watchdog(lambda: [feature], limit, [Path(CORE)], self.observer, self.log, lambda: self.seconds)
+        self.stack: list[str] = []
+        """What the compiled functions are."""
+        self.dog = Watchdog(
+            lambda: [feature], limit, [Path(CORE)], self.observer, self.log, lambda: self.seconds, lambda: self.stack
+        )
 
     def signalled(self) -> Callable[[], None]:
         """What the signal does where it is called."""
@@ -138,11 +144,91 @@ def test_who_is_no_feature_is_not_told(feature: Feature, monkeypatch: pytest.Mon
     assert kennel.log.lines == [] and not kennel.observer.counts["feature_errors"]
 
 
+# ---- compiled features
+
+
+@pytest.fixture
+def compiled() -> Iterator[Feature]:
+    module = ModuleType("plugins.communication_manager.slow")
+    module.__file__ = f"/site/slow{EXTENSION_SUFFIXES[0]}"
+    sys.modules[module.__name__] = module
+    made = type("Slow", (Feature,), {"__module__": module.__name__})
+    yield made()
+    del sys.modules[module.__name__]
+
+
+HOOK, CORES = "slow___Slow___call_offered", "call___Call___offer"
+
+
+@pytest.mark.parametrize("functions", [(in_core,), (in_core, elsewhere)])
+@pytest.mark.parametrize("hook", [HOOK, f"communication_manager___{HOOK}"])
+def test_a_compiled_one_that_waits_in_c_is_ended(compiled: Feature, functions: tuple[Any, ...], hook: str) -> None:
+    kennel = Kennel(compiled)
+    kennel.stack = [INTERPRETED, hook, CORES, INTERPRETED]
+    kennel.seconds = 2.1
+    with pytest.raises(HookTooLong, match=r"^slow was in .*slow\.Slow\.call_offered for more than 2 s$"):
+        stack(*functions, then=kennel.signalled())
+    kennel.dog.turned()
+    assert kennel.observer.counts["feature_errors"] == {("slow", "ended"): 1}
+
+
+@pytest.mark.parametrize("found", [
+    [], [INTERPRETED], [INTERPRETED, CORES, INTERPRETED], [INTERPRETED, CORES, HOOK, CORES], [INTERPRETED, INTERPRETED, HOOK],
+    [HOOK], [INTERPRETED, "slower___Slow___call_offered"], [INTERPRETED, "b2bua___slow___call_offered"],
+])  # fmt: skip
+def test_where_anything_else_is_at_work_it_is_not(compiled: Feature, found: list[str]) -> None:
+    """The core, what is interpreted, or what is not known."""
+    kennel = Kennel(compiled)
+    kennel.stack, kennel.seconds = found, 2.1
+    stack(in_core, then=kennel.signalled())
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [(2.0, 1.9), (0.0, 3600.0)])
+def test_a_compiled_one_not_before_its_time(compiled: Feature, limit: float, seconds: float) -> None:
+    kennel = Kennel(compiled, limit)
+    kennel.stack, kennel.seconds = [INTERPRETED, HOOK], seconds
+    stack(in_core, then=kennel.signalled())
+
+
+def test_a_compiled_one_is_told_when_the_thread_looks_again(compiled: Feature, monkeypatch: pytest.MonkeyPatch) -> None:
+    kennel = Kennel(compiled, 0.0)
+    frames: dict[int, FrameType] = {}
+    sent: list[int] = []
+    monkeypatch.setattr(sys, "_current_frames", lambda: frames)
+    monkeypatch.setattr(signal, "pthread_kill", lambda thread, number: sent.append(number))
+
+    def look() -> None:
+        frames[kennel.dog._main] = sys._getframe(0)
+        kennel.stack = [INTERPRETED, CORES, HOOK]
+        for kennel.seconds in (0.2, 0.4, 0.5):
+            kennel.dog.look()
+            kennel.signalled()()
+
+    stack(in_core, then=look)
+    told = ("feature_blocks", {"feature": "slow", "at": "slow.Slow.call_offered"})
+    assert kennel.log.lines == [told] and sent == [SIGNAL] * 2
+    kennel.dog.turned()
+    assert kennel.observer.counts["feature_errors"] == {("slow", "blocked"): 1}
+
+
+def test_where_nothing_is_compiled_nobody_is_asked(feature: Feature, monkeypatch: pytest.MonkeyPatch) -> None:
+    kennel = Kennel(feature)
+    monkeypatch.setattr(sys, "_current_frames", lambda: {kennel.dog._main: sys._getframe(0)})
+    monkeypatch.setattr(signal, "pthread_kill", lambda thread, number: pytest.fail("asked"))
+    kennel.seconds = 10.0
+    stack(in_core, then=kennel.dog.look)
+
+
+def test_the_stack_of_this_very_thread() -> None:
+    assert INTERPRETED in compiled_functions()
+
+
 # ---- real signals
 
 
 LIMIT = 0.3
 HOOKS = """
+import re
 import time
 
 SECONDS = 20.0  # then it comes to an end by itself, which no test wants
@@ -201,6 +287,10 @@ def tidies_up(then):
         then()
 
 
+def backtracks(then):
+    re.match("(a+)+$", "a" * 32 + "b")  # minutes
+
+
 def short(then):
     end = time.monotonic() + 0.25
     while time.monotonic() < end:
@@ -229,14 +319,16 @@ def dog(feature: Feature) -> Iterator[Watchdog]:
     signal.signal(SIGNAL, before)
 
 
-@pytest.mark.parametrize("name", ["naps", "spins", "deep"])
-def test_who_catches_everything_is_ended(
+@pytest.mark.parametrize("name", ["naps", "spins", "deep", "backtracks"])
+def test_who_catches_everything_and_who_lets_no_thread_run_is_ended(
     dog: Watchdog, hooks: dict[str, Callable[[Callable[[], None]], None]], name: str
 ) -> None:
     dog.turned()
     with pytest.raises(HookTooLong) as ended:
         in_core(lambda: hooks[name](lambda: None))
     assert ended.value.__suppress_context__
+    dog.turned()
+    assert dog._observer.counts["feature_errors"] == {("slow", "ended"): 1}
 
 
 def test_what_it_asks_of_the_core_is_finished_first(

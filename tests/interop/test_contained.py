@@ -15,8 +15,10 @@ HOST = "127.0.0.95"
 
 ROUGH = '''
 """What a call to whom does: 6090 raises, 6091 never comes back, 6092 waits for the system, 6093 takes half a second,
-6094 catches whatever ends it."""
+6094 catches whatever ends it, 6095 lets
+no other thread run."""
 
+import re
 import time
 
 from b2bua.feature_server.feature import Feature
@@ -38,6 +40,8 @@ class Rough(Feature):
                 time.sleep(3600)
             except BaseException:
                 SPUN.append(callee)
+        if callee == "sip:6095":
+            re.match("(a+)+$", "a" * 40 + "b")
         if callee == "sip:6093":
             end = time.monotonic() + 0.5
             while time.monotonic() < end:
@@ -91,6 +95,14 @@ def test_who_does_not_come_back_is_ended(server: Server, lab: Lab, callee: str) 
     log = server.log_text()
     assert "feature_blocks " in log and "HookTooLong: rough was at " in log
     assert f"{server.directory}/features/rough.py" in log or "features/rough.py" in log
+    a_call_passes(lab)
+
+
+def test_who_lets_no_other_thread_run_is_ended(server: Server, lab: Lab) -> None:
+    (alice,) = lab.phones(1)
+    before = errors(server, "ended")
+    lab.start(Caller("6095").invite().refused(500), alice).finish()
+    wait_until("counted", lambda: errors(server, "ended") == before + 1)
     a_call_passes(lab)
 
 
