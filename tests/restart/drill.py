@@ -63,7 +63,7 @@ class Drill:
         self.history = History(directory / "history.jsonl")
         self.directory = directory
         self._seed = seed
-        self.random = random.Random(f"{seed} kills")
+        self._random = random.Random(f"{seed} kills")
         self.store = store
         self._rate = rate
         self._baresips = baresips
@@ -120,12 +120,12 @@ class Drill:
         if not kills:
             await asyncio.sleep(seconds)  # the drill without its point: what it finds then is its own mistake
         while self.kills < kills and time.monotonic() < until:
-            await asyncio.sleep(self.random.uniform(*UP))
+            await asyncio.sleep(self._random.uniform(*UP))
             self._die()
-            await asyncio.sleep(self.random.uniform(*DOWN))
-            while self.random.random() < EARLY:
+            await asyncio.sleep(self._random.uniform(*DOWN))
+            while self._random.random() < EARLY:
                 self.server = await asyncio.to_thread(self._again, False)
-                await asyncio.sleep(self.random.uniform(*START))
+                await asyncio.sleep(self._random.uniform(*START))
                 self._die()
             start = time.monotonic()
             self.server = await asyncio.to_thread(self._again)
