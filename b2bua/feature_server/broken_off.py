@@ -51,11 +51,12 @@ def take_stray(leg: Leg, response: Response) -> None:
 
 def hang_up(environment: Environment, response: Response) -> None:
     """A 2xx to an INVITE of before the restart of whose call nothing is known, as it was in set-up: ACK and BYE (RFC 3261
-    §13.2.2.4). MalformedValue where nobody can be reached by it."""
+    §13.2.2.4). MalformedValue where nobody can be reached by it. The CSeq of the BYE is the time, in seconds: another process
+    may have died over one, which the phone then knows under a lower one (§8.1.1.5, §12.2.1.1)."""
     ours, theirs = response.from_, response.to
     local, remote = (f"{party.display} <{party.uri}>".strip() for party in (ours, theirs))
     dialog = Dialog(response.call_id, local, ours.tag, remote, contact_uri(response), "")
-    dialog.remote_tag, dialog.local_cseq = theirs.tag, response.cseq
+    dialog.remote_tag, dialog.local_cseq = theirs.tag, max(response.cseq, int(environment.wall()))
     dialog.route_set = response.elements("Record-Route")[::-1]
     for method, cseq in (("ACK", response.cseq), ("BYE", 0)):
         request = dialog.make_request(method, cseq)

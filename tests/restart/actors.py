@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from tests.interop.wire import Message
 from tests.restart.agent import LOST, NoAnswer
 from tests.restart.history import Event, History
+from tests.restart.lives import Lives
 from tests.restart.phone import Phone, Watch
 
 PAUSE: Final = (0.02, 0.6)
@@ -27,6 +28,9 @@ class World(Protocol):
 
     generation: int
     """Goes up at each death."""
+    lives: Lives
+    given_up: list[int]
+    """Of each call that a phone gave up by itself, as nobody could hear it: how often it had tried."""
     stopping: bool
     patience: float
     """Seconds in which what was promised must be seen, restarts in between and lamps that change once a second included."""

@@ -14,11 +14,12 @@ from typing import Final
 from tests.interop.baresip import Baresip
 from tests.restart.actors import Actor, World
 from tests.restart.history import Event, History
+from tests.restart.lives import heard_by_nobody
 from tests.restart.phone import Phone, Watch
 
 ESTABLISHED, CLOSED, INCOMING = "CALL_ESTABLISHED", "CALL_CLOSED", "CALL_INCOMING"
 POLL: Final = 0.05
-LAST: Final = 150.0
+LAST: Final = 100.0
 """Seconds of a ladder: a call that baresip gives up has been without an answer for 32."""
 LONGEST_CALL: Final = 600
 """Seconds of speech: no call of a drill outlasts them, however long a machine takes to answer."""
@@ -164,12 +165,20 @@ class BaresipPair(Actor):
     async def _end(self) -> None:
         heard = [(telephone.user, event) for telephone in (self._caller, self._callee) for event in await telephone.events()]
         ended = [f"{user}: {event}" for user, event in heard if event.startswith(CLOSED)]
-        self.see("call", self._key, "standing", not ended, ", ".join(ended))
+        copies = max(self._copies(telephone) for telephone in (self._caller, self._callee)) if ended else 0
+        if copies:
+            self.world.given_up.append(copies)
+        self.see("call", self._key, "standing", not ended or copies > 0, ", ".join(ended))
         one, other = self.random.choice(((self._caller, self._callee), (self._callee, self._caller)))
         await one.command("hangup")
         self.see("call", self._key, "ended", await self._hears(other, CLOSED), other.user)
         right = await self.comes(lambda: self._is_idle())
         self.see("call", self._key, "lamp", right, "after the end")
+
+    def _copies(self, telephone: Telephone) -> int:
+        """How often it sent a re-INVITE that nobody could hear until it gave the call up (RFC 3261 §17.1.1.2)."""
+        since = time.monotonic() - LAST
+        return heard_by_nobody(self.world.lives, [entry for entry in telephone.ladder() if entry[0] > since])
 
     def _is_idle(self) -> bool:
         try:

@@ -1,7 +1,7 @@
 """`make drill`: phones at load, `kill -9` at random moments, and a judge of what was promised.
 
     python -m tests.restart.drill [--kills N] [--seconds S] [--seed N] [--store sqlite|memory] [--patience S] [--rate N]
-        [--baresips N] [--keep DIRECTORY]
+        [--baresips N] [--elsewhere] [--keep DIRECTORY]
 
 Exit status 0: nothing that was acknowledged is lost. 1: something is; each loss with its ladder and the seed.
 """
@@ -25,6 +25,7 @@ from tests.restart.actors import Actor, Publisher, Wanderer, Watcher
 from tests.restart.baresip_pair import BaresipPair, Telephone
 from tests.restart.cells import ladder
 from tests.restart.history import History, Loss, judge
+from tests.restart.lives import Lives
 from tests.restart.matrix import gauges
 from tests.restart.pairs import Pair
 from tests.restart.phone import Phone
@@ -55,18 +56,20 @@ class Drill:
         self.generation = 0
         self.stopping = False
         self.kills = 0
-        self.lives: list[tuple[float, str]] = []
-        """When the server became ready, and when it died."""
+        self.lives = Lives()
+        self.given_up: list[int] = []
         self.patience = patience
         self.errors: list[str] = []
         self.history = History(directory / "history.jsonl")
-        self._directory = directory
+        self.directory = directory
         self._seed = seed
         self._random = random.Random(f"{seed} kills")
-        self._store = store
+        self.store = store
         self._rate = rate
         self._baresips = baresips
         self._users = iter(USERS.items())
+        self.options: tuple[str, ...] = ()
+        """Of the server, on its command line."""
         self.server: Server
         self.sipp: SippLoad
 
@@ -76,7 +79,7 @@ class Drill:
         actors = list(self._actors())
         try:
             await asyncio.gather(*(actor.open() for actor in actors))
-            self.sipp = SippLoad(self._directory, self.server, dict(USERS), self._rate)
+            self.sipp = SippLoad(self.directory, self.server, dict(USERS), self._rate)
             await asyncio.to_thread(self.sipp.start)
             living = [asyncio.create_task(actor.run()) for actor in actors]
             await self._kill(kills, seconds)
@@ -90,20 +93,27 @@ class Drill:
         finally:
             self.history.close()
             self.sipp.close()
-            self.server.kill()
+            self.close()
             await asyncio.gather(*(actor.close() for actor in actors), return_exceptions=True)
             self.actors = actors
 
     # -- the server --------------------------------------------------------------------------------------------
 
     def _start(self) -> Server:
-        return Server(self._directory, HOST, USERS, self._store, more=[f"tcp:{HOST}"])
+        return Server(self.directory, HOST, USERS, self.store, self.options, more=[f"tcp:{HOST}"])
 
     def _again(self, ready: bool = True) -> Server:
         old = self.server
-        return Server(
-            old.directory, old.host, old.users, self._store, port=old.port, more=old.more, http_port=old.http_port, ready=ready
-        )
+        kept = {"port": old.port, "more": old.more, "http_port": old.http_port}
+        return Server(old.directory, old.host, old.users, self.store, self.options, ready=ready, **kept)
+
+    def log_text(self) -> str:
+        """What the server has logged."""
+        return self.server.log_text()
+
+    def close(self) -> None:
+        """No server is left."""
+        self.server.kill()
 
     async def _kill(self, kills: int, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -119,14 +129,14 @@ class Drill:
                 self._die()
             start = time.monotonic()
             self.server = await asyncio.to_thread(self._again)
-            self.lives.append((time.monotonic(), "server ready"))
+            self.lives.begins()
             # A machine that takes long to start it gives it as much time to live, or no request would ever be answered.
             await asyncio.sleep(time.monotonic() - start)
 
     def _die(self) -> None:
         self.server.kill()
         self.kills += 1
-        self.lives.append((time.monotonic(), "server killed"))
+        self.lives.ends()
         self.generation += 1
 
     async def _end(self) -> None:
@@ -135,7 +145,7 @@ class Drill:
         standing = sum(value for name, value in found.items() if name.startswith("b2bua_calls_active"))
         if standing > self.sipp.abandoned():
             self.errors.append(f"{standing:g} calls stand after all have ended, {self.sipp.abandoned()} of them SIPp's")
-        log = self.server.log_text()
+        log = self.log_text()
         if "Traceback" in log or "internal_error" in log:
             self.errors.append("the log has a mistake of the server's: " + "\n".join(log.splitlines()[-30:]))
 
@@ -146,7 +156,7 @@ class Drill:
 
         def baresip(transport: str) -> Telephone:
             user, password = next(self._users)
-            folder, host = self._directory / f"baresip-{user}", f"{PHONES}.{next(hosts)}"
+            folder, host = self.directory / f"baresip-{user}", f"{PHONES}.{next(hosts)}"
             return Telephone(folder, self.server.address, user, password, host, transport)
 
         def phone(transport: str) -> Phone:
@@ -185,7 +195,7 @@ class Drill:
         """In order of time, and between when the server was there to hear it."""
         first = min((at for at, _ in entries), default=0.0)
         last = max((at for at, _ in entries), default=0.0)
-        entries += [(at, text) for at, text in self.lives if first <= at <= last]
+        entries += [(at, text) for at, text in self.lives.entries if first <= at <= last]
         return "\n".join(f"{at:.3f} {text}" for at, text in sorted(entries))
 
 
@@ -193,6 +203,7 @@ def told(drill: Drill, losses: list[Loss], seed: int) -> str:
     """What is printed at the end."""
     counted = drill.history.count() | drill.sipp.count()
     lines = [f"{drill.kills} kills, seed {seed}. Acknowledged:", *(f"  {name}: {n}" for name, n in sorted(counted.items()))]
+    lines += [f"  given up by a phone whose re-INVITE met no server, {copies} copies" for copies in drill.given_up]
     sorts = {(loss.event.kind, loss.why): loss for loss in reversed(losses)}
     for loss in list(sorts.values())[::-1][:SHOWN]:
         lines += ["", f"LOST (seed {seed}): {loss}", drill.ladder(loss)]
@@ -204,6 +215,8 @@ def told(drill: Drill, losses: list[Loss], seed: int) -> str:
 
 
 def main() -> int:
+    from tests.restart.drill_elsewhere import DrillElsewhere  # which is made of this one
+
     parser = argparse.ArgumentParser(prog="drill")
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=600.0, help="fewer kills when this time is up")
@@ -212,6 +225,7 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=20.0, help="seconds in which what was promised must be seen")
     parser.add_argument("--rate", type=float, default=20.0, help="hold calls a second that SIPp makes")
     parser.add_argument("--baresips", type=int, default=2, help="pairs of baresip")
+    parser.add_argument("--elsewhere", action="store_true", help="Communication Manager in a process of its own")
     parser.add_argument("--keep", type=Path, help="a directory for logs, history and database")
     given = parser.parse_args()
     print(f"drill: seed {given.seed}", flush=True)
@@ -219,7 +233,8 @@ def main() -> int:
         directory = given.keep or Path(made)
         directory.mkdir(parents=True, exist_ok=True)
         store = "memory:" if given.store == "memory" else f"sqlite:{directory / 'drill.db'}"
-        drill = Drill(directory, given.seed, store, given.rate, given.patience, given.baresips)
+        kind = DrillElsewhere if given.elsewhere else Drill
+        drill = kind(directory, given.seed, store, given.rate, given.patience, given.baresips)
         losses = asyncio.run(drill.run(given.kills, given.seconds))
         print(told(drill, losses, given.seed), flush=True)
     return 1 if losses or drill.errors else 0

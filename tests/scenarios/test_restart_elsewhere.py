@@ -241,6 +241,27 @@ def test_whoever_answers_a_call_that_communication_manager_has_forgotten_gets_by
     scene.advance(PUBLISHED)
 
 
+def test_whoever_is_hung_up_on_by_one_that_dies_over_it_hears_a_higher_cseq(scene: Scene) -> None:
+    """The 200 comes again to each process that knows nothing of the call, and each dies before its BYE is answered."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.advance(1)
+    scene.server.remotes["cm"].kill()
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    scene.server.start_remote("cm", scene.server.remotes["cm"].address, ("192.0.2.1", 5070))
+    scene.advance(0.1)
+    a.phone >> a.ack(a.phone << "500 INVITE")
+    byes = []
+    for _ in range(3):
+        scene.advance(1)
+        b.phone >> b.answer(arrived, 200, b.sdp())
+        b.phone << "ACK"
+        byes.append(b.phone << "BYE")
+        scene.restart_communication_manager(1)
+    assert [bye.cseq for bye in byes] == sorted({bye.cseq for bye in byes})
+    b.phone >> b.answer(byes[-1], 200)
+    scene.advance(PUBLISHED)
+
+
 def test_a_full_disk_refuses_new_calls_and_keeps_what_stands(scene: Scene) -> None:
     a, b = standing(scene)
     records = scene.server.options.remote_records

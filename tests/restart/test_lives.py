@@ -1,0 +1,46 @@
+"""A phone that gives up: excused where no copy of its re-INVITE came to a server that lived, and only there."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.restart.lives import KILLED, READY, Lives, heard_by_nobody
+
+CALL = "INVITE sip:x@127.0.0.1;fs=cm SIP/2.0"
+
+
+def lives(*entries: tuple[float, str]) -> Lives:
+    made = Lives()
+    made.entries += entries
+    return made
+
+
+@pytest.mark.parametrize(("at", "there"), [(0, True), (9.4, True), (9.6, False), (11, False), (12.1, True), (99, True)])
+def test_when_it_was_there(at: float, there: bool) -> None:
+    assert lives((10, KILLED), (12, READY)).was_there(at) is there
+
+
+@pytest.mark.parametrize("dies", [((9, KILLED), (20, READY)), ((9, KILLED), (10.8, READY), (10.9, KILLED), (20, READY))])
+def test_nobody_heard_it(dies: tuple[tuple[float, str], ...]) -> None:
+    said = [(5.0, f"-> {CALL}  6 INVITE"), (5.1, "<- SIP/2.0 200 OK  6 INVITE"), (42, "-> BYE sip:x SIP/2.0  8 BYE")]
+    said += [(at, f"-> {CALL}  7 INVITE") for at in (10.0, 10.5, 11.5)]
+    assert heard_by_nobody(lives(*dies), sorted(said)) == 3
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [(10.6, "<- SIP/2.0 100 Trying  7 INVITE")],
+        [(21.0, f"-> {CALL}  7 INVITE")],
+        [(8.0, f"-> {CALL}  7 INVITE")],
+        [(21.0, f"-> {CALL}  8 INVITE")],
+    ],
+    ids=["answered", "heard later", "heard before", "another was heard"],
+)
+def test_somebody_could_have(more: list[tuple[float, str]]) -> None:
+    said = [(at, f"-> {CALL}  7 INVITE") for at in (10.0, 10.5, 11.5)]
+    assert heard_by_nobody(lives((9, KILLED), (20, READY)), sorted(said + more)) == 0
+
+
+def test_who_has_sent_none() -> None:
+    assert heard_by_nobody(lives(), [(1.0, "-> BYE sip:x SIP/2.0  8 BYE")]) == 0
