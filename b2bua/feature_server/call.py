@@ -19,6 +19,7 @@ from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.feature_server.recorded import restored_legs
 from b2bua.feature_server.referral import refer, resubscribe
 from b2bua.feature_server.refresh import Refresh
+from b2bua.feature_server.refusals import CALL_OVER
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.relay import relay
 from b2bua.feature_server.setup import Setup
@@ -53,6 +54,7 @@ NOT_ANSWERED: Final = "glare: the first INVITE of the call is not answered yet (
 CHANGES: Final = "glare: another party is about to take the other one's place"
 OTHER_LEG: Final = "glare: the other party's re-INVITE is under way, and one goes at a time in a call"
 TOO_LONG: Final = "timer call_length_max: {} s are over, whatever the call is doing"
+REPLACED: Final[Why] = (None, "B2BUA: another party takes the caller's place while the call rings")
 NO_ACK: Final[Why] = (None, "timer: no ACK of the 2xx within 64·T1 (32 s): BYE to both (RFC 3261 §13.3.1.4)")
 TRYING: Final = "trying"
 EARLY: Final = "early"
@@ -211,7 +213,7 @@ class Call:
 
     def _callees(self) -> Callees:
         if not isinstance(self.exchange, Setup) or self.callee.answered:
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: the call is answered already, or was never offered")
         return self.exchange.all_callees()
 
     def new_callee(self, uri: str, invite: Request) -> Leg:
@@ -250,7 +252,7 @@ class Call:
             leg.other = stand_in
         stand_in.other, self.caller = self.callee, stand_in
         leaving.aside = True
-        leaving.respond(487)
+        leaving.refuse(487, REPLACED)
         leaving.over()
         self.b2bua.left(leaving.party)
         self.hooks.tell("callee_left", self.hook_failed, self, leaving)
@@ -432,9 +434,11 @@ class Call:
     def expire(self) -> None:
         """From the wheel, the backstop: however it came that the call still stands, it ends."""
         self.tick = NEVER
-        self.over_because = self.acted = (None, TOO_LONG, self.environment.limits.call_length_max)
+        why: Why = (None, TOO_LONG, self.environment.limits.call_length_max)
+        self.over_because = self.acted = why
         if not self.caller.answered:
-            self.caller.respond(480)
+            self.acted = None
+            self.caller.refuse(480, why)
         self.finish("too_long", ("Reason", 'SIP;cause=480;text="Call too long"'))
 
     def leg_forked(self, leg: Leg, key: tuple[str, str]) -> None:
@@ -489,7 +493,7 @@ class Call:
             leg.answer(transaction, request, 200)
         elif request.method == "PRACK":
             if leg.early is None:
-                raise SipError(481)
+                raise SipError(481).because("B2BUA: there is no reliable response that could be acknowledged (RFC 3262 §3)")
             leg.early.prack(leg, transaction, request)
         elif request.method == "REFER":
             refer(self, leg, transaction, request)
@@ -501,7 +505,7 @@ class Call:
     def _from_aside(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         """From a callee that the call goes on without."""
         if request.method != "BYE":
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: the call goes on without this party, which may only hang up")
         leg.answer_bye(transaction, request)
         leg.over()
 
@@ -543,7 +547,7 @@ class Call:
     def begin(self, leg: Leg, request: Request) -> None:
         """Start on a re-INVITE, or an UPDATE with an offer, that has been taken."""
         if self.state == ENDED:
-            leg.respond(487)
+            leg.refuse(487, CALL_OVER)
             return
         self._name_legs()
         exchange = Reinvite(self, leg, request)

@@ -28,6 +28,7 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.rack import RAck, rack_of
 from b2bua.sip.rseq import rseq_of
+from b2bua.sip.why import Why
 from b2bua.transaction.client import NOBODY
 from b2bua.transaction.server import ServerTransaction
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 64
 """Early dialogs of one call: more than Max-Breadth lets a request be forked to (RFC 5393 §5.3.3.1)."""
+NO_PRACK: Final[Why] = (None, "timer 100rel: no PRACK within 64·T1 (32 s), given up (RFC 3262 §3)")
+OFFER_NOT_PASSED: Final[Why] = (None, "B2BUA: the other party can hear no offer now; it may come again without")
 
 
 class EarlyDialogs:
@@ -242,6 +245,7 @@ class EarlyDialogs:
     def _given_up(self) -> None:
         """RFC 3262 §3: 64·T1 without a PRACK, 5xx to the INVITE."""
         call = self._call
+        call.acted = NO_PRACK
         call.caller.respond(500, None, reason="No PRACK")
         call.finish("failed", ("Reason", 'SIP;cause=408;text="No PRACK"'))
 
@@ -253,7 +257,7 @@ class EarlyDialogs:
         branch = self._asked(leg, request) if leg is self._call.caller else None
         told = self._named(branch, rack) if branch is not None else None
         if branch is None or told is None:
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: it acknowledges no response that is open (RFC 3262 §3)")
         if request.body and is_sdp(request) and branch.offer is None and self._call.exchange is self._setup:
             branch.refused = rack, told  # unless it is accepted
             self._offered(branch, leg, transaction, request, told.source)
@@ -301,14 +305,14 @@ class EarlyDialogs:
         be passed on now: an offer of this party is open, there is no session yet, the other party takes no UPDATE."""
         branch = self._asked(leg, request)
         if branch is None or branch.over:
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: this early dialog is over")
         if self._offer is not None:
             if self._offer.leg is leg:
                 return False
-            raise SipError(491)
+            raise SipError(491).because("glare: an offer to this party is open (RFC 3311 §5.2)")
         towards_leg = branch.offer is not None if leg is self._call.caller else self._setup.offered
         if not branch.agreed and towards_leg:
-            raise SipError(491)
+            raise SipError(491).because("glare: the first offer to this party has no answer yet (RFC 3311 §5.2)")
         if not branch.agreed or not self._takes_update(self.far(branch, leg), branch):
             return False
         self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, None))
@@ -326,6 +330,7 @@ class EarlyDialogs:
         if self._offer is None and possible and not branch.over:
             self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, source))
             return
+        self._call.acted = OFFER_NOT_PASSED
         leg.answer(transaction, request, 488)  # it may come again without
 
     def _begin(self, offer: EarlyOffer) -> None:

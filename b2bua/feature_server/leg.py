@@ -17,6 +17,7 @@ from b2bua.feature_server.challenge_echo import Echoing, echoed
 from b2bua.feature_server.contract import ALWAYS, NEVER, Environment
 from b2bua.feature_server.leg_session import LegSession
 from b2bua.feature_server.promise import Promise
+from b2bua.feature_server.refusals import BY_A_FEATURE, BY_FEATURE, CALL_OVER, HUNG_UP
 from b2bua.feature_server.session_description import SessionDescriptions
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
@@ -146,7 +147,9 @@ class Leg:
             if status < 200:
                 self.early.tell(status, source, body, reason, *headers)
                 return
-            self.early.final()
+            acted = self.call.acted
+            self.early.final()  # which answers what else is open
+            self.call.acted = acted
         response = self.response(transaction.request, status, source, body, reason)
         for name, value in headers:
             response.append(name, value)
@@ -207,11 +210,24 @@ class Leg:
         body = source.body if source is not None else b""
         self.environment.layer.respond(transaction, self.response(request, status, source, body, ""))
 
+    def refuse(self, status: int, why: Why) -> None:
+        """Refuse this party's open INVITE, here and not for the other party; `why` is for the trace."""
+        self.call.acted = (self.call.acted, *why[1:])
+        self.respond(status)
+        self.call.acted = None  # nobody may be behind this leg
+
+    def _answered_here(self, status: int) -> Why:
+        """Nobody has said why: it was a feature that did, where it is a refusal."""
+        if status < 300:
+            return ANSWERED_HERE
+        feature = self.call.hooks.acting()
+        return (None, BY_FEATURE, feature, status) if feature else BY_A_FEATURE
+
     def answer_bye(self, transaction: ServerTransaction, bye: Request) -> None:
         """200 to this party's BYE, 487 to what else it has asked for (RFC 3261 §15.1.2)."""
         self.answer(transaction, bye, 200)
         if self.usage.server is not None or self.update is not None:
-            self.respond(487)
+            self.refuse(487, HUNG_UP)
 
     def answer_refresh(self, transaction: ServerTransaction, request: Request) -> None:
         """Answer an UPDATE without an offer: the session lives on from here, over a restart, too."""
@@ -303,7 +319,7 @@ class Leg:
             self.promise.release = headers
             return
         if self.usage.server is not None or self.update is not None:
-            self.respond(487)
+            self.refuse(487, self.call.over_because or CALL_OVER)
         if not self.answered:
             if self.usage.client is not None:
                 self.usage.cancel(*headers, why=self.call.over_because)
@@ -479,7 +495,7 @@ class Leg:
             response.append("Content-Length", "0")
         call = self.call
         response.call = call.id
-        response.why = call.acted or (ANSWERED_HERE if source is None else PASSED_BACK)
+        response.why = call.acted or (PASSED_BACK if source is not None else self._answered_here(status))
         call.acted = None
         return response
 

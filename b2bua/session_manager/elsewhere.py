@@ -14,12 +14,15 @@ from b2bua.session_manager.stateless_refusal import RETRY_AFTER
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
+from b2bua.sip.why import Why
 from b2bua.transaction.heartbeat import since
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMEOUT
 
 RESTARTED: Final = "Server Restarted"
+PASSED_BACK: Final[Why] = (None, "proxy: passed back to whoever asked before the restart")
+BROKEN_OFF: Final[Why] = (None, "transaction: a restart broke it off, and what becomes of it elsewhere is not known")
 Identity = tuple[str, str, int]
 """Call-ID, From tag and CSeq of an INVITE."""
 
@@ -54,7 +57,9 @@ class Elsewhere:
         if waiting is None or waiting.link is not link or response.cseq_method != "INVITE":
             return False
         if response.status > 100:
-            self._layer.respond(waiting.transaction, response.without_top_via())
+            forwarded = response.without_top_via()
+            forwarded.why = PASSED_BACK
+            self._layer.respond(waiting.transaction, forwarded)
         return True
 
     def _to_link(self, response: Response) -> bool:
@@ -102,6 +107,7 @@ class _Waiting:
         """A call in set-up is over; a re-INVITE may come again."""
         known = bool(self._request.to.tag)
         response = response_to(self._request, 500 if known else 480, RESTARTED, layer.identifiers.tag())
+        response.why = BROKEN_OFF
         if known:
             response.append("Retry-After", RETRY_AFTER)
         layer.respond(self.transaction, response)

@@ -256,7 +256,7 @@ class Proxy:
         routes = request.elements("Route")[: arrival.routes.count]
         mark = self._layer.identifiers.loop_mark(request.uri, link, *routes, request.call_id, str(request.cseq))
         if bears(request, mark):
-            raise SipError(482)
+            raise SipError(482).because("routing: it has been here before, just so: a loop (RFC 3261 §16.3 step 4)")
         return mark
 
     def _to_contact(self, arrival: Arrival, binding: Binding, share: str, flow: Flow) -> Request:
@@ -400,7 +400,9 @@ class Proxy:
         if second is not None:
             # One token twice, or behind one that leads to a link, would have us send wherever the Request-URI says.
             if first.link or first.direction == second.direction:
-                raise SipError(403, "Routes Of Different Dialogs")
+                raise SipError(403, "Routes Of Different Dialogs").because(
+                    "routing: the two Routes of ours are not of one dialog"
+                )
             return self._flow_of(second, arrival)
         foreign = self._links.named(first.link)
         if foreign is not None and foreign.foreign:
@@ -411,26 +413,30 @@ class Proxy:
             link = self._links.named(uri.parameter("fs")) or self._links.named(first.link)
             if link is not None:
                 return link.flow
-        raise SipError(404)
+        raise SipError(404).because("routing: nothing here is at this address of our own")
 
     def _other_of_two(self, token: FlowToken, sender: FeatureLink | None) -> Flow:
         """In a dialog between two feature servers: the one that did not send this."""
         calling, called = self._links.named(token.listener), self._links.named(token.link)
         if calling is None or called is None or sender not in (calling, called):
-            raise SipError(403, "Route Of A Feature Server")
+            raise SipError(403, "Route Of A Feature Server").because(
+                "routing: the Route is one between two feature servers, and the sender is neither"
+            )
         return called.flow if sender is calling else calling.flow
 
     def _flow_of(self, token: FlowToken, arrival: Arrival) -> Flow:
         beyond = arrival.routes.beyond
         flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond, token.gone)
         if flow is None or (is_sips(arrival.request.uri) and not is_secure(flow)):
-            raise SipError(430)
+            raise SipError(430).because(
+                "location: the connection to the phone is gone, and there is no other way to it (RFC 5626 §5.3)"
+            )
         return flow
 
     def forward_ack(self, arrival: Arrival) -> None:
         """The ACK of a 2xx goes where its Routes prove; SipError when they prove nothing."""
         if arrival.routes.first is None:
-            raise SipError(481)
+            raise SipError(481).because("routing: the ACK has no Route of ours that would prove where it belongs")
         target = self._target_in_dialog(arrival)
         if self._open_invites is not None:
             self._open_invites.acknowledged(arrival.request)
@@ -449,7 +455,9 @@ class Proxy:
         request = arrival.request
         assert arrival.transaction is not None, "an ACK has no responses"
         if arrival.hops == 0:
-            raise SipError(483)  # an OPTIONS that is not for ourselves
+            raise SipError(483).because(
+                "refused: Max-Forwards is used up, it goes no further (RFC 3261 §16.3 step 3)"
+            )  # an OPTIONS that is not for ourselves
         if request.method == "INVITE":
             trying = response_to(request, 100)
             trying.why = TRYING

@@ -259,7 +259,9 @@ class SessionManager:
         """From the transaction layer, before any state is made: whether a new request is taken."""
         verdict = self._verdict(request, flow)
         if self._trunks is not None and isinstance(verdict, Response) and self._trunks.entities.of(flow) is not None:
-            return stateless_refusal(request, trunk=True)
+            refusal = stateless_refusal(request, trunk=True)
+            refusal.why = verdict.why
+            return refusal
         return verdict
 
     def _verdict(self, request: Request, flow: Flow) -> Response | bool | None:
@@ -311,7 +313,7 @@ class SessionManager:
                 self._answer_options(arrival)
                 return
             if arrival.hops == 0:  # it would have to go on: said before anyone is asked who he is (RFC 3261 §16.3)
-                raise SipError(483)
+                raise SipError(483).because("refused: Max-Forwards is used up, it goes no further (RFC 3261 §16.3 step 3)")
         owner = self._challenge_passed(arrival, in_dialog=False, proxied=user is None)
         if owner is None:
             return
@@ -323,7 +325,9 @@ class SessionManager:
         if not _is_vouched_for(arrival):
             self._check_owner(request, owner)
         elif method == "PUBLISH" and not owner:
-            raise SipError(403, "Not Your Address Of Record")  # in nobody's name nothing is published
+            raise SipError(403, "Not Your Address Of Record").because(
+                "owner: nothing is published in nobody's name"
+            )  # in nobody's name nothing is published
         self._check_contact(arrival)
         if self._trunks is not None and not owner:
             self._trunks.check_leave(request, user, caller_in(request, self._domain, False))
@@ -342,7 +346,9 @@ class SessionManager:
             if arrival.routes.first is None or method == "SUBSCRIBE":
                 return False
             if method == "REFER" and not entity.trusted:
-                raise SipError(403, "No Transfer By Trunks")  # the call that it asks for would be one of our user's
+                raise SipError(403, "No Transfer By Trunks").because(
+                    "routing: a trunk that is not trusted may not transfer"
+                )  # the call that it asks for would be one of our user's
             self._go_on_in_dialog(arrival)
             return True
         if method not in FROM_TRUNKS:
@@ -383,7 +389,7 @@ class SessionManager:
             self._register(arrival, owner)
         elif method == "PUBLISH":
             if owner and owner != user:
-                raise SipError(403, "Not Your Address Of Record")
+                raise SipError(403, "Not Your Address Of Record").because("owner: who asks may publish for himself alone")
             self._publish(arrival.transaction, arrival.request, None, user)
         elif method == "SUBSCRIBE":
             if not self._parts.notifier.is_list(self._domain.aor(user)):
@@ -391,7 +397,7 @@ class SessionManager:
             self._subscribe(arrival, user, owner)
         elif not user:
             # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).
-            raise SipError(405, "", ("Allow", ALLOW))
+            raise SipError(405, "", ("Allow", ALLOW)).because("refused: the domain itself is no party to that (RFC 3261 §8.2.1)")
         elif method not in SEQUENCED or not self._sequencing.to_application(arrival, user, owner):
             self._past_the_last(arrival, user, owner)
 
@@ -444,7 +450,7 @@ class SessionManager:
             self._elsewhere.heard(arrival.link, request)
             self._answer_options(arrival)
         elif method in ("REGISTER", "SUBSCRIBE"):
-            raise SipError(403)
+            raise SipError(403).because("refused: a feature server neither registers nor subscribes")
         else:
             position = arrival.routes.position
             if position is not None and not request.call:
@@ -489,7 +495,9 @@ class SessionManager:
             return
         if request.method == "REGISTER" and request.to.parsed_uri().scheme not in ("sip", "sips"):
             self._observer.registered("error")
-            raise SipError(400, "To Is No SIP URI")  # RFC 3261 §10.2: it is an address of record
+            raise SipError(400, "To Is No SIP URI").because(
+                "registrar: the To is no SIP URI, so no address of record (RFC 3261 §10.2)"
+            )  # RFC 3261 §10.2: it is an address of record
         address = request.to if request.method == "REGISTER" else request.from_
         if is_anonymous(request):
             return  # who it is has been proven, and the applications are told (RFC 3325 §5)
@@ -507,9 +515,13 @@ class SessionManager:
             return
         uri = contact.parsed_uri()
         if self._domain.is_listener(uri):
-            raise SipError(403, "Contact Is This Server")
+            raise SipError(403, "Contact Is This Server").because(
+                "refused: Contact names this server itself, which would be a loop"
+            )
         if uri.scheme == "sips" and not is_secure(arrival.source):
-            raise SipError(400, "SIPS Contact Without TLS")
+            raise SipError(400, "SIPS Contact Without TLS").because(
+                "refused: a sips Contact on a connection that is not secure"
+            )
 
     def _register(self, arrival: Arrival, owner: str) -> None:
         require_supported(arrival.request)
@@ -559,8 +571,7 @@ class SessionManager:
             self._parts.leg_continued(answer.call, request.call_id)
         response = response_to(request, answer.status, answer.reason, self._tag())
         response.extend(answer.headers)
-        if answer.status == 200:
-            response.why = STORED
+        response.why = STORED if answer.status == 200 else answer.why
         self._layer.respond(transaction, response)
 
     def _subscribe(self, arrival: Arrival, user: str, watcher: str) -> None:
@@ -575,6 +586,8 @@ class SessionManager:
             if subscription is not None:
                 response.append("Contact", contact)
                 response.why = (request.why, SUBSCRIBED, watcher, subscription.aor)
+            elif answer.why is not None:
+                response.why = (request.why, *answer.why[1:])
             for name, value in answer.headers:
                 response.append(name, value)
             self._respond(arrival, response)

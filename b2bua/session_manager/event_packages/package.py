@@ -10,6 +10,7 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 from b2bua.sip.profiles import PARTIAL, PVALUE, SINGLE_DIALOG
 from b2bua.sip.watched_dialog import WatchedDialog
+from b2bua.sip.why import Why
 
 Headers = tuple[tuple[str, str], ...]
 OWN: Final = "(own)"
@@ -26,11 +27,13 @@ class Answer(NamedTuple):
     """"" stands for the registered reason phrase."""
     call: str = ""
     """Trace id, or a Call-ID, of the call that a PUBLISH of a feature server is about."""
+    why: Why | None = None
+    """For the trace: why it is refused."""
 
 
 def refusal(error: SipError) -> Answer:
     """The response that tells a peer what it did wrong."""
-    return Answer(error.status, error.headers, error.reason)
+    return Answer(error.status, error.headers, error.reason, why=error.why)
 
 
 class Published(Protocol):
@@ -131,7 +134,9 @@ class EventPackage:
             return self.default_expires
         requested = request.integer("Expires") or 0
         if 0 < requested < self.min_expires:
-            raise SipError(423, "", ("Min-Expires", str(self.min_expires)))
+            raise SipError(423, "", ("Min-Expires", str(self.min_expires))).because(
+                "event state: the interval that is asked for is below the least (RFC 3903 §6, RFC 6665 §4.2.1.1)"
+            )
         return min(requested, self.max_expires)
 
 
@@ -141,7 +146,9 @@ def package_for(packages: Mapping[str, EventPackage], request: Request) -> Event
     event = request.lines[names.index("Event")].partition(":")[2].strip() if "Event" in names else ""
     package = packages.get(event) or packages.get(event.partition(";")[0].rstrip())
     if package is None:
-        raise SipError(489, "", ("Allow-Events", allow_events(packages)))
+        raise SipError(489, "", ("Allow-Events", allow_events(packages))).because(
+            "event state: no event package of this name is served (RFC 6665 §4.2.1.1)"
+        )
     return package
 
 
