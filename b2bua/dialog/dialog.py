@@ -101,7 +101,9 @@ class Dialog:
         if request.cseq < self.remote_cseq:
             raise SipError(500, "CSeq Out of Order").because("dialog: its CSeq is lower than the last (RFC 3261 §12.2.2)")
         if request.cseq == self.remote_cseq:
-            raise SipError(482, "Merged Request")
+            raise SipError(482, "Merged Request").because(
+                "dialog: its CSeq is that of the last request: the same one by another path (RFC 3261 §8.2.2.2)"
+            )
         self.remote_cseq = request.cseq
         if request.method in TARGET_REFRESH and request.has("Contact"):
             contact_uri(request)

@@ -106,7 +106,7 @@ class OfferAnswer:
             lines = [line._replace(protocol="RTP/AVP") if line.media == "audio" else line for line in lines]
         live = self._chosen(lines, streams)
         if live is None:
-            raise SipError(488)
+            raise SipError(488).because("refused: the description has no stream that could be taken up (RFC 3261 §21.4.26)")
         self._lines, self._live = lines, live
 
     # -- our offer ---------------------------------------------------------------------------------------------
@@ -148,10 +148,10 @@ class OfferAnswer:
         sdp.parse_origin(offer)
         lines = _read_lines(offer)
         if not streams or (self.direction and len(lines) < len(self._lines)):
-            raise SipError(488)
+            raise SipError(488).because("refused: the offer has no stream, or fewer m= lines than the session (RFC 3264 §8)")
         live: int | None = self._chosen(lines, streams)
         if live is None and any(stream.port for stream in streams):
-            raise SipError(488)
+            raise SipError(488).because("refused: the offer has no stream that could be taken up (RFC 3261 §21.4.26)")
         self._lines, self._live = lines, live
         if live is None:
             # Every stream was taken away (RFC 3264 §8.2): nothing flows until somebody offers one again.

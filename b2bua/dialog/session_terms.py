@@ -132,4 +132,6 @@ def check_interval(request: Request, minimum: int) -> None:
     """
     asked = session_expires(request)
     if asked is not None and asked.seconds < minimum and TIMER in request.tokens("Supported"):
-        raise SipError(422, "", ("Min-SE", str(max(minimum, SHORTEST))))
+        raise SipError(422, "", ("Min-SE", str(max(minimum, SHORTEST)))).because(
+            "session timer: the interval that is asked for is below the least (RFC 4028 §9)"
+        )

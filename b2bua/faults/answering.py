@@ -46,6 +46,7 @@ class Answering:
         else:
             response = self._challenge(request, fault.stale)
             what = f"challenged {'as' if fault.stale else 'not as'} stale"
+        response.why = (None, "fault {}: {} on purpose", hit.number, what)
         self._recorder.mark(flow, f"fault {hit.number}: {what}")
         self._layer.respond(transaction, response)
 
@@ -71,7 +72,9 @@ class OneAnswer:
         self._status = status
 
     def request_received(self, transaction: ServerTransaction, request: Request) -> None:
-        self._layer.respond(transaction, response_to(request, self._status, tag=self._layer.identifiers.tag()))
+        response = response_to(request, self._status, tag=self._layer.identifiers.tag())
+        response.why = (None, "fault: answered {} on purpose, by a feature", self._status)
+        self._layer.respond(transaction, response)
 
     def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
         self._user.cancel_received(transaction, cancel)

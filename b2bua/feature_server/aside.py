@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+from b2bua.sip.why import Why
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import T4, TIMEOUT
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
+
+REPLACED: Final[Why] = (None, "B2BUA: another party takes the caller's place while the call rings")
 
 
 def leave(call: Call, leg: Leg, *headers: tuple[str, str]) -> None:
@@ -36,7 +39,7 @@ def caller_leaves(call: Call, stand_in: Leg) -> None:
         leg.other = stand_in
     stand_in.other, call.caller = call.callee, stand_in
     leaving.aside = True
-    leaving.respond(487)
+    leaving.refuse(487, REPLACED)
     leaving.over()
     call.b2bua.left(leaving.party)
     call.hooks.tell("callee_left", call.hook_failed, call, leaving)
@@ -46,7 +49,7 @@ def caller_leaves(call: Call, stand_in: Leg) -> None:
 def request_from_aside(leg: Leg, transaction: ServerTransaction, request: Request) -> None:
     """From the party of a leg aside: it may hang up."""
     if request.method != "BYE":
-        raise SipError(481)
+        raise SipError(481).because("B2BUA: the call goes on without this party, which may only hang up")
     leg.answer_bye(transaction, request)
     leg.over()
 

@@ -208,7 +208,7 @@ class B2bua:
         most = self.environment.limits.calls_per_user
         if most and any(self._calls_of.get(party, 0) >= most for party in parties):
             self.environment.observer.overload_rejected("calls")
-            raise SipError(480, "Too Many Calls")
+            raise SipError(480, "Too Many Calls").because("overload: a party has as many calls as it may (calls_per_user)")
         for party in parties:
             self._calls_of[party] = self._calls_of.get(party, 0) + 1
 
@@ -253,7 +253,9 @@ class B2bua:
             self._require_supported(request)
             MessageRelay(self.environment, transaction, request).start(self.hooks)
         else:
-            raise SipError(405, "", ("Allow", self.hooks.allow))
+            raise SipError(405, "", ("Allow", self.hooks.allow)).because(
+                "B2BUA: nothing here takes this method out of a dialog (RFC 3261 §8.2.1)"
+            )
 
     def _asked(self, since: float) -> None:
         """Session Manager's heartbeat, on a link over the network."""
@@ -314,7 +316,9 @@ class B2bua:
             self._require_supported(request)
             check_privacy(request)
             if request.method != "OPTIONS" and request.integer("Max-Forwards") == 0:
-                raise SipError(483)  # it would go on (RFC 7332)
+                raise SipError(483).because(
+                    "refused: Max-Forwards is used up, it goes no further (RFC 7332)"
+                )
         transaction.attached = leg
         request_in_dialog(leg.call, leg, transaction, request)
 
@@ -329,7 +333,7 @@ class B2bua:
         else:
             dialog = leg.dialog if not leg.dialog.remote_tag and leg.dialog.local_tag == request.to.tag else None
         if dialog is None:
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: no early dialog of this call is meant (RFC 3261 §12.2.2)")
         return dialog
 
     def _new_call(self, transaction: ServerTransaction, invite: Request) -> None:
@@ -337,7 +341,7 @@ class B2bua:
         _check_accept(invite)
         check_privacy(invite)
         if invite.integer("Max-Forwards") == 0:
-            raise SipError(483)
+            raise SipError(483).because("refused: Max-Forwards is used up, it goes no further (RFC 7332)")
         known = self._open.get((invite.call_id, invite.from_.tag, invite.cseq))
         if known is not None:
             asks = known.caller if known.caller.dialog.call_id == invite.call_id else known.callee
@@ -364,10 +368,14 @@ class B2bua:
         """420 for an extension that a leg would not keep its word on (RFC 3261 §8.2.2.3)."""
         unknown = sorted(request.tokens("Require") - self._supported - self.hooks.extensions)
         if unknown:
-            raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
+            raise SipError(420, "", ("Unsupported", ", ".join(unknown))).because(
+                "B2BUA: Require names what this server does not know (RFC 3261 §8.2.2.3)"
+            )
 
 
 def _check_accept(invite: Request) -> None:
     """406 for a caller who takes no description in the answer (RFC 3261 §21.4.7); no Accept stands for SDP (§20.1)."""
     if "Accept" in invite.names and invite.tokens("Accept").isdisjoint((CONTENT_TYPE, "application/*", "*/*")):
-        raise SipError(406, "", ("Warning", '399 b2bua "An answer is a session description"'))
+        raise SipError(406, "", ("Warning", '399 b2bua "An answer is a session description"')).because(
+            "B2BUA: Accept leaves out session descriptions, and the answer is one (RFC 3261 §21.4.7)"
+        )

@@ -8,6 +8,7 @@ from b2bua.feature_server.feature import FILE_MODULE, Feature
 from b2bua.sip.errors import SipError
 
 _NOTE: Final = "in feature "
+_REFUSES: Final = "feature {}: refuses, {} {}"
 
 
 def name_of(feature: object) -> str:
@@ -21,8 +22,8 @@ def blame(error: BaseException, hook: object) -> None:
     feature = getattr(hook, "__self__", None)
     if isinstance(feature, Feature) and not feature_of(error):
         error.add_note(f"{_NOTE}{name_of(feature)}")
-        if isinstance(error, SipError) and error.why is None:
-            error.because("feature {}: refuses, {} {}", name_of(feature), error.status, error.reason)
+        if isinstance(error, SipError):
+            error.why = (error.why, _REFUSES, name_of(feature), error.status, error.reason)
 
 
 def feature_of(error: BaseException) -> str:

@@ -47,6 +47,12 @@ class Branch:
         self.refused: tuple[RAck, Told] | None = None
         """What a PRACK named whose offer was refused: it may come again without one (RFC 6337 §2.3)."""
 
+    def named(self, rack: RAck, cseq: int) -> Told | None:
+        """What a PRACK names; `cseq` is that of the caller's INVITE."""
+        if self.refused is not None and self.refused[0] == rack:
+            return self.refused[1]
+        return self.answers.acknowledged(rack, cseq) if self.answers is not None else None
+
     def complete(self, caller: Leg, with_caller: tuple[bytes, bytes], with_callee: tuple[bytes, bytes]) -> None:
         """An exchange is complete on both legs; each pair is (theirs, ours)."""
         if all((*with_caller, *with_callee)):

@@ -16,6 +16,7 @@ from b2bua.feature_server.leg import CALLEE, CALLER, Leg
 from b2bua.feature_server.legs_of_invite import callee_leg, caller_leg
 from b2bua.feature_server.media_leg import MediaLeg
 from b2bua.feature_server.refresh import Refresh
+from b2bua.feature_server.refusals import CALL_OVER
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.setup import Setup
 from b2bua.sip.errors import SipError
@@ -143,7 +144,7 @@ class Call:
 
     def _callees(self) -> Callees:
         if not isinstance(self.exchange, Setup) or self.callee.answered:
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: the call is answered already, or was never offered")
         return self.exchange.all_callees()
 
     def stands_with(self, leg: Leg) -> None:
@@ -284,9 +285,11 @@ class Call:
     def expire(self) -> None:
         """From the wheel, the backstop: however it came that the call still stands, it ends."""
         self.tick = NEVER
-        self.over_because = self.acted = (None, TOO_LONG, self.environment.limits.call_length_max)
+        why: Why = (None, TOO_LONG, self.environment.limits.call_length_max)
+        self.over_because = self.acted = why
         if not self.caller.answered:
-            self.caller.respond(480)
+            self.acted = None
+            self.caller.refuse(480, why)
         self.finish("too_long", ("Reason", 'SIP;cause=480;text="Call too long"'))
 
     def leg_forked(self, leg: Leg, key: tuple[str, str]) -> None:
@@ -327,7 +330,7 @@ class Call:
     def begin(self, leg: Leg, request: Request) -> None:
         """Start on a re-INVITE, or an UPDATE with an offer, that has been taken."""
         if self.state == ENDED:
-            leg.respond(487)
+            leg.refuse(487, CALL_OVER)
             return
         self.name_legs()
         exchange = Reinvite(self, leg, request)

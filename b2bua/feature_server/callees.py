@@ -68,7 +68,7 @@ class Callees:
     def redirect(self, leaving: Sequence[Leg], targets: Sequence[str], cause: int) -> None:
         """Others in the place of these callees; SipError 482 when all of them had their turn, or why it cannot be."""
         if not leaving or any(leg not in self.ringing for leg in leaving):
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: this callee rings no more")
         legs = self._make(leaving[0], targets)
         place = self.ringing.index(leaving[0])
         self.ringing[place:place] = legs
@@ -87,7 +87,7 @@ class Callees:
     def ring_also(self, leg: Leg, targets: Sequence[str]) -> None:
         """Others beside this callee; SipError as above."""
         if leg not in self.ringing:
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: this callee rings no more")
         legs = self._make(leg, targets)
         self.ringing += legs
         self._call.acted = (None, RINGS_TOO, self._feature(), targets[0])
@@ -106,7 +106,7 @@ class Callees:
 
     def _make(self, leg: Leg, targets: Sequence[str]) -> list[Leg]:
         """Their legs; the SipError of the last when none can be tried."""
-        found, error = [], SipError(482)
+        found, error = [], SipError(482).because("B2BUA: the call has been at all of these already (RFC 3261 §16.3 step 4)")
         for target in targets:
             try:
                 found.append(self._make_one(leg, target))
@@ -126,10 +126,10 @@ class Callees:
             uri = uri._replace(scheme="sips")  # who wants TLS on each hop wants it wherever the call goes (RFC 5630 §4)
         party = str(uri.without_parameters())
         if party in self._parties or bears(invite, mark_of(call.environment, str(uri), invite)):
-            raise SipError(482)
+            raise SipError(482).because("B2BUA: the call has been at that party already (RFC 3261 §16.3 step 4)")
         hops = invite.integer("Max-Forwards")
         if len(self._parties) >= MOST or (hops is not None and hops <= len(self._done) + 1):
-            raise SipError(483)
+            raise SipError(483).because("B2BUA: the call has gone on too often, or Max-Forwards is used up")
         made = another_callee(call, str(uri), invite)
         self._parties.add(party)
         self._attempts[made] = Attempt(str(uri), len(self._attempts) + 1, self._attempts[leg].number)

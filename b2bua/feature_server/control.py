@@ -19,6 +19,7 @@ from b2bua.feature_server.hold_for_party import HoldForParty
 from b2bua.feature_server.origination import Origination
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.uri import Uri, parse_uri
+from b2bua.sip.why import Why
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
@@ -31,6 +32,7 @@ VERBS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )  # fmt: skip
 """What can be asked, and the words that it needs."""
+FROM_BESIDE: Final[Why] = (None, "B2BUA: the call was ended from beside, by API or command")
 MAX_OUTCOMES: Final = 1000
 """Calls of which it is remembered what was asked of them last."""
 
@@ -134,7 +136,7 @@ class Control:
         call = self._known(name)
         outcome = self._begin(call.id, "end")
         if not call.caller.answered:
-            call.caller.respond(480)
+            call.caller.refuse(480, FROM_BESIDE)
         call.finish("answered" if call.state == "confirmed" else "cancelled", ("Reason", 'SIP;cause=200;text="Ended"'))
         self._told(outcome, 200, "")
 

@@ -29,6 +29,7 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.rack import RAck, rack_of
 from b2bua.sip.rseq import rseq_of
+from b2bua.sip.why import Why
 from b2bua.transaction.client import NOBODY
 from b2bua.transaction.server import ServerTransaction
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 64
 """Early dialogs of one call: more than Max-Breadth lets a request be forked to (RFC 5393 §5.3.3.1)."""
+NO_PRACK: Final[Why] = (None, "timer 100rel: no PRACK within 64·T1 (32 s), given up (RFC 3262 §3)")
+OFFER_NOT_PASSED: Final[Why] = (None, "B2BUA: the other party can hear no offer now; it may come again without")
 
 
 class EarlyDialogs:
@@ -234,6 +237,7 @@ class EarlyDialogs:
     def _given_up(self) -> None:
         """RFC 3262 §3: 64·T1 without a PRACK, 5xx to the INVITE."""
         call = self._call
+        call.acted = NO_PRACK
         call.caller.respond(500, None, reason="No PRACK")
         call.finish("failed", ("Reason", 'SIP;cause=408;text="No PRACK"'))
 
@@ -243,9 +247,9 @@ class EarlyDialogs:
         """From a party; SipError 481 when it acknowledges nothing."""
         rack = rack_of(request)
         branch = self._asked(leg, request) if leg is self._call.caller else None
-        told = self._named(branch, rack) if branch is not None else None
+        told = branch.named(rack, self._invite.cseq) if branch is not None else None
         if branch is None or told is None:
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: it acknowledges no response that is open (RFC 3262 §3)")
         if request.body and is_sdp(request) and branch.offer is None and self._call.exchange is self._setup:
             branch.refused = rack, told  # unless it is accepted
             self._offered(branch, leg, transaction, request, told.source)
@@ -255,12 +259,6 @@ class EarlyDialogs:
             if told.source is not None and self._call.stands() and not branch.over:
                 self._pass_prack(branch, leg, request, told.source)
         self._go_on()
-
-    def _named(self, branch: Branch, rack: RAck) -> Told | None:
-        """What a PRACK names."""
-        if branch.refused is not None and branch.refused[0] == rack:
-            return branch.refused[1]
-        return branch.answers.acknowledged(rack, self._invite.cseq) if branch.answers is not None else None
 
     def _pass_prack(self, branch: Branch, leg: Leg, request: Request, source: Response) -> None:
         """The caller's PRACK as ours to the callee; an answer in it has a feature's look before."""
@@ -293,14 +291,14 @@ class EarlyDialogs:
         be passed on now: an offer of this party is open, there is no session yet, the other party takes no UPDATE."""
         branch = self._asked(leg, request)
         if branch is None or branch.over:
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: this early dialog is over")
         if self._offer is not None:
             if self._offer.leg is leg:
                 return False
-            raise SipError(491)
+            raise SipError(491).because("glare: an offer to this party is open (RFC 3311 §5.2)")
         towards_leg = branch.offer is not None if leg is self._call.caller else self._setup.offered
         if not branch.agreed and towards_leg:
-            raise SipError(491)
+            raise SipError(491).because("glare: the first offer to this party has no answer yet (RFC 3311 §5.2)")
         if not branch.agreed or not self._takes_update(self.far(branch, leg), branch):
             return False
         self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, None))
@@ -318,6 +316,7 @@ class EarlyDialogs:
         if self._offer is None and possible and not branch.over:
             self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, source))
             return
+        self._call.acted = OFFER_NOT_PASSED
         leg.answer(transaction, request, 488)  # it may come again without
 
     def _begin(self, offer: EarlyOffer) -> None:

@@ -12,6 +12,7 @@ from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.leg_messages import leg_response
+from b2bua.feature_server.refusals import CALL_OVER, NOBODY_ANSWERED
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.client import ClientTransaction
@@ -93,6 +94,7 @@ class EarlyOffer:
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         """RFC 4320 §4.2: a time-out is not told, nobody waits for it any more."""
         if status != 408:
+            self._call.acted = (None, NOBODY_ANSWERED, status)
             self._finish(500, None, b"")
         elif self._transaction is not None:
             self._transaction.end(None)
@@ -101,7 +103,11 @@ class EarlyOffer:
     def abandoned(self) -> None:
         """The INVITE has its final response, or the call is over. A PRACK that names what it acknowledges is never refused
         (RFC 3262 §3)."""
-        self._finish(487 if self._request.method == "UPDATE" else 200, None, b"")
+        if self._request.method != "UPDATE":
+            self._finish(200, None, b"")
+        elif self._transaction is not None:
+            self._call.acted = CALL_OVER
+            self._finish(487, None, b"")
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -115,6 +121,7 @@ class EarlyOffer:
         self._refuse(refusal)
 
     def _refuse(self, error: SipError) -> None:
+        self._call.acted = error.why
         self._finish(error.status, None, b"", error.reason, *error.headers)
 
     def _finish(

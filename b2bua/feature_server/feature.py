@@ -45,7 +45,7 @@ class Feature:
     def code_dialled(self, call: Call, name: str, argument: str, invite: Request) -> Passed:
         """The caller of a new call dialled the code `name`, and `argument` behind it. All features have let the call pass
         (`call_offered`); it is this feature's to answer: `confirm(call, text)` or `SipError`, and None."""
-        raise SipError(404)
+        raise SipError(404).because("B2BUA: the feature that has the code {} does nothing with it", name)
 
     def message_struck(self, strike: Strike) -> Effect:
         """One of the feature's faults strikes a message on its way in or out, whatever it belongs to: what becomes of it (RFC

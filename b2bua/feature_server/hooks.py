@@ -108,6 +108,8 @@ class Hooks:
         }  # fmt: skip
         self._waiting: dict[object, dict[Waiting, None]] = {}
         """Call → hooks that let it wait."""
+        self._acting: Callable[..., Any] | None = None
+        """The hook that runs at this moment."""
         refers, replaces = bool(self._overridden["refer_received"]), bool(self._overridden["replaces_received"])
         self.allow = f"{ALLOW}, REFER, SUBSCRIBE" if refers else ALLOW
         """The methods that a call of these features takes, as in Allow."""
@@ -161,6 +163,10 @@ class Hooks:
         """
         self._from(self._overridden[name], 0, arguments, message, then, failed, wanted)
 
+    def acting(self) -> str:
+        """The feature whose hook runs at this moment; "" where none does."""
+        return "" if self._acting is None else name_of(getattr(self._acting, "__self__", self._acting))
+
     def run_one(
         self, hook: Callable[..., Any], arguments: tuple[object, ...], message: Any, then: Callable[[Any], None],
         failed: Callable[[BaseException], None], wanted: Callable[[], bool] = always,
@@ -180,12 +186,15 @@ class Hooks:
     ) -> None:
         for hook in hooks[index:]:
             index += 1
+            self._acting = hook
             try:
                 result = hook(*arguments, message)
             except Exception as error:
+                self._acting = None
                 blame(error, hook)
                 failed(error)
                 return
+            self._acting = None
             if result is None:
                 return
             if result is not message:  # the same message again, as nearly always, is nothing to look at

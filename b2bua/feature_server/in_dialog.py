@@ -40,7 +40,7 @@ def request_in_dialog(call: Call, leg: Leg, transaction: ServerTransaction, requ
         leg.answer(transaction, request, 200)
     elif request.method == "PRACK":
         if leg.early is None:
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: there is no reliable response that could be acknowledged (RFC 3262 §3)")
         leg.early.prack(leg, transaction, request)
     elif request.method == "REFER":
         refer(call, leg, transaction, request)

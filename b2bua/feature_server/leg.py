@@ -17,6 +17,7 @@ from b2bua.feature_server.invite_again import invites_again
 from b2bua.feature_server.leg_messages import add_own_headers, finish_request, leg_response
 from b2bua.feature_server.leg_session import LegSession
 from b2bua.feature_server.promise import Promise
+from b2bua.feature_server.refusals import CALL_OVER, HUNG_UP
 from b2bua.feature_server.session_description import SessionDescriptions
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
@@ -138,7 +139,9 @@ class Leg:
             if status < 200:
                 self.early.tell(status, source, body, reason, *headers)
                 return
-            self.early.final()
+            acted = self.call.acted
+            self.early.final()  # which answers what else is open
+            self.call.acted = acted
         response = leg_response(self, transaction.request, status, source, body, reason)
         for name, value in headers:
             response.append(name, value)
@@ -199,11 +202,17 @@ class Leg:
         body = source.body if source is not None else b""
         self.environment.layer.respond(transaction, leg_response(self, request, status, source, body, ""))
 
+    def refuse(self, status: int, why: Why) -> None:
+        """Refuse this party's open INVITE, here and not for the other party; `why` is for the trace."""
+        self.call.acted = (self.call.acted, *why[1:])
+        self.respond(status)
+        self.call.acted = None  # nobody may be behind this leg
+
     def answer_bye(self, transaction: ServerTransaction, bye: Request) -> None:
         """200 to this party's BYE, 487 to what else it has asked for (RFC 3261 §15.1.2)."""
         self.answer(transaction, bye, 200)
         if self.usage.server is not None or self.update is not None:
-            self.respond(487)
+            self.refuse(487, HUNG_UP)
 
     def answer_refresh(self, transaction: ServerTransaction, request: Request) -> None:
         """Answer an UPDATE without an offer: the session lives on from here, over a restart, too."""
@@ -274,7 +283,7 @@ class Leg:
             self.promise.release = headers
             return
         if self.usage.server is not None or self.update is not None:
-            self.respond(487)
+            self.refuse(487, self.call.over_because or CALL_OVER)
         if not self.answered:
             if self.usage.client is not None:
                 self.usage.cancel(*headers, why=self.call.over_because)

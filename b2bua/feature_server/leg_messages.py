@@ -9,6 +9,7 @@ from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.reliable_provisional import supports
 from b2bua.feature_server.carried import carry, carry_body, carry_challenges, carry_credentials
 from b2bua.feature_server.contract import ALWAYS, NEVER, Environment
+from b2bua.feature_server.refusals import BY_A_FEATURE, BY_FEATURE
 from b2bua.sip.max_breadth import put_breadth
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
@@ -91,9 +92,17 @@ def leg_response(
         response.append("Content-Length", "0")
     call = leg.call
     response.call = call.id
-    response.why = call.acted or (ANSWERED_HERE if source is None else PASSED_BACK)
+    response.why = call.acted or (PASSED_BACK if source is not None else _answered_here(leg, status))
     call.acted = None
     return response
+
+
+def _answered_here(leg: Leg, status: int) -> Why:
+    """Nobody has said why: it was a feature that did, where it is a refusal."""
+    if status < 300:
+        return ANSWERED_HERE
+    feature = leg.call.hooks.acting()
+    return (None, BY_FEATURE, feature, status) if feature else BY_A_FEATURE
 
 
 def add_own_headers(leg: Leg, request: Request) -> None:

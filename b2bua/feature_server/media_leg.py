@@ -57,5 +57,5 @@ class MediaLeg(Leg):
 def open_stream(environment: Environment, source: str, listener: Leg) -> MediaStream:
     """A stream towards the party of this leg, at the address by which it knows us; SipError 480 where there is none."""
     if environment.media is None:
-        raise SipError(480, "No Media")
+        raise SipError(480, "No Media").because("B2BUA: there is no media of our own in this process")
     return environment.media.open(source, parse_address(listener.dialog.contact).parsed_uri().bare_host)

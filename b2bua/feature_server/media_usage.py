@@ -38,6 +38,7 @@ class MediaUsage(InviteUsage):
         try:
             body = self._describe(request)
         except SipError as error:
+            self._leg.call.acted = error.why
             self._leg.invite_refused(error.status, response_to(request, error.status, error.reason, self._tag))
             return
         self.owes_ack = True
@@ -51,7 +52,7 @@ class MediaUsage(InviteUsage):
         if self._offered:
             return self._session.offer()
         if not is_sdp(request):
-            raise SipError(415)
+            raise SipError(415).because("B2BUA: the body is no session description (RFC 3261 §21.4.13)")
         return self._session.answer(request.body)
 
     def offer_again(self) -> bytes:

@@ -10,13 +10,16 @@ from b2bua.feature_server.callees import mark_of
 from b2bua.feature_server.carried import carry, carry_body, carry_challenges, carry_credentials, foreign_challenges
 from b2bua.feature_server.challenge_echo import echoed
 from b2bua.feature_server.hooks import status_of
+from b2bua.feature_server.leg_messages import ANSWERED_HERE, PASSED_BACK
 from b2bua.feature_server.privacy import ANONYMOUS, check_privacy
+from b2bua.feature_server.refusals import NOBODY_ANSWERED
 from b2bua.sip.errors import SipError
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import put_breadth
 from b2bua.sip.message import Request, Response
 from b2bua.sip.privacy import privacy_levels
 from b2bua.sip.response_to import response_to
+from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.server import ServerTransaction
 
@@ -39,9 +42,11 @@ class MessageRelay:
         request = self._request
         check_privacy(request)
         if request.integer("Max-Forwards") == 0:
-            raise SipError(483)
+            raise SipError(483).because("refused: Max-Forwards is used up, it goes no further (RFC 7332)")
         if bears(request, mark_of(self._environment, request.uri, request)):
-            raise SipError(482)  # what we made of it came back as it was (RFC 7332 §4)
+            raise SipError(482).because(
+                "B2BUA: what we made of it came back as it was: a loop (RFC 7332 §4)"
+            )
         hooks.run("message_offered", (), request, self._forward, self._failed)
 
     def _forward(self, source: Request) -> None:
@@ -66,7 +71,7 @@ class MessageRelay:
             self._environment.observer.internal_error("feature")
             self._environment.observer.feature_failed(feature_of(error), "raised")
             self._environment.failed(error, self._request)
-        self._answer(refusal.status, None, refusal.reason)
+        self._answer(refusal.status, None, refusal.reason, refusal.why)
 
     # -- from the transaction layer ----------------------------------------------------------------------------
 
@@ -91,13 +96,14 @@ class MessageRelay:
         if status == 408:
             self._transaction.end(None)
         else:
-            self._answer(500)
+            self._answer(500, None, "", (None, NOBODY_ANSWERED, status))
 
-    def _answer(self, status: int, source: Response | None = None, reason: str = "") -> None:
+    def _answer(self, status: int, source: Response | None = None, reason: str = "", why: Why | None = None) -> None:
         environment = self._environment
         if source is not None and source.status == status:
             reason = source.reason
         response = response_to(self._request, status, reason, environment.layer.identifiers.tag())
+        response.why = why or (ANSWERED_HERE if source is None else PASSED_BACK)
         if source is not None:
             response.remove("Content-Length")
             carry(source, response)

@@ -89,7 +89,9 @@ class Music:
         descriptions = self._leg.descriptions
         if self._relayed:
             if descriptions.theirs != self._joined:
-                raise SipError(491)  # the party has moved while the relay thought
+                raise SipError(491).because(
+                    "glare: the held party has changed its description meanwhile"
+                )
             return descriptions.render(self._relayed)
         self._session.join(descriptions.theirs)
         return descriptions.render(self._session.offer())

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from b2bua.feature_server.own_offer import OwnOffer
+from b2bua.feature_server.refusals import GAVE_UP
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class MusicOffer(OwnOffer):
         if self._waiting is not None:
             leg, _ = self._waiting
             self._waiting = None
-            leg.respond(487)
+            leg.refuse(487, GAVE_UP)
 
     # -- answers -----------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ class Pickup:
         setup, comes = self._setup(), self._comes
         if setup is None:
             self._offer.done()
-            raise SipError(481)
+            raise SipError(481).because("B2BUA: the call that is to be picked up rings no more")
         if invite.body and is_sdp(invite):
             self._theirs = invite.body
             host = parse_address(comes.dialog.contact).parsed_uri().bare_host
@@ -60,7 +60,9 @@ class Pickup:
             said = setup.offer()
         else:
             self._offer.done()
-            raise SipError(488)  # nobody has offered anything
+            raise SipError(488).because(
+                "B2BUA: the call that is to be picked up has no description to answer with"
+            )
         self._call.exchange = self
         self._call.handover = self
         self._said = comes.descriptions.render(said)

@@ -29,7 +29,9 @@ def check_privacy(request: Request) -> None:
     levels = privacy_levels(request)
     missing = sorted(levels - _KEPT)
     if missing and "critical" in levels:
-        raise SipError(500, f"Privacy Failure: {', '.join(missing)}")
+        raise SipError(500, f"Privacy Failure: {', '.join(missing)}").because(
+            "B2BUA: privacy is critical to the sender, and what it asks for cannot be given here (RFC 3323 §5)"
+        )
 
 
 def keep_private(message: Message) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from b2bua.feature_server.leg_messages import leg_response
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import NOT_STORED
 from b2bua.transaction.server import ServerTransaction
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Promise:
         leg = self._leg
         leg.answered = False
         leg.environment.observer.overload_rejected("store")
+        leg.call.acted = NOT_STORED
         leg.send_answer(invite, leg_response(leg, invite, 480, None, b"", "Store Unavailable"))
         leg.over()
         leg.call.finish("failed", spare=leg)

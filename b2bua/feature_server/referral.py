@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.hooks import always, status_of
 from b2bua.feature_server.leg_messages import leg_response
+from b2bua.feature_server.refusals import BY_A_FEATURE
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.reason import REASON
 from b2bua.sip.refer_to import refer_to_of
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import Uri
+from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import Timer
@@ -29,30 +31,33 @@ EXPIRES: Final = 300
 CONTENT_TYPE: Final = "message/sipfrag;version=2.0"
 LATER: Final = "1"
 """Retry-After of a REFER that comes too early, in seconds."""
+NOT_TAKEN_UP: Final[Why] = (None, "B2BUA: no feature has taken the transfer up")
 
 
 def refer(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
     """A REFER of the party of `leg`; SipError refuses it. 400 without one Refer-To that can be read (RFC 3515 §2.4.2), 603 for
     what is no call to a SIP address or is meant for media of our own, 491 while another party is about to come into the call."""
     if not call.hooks.overridden("refer_received"):
-        raise SipError(405, "", ("Allow", call.hooks.allow))
+        raise SipError(405, "", ("Allow", call.hooks.allow)).because("B2BUA: no feature takes transfers here")
     if call.state != "confirmed" or leg.other.ended:
-        raise SipError(500, "", ("Retry-After", LATER))
+        raise SipError(500, "", ("Retry-After", LATER)).because("B2BUA: there is no call that stands and could be transferred")
     referral = Referral(call, leg, transaction, request)
     if referral.to.uri.scheme not in ("sip", "sips") or referral.to.method != "INVITE" or leg.other.source:
-        raise SipError(603)
+        raise SipError(603).because("B2BUA: Refer-To asks for no call to a SIP address, or the other party is media of our own")
     if call.handover is not None:
-        raise SipError(491)
+        raise SipError(491).because("glare: another party is about to come into this call")
     call.hooks.run("refer_received", (call, leg), referral, Referral.decline, referral.failed, always)
 
 
 def resubscribe(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
     """A SUBSCRIBE that goes on with the subscription of a REFER, or ends it (RFC 3515 §2.4.4); SipError 481 for any other."""
     if not call.hooks.overridden("refer_received"):
-        raise SipError(405, "", ("Allow", call.hooks.allow))
+        raise SipError(405, "", ("Allow", call.hooks.allow)).because("B2BUA: no feature takes transfers here")
     referral = leg.referral
     if referral is None or not referral.stands or not referral.is_named(request.get("Event") or ""):
-        raise SipError(481, "Subscription Does Not Exist")
+        raise SipError(481, "Subscription Does Not Exist").because(
+            "B2BUA: no transfer of this dialog is told of any more (RFC 6665 §4.1.2.2)"
+        )
     referral.renew(transaction, request)
 
 
@@ -105,21 +110,22 @@ class Referral:
             self._timer = self._environment.layer.timers.start(EXPIRES, self._expired)
         self.progress(100)
 
-    def refuse(self, status: int, reason: str = "") -> None:
-        """Answer the REFER with a failure."""
+    def refuse(self, status: int, reason: str = "", why: Why | None = None) -> None:
+        """Answer the REFER with a failure; `why` is for the trace."""
         response = response_to(self._request, status, reason, self._dialog.local_tag)
+        response.why = why or BY_A_FEATURE
         self._environment.layer.respond(self._transaction, response)
 
     def decline(self) -> None:
         """No feature has taken it up."""
-        self.refuse(603)
+        self.refuse(603, "", NOT_TAKEN_UP)
 
     def failed(self, error: BaseException) -> None:
         """A feature raised, or refused by SipError."""
         refusal = status_of(error)
         if refusal is not error:
             self._call.hook_failed(error)
-        self.refuse(refusal.status, refusal.reason)
+        self.refuse(refusal.status, refusal.reason, refusal.why)
 
     # -- telling -----------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.leg_messages import add_own_headers
+from b2bua.feature_server.refusals import GAVE_UP
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.client import ClientTransaction, ClientUser
@@ -66,7 +67,7 @@ class Refresh:
         if self._waiting is not None:
             leg, _ = self._waiting
             self._waiting = None
-            leg.respond(487)
+            leg.refuse(487, GAVE_UP)
 
     # -- answers -----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.refusals import GAVE_UP, NOBODY_ANSWERED
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
@@ -74,7 +75,7 @@ class Reinvite:
             if self._offered:
                 origin.descriptions.check_offer(request.body)
         except SipError as error:
-            self._call.acted = (None, BAD_OFFER, error.reason or error.status)
+            self._call.acted = (error.why, BAD_OFFER, error.reason or error.status)
             self._refuse(error.status, None, error.reason, *error.headers)
             return
         if self._offered and origin.descriptions.is_refresh(request.body):
@@ -193,11 +194,15 @@ class Reinvite:
         if self._call.exchange is not self:
             return
         self._finish(status)
+        if response is None and self._call.acted is None:
+            self._call.acted = GAVE_UP if status == 487 else (None, NOBODY_ANSWERED, status)
         self.origin.respond(status, response, response.body if response is not None else b"", reason, *headers)
 
     def _end_call(self, status: int, response: Response | None) -> None:
         """408 and 481 end the dialog and so the call (protocol.md §4): the answer first, then BYE to both."""
         self._finish(status)
+        if response is None:
+            self._call.acted = (None, NOBODY_ANSWERED, status)
         self.origin.respond(status, response)
         self._call.over_because = (None, GONE, self.far.party, status)
         self._call.finish("failed", ("Reason", f"SIP;cause={status}"))

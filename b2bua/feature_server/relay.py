@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import always, status_of
+from b2bua.feature_server.refusals import CALL_OVER, NOBODY_ANSWERED
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
+from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.server import ServerTransaction
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
 
+NOBODY_BEHIND: Final[Why] = (None, "B2BUA: the other party is media of our own, to which nothing can be passed")
 RELAYED: Final = frozenset(("INFO", "MESSAGE"))
 """Methods whose meaning lies with the parties. Others change dialog or session and want a feature of their own."""
 
@@ -27,16 +30,21 @@ def relay(call: Call, leg: Leg, transaction: ServerTransaction, request: Request
     stands with that party yet the request may be tried again.
     """
     if request.method not in RELAYED:
-        raise SipError(405, "", ("Allow", call.hooks.allow))
+        raise SipError(405, "", ("Allow", call.hooks.allow)).because(
+            "B2BUA: this method is not passed to the other party (RFC 3261 §8.2.1)"
+        )
     other = leg.other
     if other.source:
         # Nobody is there to understand it; who sends INFO (keys pressed, a picture wanted) need not know that.
+        call.acted = NOBODY_BEHIND
         leg.answer(transaction, request, 200 if request.method == "INFO" else 405)
         return
     if other.ended and call.handover is None:
-        raise SipError(481)
+        raise SipError(481).because("B2BUA: the other party is gone")
     if other.ended or (not other.answered and not (call.state == "early" and other.dialog.remote_tag)):
-        raise SipError(500, "", ("Retry-After", "1"))
+        raise SipError(500, "", ("Retry-After", "1")).because(
+            "B2BUA: no dialog stands with the other party yet: it may be tried again"
+        )
     passing = _Passing(call, leg, transaction, request)
     call.run_hooks("request_received", leg, request, passing.forward, passing.failed, always)
 
@@ -55,6 +63,7 @@ class _Passing:
     def forward(self, request: Request | Response) -> None:
         assert isinstance(request, Request)
         if self._leg.other.ended:  # while a feature let it wait
+            self._call.acted = CALL_OVER
             self._leg.answer(self._transaction, self._request, 481)
             return
         early = self._leg.early
@@ -78,6 +87,7 @@ class _Passing:
         if status == 408:
             self._transaction.end(None)
         else:
+            self._call.acted = (None, NOBODY_ANSWERED, status)
             self._leg.answer(self._transaction, self._request, 500)
 
     def failed(self, error: BaseException) -> None:
@@ -85,4 +95,6 @@ class _Passing:
         if refusal is not error:
             self._call.hook_failed(error)
         layer = self._call.environment.layer
-        layer.respond(self._transaction, response_to(self._request, refusal.status, refusal.reason, self._leg.dialog.local_tag))
+        response = response_to(self._request, refusal.status, refusal.reason, self._leg.dialog.local_tag)
+        response.why = refusal.why
+        layer.respond(self._transaction, response)

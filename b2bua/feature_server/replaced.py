@@ -19,9 +19,11 @@ def replaced_leg(call: Call, invite: Request) -> Leg:
     replaces = parse_replaces(invite.get("Replaces") or "")
     leg = call.b2bua.leg_of(replaces.call_id, replaces.to_tag, replaces.from_tag)
     if leg is None or leg.call is call or (not leg.answered and not leg.invited):
-        raise SipError(481)
+        raise SipError(481).because("B2BUA: no call that can be taken over is named in Replaces (RFC 3891 §3)")
     if leg.ended or leg.call.state == "ended":
-        raise SipError(603)
+        raise SipError(603).because("B2BUA: the call that Replaces names is over (RFC 3891 §3)")
     if leg.answered and replaces.early_only:
-        raise SipError(486)
+        raise SipError(486).because(
+            "B2BUA: the call that Replaces names is answered, and only an early one was meant (RFC 3891 §3)"
+        )
     return leg

@@ -14,6 +14,7 @@ from b2bua.feature_server.leg import Leg, is_sdp
 from b2bua.feature_server.own_offer import OwnOffer
 from b2bua.feature_server.pickup import Pickup
 from b2bua.feature_server.places import hand_over
+from b2bua.feature_server.refusals import CALL_OVER, GAVE_UP, NOBODY_ANSWERED
 from b2bua.feature_server.streams import answer_to, offer_towards
 from b2bua.sip import sdp
 from b2bua.sip.errors import SipError
@@ -30,7 +31,7 @@ def replace(call: Call, leg: Leg, invite: Request) -> None:
         Pickup(call, leg).start(invite)
         return
     if leg.call.handover is not None or leg.call.state != "confirmed":
-        raise SipError(491)
+        raise SipError(491).because("glare: another party is about to come into the call that Replaces names")
     Replacement(call, leg).start(invite)
 
 
@@ -116,7 +117,10 @@ class Replacement:
         self._leaving.call.handover = self._call.handover = None
         self._call.exchange = None
         if not self._comes.answered:
-            self._comes.respond(status, response)
+            if response is None:
+                self._comes.refuse(status, GAVE_UP if status == 487 else (None, NOBODY_ANSWERED, status))
+            else:
+                self._comes.respond(status, response)
             self._call.finish("rejected")
 
     # -- an exchange of the new call, and what may end either --------------------------------------------------
@@ -148,7 +152,7 @@ class Replacement:
             self._leaving.call.handover = None
             if call is not self._call:
                 self._call.handover = None
-                self._comes.respond(487)
+                self._comes.refuse(487, CALL_OVER)
                 self._call.finish("cancelled")
             elif self._leaving.ended:
                 self._leaving.call.finish("answered", spare=self._leaving)

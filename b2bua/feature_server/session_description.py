@@ -69,7 +69,9 @@ class SessionDescriptions:
         streams = len(sdp.parse_streams(offer))
         sdp.parse_origin(offer)
         if self.theirs and streams < len(sdp.parse_streams(self.theirs)):
-            raise SipError(488, "", ("Warning", '399 b2bua "m= lines of the session are missing in the offer"'))
+            raise SipError(488, "", ("Warning", '399 b2bua "m= lines of the session are missing in the offer"')).because(
+                "B2BUA: the offer leaves out m= lines of the session (RFC 3264 §8)"
+            )
 
     def completed(self, theirs: bytes, ours: bytes) -> None:
         """An exchange is complete on this leg."""

@@ -14,6 +14,7 @@ from b2bua.feature_server.feature_codes import FIRST, Dialled
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.leg_messages import finish_invite
+from b2bua.feature_server.refusals import GAVE_UP, NOBODY_ANSWERED
 from b2bua.feature_server.replaced import replaced_leg
 from b2bua.sip.errors import SipError
 from b2bua.sip.feature_name import feature_name
@@ -106,7 +107,7 @@ class Setup:
 
     def _not_replaced(self, invite: Request) -> None:
         """No feature has seen to it: whose call is taken is for one to say (RFC 3891 §5)."""
-        self.failed(SipError(403))
+        self.failed(SipError(403).because("B2BUA: no feature lets anybody take over a call (RFC 3891 §5)"))
 
     def taken(self, ringing: Leg, leg: Leg, response: Response) -> None:
         """Somebody else has taken the call, whose leg stands already and is the callee's now: what it answers to the caller's
@@ -312,8 +313,10 @@ class Setup:
         if refusal is not None:
             call.acted = refusal.why
             call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
+        elif response is None:
+            call.caller.refuse(status, (None, NOBODY_ANSWERED, status))
         else:
-            call.caller.respond(status, response, response.body if response is not None else b"")
+            call.caller.respond(status, response, response.body)
         if self.onlooker is not None:
             self.onlooker.refused(status if refusal is None else refusal.status)
         call.finish(_result(status))
@@ -329,7 +332,7 @@ class Setup:
         self._over()
         if call.detail is not None:
             call.detail.ended_by, call.detail.reasons = "caller", [value for _, value in reasons]
-        call.caller.respond(487)
+        call.caller.refuse(487, GAVE_UP)
         call.finish("cancelled", *reasons)
 
     def abandoned(self) -> None:

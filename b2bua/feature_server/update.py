@@ -39,7 +39,9 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
             call.environment.observer.reinvite_finished("refresh", "ok")
         return
     if not is_sdp(request):
-        raise SipError(415, "", ("Accept", sdp.CONTENT_TYPE))
+        raise SipError(415, "", ("Accept", sdp.CONTENT_TYPE)).because(
+            "B2BUA: the body is no session description (RFC 3261 §21.4.13)"
+        )
     if call.state != "confirmed":
         _before_the_answer(call, leg, transaction, request)
         return
@@ -47,7 +49,7 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
         raise _later(call)  # an offer of its own has no answer yet
     if call.exchange is not None or leg.other.ended:
         call.environment.observer.glare("refused")
-        raise SipError(491)
+        raise SipError(491).because("glare: the other party is under way with an offer of its own, or gone (RFC 3311 §5.2)")
     leg.update = transaction, request
 
     def unanswered() -> None:
@@ -69,7 +71,7 @@ def _before_the_answer(call: Call, leg: Leg, transaction: ServerTransaction, req
     open it crosses ours (491) or comes too soon after its own (500)."""
     if leg.early is None:
         if leg is not call.caller and isinstance(call.exchange, Setup) and call.exchange.offered:
-            raise SipError(491)
+            raise SipError(491).because("glare: the first offer to this party has no answer yet (RFC 3311 §5.2)")
         raise _later(call)
     if not leg.early.update(leg, transaction, request):
         raise _later(call)
@@ -77,4 +79,6 @@ def _before_the_answer(call: Call, leg: Leg, transaction: ServerTransaction, req
 
 def _later(call: Call) -> SipError:
     """RFC 3311 §5.2: a description of theirs or ours is open still."""
-    return SipError(500, "", ("Retry-After", str(int(call.environment.uniform(0, 10)))))
+    return SipError(500, "", ("Retry-After", str(int(call.environment.uniform(0, 10))))).because(
+        "glare: a description of either side has no answer yet (RFC 3311 §5.2)"
+    )

@@ -88,7 +88,7 @@ class MediaServer:
                 found = self._recordings[source] = _read(source)
             except ValueError as error:
                 self._warn("media_unplayable", reason=str(error))
-                raise SipError(480, "No Media") from None
+                raise SipError(480, "No Media").because("B2BUA: what is to be played cannot be read; the log has why") from None
         return found
 
     def _bind_anywhere(self, stream: RtpStream, local: str) -> None:
@@ -99,7 +99,7 @@ class MediaServer:
 
     def _no_port(self) -> SipError:
         self._warn("no_media_port", open=self.streams)
-        return SipError(480, "No Media Port")
+        return SipError(480, "No Media Port").because("B2BUA: no port for media of our own is free (media_ports)")
 
     def _bind(self, stream: RtpStream, host: str) -> None:
         """The next port of the range that is free: one that was given back is not at once somebody else's."""

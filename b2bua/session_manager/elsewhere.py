@@ -17,6 +17,7 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
+from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.heartbeat import since
 from b2bua.transaction.layer import TransactionLayer
@@ -24,6 +25,8 @@ from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMEOUT
 
 RESTARTED: Final = "Server Restarted"
+PASSED_BACK: Final[Why] = (None, "proxy: passed back to whoever asked before the restart")
+BROKEN_OFF: Final[Why] = (None, "transaction: a restart broke it off, and what becomes of it elsewhere is not known")
 MERGED: Final = 482
 """What a feature server says to a re-INVITE that it has (RFC 3261 §8.2.2.2): the answer is that to the first copy."""
 Identity = tuple[str, str, int]
@@ -130,12 +133,15 @@ class _Waiting:
 
     def answer(self, layer: TransactionLayer, response: Response) -> None:
         """What the feature server says, to the phone."""
-        layer.respond(self.transaction, response.without_top_via())
+        forwarded = response.without_top_via()
+        forwarded.why = PASSED_BACK
+        layer.respond(self.transaction, forwarded)
 
     def refuse(self, layer: TransactionLayer) -> None:
         """A call in set-up is over; a re-INVITE may come again."""
         known = bool(self.request.to.tag)
         response = response_to(self.request, 500 if known else 480, RESTARTED, layer.identifiers.tag())
+        response.why = BROKEN_OFF
         if known:
             response.append("Retry-After", RETRY_AFTER)
         layer.respond(self.transaction, response)

@@ -15,6 +15,7 @@ from b2bua.session_manager.event_packages.package import Answer, EventPackage, p
 from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+from b2bua.sip.why import NOT_STORED
 from b2bua.transaction.timers import NEVER, TICK, Timers
 
 MAX_PHONE_PUBLICATIONS: Final = 20
@@ -157,7 +158,7 @@ class EventState:
                 self._remove(publication, publication.call)
             if self._observer is not None:
                 self._observer.overload_rejected("store")
-            respond(Answer(503 if publication.link else 500, (("Retry-After", STORE_RETRY_AFTER),)))
+            respond(Answer(503 if publication.link else 500, (("Retry-After", STORE_RETRY_AFTER),), why=NOT_STORED))
             return
         if self._observer is not None:
             self._observer.not_durable("publication")
@@ -201,7 +202,9 @@ class EventState:
     def _process(self, request: Request, aor: str, link: str, elsewhere: bool) -> Answer:
         package = package_for(self._packages, request)
         if package.publishers != "all" and (package.publishers == "none" or not link):
-            raise SipError(489, "", ("Allow-Events", self._allow_publish))
+            raise SipError(489, "", ("Allow-Events", self._allow_publish)).because(
+                "event state: who asks may not publish for this event"
+            )
         resource = package.name, aor
         names = request.names
         condition = None
@@ -221,7 +224,9 @@ class EventState:
         value = published_value(package, request) if has_body else None
         if publication is None:
             if not has_body:
-                raise SipError(400, "Publication Without Body")
+                raise SipError(400, "Publication Without Body").because(
+                    "event state: there is nothing in it to be published (RFC 3903 §6)"
+                )
             if seconds == 0:  # RFC 3903 §6 step 5: nothing is stored as a result of such a request
                 return self._accepted(self._entity_tags(), 0)
             if aor == request.uri:
@@ -239,22 +244,24 @@ class EventState:
 
     @staticmethod
     def _accepted(tag: str, seconds: int, call: str = "") -> Answer:
-        return _new_tuple(Answer, (200, (("SIP-ETag", tag), ("Expires", str(seconds))), "", call))
+        return _new_tuple(Answer, (200, (("SIP-ETag", tag), ("Expires", str(seconds))), "", call, None))
 
     def _matching(self, condition: str, resource: Resource, link: str) -> Publication:
         """The publication that SIP-If-Match names; SipError 400 for no single tag, 412 for none of this sender's."""
         publication = self._by_tag.get(condition)
         if publication is None or publication.link != link or publication.resource != resource:
             if not condition or "," in condition or " " in condition:
-                raise SipError(400, "Bad SIP-If-Match")
-            raise SipError(412)
+                raise SipError(400, "Bad SIP-If-Match").because(
+                    "event state: SIP-If-Match is no single entity tag (RFC 3903 §11.3.2)"
+                )
+            raise SipError(412).because("event state: no publication of this sender has this entity tag (RFC 3903 §6 step 3)")
         return publication
 
     def _check_room(self, aor: str, publication: Publication | None, size: int) -> None:
         """SipError 413 where a phone's document is one too large for its address of record; with Retry-After where it would fit
         by itself (RFC 3261 §21.4.11)."""
         if size > MAX_PHONE_BYTES:
-            raise self._too_much(SipError(413))
+            raise self._too_much(SipError(413).because("event state: the document is too large"))
         held = sum(
             other.size
             for package in self._packages
@@ -262,7 +269,9 @@ class EventState:
             if other is not publication
         )
         if held + size > MAX_PHONE_BYTES:
-            raise self._too_much(SipError(413, "", ("Retry-After", RETRY_AFTER)))
+            raise self._too_much(SipError(413, "", ("Retry-After", RETRY_AFTER)).because(
+                "event state: the documents of this address of record would be too large together"
+            ))
 
     def _too_much(self, error: SipError) -> SipError:
         if self._observer is not None:
@@ -282,7 +291,9 @@ class EventState:
                 if call_id and publication.link == link and package.call_of(publication.value) == call_id:
                     return publication
         elif sum(not publication.link for publication in known) >= MAX_PHONE_PUBLICATIONS:
-            raise self._too_much(SipError(500, "Too Many Publications", ("Retry-After", RETRY_AFTER)))
+            raise self._too_much(SipError(500, "Too Many Publications", ("Retry-After", RETRY_AFTER)).because(
+                "overload: this address of record has as many publications as it may"
+            ))
         self._number += 1
         return Publication(self._number, resource, link, self)
 
@@ -340,7 +351,11 @@ def published_value(package: EventPackage, request: Request) -> Any:
         return request.content
     content_type = (request.get("Content-Type") or "").partition(";")[0].strip().lower()
     if content_type != package.content_type:
-        raise SipError(415, "", ("Accept", package.content_type))
+        raise SipError(415, "", ("Accept", package.content_type)).because(
+            "event state: its Content-Type is not the one of this event (RFC 3903 §6 step 5)"
+        )
     if (request.get("Content-Encoding") or "identity").lower() != "identity":
-        raise SipError(415, "", ("Accept-Encoding", "identity"))
+        raise SipError(415, "", ("Accept-Encoding", "identity")).because(
+            "event state: an encoded body is not understood (RFC 3261 §8.2.3)"
+        )
     return package.parse(request.body)

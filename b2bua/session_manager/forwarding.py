@@ -52,7 +52,9 @@ class Forwarding:
         request = arrival.request
         assert arrival.transaction is not None, "an ACK has no responses"
         if arrival.hops == 0:
-            raise SipError(483)  # an OPTIONS that is not for ourselves
+            raise SipError(483).because(
+                "refused: Max-Forwards is used up, it goes no further (RFC 3261 §16.3 step 3)"
+            )  # an OPTIONS that is not for ourselves
         if request.method == "INVITE":
             trying = response_to(request, 100)
             trying.why = TRYING

@@ -40,7 +40,9 @@ class Gate:
         """The same where there are trunks: what they are refused they may try elsewhere."""
         verdict = self.verdict(request, flow)
         if self._trunks is not None and isinstance(verdict, Response) and self._trunks.entities.of(flow) is not None:
-            return stateless_refusal(request, trunk=True)
+            refusal = stateless_refusal(request, trunk=True)
+            refusal.why = verdict.why
+            return refusal
         return verdict
 
     def verdict(self, request: Request, flow: Flow) -> Response | bool | None:

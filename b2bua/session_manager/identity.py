@@ -60,7 +60,9 @@ def check_owner(request: Request, owner: str, domain: Domain, observer: Observer
         return
     if request.method == "REGISTER" and request.to.parsed_uri().scheme not in ("sip", "sips"):
         observer.registered("error")
-        raise SipError(400, "To Is No SIP URI")  # RFC 3261 §10.2: it is an address of record
+        raise SipError(400, "To Is No SIP URI").because(
+            "registrar: the To is no SIP URI, so no address of record (RFC 3261 §10.2)"
+        )
     address = request.to if request.method == "REGISTER" else request.from_
     if is_anonymous(request):
         return  # who it is has been proven, and the applications are told (RFC 3325 §5)

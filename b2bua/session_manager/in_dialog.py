@@ -118,7 +118,7 @@ class InDialog:
     def forward_ack(self, arrival: Arrival) -> None:
         """The ACK of a 2xx goes where its Routes prove; SipError when they prove nothing."""
         if arrival.routes.first is None:
-            raise SipError(481)
+            raise SipError(481).because("routing: the ACK has no Route of ours that would prove where it belongs")
         target = self._target(arrival)
         if self._open_invites is not None:
             self._open_invites.acknowledged(arrival.request)
@@ -142,7 +142,9 @@ class InDialog:
         if second is not None:
             # One token twice, or behind one that leads to a link, would have us send wherever the Request-URI says.
             if first.link or first.direction == second.direction:
-                raise SipError(403, "Routes Of Different Dialogs")
+                raise SipError(403, "Routes Of Different Dialogs").because(
+                    "routing: the two Routes of ours are not of one dialog"
+                )
             return self._flow_of(second, arrival)
         foreign = self._links.named(first.link)
         if foreign is not None and foreign.foreign:
@@ -153,20 +155,24 @@ class InDialog:
             link = self._links.named(uri.parameter("fs")) or self._links.named(first.link)
             if link is not None:
                 return link.flow
-        raise SipError(404)
+        raise SipError(404).because("routing: nothing here is at this address of our own")
 
     def _other_of_two(self, token: FlowToken, sender: FeatureLink | None) -> Flow:
         """In a dialog between two feature servers: the one that did not send this."""
         calling, called = self._links.named(token.listener), self._links.named(token.link)
         if calling is None or called is None or sender not in (calling, called):
-            raise SipError(403, "Route Of A Feature Server")
+            raise SipError(403, "Route Of A Feature Server").because(
+                "routing: the Route is one between two feature servers, and the sender is neither"
+            )
         return called.flow if sender is calling else calling.flow
 
     def _flow_of(self, token: FlowToken, arrival: Arrival) -> Flow:
         beyond = arrival.routes.beyond
         flow = self._ways.to_phone(token.listener, token.remote, token.through_nat, arrival.request, beyond, token.gone)
         if flow is None or (is_sips(arrival.request.uri) and not is_secure(flow)):
-            raise SipError(430)
+            raise SipError(430).because(
+                "location: the connection to the phone is gone, and there is no other way to it (RFC 5626 §5.3)"
+            )
         return flow
 
 

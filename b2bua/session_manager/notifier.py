@@ -18,6 +18,7 @@ from b2bua.session_manager.event_packages.package import (
     EventPackage,
     allow_events,
     check_accept,
+    check_list_event,
     event_value,
     followers,
     package_for,
@@ -32,6 +33,7 @@ from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request
 from b2bua.sip.rlmi import EVENTLIST
 from b2bua.sip.watched_dialog import WatchedDialog, parse_watched_dialog
+from b2bua.sip.why import NOT_STORED
 from b2bua.transaction.timers import TICK, Timers
 
 MAX_SUBSCRIPTIONS: Final = 500
@@ -163,7 +165,7 @@ class Notifier:
         else:
             self.forget(subscription)
             self.observer.overload_rejected("store")
-            respond(Answer(500, (("Retry-After", STORE_RETRY_AFTER),)), None)
+            respond(Answer(500, (("Retry-After", STORE_RETRY_AFTER),), why=NOT_STORED), None)
 
     def changed(self, package: str, aor: str, call: str) -> None:
         """The state of an address of record changed, by the call with this trace id: tell whoever watches it."""
@@ -270,22 +272,23 @@ class Notifier:
     def _create(self, request: Request, aor: str, watcher: str, flow: Flow, contact: str) -> tuple[Subscription, int]:
         package = package_for(self._packages, request)
         if not self.view.is_offered(package, watcher):
-            raise SipError(489, "", ("Allow-Events", self._allow_events))
+            raise SipError(489, "", ("Allow-Events", self._allow_events)).because("notifier: this event is not for this watcher")
         watched_list = self._list_of(package, request, aor, watcher)
         check_accept(package, request)
         seconds = package.granted(request)
         if not request.from_.tag:
-            raise SipError(400, "Missing From Tag")
+            raise SipError(400, "Missing From Tag").because("notifier: From has no tag, there is no dialog (RFC 3261 §8.1.1.3)")
         wanted = None if package.narrow is None else parse_watched_dialog(request.get("Event") or "")
         more = 1 if watched_list is None else len(watched_list.members)
         if seconds and self._by_watcher.get(watcher, 0) + more > MAX_SUBSCRIPTIONS:
             self.observer.overload_rejected("subscriptions")
             # No 503: to a phone that means the whole server; 403 would say that asking again is useless.
-            raise SipError(500, "Too Many Subscriptions", ("Retry-After", RETRY_AFTER))
+            raise SipError(500, "Too Many Subscriptions", ("Retry-After", RETRY_AFTER)).because(
+                "overload: this watcher has as many subscriptions as it may"
+            )
         dialog = Dialog.as_server(request, self._tags(), contact)
-        subscription = Subscription(
-            self, package, event_value(package, request), aor, watcher, dialog, flow, watched_list, wanted
-        )  # fmt: skip
+        event = event_value(package, request)
+        subscription = Subscription(self, package, event, aor, watcher, dialog, flow, watched_list, wanted)
         if seconds:
             self._keep(subscription)
             subscription.live_for(seconds)
@@ -309,7 +312,7 @@ class Notifier:
         expires. The seconds granted."""
         dialog = subscription.dialog
         if request.cseq < dialog.remote_cseq:
-            raise SipError(500, "CSeq Out of Order")
+            raise SipError(500, "CSeq Out of Order").because("notifier: its CSeq is lower than the last (RFC 3261 §12.2.2)")
         seconds = self._granted_for(subscription, request)
         dialog.refresh_target(request)
         dialog.remote_cseq, dialog.route_set = request.cseq, request.elements("Record-Route")
@@ -321,7 +324,7 @@ class Notifier:
         """The seconds for which a standing one may go on; SipError where it may not."""
         package = subscription.package
         if subscription.watched_list is None and not self.view.may_watch(package, subscription.aor, subscription.watcher):
-            raise SipError(403)
+            raise SipError(403).because("notifier: the watcher may no longer watch this user")
         check_accept(package, request)
         return package.granted(request)
 
@@ -337,15 +340,12 @@ class Notifier:
         """What a list watches, None where the request is for a user; SipError 403, or 421 (RFC 4662 §4.1). Of a list each
         may watch those members that it may watch alone."""
         members = self._lists.get(aor)
-        if members is None:
-            if not self.view.may_watch(package, aor, watcher):
-                raise SipError(403)
-            return None
-        if not package.content_type:
-            raise SipError(489, "", ("Allow-Events", self._allow_events))  # there is no state that could stand in a list
-        if EVENTLIST not in request.tokens("Supported"):
-            raise SipError(421, "", ("Require", EVENTLIST))
-        return WatchedList(members)
+        if members is not None:
+            check_list_event(package, request, self._allow_events)
+            return WatchedList(members)
+        if not self.view.may_watch(package, aor, watcher):
+            raise SipError(403).because("notifier: the watcher may not watch this user")
+        return None
 
     def _keep(self, subscription: Subscription) -> None:
         self._by_dialog[_key(subscription.dialog)] = subscription
@@ -375,14 +375,16 @@ class Notifier:
     def _refresh(self, request: Request, watcher: str, flow: Flow, contact: str) -> tuple[Subscription, int]:
         subscription = self._by_dialog.get((request.call_id, request.to.tag, request.from_.tag))
         if subscription is None:
-            raise SipError(481)
+            raise SipError(481).because("notifier: no such subscription is known here (RFC 6665 §4.1.2.2)")
         if not self.view.may_refresh(subscription.watcher, watcher):
-            raise SipError(403)
+            raise SipError(403).because("notifier: the subscription is of another watcher")
         subscription.dialog.check(request)
         package = package_for(self._packages, request)
         if event_value(package, request) != subscription.event:
             # A second usage of the same dialog: RFC 6665 §4.5.2 leaves it to old subscribers; 489 ends no other usage.
-            raise SipError(489, "", ("Allow-Events", self._allow_events))
+            raise SipError(489, "", ("Allow-Events", self._allow_events)).because(
+                "notifier: in this dialog another event is subscribed to (RFC 6665 §4.5.2)"
+            )
         seconds = self._granted_for(subscription, request)
         subscription.dialog.refresh_target(request)
         self._renew(subscription, seconds, flow, contact)

@@ -27,11 +27,15 @@ def may_name_flows(request: Request, contacts: Sequence[Address]) -> bool:
     if not named:
         return True
     if len(contacts) > 1 and sum(_expires(request, contact) != "0" for contact in contacts) > 1:
-        raise SipError(400, "One Contact Per Flow")
+        raise SipError(400, "One Contact Per Flow").because(
+            "registrar: several contacts with a reg-id in one REGISTER (RFC 5626 §6)"
+        )
     if len(request.elements("Via")) == 1 or _edge_takes_part(request):
         return True
     if OUTBOUND in request.tokens("Supported"):
-        raise SipError(439, "First Hop Lacks Outbound Support")
+        raise SipError(439, "First Hop Lacks Outbound Support").because(
+            "registrar: the first hop on the way does not take part in outbound (RFC 5626 §6)"
+        )
     return False
 
 

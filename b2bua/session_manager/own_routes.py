@@ -89,7 +89,7 @@ def _read(request: Request, domain: Domain, tokens: Tokens) -> OwnRoutes:
             break
         own.count += 1
         if own.count > MAX_OWN:
-            raise SipError(400, "Too Many Routes")
+            raise SipError(400, "Too Many Routes").because("refused: too many Routes lead here")
         if not uri.user:
             continue
         token = tokens.read_flow(uri.user, request.call_id)

@@ -202,7 +202,7 @@ class Proxy:
         routes = request.elements("Route")[: arrival.routes.count]
         mark = self._layer.identifiers.loop_mark(request.uri, link, *routes, request.call_id, str(request.cseq))
         if bears(request, mark):
-            raise SipError(482)
+            raise SipError(482).because("routing: it has been here before, just so: a loop (RFC 3261 §16.3 step 4)")
         return mark
 
     def _to_contact(self, arrival: Arrival, binding: Binding, share: str, flow: Flow) -> Request:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.elsewhere import RESTARTED, Elsewhere
+from b2bua.session_manager.elsewhere import BROKEN_OFF, RESTARTED, Elsewhere
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import way_to
 from b2bua.session_manager.open_invites import OpenInvites
@@ -136,7 +136,9 @@ class Recovery:
             if flow is None:
                 return
             transaction = self._layer.take_up(request, flow)
-            self._layer.respond(transaction, response_to(request, 480, RESTARTED, self._layer.identifiers.tag()))
+            refusal = response_to(request, 480, RESTARTED, self._layer.identifiers.tag())
+            refusal.why = BROKEN_OFF
+            self._layer.respond(transaction, refusal)
 
     def _has_it(self, request: Request) -> FeatureLink | None:
         """The feature server that an INVITE went to."""

@@ -19,6 +19,7 @@ from b2bua.sip.message import Request, Response
 from b2bua.sip.profiles import ASTERISK, Profiles
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import parse_uri
+from b2bua.sip.why import NOT_STORED
 
 MAX_CONTACTS: Final = 10
 """Bindings per user: more desks than a lab user has; bounds what one set of credentials can fill."""
@@ -118,6 +119,7 @@ class Registrar:
                 self._save(user, before, lambda error: None)  # what the store owes is not what was refused
             self._observer.registered("error")
             response = response_to(request, 500)
+            response.why = NOT_STORED
             response.append("Retry-After", "10")
             respond(response)
             return
@@ -144,7 +146,7 @@ class Registrar:
                 _check_order(binding, request)
             return ()
         if len(contacts) > 2 * MAX_CONTACTS:  # all of the old ones to remove, and as many new ones
-            raise SipError(403, "Too Many Contacts")
+            raise SipError(403, "Too Many Contacts").because("registrar: too many contacts in one REGISTER")
         if contacts and request.has("Path"):
             self._check_path(request)
         parsed = [parse_address(value) for value in contacts]
@@ -152,12 +154,14 @@ class Registrar:
         for value, contact in zip(contacts, parsed, strict=True):
             bindings = self._with_contact(request, user, source, value, contact, reg_id_of(contact) if flows else 0, bindings)
         if len(bindings) > MAX_CONTACTS:
-            raise SipError(403, "Too Many Contacts")
+            raise SipError(403, "Too Many Contacts").because("registrar: the user would have more contacts than it may")
         return tuple(bindings)
 
     def _check_star(self, request: Request, contacts: list[str]) -> None:
         if len(contacts) > 1 or request.integer("Expires") != 0:
-            raise SipError(400, "Contact * Wants Expires 0 And No Other Contact")
+            raise SipError(400, "Contact * Wants Expires 0 And No Other Contact").because(
+                "registrar: Contact * goes with Expires 0 and no other contact (RFC 3261 §10.3 step 6)"
+            )
 
     def _check_path(self, request: Request) -> None:
         """It becomes Routes. None may be ourselves: calls would come back until 483."""
@@ -166,7 +170,9 @@ class Registrar:
             if hop.scheme not in ("sip", "sips") or not hop.host:
                 raise MalformedValue("Path")
             if self._domain.is_listener(hop):
-                raise SipError(403, "Path Is This Server")
+                raise SipError(403, "Path Is This Server").because(
+                    "registrar: Path names this server itself, which would be a loop"
+                )
 
     def _with_contact(
         self, request: Request, user: str, source: Flow, value: str, contact: Address, reg_id: int, bindings: list[Binding]
@@ -175,7 +181,9 @@ class Registrar:
         if uri.scheme not in ("sip", "sips") or not uri.host:
             raise MalformedValue("Contact")
         if self._domain.is_listener(uri):
-            raise SipError(403, "Contact Is This Server")
+            raise SipError(403, "Contact Is This Server").because(
+                "registrar: Contact names this server itself, which would be a loop"
+            )
         expires = self._expires(request, contact, user)
         instance = contact.parameter("+sip.instance") or ""
         kept = []
@@ -206,7 +214,9 @@ class Registrar:
         if 0 < wanted < min(self._limits.least, HOUR):
             if self._profiles.has(ASTERISK, user):  # longer than asked for, which §10.3 step 7 does not allow
                 return self._limits.least
-            raise SipError(423, "", ("Min-Expires", str(self._limits.least)))
+            raise SipError(423, "", ("Min-Expires", str(self._limits.least))).because(
+                "registrar: the interval that is asked for is below the least (RFC 3261 §10.3 step 7)"
+            )
         return min(wanted, self._limits.most)
 
     def _listing(self, request: Request, bindings: Sequence[Binding], source: Flow) -> Response:
@@ -232,7 +242,9 @@ def _is_known(binding: Binding, old: Binding) -> bool:
 def _check_order(binding: Binding, request: Request) -> None:
     """A REGISTER that was overtaken changes nothing (RFC 3261 §10.3 step 7)."""
     if binding.call_id == request.call_id and request.cseq <= binding.cseq:
-        raise SipError(500, "CSeq Out of Order")
+        raise SipError(500, "CSeq Out of Order").because(
+            "registrar: its CSeq is not above the last of this binding: it was overtaken (RFC 3261 §10.3 step 7)"
+        )
 
 
 def without_expires(value: str) -> str:

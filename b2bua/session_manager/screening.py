@@ -28,7 +28,9 @@ _NAMING_TARGET: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "REFER"))
 def no_sips(reason: str) -> SipError:
     """What a request for a `sips` URI is answered where a hop is not secure (RFC 5630 §5.3): never 416, which says that
     nobody knows the scheme."""
-    return SipError(480, reason, ("Warning", SIPS_NOT_ALLOWED))
+    return SipError(480, reason, ("Warning", SIPS_NOT_ALLOWED)).because(
+        "routing: a sips URI is for hops by TLS alone (RFC 5630 §5.3)"
+    )
 
 
 def screen(request: Request, source: Flow) -> int | None:
@@ -37,18 +39,20 @@ def screen(request: Request, source: Flow) -> int | None:
     scheme = parse_uri(request.uri).scheme
     if scheme != "sip":
         if scheme != "sips":
-            raise SipError(416)
+            raise SipError(416).because("refused: the scheme of the Request-URI is neither sip nor sips (RFC 3261 §16.3 step 2)")
         if not is_secure(source):
             raise no_sips("SIPS Needs TLS")
     hops = request.integer("Max-Forwards")
     if hops == 0 and request.method not in ("OPTIONS", "REGISTER"):
         # RFC 3261 §16.3 step 3; an OPTIONS or REGISTER for ourselves needs no further hop, and an ACK is
         # dropped, it has no answer.
-        raise SipError(483)
+        raise SipError(483).because("refused: Max-Forwards is used up, it goes no further (RFC 3261 §16.3 step 3)")
     if "Proxy-Require" in request.names:
         unknown = [tag for tag in request.elements("Proxy-Require") if tag.lower() != PRIVACY]
         if unknown:
-            raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
+            raise SipError(420, "", ("Unsupported", ", ".join(unknown))).because(
+                "refused: Proxy-Require names what this proxy does not know (RFC 3261 §16.3 step 5)"
+            )
     return hops
 
 
@@ -58,7 +62,9 @@ def require_supported(request: Request) -> None:
         return
     unknown = sorted(request.tokens("Require") - SUPPORTED)
     if unknown:
-        raise SipError(420, "", ("Unsupported", ", ".join(unknown)))
+        raise SipError(420, "", ("Unsupported", ", ".join(unknown))).because(
+            "refused: Require names what this server does not know (RFC 3261 §8.2.2.3)"
+        )
 
 
 def check_contact(request: Request, source: Flow, domain: Domain) -> None:
@@ -69,6 +75,8 @@ def check_contact(request: Request, source: Flow, domain: Domain) -> None:
         return
     uri = contact.parsed_uri()
     if domain.is_listener(uri):
-        raise SipError(403, "Contact Is This Server")
+        raise SipError(403, "Contact Is This Server").because(
+            "refused: Contact names this server itself, which would be a loop"
+        )
     if uri.scheme == "sips" and not is_secure(source):
-        raise SipError(400, "SIPS Contact Without TLS")
+        raise SipError(400, "SIPS Contact Without TLS").because("refused: a sips Contact on a connection that is not secure")

@@ -199,7 +199,7 @@ class SessionManager:
                 self._uas.answer_options(arrival)
                 return
             if arrival.hops == 0:  # it would have to go on: said before anyone is asked who he is (RFC 3261 §16.3)
-                raise SipError(483)
+                raise SipError(483).because("refused: Max-Forwards is used up, it goes no further (RFC 3261 §16.3 step 3)")
         owner = self._challenger.passed(arrival, in_dialog=False, proxied=user is None)
         if owner is not None:
             self._past_the_challenge(arrival, user, owner)
@@ -216,7 +216,7 @@ class SessionManager:
         if not is_vouched_for(arrival):
             check_owner(request, owner, self._domain, self._observer)
         elif method == "PUBLISH" and not owner:
-            raise SipError(403, "Not Your Address Of Record")  # in nobody's name nothing is published
+            raise SipError(403, "Not Your Address Of Record").because("owner: nothing is published in nobody's name")
         check_contact(arrival.request, arrival.source, self._domain)
         if self._trunks is not None and not owner:
             self._trunks.check_leave(request, user, caller_in(request, self._domain, False))
@@ -235,7 +235,9 @@ class SessionManager:
             if arrival.routes.first is None or method == "SUBSCRIBE":
                 return False
             if method == "REFER" and not entity.trusted:
-                raise SipError(403, "No Transfer By Trunks")  # the call that it asks for would be one of our user's
+                raise SipError(403, "No Transfer By Trunks").because(
+                    "routing: a trunk that is not trusted may not transfer"
+                )  # the call that it asks for would be one of our user's
             self._go_on_in_dialog(arrival)
             return True
         if method not in FROM_TRUNKS:
@@ -276,7 +278,7 @@ class SessionManager:
             self._uas.register(arrival, owner)
         elif method == "PUBLISH":
             if owner and owner != user:
-                raise SipError(403, "Not Your Address Of Record")
+                raise SipError(403, "Not Your Address Of Record").because("owner: who asks may publish for himself alone")
             self._uas.publish(arrival.transaction, arrival.request, None, user)
         elif method == "SUBSCRIBE":
             if not self._parts.notifier.is_list(self._domain.aor(user)):
@@ -284,7 +286,7 @@ class SessionManager:
             self._uas.subscribe(arrival, user, owner)
         elif not user:
             # The domain itself is no party to a call or a message (RFC 3261 §8.2.1).
-            raise SipError(405, "", ("Allow", ALLOW))
+            raise SipError(405, "", ("Allow", ALLOW)).because("refused: the domain itself is no party to that (RFC 3261 §8.2.1)")
         elif method not in SEQUENCED or not self._sequencing.to_application(arrival, user, owner):
             self._past_the_last(arrival, user, owner)
 
@@ -337,7 +339,7 @@ class SessionManager:
             self._elsewhere.heard(arrival.link, request)
             self._uas.answer_options(arrival)
         elif method in ("REGISTER", "SUBSCRIBE"):
-            raise SipError(403)
+            raise SipError(403).because("refused: a feature server neither registers nor subscribes")
         else:
             position = arrival.routes.position
             if position is not None and not request.call:

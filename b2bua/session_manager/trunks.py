@@ -91,6 +91,10 @@ def check_arrived(request: Request, entity: Entity, domain: Domain, user: str | 
     """SipError for what a trunk may not ask for: another domain, or, where it is not trusted, in the name of a user of ours.
     That the user exists is for others to check."""
     if user is None:
-        raise SipError(403, "No Relay To Other Domains")
+        raise SipError(403, "No Relay To Other Domains").because(
+            "routing: what a trunk asks for is neither of this domain nor served by another trunk"
+        )
     if not entity.trusted and domain.user_in(request.from_.uri) is not None:
-        raise SipError(403, "Not Your Address Of Record")
+        raise SipError(403, "Not Your Address Of Record").because(
+            "owner: a trunk that is not trusted asks in the name of a user of this domain"
+        )

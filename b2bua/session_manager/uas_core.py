@@ -80,8 +80,7 @@ class UasCore:
             self._leg_continued(answer.call, request.call_id)
         response = response_to(request, answer.status, answer.reason, self._tag())
         response.extend(answer.headers)
-        if answer.status == 200:
-            response.why = STORED
+        response.why = STORED if answer.status == 200 else answer.why
         self._layer.respond(transaction, response)
 
     def subscribe(self, arrival: Arrival, user: str, watcher: str) -> None:
@@ -96,6 +95,8 @@ class UasCore:
             if subscription is not None:
                 response.append("Contact", contact)
                 response.why = (request.why, SUBSCRIBED, watcher, subscription.aor)
+            elif answer.why is not None:
+                response.why = (request.why, *answer.why[1:])
             for name, value in answer.headers:
                 response.append(name, value)
             self.respond(arrival, response)

@@ -40,12 +40,16 @@ class WaitingInvite:
 
     def _on(self) -> None:
         if self.cancelled:
-            raise SipError(487)
+            raise SipError(487).because("cancelled: who asked has given up before its record was stored")
         self._go_on()
 
     def _refuse(self) -> None:
         """No new call that a restart would forget (interfaces.md); one that stands goes on."""
         self._observer.overload_rejected("store")
         if self._arrival.entity is not None:
-            raise SipError(503, "Store Unavailable", ("Retry-After", RETRY_AFTER))
-        raise SipError(480, "Store Unavailable")
+            raise SipError(503, "Store Unavailable", ("Retry-After", RETRY_AFTER)).because(
+                "store: it takes no record of a new call now, and a restart would forget it"
+            )
+        raise SipError(480, "Store Unavailable").because(
+            "store: it takes no record of a new call now, and a restart would forget it"
+        )

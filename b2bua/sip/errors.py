@@ -34,6 +34,7 @@ class MalformedValue(SipError):
     def __init__(self, what: str, status: int = 400) -> None:
         super().__init__(status, f"Bad {what}"[:80])
         self.what = what
+        self.why = (None, "refused: {} is not as its grammar has it, or missing", what)
 
 
 class MalformedMessage(Exception):

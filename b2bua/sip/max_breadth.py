@@ -8,7 +8,7 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 
 MAX_BREADTH: Final = 60
-"""What a request gets that says nothing, and the most that one may ask for (RFC 5393 §5.3.3)."""
+"""What a request gets that says nothing, and the most that one may ask for (RFC 5393 §5.3)."""
 _NAME: Final = "Max-Breadth"
 _DEFAULT_LINE: Final = f"{_NAME}: {MAX_BREADTH}"
 
@@ -19,7 +19,7 @@ def breadth_of(request: Request) -> int:
     if stated is None:
         return MAX_BREADTH
     if stated < 1:
-        raise SipError(440)
+        raise SipError(440).because("refused: Max-Breadth is used up, no branch is left (RFC 5393 §5.3)")
     return min(stated, MAX_BREADTH)
 
 
@@ -35,6 +35,6 @@ def put_breadth(target: Request, source: Request) -> None:
 def split(breadth: int, branches: int) -> list[int]:
     """The breadth of each of so many branches, all of it given out; SipError 440 when it is too little for one each."""
     if breadth < branches:
-        raise SipError(440)
+        raise SipError(440).because("refused: Max-Breadth is less than the branches that are needed (RFC 5393 §5.3)")
     share, over = divmod(breadth, branches)
     return [share + (number < over) for number in range(branches)]

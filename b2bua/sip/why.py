@@ -10,6 +10,8 @@ from typing import Final
 
 Why = tuple[object, ...]
 
+NOT_STORED: Final[Why] = (None, "store: it does not take the record that this answer would promise to keep")
+
 MOST: Final = 16
 """Decisions told of one message: a chain is short, for each is made in one place."""
 

@@ -43,7 +43,7 @@ class DoNotDisturb(Feature):
 
     def code_dialled(self, call: Call, name: str, argument: str, invite: Request) -> None:
         if argument:
-            raise SipError(404)
+            raise SipError(404).because("feature do_not_disturb: nothing belongs behind this code")
         on = name == SETTING
         set_for_caller(call, self._users, SETTING, "on" if on else "off", f"Do Not Disturb {'On' if on else 'Off'}")
 

@@ -53,7 +53,7 @@ class FindMe(Feature):
     def code_dialled(self, call: Call, name: str, argument: str, invite: Request) -> None:
         if name not in (SETTING, _TOGETHER):
             if argument:
-                raise SipError(404)
+                raise SipError(404).because("feature find_me: nothing belongs behind this code")
             set_for_caller(call, self._users, SETTING, "", "Find-Me Off")
             return
         numbers = argument.split("*")
@@ -61,7 +61,7 @@ class FindMe(Feature):
         try:
             steps_of(value, self._domain)
         except ValueError:
-            raise SipError(484) from None
+            raise SipError(484).because("feature find_me: {} are no numbers", argument) from None
         set_for_caller(call, self._users, SETTING, value, f"Find-Me: {' '.join(numbers)}")
 
     def callee_chosen(self, call: Call, leg: Leg) -> None:

@@ -71,13 +71,13 @@ class Forwarding(Feature):
         setting = name.removesuffix(_OFF)
         if setting != name:
             if argument:
-                raise SipError(404)
+                raise SipError(404).because("feature forwarding: nothing belongs behind this code")
             set_for_caller(call, self._users, setting, "", "Forwarding Off")
             return
         try:
             uri = target_uri(argument, self._domain)
         except ValueError:
-            raise SipError(484) from None
+            raise SipError(484).because("feature forwarding: {} is no number", argument or "nothing") from None
         if uri == call.caller.party:
             raise SipError(403, "Forwarding To Yourself")
         set_for_caller(call, self._users, setting, argument, f"Forwarding To {argument}")

@@ -16,7 +16,9 @@ from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.leg_timers import LegTimers
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+from b2bua.sip.why import Why
 
+NOBODY_DIALLED: Final[Why] = (None, "feature off_hook: the receiver was up, and nobody was dialled")
 SECONDS: Final = 120
 """How long a receiver may be up without a number."""
 
@@ -41,7 +43,7 @@ class OffHook(Feature):
 
     def code_dialled(self, call: Call, name: str, argument: str, invite: Request) -> None:
         if call.callee.party != call.caller.party:
-            raise SipError(403)  # somebody else's receiver
+            raise SipError(403).because("feature off_hook: the receiver is somebody else's")
         self._reserved[invite.call_id, invite.from_.tag] = call
         self._timers.start(call.caller, SECONDS, partial(self._end, call))
         call.caller.respond(183)
@@ -54,5 +56,5 @@ class OffHook(Feature):
 
     def _end(self, call: Call) -> None:
         self._timers.stop(call.caller)
-        call.caller.respond(484)
+        call.caller.refuse(484, NOBODY_DIALLED)
         call.finish("rejected")  # at once: its lamp goes out before that of the call with the number goes on

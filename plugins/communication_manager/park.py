@@ -79,6 +79,7 @@ class Park(Feature):
             if status == 200:
                 confirm(call, f"Parked At {number}")
             else:
+                call.acted = (None, "feature park: the call that is held could not be sent there: {} {}", status, reason)
                 call.caller.respond(status, None, b"", reason)
 
         BlindTransfer(max(held, key=lambda leg: leg.call.since), where, lambda status, reason: None, ended).start()
@@ -104,5 +105,5 @@ class Park(Feature):
         """The number that is a user's own; SipError 404 for who is none."""
         user = self._users.user_of(party)
         if not user:
-            raise SipError(404)
+            raise SipError(404).because("feature park: {} is no user of this domain", party)
         return user

@@ -37,7 +37,7 @@ class Pickup(Feature):
     def replaces_received(self, call: Call, leg: Leg, invite: Request) -> None:
         """A call that stands is taken over by its own user alone."""
         if not self._may(call, leg) or (leg.answered and call.caller.party != leg.party):
-            raise SipError(403)
+            raise SipError(403).because("feature pickup: it is not for {} to take this call", call.caller.party)
         replace(call, leg, invite)
 
     def _may(self, call: Call, leg: Leg) -> bool:

@@ -3,6 +3,8 @@ after a word with them."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from b2bua.feature_server.attended_transfer import JoinedCalls
 from b2bua.feature_server.blind_transfer import BlindTransfer
 from b2bua.feature_server.call import Call
@@ -10,6 +12,9 @@ from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.referral import Referral
 from b2bua.feature_server.ringing_transfer import RingingTransfer
+from b2bua.sip.why import Why
+
+NOT_HIS_OWN: Final[Why] = (None, "feature transfer: the call that Replaces names is somebody else's")
 
 
 class Transfer(Feature):
@@ -24,7 +29,7 @@ class Transfer(Feature):
             return
         other = call.b2bua.leg_of(replaces.call_id, replaces.to_tag, replaces.from_tag)
         if other is not None and other.party != leg.party:
-            referral.refuse(603)  # somebody else's call
+            referral.refuse(603, "", NOT_HIS_OWN)
             return
         referral.accept()
         if other is None or other.ended or other.call is call or other.call.state == "ended":

@@ -15,7 +15,7 @@ from b2bua.sip.profiles import AVAYA
 
 def no_publication(body: bytes) -> None:
     """Nobody knows what it could be."""
-    raise SipError(489)
+    raise SipError(489).because("event state: nothing can be published for this event")
 
 
 AVAYA_CCS_PROFILE: Final = EventPackage(

@@ -10,7 +10,9 @@ from b2bua.sip.address import split_unquoted
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 from b2bua.sip.profiles import ASTERISK, PARTIAL, PVALUE, SINGLE_DIALOG
+from b2bua.sip.rlmi import EVENTLIST
 from b2bua.sip.watched_dialog import WatchedDialog
+from b2bua.sip.why import Why
 
 Headers = tuple[tuple[str, str], ...]
 OWN: Final = "(own)"
@@ -27,11 +29,13 @@ class Answer(NamedTuple):
     """"" stands for the registered reason phrase."""
     call: str = ""
     """Trace id, or a Call-ID, of the call that a PUBLISH of a feature server is about."""
+    why: Why | None = None
+    """For the trace: why it is refused."""
 
 
 def refusal(error: SipError) -> Answer:
     """The response that tells a peer what it did wrong."""
-    return Answer(error.status, error.headers, error.reason)
+    return Answer(error.status, error.headers, error.reason, why=error.why)
 
 
 class Published(Protocol):
@@ -133,7 +137,9 @@ class EventPackage:
             return self.default_expires
         requested = request.integer("Expires") or 0
         if 0 < requested < self.min_expires:
-            raise SipError(423, "", ("Min-Expires", str(self.min_expires)))
+            raise SipError(423, "", ("Min-Expires", str(self.min_expires))).because(
+                "event state: the interval that is asked for is below the least (RFC 3903 §6, RFC 6665 §4.2.1.1)"
+            )
         return min(requested, self.max_expires)
 
 
@@ -143,7 +149,9 @@ def package_for(packages: Mapping[str, EventPackage], request: Request) -> Event
     event = request.lines[names.index("Event")].partition(":")[2].strip() if "Event" in names else ""
     package = packages.get(event) or packages.get(event.partition(";")[0].rstrip())
     if package is None:
-        raise SipError(489, "", ("Allow-Events", allow_events(packages)))
+        raise SipError(489, "", ("Allow-Events", allow_events(packages))).because(
+            "event state: no event package of this name is served (RFC 6665 §4.2.1.1)"
+        )
     return package
 
 
@@ -166,7 +174,19 @@ def check_accept(package: EventPackage, request: Request) -> None:
     if package.content_type and request.has("Accept"):
         family = package.content_type.partition("/")[0]
         if request.tokens("Accept").isdisjoint((package.content_type, f"{family}/*", "*/*")):
-            raise SipError(406)
+            raise SipError(406).because("notifier: Accept leaves out all forms of this event (RFC 3261 §21.4.7)")
+
+
+def check_list_event(package: EventPackage, request: Request, allowed: str) -> None:
+    """Whether a list may be watched for this: 489 with these Allow-Events, or 421 (RFC 4662 §4.1)."""
+    if not package.content_type:
+        raise SipError(489, "", ("Allow-Events", allowed)).because(
+            "notifier: no state of this event could stand in a list (RFC 4662)"
+        )
+    if EVENTLIST not in request.tokens("Supported"):
+        raise SipError(421, "", ("Require", EVENTLIST)).because(
+            "notifier: a list is only for who supports eventlist (RFC 4662 §4.1)"
+        )
 
 
 def followers(packages: Mapping[str, EventPackage]) -> dict[str, tuple[str, ...]]:

@@ -26,7 +26,7 @@ class Registration(NamedTuple):
 
 def no_publication(body: bytes) -> Registration:
     """The registrar alone knows this state."""
-    raise SipError(489)
+    raise SipError(489).because("event state: registrations are published by the registrar alone (RFC 3680)")
 
 
 def compose(aor: str, published: Sequence[Published]) -> Registration:
