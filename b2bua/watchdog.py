@@ -170,9 +170,10 @@ class Watchdog:
         raise self._error from None  # without those before it that were caught
 
     def _compiled_above(self) -> bool:
-        """Whether the innermost function of Python's has called compiled ones, which its frames do not show: the core's."""
+        """Whether the innermost function of Python's has called compiled ones, which its frames do not show: the core's. Where
+        the interpreter of this handler itself is not seen, nothing can be said."""
         stack = self._compiled()
-        return len(stack) > 1 and stack[1] != INTERPRETED
+        return len(stack) > 1 and stack[0] == INTERPRETED != stack[1]
 
     def _look_at_compiled(self, now: float) -> None:
         """A compiled feature at work: told by the thread when it looks next, and ended if it waits for something in C."""

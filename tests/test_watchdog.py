@@ -103,6 +103,7 @@ def test_never_in_the_core_nor_in_what_is_nobodys(feature: Feature, functions: t
 
 @pytest.mark.parametrize(("found", "ended"), [
     ([INTERPRETED, CORES, INTERPRETED], False), ([INTERPRETED, INTERPRETED, CORES], True), ([INTERPRETED], True), ([], True),
+    ([CORES, CORES], True),
 ])  # fmt: skip
 def test_never_in_the_compiled_core_that_it_called(feature: Feature, found: list[str], ended: bool) -> None:
     kennel = Kennel(feature)
