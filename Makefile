@@ -109,7 +109,7 @@ PHONES := $(sort $(wildcard tests/interop/test_*.py tests/restart/test_*.py test
 # Suites that together need minutes: PJSIP, Kamailio, rtpengine, feature servers elsewhere, whole matrices over restarts, features
 # beyond the call and its hold. `make interop` has them.
 LONG := $(filter tests/interop/test_pjsip% tests/interop/test_kamailio% tests/restart/%matrix.py, $(PHONES)) \
-  $(patsubst %,tests/interop/test_%.py,cdr faults feature_server guide kept_trace log_in message_waiting nat nat_relay presence \
+  $(patsubst %,tests/interop/test_%.py,cdr faults feature_server guide kept_trace link_faults log_in message_waiting nat nat_relay presence \
     registration_events reload rough_peers same_ladder sequencing session_timers several_servers sipp_application tls \
     trunk_certificates trunk_watch) \
   $(patsubst %,tests/restart/test_%.py,drill elsewhere field_bugs settings_elsewhere)

@@ -109,6 +109,8 @@ class Watchdog:
             self._observer.feature_failed(feature, "ended" if ended else "blocked")
             seconds = round(now - self._turned, 1)
             self._log("feature_blocked", feature=feature, at=place, seconds=seconds, ended=ended)
+        if ended:
+            self._error = HookTooLong()  # the last one knows frames, and those the call
         self._turned = self._since = now
         if self._started and self._limit:
             signal.setitimer(signal.ITIMER_REAL, max(self._limit, SLOW_SECONDS), LOOK_SECONDS)
@@ -156,7 +158,7 @@ class Watchdog:
         if self._ending is not None and now - self._told < GRACE:
             return
         found = self._feature_in(frame, breakable=True)
-        if found is None:
+        if found is None or self._compiled_above():
             return
         self._unseen = self._unseen or (found.feature, found.place)
         self._error = HookTooLong(f"{found.feature} was at {found.place} for more than {self._limit:g} s")
@@ -166,6 +168,12 @@ class Watchdog:
             self._pursue(frame)
         self._ended = True
         raise self._error from None  # without those before it that were caught
+
+    def _compiled_above(self) -> bool:
+        """Whether the innermost function of Python's has called compiled ones, which its frames do not show: the core's. Where
+        the interpreter of this handler itself is not seen, nothing can be said."""
+        stack = self._compiled()
+        return len(stack) > 1 and stack[0] == INTERPRETED != stack[1]
 
     def _look_at_compiled(self, now: float) -> None:
         """A compiled feature at work: told by the thread when it looks next, and ended if it waits for something in C."""

@@ -23,6 +23,9 @@ CORE = "/core/b2bua"
 FEATURE = "/features/slow.py"
 
 
+HOOK, CORES = "slow___Slow___call_offered", "call___Call___offer"
+
+
 class Log:
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, object]]] = []
@@ -98,6 +101,21 @@ def test_never_in_the_core_nor_in_what_is_nobodys(feature: Feature, functions: t
     stack(*functions, then=kennel.signalled())
 
 
+@pytest.mark.parametrize(("found", "ended"), [
+    ([INTERPRETED, CORES, INTERPRETED], False), ([INTERPRETED, INTERPRETED, CORES], True), ([INTERPRETED], True), ([], True),
+    ([CORES, CORES], True),
+])  # fmt: skip
+def test_never_in_the_compiled_core_that_it_called(feature: Feature, found: list[str], ended: bool) -> None:
+    kennel = Kennel(feature)
+    kennel.stack, kennel.seconds = found, 2.1
+    try:
+        stack(in_feature, then=kennel.signalled())
+    except HookTooLong:
+        assert ended
+    else:
+        assert not ended
+
+
 @pytest.mark.parametrize(("limit", "seconds"), [(2.0, 1.9), (0.0, 3600.0)])
 def test_not_before_its_time(feature: Feature, limit: float, seconds: float) -> None:
     kennel = Kennel(feature, limit)
@@ -155,9 +173,6 @@ def compiled() -> Iterator[Feature]:
     made = type("Slow", (Feature,), {"__module__": module.__name__})
     yield made()
     del sys.modules[module.__name__]
-
-
-HOOK, CORES = "slow___Slow___call_offered", "call___Call___offer"
 
 
 @pytest.mark.parametrize("functions", [(in_core,), (in_core, elsewhere)])

@@ -324,7 +324,7 @@ class B2bua:
 
     def _still_taken(self, leg: Leg, method: str) -> bool:
         """What a leg that is over answers: a BYE that crosses ours, a PRACK that the final response overtook."""
-        return leg.answered if method == "BYE" else method == "PRACK" and leg.early is not None
+        return leg.answered and not leg.gone if method == "BYE" else method == "PRACK" and leg.early is not None
 
     def _early_dialog(self, leg: Leg, request: Request) -> Dialog:
         """Another early dialog of this leg than its first; or the first one, while the tag of its peer is not known."""

@@ -29,6 +29,8 @@ PASSED_BACK: Final[Why] = (None, "proxy: passed back to whoever asked before the
 BROKEN_OFF: Final[Why] = (None, "transaction: a restart broke it off, and what becomes of it elsewhere is not known")
 MERGED: Final = 482
 """What a feature server says to a re-INVITE that it has (RFC 3261 §8.2.2.2): the answer is that to the first copy."""
+KNOWN: Final = (MERGED, 500)
+"""What it says to it once more: 500 where it has had a later request of the phone since (§12.2.2)."""
 Identity = tuple[str, str, int]
 """Call-ID, From tag and CSeq of an INVITE."""
 
@@ -155,7 +157,7 @@ class _AskedAgain:
         self._waiting = waiting
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
-        if response.status >= 200 and response.status != MERGED:
+        if response.status >= 200 and response.status not in KNOWN:
             self._waiting.answer(self._layer, response)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:

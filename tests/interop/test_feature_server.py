@@ -180,6 +180,7 @@ def test_killed_in_a_call_and_started_anew(pair: Pair, lab: Lab) -> None:
     far = lab.start(Callee().ring().accept().reinvited("sendonly", "recvonly").byed(), callee)
     near = lab.start(Caller(callee.user).dial().wait().reinvite("sendonly").bye(), caller)
     wait_until("the call stands", lambda: 'b2bua_calls_active{state="confirmed"} 1.0' in pair.fetch("/metrics"))
+    wait_until("the caller knows", lambda: bool(near.received(status=200)))
     pair.kill()
     pair.start()
     near.go_on()

@@ -212,6 +212,9 @@ class Leg:
         if request.method == "CANCEL":
             self._cancelled(transaction)
             return
+        if request.cseq == self.remote_cseq and request.method == self.over:
+            transaction.respond(481)  # a BYE by the next Session Manager that was answered through the last one
+            return
         if request.cseq <= self.remote_cseq:
             transaction.respond(500)
             late = f"{request.method} with CSeq {request.cseq} after {self.remote_cseq}"

@@ -77,9 +77,9 @@ class Drill:
         """So many kills, or fewer when the time is up; then all is looked at once more. What was lost."""
         self.server = await asyncio.to_thread(self._start)
         actors = list(self._actors())
+        self.sipp = SippLoad(self.directory, self.server, dict(USERS), self._rate)
         try:
             await asyncio.gather(*(actor.open() for actor in actors))
-            self.sipp = SippLoad(self.directory, self.server, dict(USERS), self._rate)
             await asyncio.to_thread(self.sipp.start)
             living = [asyncio.create_task(actor.run()) for actor in actors]
             await self._kill(kills, seconds)

@@ -12,6 +12,8 @@ from typing import Final
 READY, KILLED = "server ready", "server killed"
 LEAST: Final = 0.5
 """Seconds that a server must live on to answer what it has heard."""
+TIMER_B: Final = 32.0
+SLACK: Final = 0.5
 _SENT: Final = re.compile(r"-> INVITE .*  (\d+) INVITE$")
 _HEARD: Final = re.compile(r"<- SIP/2\.0 .*  (\d+) INVITE$")
 
@@ -37,11 +39,13 @@ class Lives:
 
 
 def heard_by_nobody(lives: Lives, said: Sequence[tuple[float, str]]) -> int:
-    """How often the phone sent its last INVITE, where no copy had an answer and none came to a living server; else 0.
-    `said`: what it sent and heard, as by `Baresip.ladder`."""
+    """How often the phone sent its last INVITE, where no copy had an answer, none came to a living server, and it said BYE
+    after its timer B (RFC 3261 §17.1.1.2); else 0. `said`: what it sent and heard, as by `Baresip.ladder`."""
     sent = [(at, found[1]) for at, text in said if (found := _SENT.search(text))]
     if not sent:
         return 0
     copies = [at for at, cseq in sent if cseq == sent[-1][1]]
     answered = any(found[1] == sent[-1][1] for _, text in said if (found := _HEARD.search(text)))
-    return 0 if answered or any(map(lives.was_there, copies)) else len(copies)
+    byes = [at for at, text in said if text.startswith("-> BYE ") and at > copies[0]]
+    patient = bool(byes) and byes[0] - copies[0] > TIMER_B - SLACK
+    return len(copies) if patient and not answered and not any(map(lives.was_there, copies)) else 0

@@ -6,6 +6,7 @@ import pytest
 
 from tests.restart.lives import KILLED, READY, Lives, heard_by_nobody
 
+BYE = (42.0, "-> BYE sip:x@127.0.0.1;fs=cm SIP/2.0  9 BYE")
 CALL = "INVITE sip:x@127.0.0.1;fs=cm SIP/2.0"
 
 
@@ -22,7 +23,7 @@ def test_when_it_was_there(at: float, there: bool) -> None:
 
 @pytest.mark.parametrize("dies", [((9, KILLED), (20, READY)), ((9, KILLED), (10.8, READY), (10.9, KILLED), (20, READY))])
 def test_nobody_heard_it(dies: tuple[tuple[float, str], ...]) -> None:
-    said = [(5.0, f"-> {CALL}  6 INVITE"), (5.1, "<- SIP/2.0 200 OK  6 INVITE"), (42, "-> BYE sip:x SIP/2.0  8 BYE")]
+    said = [(5.0, f"-> {CALL}  6 INVITE"), (5.1, "<- SIP/2.0 200 OK  6 INVITE"), BYE]
     said += [(at, f"-> {CALL}  7 INVITE") for at in (10.0, 10.5, 11.5)]
     assert heard_by_nobody(lives(*dies), sorted(said)) == 3
 
@@ -39,7 +40,13 @@ def test_nobody_heard_it(dies: tuple[tuple[float, str], ...]) -> None:
 )
 def test_somebody_could_have(more: list[tuple[float, str]]) -> None:
     said = [(at, f"-> {CALL}  7 INVITE") for at in (10.0, 10.5, 11.5)]
-    assert heard_by_nobody(lives((9, KILLED), (20, READY)), sorted(said + more)) == 0
+    assert heard_by_nobody(lives((9, KILLED), (20, READY)), sorted([*said, *more, BYE])) == 0
+
+
+@pytest.mark.parametrize("bye", [[], [(30.0, BYE[1])]], ids=["it waits", "it hung up"])
+def test_it_did_not_give_up(bye: list[tuple[float, str]]) -> None:
+    said = [(at, f"-> {CALL}  7 INVITE") for at in (10.0, 10.5, 11.5)]
+    assert heard_by_nobody(lives((9, KILLED), (20, READY)), said + bye) == 0
 
 
 def test_who_has_sent_none() -> None:

@@ -153,6 +153,19 @@ def test_bye_after_an_answer_that_was_lost(scene: Scene, holder_is_caller: bool,
     idle(scene, *calls)
 
 
+def test_a_second_bye_after_an_answer_that_was_lost(scene: Scene) -> None:
+    """The leg is kept for the ACK of its 2xx alone: the dialog is over (RFC 3261 §15.1.2)."""
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    answer = a.phone << "200 INVITE a=recvonly"
+    hang_up(a, b)
+    a.phone >> a.request("BYE")
+    a.phone << "481 BYE"
+    a.phone >> a.ack(answer)
+
+
 def test_bye_in_place_of_an_ack(scene: Scene) -> None:
     """Whoever hangs up and acknowledges nothing hears the 200 for 64·T1, and no BYE behind it."""
     a, b = watched_call(scene)

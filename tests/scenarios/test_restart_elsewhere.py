@@ -170,6 +170,30 @@ def test_a_hold_that_session_manager_dies_over_is_answered(scene: Scene, who: st
 
 
 @pytest.mark.parametrize("who", ["caller", "callee"])
+def test_a_hold_that_was_answered_and_something_later_is_not_refused_as_late(scene: Scene, who: str) -> None:
+    """The 200 dies with Session Manager, and the phone has asked something else meanwhile: the next process asks for the hold
+    once more, which is too late by its CSeq, and passes on the 200 when that is repeated."""
+    a, b = standing(scene)
+    one, other = (a, b) if who == "caller" else (b, a)
+    send_offer(one, one.sdp("sendonly"))
+    arrived = other.phone << "INVITE a=sendonly"
+    one.phone >> one.request("INFO")
+    info = other.phone << "INFO"
+    other.phone >> other.answer(info, 200)
+    one.phone << "200 INFO"
+    scene.network.rule = lambda index, data: () if data.startswith(b"SIP/2.0 200") and data.count(b"Via:") == 1 else (0.0,)
+    other.phone >> other.answer(arrived, 200, other.sdp("recvonly"))
+    other.phone << "ACK"
+    scene.advance(4)  # it comes again only after the heartbeat
+    scene.restart_session_manager()
+    scene.network.rule = perfect
+    scene.advance(5.1)
+    one.phone >> one.ack(one.phone << "200 INVITE a=recvonly")
+    resume(one, other)
+    hang_up(one, other)
+
+
+@pytest.mark.parametrize("who", ["caller", "callee"])
 @pytest.mark.parametrize("first", ["holder", "far phone"])
 def test_whoever_hangs_up_before_session_manager_has_brought_the_answer_gets_that_too(scene: Scene, who: str, first: str) -> None:
     """It dies with the 200 to the hold in its hands. BYE ends the call; the re-INVITE is answered all the same."""
