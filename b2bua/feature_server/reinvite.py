@@ -180,6 +180,10 @@ class Reinvite:
         else:
             self._call.run_hooks("response_received", leg, response, self._pass_refusal, self._failed)
 
+    def unanswered(self) -> None:
+        """The other party has said nothing for as long as whoever asked waits: its dialog is gone, as by a 408."""
+        self._end_call(487 if self._cancelled else 408, None)
+
     def _pass_refusal(self, response: Response | Request) -> None:
         assert isinstance(response, Response)
         status = response.status

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.setup import Setup
 from b2bua.sip import sdp
 from b2bua.sip.errors import SipError
@@ -53,8 +54,8 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
     leg.update = transaction, request
 
     def unanswered() -> None:
-        if _is_open(leg, transaction) and call.exchange is not None:
-            call.exchange.refused(leg.other, 408, None)
+        if _is_open(leg, transaction) and isinstance(call.exchange, Reinvite):
+            call.exchange.unanswered()
 
     call.begin(leg, request)
     if _is_open(leg, transaction):
