@@ -129,7 +129,7 @@ else
 endif
 
 test-core-%:
-	$(call part,$(call deal,$(CORE),3,$*))
+	$(call part,-m 'not long' $(call deal,$(CORE),3,$*))
 
 test-phones-%:
 	$(call part,$(call deal,$(filter-out $(LONG),$(PHONES)),3,$*))
@@ -212,7 +212,7 @@ interop: SYSTEM_PACKAGES += $(INTEROP_PACKAGES)
 interop: system setup $(BROWSER)/jssip.js
 	@rm -rf $(PARTS) $(VENV)/interop.record
 	@unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
-	  $(MAKE) $(SIDE_BY_SIDE) interop-0 $(if $(ARGS),,interop-1 interop-2 interop-3 interop-4)
+	  $(MAKE) $(SIDE_BY_SIDE) interop-0 $(if $(ARGS),,interop-1 interop-2 interop-3 interop-4 interop-5)
 	$(if $(ARGS),,$(BIN)/python -m tests.interop.matrix $(VENV)/interop.record)
 
 # What is told of in the table; then the suites that need minutes.
@@ -222,6 +222,10 @@ interop-0:
 	$(call part,$(ARGS) tests/browser/jssip_calls.py tests/browser/jssip_transfer.py tests/browser/jssip_relay.py \
 	  tests/interop/matrix_calls.py tests/interop/challenge_calls.py tests/interop/api_described.py \
 	  tests/browser/console_views.py tests/browser/console_roles.py)
+
+# Each ladder over a TCP link and with a durable store: `make test` has them in process and over UDP.
+interop-5:
+	$(call part,-m long tests/scenarios)
 
 interop-%:
 	$(call part,$(call deal,$(LONG),4,$*))

@@ -24,7 +24,10 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(params=["memory", "udp", "tcp", "durable"])
+LONG = pytest.mark.long
+
+
+@pytest.fixture(params=["memory", "udp", pytest.param("tcp", marks=LONG), pytest.param("durable", marks=LONG)])
 def make_scene(request: pytest.FixtureRequest) -> Iterator[MakeScene]:
     """Scenes with options: `make_scene(rule=late(0.1), reinvite="never")`; every scenario with each link to CM, and with a
     store that outlives the process."""

@@ -78,6 +78,7 @@ def test_one_death(link: str, who: str, what: str) -> None:
             held_over(MortalScene(link), who, Kill(what, number, down))
 
 
+@pytest.mark.long
 @links
 @holders
 @pytest.mark.parametrize("seed", range(5))
