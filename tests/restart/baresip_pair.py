@@ -14,7 +14,7 @@ from typing import Final
 from tests.interop.baresip import Baresip
 from tests.restart.actors import Actor, World
 from tests.restart.history import Event, History
-from tests.restart.lives import heard_by_nobody
+from tests.restart.lives import bye_heard_by_nobody, heard_by_nobody
 from tests.restart.phone import Phone, Watch
 
 ESTABLISHED, CLOSED, INCOMING = "CALL_ESTABLISHED", "CALL_CLOSED", "CALL_INCOMING"
@@ -171,7 +171,11 @@ class BaresipPair(Actor):
         self.see("call", self._key, "standing", not ended or copies > 0, ", ".join(ended))
         one, other = self.random.choice(((self._caller, self._callee), (self._callee, self._caller)))
         await one.command("hangup")
-        self.see("call", self._key, "ended", await self._hears(other, CLOSED), other.user)
+        told = await self._hears(other, CLOSED)
+        copies = 0 if told else bye_heard_by_nobody(self.world.lives, one.ladder())
+        if copies:
+            self.world.given_up.append(copies)
+        self.see("call", self._key, "ended", told or copies > 0, other.user)
         right = await self.comes(lambda: self._is_idle())
         self.see("call", self._key, "lamp", right, "after the end")
 

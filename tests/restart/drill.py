@@ -203,7 +203,7 @@ def told(drill: Drill, losses: list[Loss], seed: int) -> str:
     """What is printed at the end."""
     counted = drill.history.count() | drill.sipp.count()
     lines = [f"{drill.kills} kills, seed {seed}. Acknowledged:", *(f"  {name}: {n}" for name, n in sorted(counted.items()))]
-    lines += [f"  given up by a phone whose re-INVITE met no server, {copies} copies" for copies in drill.given_up]
+    lines += [f"  given up by a phone whose re-INVITE or BYE met no server, {copies} copies" for copies in drill.given_up]
     sorts = {(loss.event.kind, loss.why): loss for loss in reversed(losses)}
     for loss in list(sorts.values())[::-1][:SHOWN]:
         lines += ["", f"LOST (seed {seed}): {loss}", drill.ladder(loss)]

@@ -16,6 +16,8 @@ TIMER_B: Final = 32.0
 SLACK: Final = 0.5
 _SENT: Final = re.compile(r"-> INVITE .*  (\d+) INVITE$")
 _HEARD: Final = re.compile(r"<- SIP/2\.0 .*  (\d+) INVITE$")
+_BYE: Final = re.compile(r"-> BYE .*  (\d+) BYE$")
+_BYE_ANSWERED: Final = re.compile(r"<- SIP/2\.0 .*  (\d+) BYE$")
 
 
 class Lives:
@@ -49,3 +51,11 @@ def heard_by_nobody(lives: Lives, said: Sequence[tuple[float, str]]) -> int:
     byes = [at for at, text in said if text.startswith("-> BYE ") and at > copies[0]]
     patient = bool(byes) and byes[0] - copies[0] > TIMER_B - SLACK
     return len(copies) if patient and not answered and not any(map(lives.was_there, copies)) else 0
+
+
+def bye_heard_by_nobody(lives: Lives, said: Sequence[tuple[float, str]]) -> int:
+    """How often the phone has sent its last BYE, where no copy had an answer and none came to a living server; else 0."""
+    sent = [(at, found[1]) for at, text in said if (found := _BYE.search(text))]
+    copies = [at for at, cseq in sent if cseq == sent[-1][1]]
+    answered = any(found[1] == sent[-1][1] for _, text in said if (found := _BYE_ANSWERED.search(text)))
+    return 0 if answered or any(map(lives.was_there, copies)) else len(copies)

@@ -1,10 +1,10 @@
-"""A phone that gives up: excused where no copy of its re-INVITE came to a server that lived, and only there."""
+"""A phone that gives up: excused where no copy of its re-INVITE, or BYE, came to a server that lived, and only there."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.restart.lives import KILLED, READY, Lives, heard_by_nobody
+from tests.restart.lives import KILLED, READY, Lives, bye_heard_by_nobody, heard_by_nobody
 
 BYE = (42.0, "-> BYE sip:x@127.0.0.1;fs=cm SIP/2.0  9 BYE")
 CALL = "INVITE sip:x@127.0.0.1;fs=cm SIP/2.0"
@@ -51,3 +51,24 @@ def test_it_did_not_give_up(bye: list[tuple[float, str]]) -> None:
 
 def test_who_has_sent_none() -> None:
     assert heard_by_nobody(lives(), [(1.0, "-> BYE sip:x SIP/2.0  8 BYE")]) == 0
+
+
+ENDS = [(at, "-> BYE sip:x@127.0.0.1;fs=cm SIP/2.0  9 BYE") for at in (10.0, 10.5, 11.5)]
+
+
+def test_nobody_heard_its_bye() -> None:
+    before = [(5.0, "-> BYE sip:x@127.0.0.1;fs=cm SIP/2.0  4 BYE"), (5.1, "<- SIP/2.0 200 OK  4 BYE")]
+    assert bye_heard_by_nobody(lives((9, KILLED), (20, READY)), before + ENDS) == 3
+
+
+@pytest.mark.parametrize(
+    "more",
+    [[(11.6, "<- SIP/2.0 200 OK  9 BYE")], [(21.0, ENDS[0][1])], [(8.0, ENDS[0][1])]],
+    ids=["answered", "heard later", "heard before"],
+)
+def test_somebody_could_have_heard_its_bye(more: list[tuple[float, str]]) -> None:
+    assert bye_heard_by_nobody(lives((9, KILLED), (20, READY)), sorted([*more, *ENDS])) == 0
+
+
+def test_who_has_not_hung_up() -> None:
+    assert bye_heard_by_nobody(lives((9, KILLED), (20, READY)), []) == 0
