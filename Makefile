@@ -211,8 +211,9 @@ standing: system setup
 interop: SYSTEM_PACKAGES += $(INTEROP_PACKAGES)
 interop: system setup $(BROWSER)/jssip.js
 	@rm -rf $(PARTS) $(VENV)/interop.record
-	@unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
-	  $(MAKE) $(SIDE_BY_SIDE) interop-0 $(if $(ARGS),,interop-1 interop-2 interop-3 interop-4 interop-5)
+	@status=0; $(if $(ARGS),,$(MAKE) --no-print-directory interop-5 || status=$$?;) \
+	unshare --net sh -ec 'ip link set lo up; exec "$$@"' interop \
+	  $(MAKE) $(SIDE_BY_SIDE) interop-0 $(if $(ARGS),,interop-1 interop-2 interop-3 interop-4) || status=$$?; exit $$status
 	$(if $(ARGS),,$(BIN)/python -m tests.interop.matrix $(VENV)/interop.record)
 
 # What is told of in the table; then the suites that need minutes.
@@ -223,7 +224,8 @@ interop-0:
 	  tests/interop/matrix_calls.py tests/interop/challenge_calls.py tests/interop/api_described.py \
 	  tests/browser/console_views.py tests/browser/console_roles.py)
 
-# Each ladder over a TCP link and with a durable store: `make test` has them in process and over UDP.
+# Each ladder over a TCP link and with a durable store: `make test` has them in process and over UDP. All CPU, so before the
+# phones and not beside them.
 interop-5:
 	$(call part,-m long tests/scenarios)
 
