@@ -12,6 +12,8 @@ from b2bua.sip.errors import MalformedValue
 CONTENT_TYPE: Final = "application/sdp"
 DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
 
+_BLANKS: Final = " \t\r"
+"""What may stand around the value of an a= line: the CR, because some end their lines with more than one."""
 _DISCARD: Final = 9
 _LONGEST: Final = 40
 """Digits of the longest number read; real ones end at 20, and Python itself refuses 4,300 with a bare ValueError."""
@@ -45,6 +47,12 @@ def _lines(body: bytes) -> list[str]:
     return body.decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\n").split("\n")
 
 
+def _said(line: str) -> str:
+    """The direction that the line says, "" for any other line."""
+    value = line[2:].strip(_BLANKS) if line.startswith("a=") else ""
+    return value if value in DIRECTIONS else ""
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST
 
@@ -68,11 +76,11 @@ def parse_streams(body: bytes) -> tuple[Stream, ...]:
             if not _is_number(port):
                 raise MalformedValue("SDP media", 488)
             streams.append([fields[0], port, "", ""])
-        elif kind == "a=" and value in DIRECTIONS:
+        elif direction := _said(line):
             if streams:
-                streams[-1][2] = value
+                streams[-1][2] = direction
             else:
-                session_direction = value
+                session_direction = direction
         elif kind == "a=" and value.startswith("ice-ufrag:"):
             ice = True
         elif kind == "c=":
@@ -82,8 +90,8 @@ def parse_streams(body: bytes) -> tuple[Stream, ...]:
             else:
                 session_connection = address
     return tuple(
-        Stream(media, int(port), direction or session_direction, connection or session_connection, ice)
-        for media, port, direction, connection in streams
+        Stream(media, int(port), own or session_direction, connection or session_connection, ice)
+        for media, port, own, connection in streams
     )
 
 
@@ -161,7 +169,7 @@ _BELOW: Final = {
 """Direction offered → direction that may not answer it → what both sides allow (RFC 3264 §6.1)."""
 
 _SECTION: Final = re.compile(rb"(?m)^(?=m=)")
-_DIRECTION: Final = re.compile(rb"(?m)^(a=[ \t]*)(?:sendrecv|sendonly|recvonly|inactive)(?=[ \t]*\r?$)")
+_DIRECTION: Final = re.compile(rb"(?m)^(a=[ \t\r]*)(?:sendrecv|sendonly|recvonly|inactive)(?=[ \t\r]*$)")
 
 
 def legal_answer(offer: bytes, answer: bytes) -> bytes:
@@ -220,7 +228,7 @@ def with_direction(body: bytes, direction: str) -> bytes:
             if in_media:
                 out.append(f"a={direction}")
             in_media = True
-        if not (line.startswith("a=") and line[2:].strip() in DIRECTIONS):
+        if not _said(line):
             out.append(line)
     if in_media:
         out.append(f"a={direction}")

@@ -13,18 +13,19 @@ from b2bua.sip.digest import (
     parse_credentials,
     parse_parameters,
 )
-from b2bua.sip.digest_algorithms import HASHES
+from b2bua.sip.digest_algorithms import HASHES, plain
 from b2bua.sip.errors import MalformedValue
 
 CHALLENGES = (
     challenge_text("example.com", "n0nce"), challenge_text("example.com", "n0nce", True, "SHA-256"),
     'Digest realm="a \\"b\\" c", nonce="1", opaque="o\\\\", qop="auth,auth-int"', "Digest realm=a,nonce=b, algorithm=MD5",
+    challenge_text("example.com", "n", algorithm="SHA-256-sess"), challenge_text("example.com", "n", userhash=True),
     "digest  Realm = \"x\" ,, NONCE=\"y\"",
 )  # fmt: skip
 WORDS = (
-    b"Digest ", b"username=", b"realm=", b"nonce=", b"uri=", b"response=", b"algorithm=", b"MD5", b"SHA-256", b"qop=auth",
-    b"nc=00000001", b"cnonce=", b"opaque=", b"stale=true", b'"', b'\\"', b"\\", b",", b"=", b" ", b"\t", b"\xc3\xa9",
-    b"\xff", b"<", b">",
+    b"Digest ", b"username=", b"realm=", b"nonce=", b"uri=", b"response=", b"algorithm=", b"MD5", b"SHA-256", b"-sess",
+    b"qop=auth", b"userhash=true", b"nc=00000001", b"cnonce=", b"opaque=", b"stale=true", b'"', b'\\"', b"\\", b",", b"=",
+    b" ", b"\t", b"\xc3\xa9", b"\xff", b"<", b">",
 )  # fmt: skip
 
 
@@ -86,11 +87,13 @@ class DigestTarget:
             return
         credentials = parse_credentials(text)
         assert isinstance(credentials, Credentials)
-        assert (credentials.username, credentials.realm, credentials.nonce) == ("6001", challenge.realm, challenge.nonce)
+        hashed = HASHES[plain(credentials.algorithm)]
+        name = hashed(f"6001:{challenge.realm}") if challenge.userhash else "6001"
+        assert (credentials.username, credentials.realm, credentials.nonce) == (name, challenge.realm, challenge.nonce)
         assert credentials.opaque == challenge.opaque
         assert bool(credentials.qop) == bool(challenge.qop)
-        secret = ha1("6001", challenge.realm, "secret", credentials.algorithm)
-        assert credentials.response == expected_response(secret, "INVITE", credentials, HASHES[credentials.algorithm])
+        secret = ha1("6001", challenge.realm, "secret", plain(credentials.algorithm))
+        assert credentials.response == expected_response(secret, "INVITE", credentials, hashed)
 
 
 def make() -> DigestTarget:

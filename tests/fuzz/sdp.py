@@ -36,6 +36,7 @@ WORDS = (
     b"c=IN IP4 0.0.0.0\r\n", b"c=", b"a=sendrecv\r\n", b"a=sendonly\r\n", b"a=recvonly\r\n", b"a=inactive\r\n", b"a=", b" ",
     b"\t", b"\x0b", b"\x85", b"\xc2\xa0", b"9" * 50, b"/", b"\xff",
 )  # fmt: skip
+_SAID = {direction.encode() for direction in DIRECTIONS}
 _EXCLUDED = {
     "sendonly": ("sendrecv", "sendonly"),
     "recvonly": ("sendrecv", "recvonly"),
@@ -47,7 +48,7 @@ _EXCLUDED = {
 def other_lines(body: bytes) -> list[bytes]:
     """All lines but blank ones and those of a direction, without the CRs at their ends."""
     lines = [line.rstrip(b"\r") for line in body.split(b"\n") if line.strip(b"\r")]
-    return [line for line in lines if not (line.startswith(b"a=") and line[2:].decode("utf-8", "replace").strip() in DIRECTIONS)]
+    return [line for line in lines if not line.startswith(b"a=") or line[2:].strip(b" \t\r") not in _SAID]
 
 
 class SdpTarget:

@@ -225,6 +225,18 @@ def test_legal_answer_keeps_line_ends_and_a_last_line_without_one() -> None:
     assert sdp.legal_answer(described("sendonly"), answer).endswith(b"RTP/AVP 0\na=recvonly\n")
 
 
+def test_legal_answer_brings_down_each_line_that_says_a_direction_whatever_ends_it() -> None:
+    answer = described("recvonly").replace(b"a=ptime:20\r\n", b"a=sendrecv\r\r\n")  # the last one counts
+    legal = sdp.legal_answer(described("sendonly"), answer)
+    assert [stream.direction for stream in sdp.parse_streams(legal)] == ["recvonly"]
+
+
+@pytest.mark.parametrize("line", [b"a=sendonly\xc2\xa0\r\n", b"a=\x0bsendonly\r\n"])
+def test_blanks_that_sdp_does_not_know_are_part_of_the_value(line: bytes) -> None:
+    assert [stream.direction for stream in sdp.parse_streams(described("") + line)] == ["sendrecv"]
+    assert line in sdp.with_direction(described("") + line, "inactive")
+
+
 def test_legal_answer_has_every_m_line() -> None:
     offer = described("sendrecv") + b"m=video 6000 RTP/AVP 96 97\r\na=rtpmap:96 VP8/90000\r\n"
     answer = described("sendrecv")
