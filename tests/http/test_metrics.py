@@ -8,7 +8,10 @@ from collections.abc import Iterable
 
 from twisted.web.resource import Resource
 
+from b2bua.config.addresses import KNOWN_TRANSPORTS
+from b2bua.config.events import EVENT_PACKAGES
 from b2bua.http.families import EXPECTED, EXPECTED_HISTOGRAMS, GAUGES, HELP, SERIES
+from b2bua.http.label_sets import folded
 from b2bua.http.metrics import MetricsPage
 from b2bua.observer import CODES, HISTOGRAMS, METHODS, NAMES, Observer
 from b2bua.trace.recorder import Recorder
@@ -107,6 +110,15 @@ def test_the_tables_fit_each_other() -> None:
     assert EXPECTED_HISTOGRAMS.keys() == labelled
     assert SERIES.keys() == NAMES.keys() | labelled
     assert GAUGES.keys().isdisjoint(HISTOGRAMS)
+
+
+def test_a_package_that_is_served_has_its_first_zero() -> None:
+    assert {event for event, _ in EXPECTED["notify"]} == set(EVENT_PACKAGES)
+
+
+def test_a_transport_keeps_its_name_beyond_those_that_are_shown() -> None:
+    for transport in KNOWN_TRANSPORTS:
+        assert folded("requests", ("in", "INVITE", transport))[2] == transport
 
 
 def flood(observer: Observer) -> None:
