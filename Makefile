@@ -152,7 +152,7 @@ check-long: fuzz mutants stateful
 stateful: setup
 	$(BIN)/python -m pytest -q --hypothesis-profile=long tests/stateful
 
-# The matrix of what goes on after a restart, whose table README.md gets; then sixty kills. A run that loses anything prints its
+# The matrix of what goes on after a restart, whose table b2bua/feature_server/README.md gets; then sixty kills. A run that loses anything prints its
 # seed and the ladders.
 drill: system setup
 	$(BIN)/python -m tests.restart.matrix

@@ -1,7 +1,7 @@
 """What pyproject.toml cannot say: with `B2BUA_COMPILE=1` an installation compiles the core to machine code (mypyc).
 
 Without it nothing here asks for a compiler or for mypy. Which modules it is, and which stay as they are, stands in
-pyproject.toml under `[tool.b2bua.compile]`; how one installs it, in README.md.
+pyproject.toml under `[tool.b2bua.compile]`; how one installs it, in deploy/README.md.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The reference of the settings, made from the code; README.md has the same table, and a test compares the two."""
+"""The reference of the settings, made from the code; config/README.md has the same table, and a test compares the two."""
 
 from __future__ import annotations
 

@@ -33,8 +33,19 @@ from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.test_challenge_matrix import IN_DIALOG, OUT_OF_DIALOG
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "b2bua/README.md", "plugins/README.md", "deploy/README.md", "deploy/phones.md", "tests/README.md",
-             "CHANGELOG.md")  # fmt: skip
+SETTINGS, COMMANDS, TRACE, METRICS = (f"b2bua/{room}/README.md" for room in ("config", "commands", "trace", "http"))
+SESSION_MANAGER = "b2bua/session_manager/README.md"
+HOUSE, GUIDE, RUNNING = "b2bua/README.md", "plugins/README.md", "tests/RUNNING.md"
+FOLDERS = ("b2bua", "plugins", "deploy", "tests")
+DOCUMENTS = tuple(
+    path.relative_to(ROOT).as_posix()
+    for path in sorted((*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))))
+)
+"""All of them: a new one is looked at without a word."""
+INDEXES = ("tests/README.md", "tests/CHECKLIST.md", "CHANGELOG.md")
+"""Lists that are searched and not read; they may be of any length."""
+LONGEST_DOCUMENT = 500
+LONGEST_FRONT_PAGE = 350
 WITH_COMMANDS = (*DOCUMENTS, "deploy/b2bua.toml")
 WITH_VARIABLES = (
     *WITH_COMMANDS, "deploy/Dockerfile", "docker-compose.yml", "deploy/docker-compose.host.yml", "deploy/env.example",
@@ -70,21 +81,31 @@ def bare(cell: str) -> str:
     return cell.strip("`")
 
 
-def prose(text: str) -> Iterator[tuple[int, str]]:
-    """Lines outside code, tables and headings, with their numbers."""
+def lines_outside_code(text: str) -> Iterator[tuple[int, str]]:
+    """With their numbers."""
     fenced = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("```"):
             fenced = not fenced
-        elif not (fenced or line.startswith(("|", "    ", "#"))):
+        elif not (fenced or line.startswith("    ")):
             yield number, line
+
+
+def prose(text: str) -> Iterator[tuple[int, str]]:
+    """Lines outside code, tables and headings, with their numbers."""
+    yield from ((number, line) for number, line in lines_outside_code(text) if not line.startswith(("|", "#")))
+
+
+def too_long(line: str) -> bool:
+    """Whether it could be broken, too: the name of a test cannot."""
+    return len(line) > LONGEST_LINE and len(line.removeprefix("  - ").split()) > 1
 
 
 # ---- the settings
 
 
 def configuration() -> dict[str, list[str]]:
-    return {bare(row[0]): row for row in rows(section("README.md", "Configuration"), "TOML key")}
+    return {bare(row[0]): row for row in rows(section(SETTINGS, "Configuration"), "TOML key")}
 
 
 def test_every_setting_is_in_the_reference_and_nothing_else() -> None:
@@ -93,7 +114,7 @@ def test_every_setting_is_in_the_reference_and_nothing_else() -> None:
 
 def test_the_reference_is_what_the_code_says() -> None:
     """Keys, variables, options, defaults, ranges, what SIGHUP follows, and the sentences: `b2bua config reference`."""
-    text = section("README.md", "Configuration")
+    text = section(SETTINGS, "Configuration")
     start = text.index("| TOML key |")
     assert text[start : text.index("\n\n", start) + 1] == table(options(commands.commands["run"]))
 
@@ -231,13 +252,14 @@ def test_a_wrong_command_would_be_seen() -> None:
 
 
 def test_every_command_and_its_options_are_in_the_reference() -> None:
-    text = section("README.md", "Commands")
+    text = section(COMMANDS, "Commands")
+    of_trace = section(TRACE, "Options")
     named = {bare(row[0]) for row in rows(text, "Command")}
     assert {" ".join(word for word in name.split()[1:] if not word.isupper()) for name in named} == set(leaves())
     for command in leaves().values():
-        missing = [option for option in options(command) - {"-h", "--help"} if f"`{option}" not in text]
+        missing = [option for option in options(command) - {"-h", "--help"} if f"`{option}" not in text + of_trace]
         assert missing == []
-    trace = {name for row in rows(text, "Option of `b2bua trace`") for name in re.findall(r"`(-[-\w]+)", row[0])}
+    trace = {name for row in rows(of_trace, "Option of `b2bua trace`") for name in re.findall(r"`(-[-\w]+)", row[0])}
     assert trace == options(commands.commands["trace"]) - {"-h", "--help"}
 
 
@@ -251,7 +273,7 @@ def test_make_targets_exist_and_are_named() -> None:
         spans = re.findall(r"`make ([a-z -]+?)(?: ARGS=[^`]*)?`", text) + re.findall(r"^    make ([a-z-]+)", text, re.MULTILINE)
         named[document] = {word for words in spans for word in words.split()}
         assert named[document] <= targets, document
-    assert named["README.md"] == targets - {"help"}
+    assert named["README.md"] | named[RUNNING] == targets - {"help"}
 
 
 # ---- the challenges
@@ -261,12 +283,12 @@ def test_the_policy_is_the_table() -> None:
     policy = ChallengePolicy()
     methods = CHALLENGEABLE | NEVER
     status = {"none": 0, "401": 401, "407": 407}
-    table = {row[0]: [status[cell] for cell in row[1:]] for row in rows(section("README.md", "Challenges"), "Method")}
+    table = {row[0]: [status[cell] for cell in row[1:]] for row in rows(section(SESSION_MANAGER, "Challenges"), "Method")}
     assert table == {method: [policy.status(method, in_dialog) for in_dialog in (False, True)] for method in methods}
 
 
 def test_the_matrix_has_a_row_for_whatever_can_be_challenged() -> None:
-    found = [row[1] for row in rows(section("README.md", "Challenges"), "What is challenged")]
+    found = [row[1] for row in rows(section(SESSION_MANAGER, "Challenges"), "What is challenged")]
     assert sorted(found) == sorted(f'`{method} = "407"`' for method in (*CHALLENGEABLE, REINVITE))
     assert {*IN_DIALOG, *OUT_OF_DIALOG, "REGISTER"} == {*CHALLENGEABLE, REINVITE}
 
@@ -275,7 +297,7 @@ def test_the_matrix_has_a_row_for_whatever_can_be_challenged() -> None:
 
 
 def test_the_profiles_are_the_table() -> None:
-    found = {bare(row[0]): row[1] for row in rows(section("README.md", "Profiles"), "Profile")}
+    found = {bare(row[0]): row[1] for row in rows(section(SETTINGS, "Profiles"), "Profile")}
     assert found == dict(SWITCHES)
 
 
@@ -300,54 +322,100 @@ def exported() -> Iterator[list[str]]:
 
 
 def test_the_table_of_metrics_is_that_of_the_code() -> None:
-    assert rows(section("README.md", "Metrics"), "Metric") == list(exported())
+    assert rows(section(METRICS, "Metrics"), "Metric") == list(exported())
 
 
 # ---- links and names
 
 
-def links(name: str) -> list[str]:
-    return re.findall(r"\]\(([^)\s]+)\)", text_of(name))
+def links(text: str) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", text)
+
+
+def anchors(text: str) -> set[str]:
+    """What a heading can be reached by: letters, digits, - and _ of it, blanks as -; the second of a name has -1 behind it."""
+    found: dict[str, int] = {}
+    for _, heading in lines_outside_code(text):
+        if re.match(r"#+ ", heading):
+            shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading.lstrip("#").strip())
+            name = re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-")
+            found[name] = found.get(name, -1) + 1
+    return {f"{name}-{number}" if number else name for name, last in found.items() for number in range(last + 1)}
+
+
+def dead_links(name: str, text: str) -> Iterator[str]:
+    """Links of a document that lead to no file, out of the project, or to no heading."""
+    for link in links(text):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = ((ROOT / name).parent / path).resolve() if path else ROOT / name
+        there = target.exists() and target.is_relative_to(ROOT)
+        if there and anchor:
+            there = anchor in anchors(text if target == ROOT / name else target.read_text(encoding="utf-8"))
+        if not there:
+            yield link
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_somewhere(name: str) -> None:
-    for link in links(name):
-        if link.startswith("https://"):
+    assert list(dead_links(name, text_of(name))) == []
+
+
+def test_a_dead_link_would_be_seen() -> None:
+    """No file; no heading; one that is a comment in code; one out of the project; and of two headings the third."""
+    text = "# A b: c\n## A b: c\n```\n# code\n```\n"
+    good, dead = ["#a-b-c", "#a-b-c-1", "deploy/README.md#deploying"], ["none.md", "README.md#none", "#code", "../x", "#a-b-c-2"]
+    assert list(dead_links("README.md", text + " ".join(f"[]({link})" for link in good + dead))) == dead
+
+
+def test_the_documents_are_all_reached_from_the_front_page() -> None:
+    seen: set[str] = set()
+    waiting = ["README.md"]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in DOCUMENTS:
             continue
-        path, _, anchor = link.partition("#")
-        target = ((ROOT / name).parent / path).resolve()
-        assert target.exists() and target.is_relative_to(ROOT), f"{name}: {link}"
-        if anchor:
-            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, f"{name}: {link}"
+        seen.add(name)
+        paths = [link.partition("#")[0] for link in links(text_of(name)) if "://" not in link]
+        targets = [((ROOT / name).parent / path).resolve() for path in paths if path.endswith(".md")]
+        waiting += [target.relative_to(ROOT).as_posix() for target in targets]
+    assert seen == set(DOCUMENTS)
+
+
+@pytest.mark.parametrize("name", [name for name in DOCUMENTS if name not in INDEXES])
+def test_a_document_says_what_it_is_and_is_not_too_long(name: str) -> None:
+    head, blank, sentence = text_of(name).splitlines()[:3]
+    assert head.startswith("# ") and not blank and re.match(r"[A-Z`6]", sentence), f"{name} has no sentence at its top"
+    longest = LONGEST_FRONT_PAGE if name == "README.md" else LONGEST_DOCUMENT
+    assert len(text_of(name).splitlines()) <= longest
 
 
 def test_what_is_said_to_be_somewhere_is_there() -> None:
-    house = rows(section("b2bua/README.md", "Where is …"), "What")
-    assert len(house) > 10
-    for _, files, names in house:
+    parts = section(HOUSE, "Where is …").split("\n### ")[1:]
+    assert len(parts) > 10
+    for _, files, names in [row for part in parts for row in rows(part, "What")]:
         text = "".join(text_of(f"b2bua/{path}") for path in re.findall(r"\]\(([^)]+)\)", files))
         for name in re.findall(r"`(\w+)`", names):
             assert re.search(rf"^\s*(?:def|class) {name}\b|^{name}\b", text, re.MULTILINE), f"{name} in {files}"
 
 
 def test_names_in_the_house_rules_exist() -> None:
-    how = section("b2bua/README.md", "How to add …")
+    how = section(HOUSE, "How to add …")
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "b2bua").rglob("*.py"))
     for name in re.findall(r"`([A-Z_]\w+|_\w+|packages = .*?)`", how):
         assert name in sources, name
 
 
 def test_every_room_is_in_the_house() -> None:
-    table = rows(text_of("b2bua/README.md"), "Room")
+    table = rows(text_of(HOUSE), "Room")
     named = {word for row in table for word in re.findall(r"\[([a-z_]+)\]", row[0])}
     assert named == {path.parent.name for path in (ROOT / "b2bua").glob("*/__init__.py")}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_lines_are_short(name: str) -> None:
-    assert [number for number, line in prose(text_of(name)) if len(line) > LONGEST_LINE] == []
+    assert [number for number, line in prose(text_of(name)) if too_long(line)] == []
 
 
 # ---- the example of a feature

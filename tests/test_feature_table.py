@@ -1,4 +1,5 @@
-"""The table of features in README.md is true: each line's name, codes, settings, RFCs and tests are those of the code."""
+"""The tables of features in README.md, and of their settings beside them, are true: names, codes, RFCs and tests are those of
+the code."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from tests.test_documentation import ROOT, bare, rows, section, text_of, words_o
 
 TABLE = {bare(row[0]): row[1:] for row in rows(section("README.md", "Features"), "Feature")}
 """Name of a feature → what it does, by which RFC, its tests."""
+DETAILS = "plugins/communication_manager/README.md"
 CODE = re.compile(r"\*\d\d")
 
 
@@ -44,13 +46,13 @@ def test_a_line_has_the_codes_of_its_feature(name: str) -> None:
 
 @pytest.mark.parametrize("name", TABLE)
 def test_settings_of_users_are_in_the_reference(name: str) -> None:
-    words = words_of_code(section("README.md", "Features"))
+    words = words_of_code(section("README.md", "Features") + text_of(DETAILS))
     assert set(class_of(name).settings) <= words
 
 
 def test_no_setting_is_in_the_reference_that_no_feature_has() -> None:
     known = {setting for name in TABLE for setting in class_of(name).settings}
-    named = {word for row in rows(section("README.md", "Features"), "Setting") for word in re.findall(r"`(\w+)`", row[0])}
+    named = {word for row in rows(section(DETAILS, "Codes and settings"), "Setting") for word in re.findall(r"`(\w+)`", row[0])}
     assert named <= known
 
 

@@ -1,4 +1,4 @@
-"""The parts of the reference that README.md does not exercise; the whole is compared in test_documentation.py."""
+"""The parts of the reference that b2bua/config/README.md does not exercise; the whole is compared in test_documentation.py."""
 
 from __future__ import annotations
 

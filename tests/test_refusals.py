@@ -105,7 +105,7 @@ def sentences() -> Iterator[str]:
 
 
 def test_the_first_word_of_each_is_explained() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Why\n")[2].partition("\n## ")[0]
+    readme = (ROOT / "b2bua" / "trace" / "README.md").read_text(encoding="utf-8").partition("\n## Why\n")[2].partition("\n## ")[0]
     table = [line.split("|")[1] for line in readme.splitlines() if line.startswith("| `")]
     known = {kind for row in table for kind in re.findall(r"`([^`]+)`", row)}
     said = {text.partition(":")[0] for text in sentences()}

@@ -19,7 +19,7 @@ from b2bua.sip.profiles import ASTERISK, AVAYA, SERVERS, Profiles
 METHODS: Final = (
     *OUT_OF_DIALOG, *(method for method in IN_DIALOG if method not in OUT_OF_DIALOG), *sorted(NEVER)
 )  # fmt: skip
-"""In the order of README.md."""
+"""In the order of b2bua/session_manager/README.md."""
 _IN_ADVANCE: Final = {
     "always": "a re-INVITE is challenged each time, whatever credentials it brings",
     "when-needed": "a re-INVITE with good credentials is not challenged",

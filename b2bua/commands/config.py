@@ -56,7 +56,7 @@ def show(config: str | None) -> int:
 @config_commands.command()
 @click.pass_context
 def reference(context: click.Context) -> int:
-    """Print the table of all settings in Markdown, as it stands in README.md."""
+    """Print the table of all settings in Markdown, as it stands in b2bua/config/README.md."""
     root = context.find_root().command
     assert isinstance(root, click.Group)
     click.echo(table(options_of(root.commands["run"])), nl=False)
@@ -65,7 +65,7 @@ def reference(context: click.Context) -> int:
 
 @config_commands.command()
 def events() -> int:
-    """Print the table of all that the log can say in Markdown, as it stands in README.md."""
+    """Print the table of all that the log can say in Markdown, as it stands in b2bua/log/README.md."""
     click.echo(event_table(), nl=False)
     return 0
 

@@ -1,4 +1,4 @@
-"""Every family of `/metrics`: name, labels and the sentence that it says about itself. README.md has the same table.
+"""Every family of `/metrics`: name, labels and the sentence that it says about itself. README.md beside it has the same table.
 
 Counters (`b2bua_<name>_total`) and histograms (`b2bua_<name>`) have their labels in b2bua/observer.py; gauges here.
 """

@@ -87,7 +87,7 @@ class DemoServer:
             self.kill()
 
     def trace(self) -> list[dict[str, Any]]:
-        """The records that this process holds, oldest first (README, Commands: `b2bua trace`)."""
+        """The records that this process holds, oldest first (b2bua/trace/README.md: `b2bua trace`)."""
         url = f"http://{self._http[0]}:{self._http[1]}/api/trace"
         with urllib.request.urlopen(url, timeout=HTTP_SECONDS) as answer:
             return [json.loads(line) for line in answer.read().decode("utf-8").splitlines()]

@@ -1,7 +1,7 @@
 """Profiles: what real phones and servers do where it differs from the RFCs, each behind a name and off by default.
 
 One list of names for all users, and lists of their own for single ones. Whoever switches asks `has`; what a name switches
-is a sentence of `SWITCHES`, which README.md repeats.
+is a sentence of `SWITCHES`, which b2bua/config/README.md repeats.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import b2bua
 from b2bua.log.events import AREAS, EVENTS, LEVELS, table
 
 HERE = Path(b2bua.__file__).parent
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = Path(__file__).resolve().parents[2] / "b2bua" / "log" / "README.md"
 LOGS = {"log", "_log", "_report", "report", "_warn"}
 """How whoever logs calls it."""
 ELSEWHERE = {"text", "exception"}

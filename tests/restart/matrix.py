@@ -2,7 +2,7 @@
 
     python -m tests.restart.matrix
 
-writes what it found into README.md. Exit status 1 when a cell is red; each with its ladder.
+writes what it found into b2bua/feature_server/README.md. Exit status 1 when a cell is red; each with its ladder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.restart.phone import Phone
 
 KEYS: Final = tuple(Key(*key) for key in product(STATES, ACTIONS, TRANSPORTS))
 USERS: Final = {str(number): f"secret-{number}-word" for number in range(6100, 6100 + 3 * len(KEYS))}
-README: Final = Path(__file__).resolve().parents[2] / "README.md"
+README: Final = Path(__file__).resolve().parents[2] / "b2bua" / "feature_server" / "README.md"
 BEGIN, END = "<!-- restart matrix: begin -->\n", "<!-- restart matrix: end -->\n"
 Gauges = dict[str, float]
 
@@ -110,10 +110,10 @@ def table(wrong: set[Key]) -> str:
 
 
 def written(text: str, made: str) -> str:
-    """A README with this table between its marks."""
+    """A document with this table between its marks."""
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    assert tail, "the marks of the restart matrix are missing in README.md"
+    assert tail, f"the marks of the restart matrix are missing in {README}"
     return f"{head}{BEGIN}\n{made}\n{END}{tail}"
 
 
@@ -124,7 +124,7 @@ def main() -> int:
     README.write_text(written(README.read_text(encoding="utf-8"), table(set(found.wrong))), encoding="utf-8")
     for key, why in found.wrong.items():
         print(f"{key}: {why}\n")
-    print(f"restart matrix: {len(KEYS) - len(found.wrong)} of {len(KEYS)} cells are green; the table is in README.md")
+    print(f"restart matrix: {len(KEYS) - len(found.wrong)} of {len(KEYS)} cells are green; the table is in {README}")
     return 1 if found.wrong else 0
 
 

@@ -1,4 +1,4 @@
-"""What each profile switches, and that it is off without: the table "Profiles" of README.md."""
+"""What each profile switches, and that it is off without: the table "Profiles" of b2bua/config/README.md."""
 
 from __future__ import annotations
 
