@@ -152,6 +152,7 @@ TABLE: Final[Table] = {
     (State.PROCEEDING, Event.TRANSPORT_ERROR): to(State.TERMINATED, _C.transport_failed, _C.end),
     (State.COMPLETED, Event.FAILURE): to(State.COMPLETED, _C.acknowledge_again),
     (State.COMPLETED, Event.TIMER_D): to(State.TERMINATED, _C.end),
+    # The figure's "inform TU" is left out: it has its final response, and that the ACK got lost changes nothing for it.
     (State.COMPLETED, Event.TRANSPORT_ERROR): to(State.TERMINATED, _C.end),
     # RFC 6026 §7.2: each 2xx, repeated or from another branch, goes up, for 64·T1.
     (State.ACCEPTED, Event.SUCCESS): to(State.ACCEPTED, _C.pass_up),

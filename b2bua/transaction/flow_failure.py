@@ -20,8 +20,8 @@ _UNHEARD: Final = (State.CALLING, State.TRYING)
 
 
 def flow_failed(layer: TransactionLayer, flow: Flow) -> None:
-    """A connection is gone: what waits for an answer on it fails (RFC 3261 §17.1.4), what owes one answers on another
-    (§18.2.2)."""
+    """A connection is gone: what waits for an answer on it fails (RFC 3261 §17.1.4); what answers there stays in its state
+    (RFC 6026 §8.8) and answers on another (RFC 3261 §18.2.2)."""
     for transaction in _under_way(layer, flow):
         if isinstance(transaction, ServerTransaction):
             _answer_elsewhere(layer, transaction, flow)
@@ -40,11 +40,11 @@ def _under_way(layer: TransactionLayer, flow: Flow) -> Iterable[ClientTransactio
 
 
 def _answer_elsewhere(layer: TransactionLayer, transaction: ServerTransaction, gone: Flow) -> None:
-    """A way to where the last one led is a new connection: the old one may have been dead since long before it was written
-    to. And whoever sends the request again (`_follow`) must find its transaction: else it would be another request."""
-    address = answer_address(transaction)
-    if address is None or not gone.reliable:
-        transaction.fire(Event.TRANSPORT_ERROR)
+    """Answer over a new connection to the same peer (RFC 3261 §18.2.2); keep the transaction so that a repeated request is
+    matched (`_follow`)."""
+    transaction.fire(Event.TRANSPORT_ERROR)
+    address = answer_address(transaction) if gone.reliable else None
+    if address is None:
         return
     flow = transaction.flow = gone.towards(address)
     layer.on_streams.setdefault(flow, {})[transaction] = None

@@ -16,8 +16,6 @@ _PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168
 
 _UNANSWERED: Final = (State.TRYING, State.PROCEEDING)
 _SPEAKING: Final = (*_UNANSWERED, State.ACCEPTED)
-_KEY_LENGTH: Final = 4
-"""Branch, host and port of the top Via, method; keys of RFC 2543 peers are longer."""
 
 ASKED_AGAIN: Final[Why] = (None, "transaction: the request came again, so does its last answer (RFC 3261 §17.2)")
 NO_ACK: Final = "timer G: no ACK within {:g} s, sent again (RFC 3261 §17.2.1)"
@@ -142,10 +140,18 @@ def answer_flow(request: Request, source: Flow) -> Flow:
     return source if address == source.remote else source.towards(address)
 
 
+def _is_of_rfc2543(key: Key) -> bool:
+    """Whether a key is of the old rule (matching.py), which alone has more than branch, host, port and method. A plain
+    tuple, as one is made of every request: a NamedTuple is dearer to make, and garbage collections walk it for 32 s."""
+    return len(key) > 4
+
+
 def answer_address(transaction: ServerTransaction) -> HostPort | None:
     """Where a response goes whose connection is gone (RFC 3261 §18.2.2): to where the request came from, at the port of its
-    Via. None when the transaction has nothing more to say."""
-    if transaction.state not in _SPEAKING or transaction.key is None or len(transaction.key) != _KEY_LENGTH:
+    Via. None where nothing more leaves but for a repeated request, which brings its connection, and where the port is not
+    known: an RFC 2543 peer has to come again."""
+    key = transaction.key
+    if transaction.state not in _SPEAKING or key is None or _is_of_rfc2543(key):
         return None
-    port = transaction.key[2]
+    port = key[2]
     return transaction.source.remote[0], port if isinstance(port, int) else 5060
