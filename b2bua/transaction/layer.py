@@ -36,7 +36,7 @@ MAX_TRANSACTIONS: Final = 500_000
 """Bounds memory under a flood: about 64 s of 7,800 requests a second; beyond it new requests are dropped and counted."""
 
 
-TIMER_100: Final[Why] = (None, "timer 100: no answer yet after T2, so that it is not asked again (RFC 4320 §4.1)")
+TIMER_100: Final[Why] = (None, "timer 100: no answer within 7·T1 (3.5 s), so that it is not asked again (RFC 4320 §4.1)")
 REFUSED: Final = "refused: here, it went no further"
 OUR_MISTAKE: Final[Why] = (None, "refused: a mistake of this server's own; its log has the details")
 NOTHING_TO_CANCEL: Final[Why] = (None, "refused: there is no INVITE to cancel (RFC 3261 §9.2)")

@@ -104,7 +104,7 @@ _new: Final = tuple.__new__
 
 
 def _rendering(leg: Leg) -> str:
-    """`no` for a party that holds, `yes` while nobody holds; of a held party it is not known (interfaces.md)."""
+    """`no` for a party that holds, `yes` while nobody holds; of a held party it is not known."""
     if leg.holding:
         return "no"
     return "" if leg.other.holding else "yes"

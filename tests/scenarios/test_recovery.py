@@ -1,4 +1,4 @@
-"""A call survives the death of the process: whatever was acknowledged stands after the next start (state.md).
+"""A call survives the death of the process: whatever was acknowledged stands after the next start.
 
 Session Manager and Communication Manager die together, as by SIGKILL, and start anew on what was committed.
 """
@@ -275,7 +275,7 @@ def test_no_2xx_leaves_before_the_record(scene: Scene) -> None:
     b.phone << "ACK"
     records(scene).slow = True
     send_offer(a, a.sdp("sendonly"))
-    b.phone.hears_nothing()  # state.md: an open re-INVITE is stored before it is forwarded
+    b.phone.hears_nothing()  # an open re-INVITE is stored before it is forwarded
     records(scene).slow = False
     scene.advance(0.05)
     arrived = b.phone << "INVITE a=sendonly"
