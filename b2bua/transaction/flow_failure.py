@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from b2bua.observer import METHODS
+from b2bua.observer import METHOD_LABELS
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request
 from b2bua.transaction.client import ClientTransaction
@@ -47,7 +47,7 @@ def _answer_elsewhere(layer: TransactionLayer, transaction: ServerTransaction, g
     if address is None:
         return
     flow = transaction.flow = gone.towards(address)
-    layer.on_streams.setdefault(flow, {})[transaction] = None
+    layer.goes_by_stream(transaction, flow)
 
 
 def _over_udp(layer: TransactionLayer, client: ClientTransaction, request: Request, flow: Flow) -> None:
@@ -59,5 +59,5 @@ def _over_udp(layer: TransactionLayer, client: ClientTransaction, request: Reque
     layer.clients[client.branch, client.method] = client
     if layer.streams is not None:
         layer.streams.refused(flow, length_of(again))
-    layer.observer.requests["out", client.method if client.method in METHODS else "other", flow.transport] += 1
+    layer.observer.requests["out", METHOD_LABELS[client.method], flow.transport] += 1
     client.start_again(again, flow)

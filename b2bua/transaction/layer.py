@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from b2bua.log.events import Say, quiet
-from b2bua.observer import CODES, METHODS, Observer
+from b2bua.observer import CODES, METHOD_LABELS, Observer
 from b2bua.sip.errors import MalformedMessage, SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.identifiers import Identifiers
@@ -69,6 +69,10 @@ class TransactionLayer:
         self.on_streams: dict[Flow, dict[ClientTransaction | ServerTransaction, None]] = {}
         """What is under way on each connection: thousands may close a second, and each must cost what it carried."""
 
+    def goes_by_stream(self, transaction: ClientTransaction | ServerTransaction, flow: Flow) -> None:
+        """The transaction is under way on this connection from now on."""
+        self.on_streams.setdefault(flow, {})[transaction] = None
+
     # -- from the transport ------------------------------------------------------------------------------------
 
     def datagram_received(self, data: bytes, flow: Flow) -> None:
@@ -104,7 +108,7 @@ class TransactionLayer:
             if method in _MATCHED_ON_LINK:
                 self._request(message, flow)
                 return
-            self._requests["in", method if method in METHODS else "other", "memory"] += 1
+            self._requests["in", METHOD_LABELS[method], "memory"] += 1
             transaction = NonInviteServer(message, flow, None, self)
             try:
                 self.user.request_received(transaction, message)
@@ -116,7 +120,7 @@ class TransactionLayer:
     def _request(self, request: Request, flow: Flow) -> None:
         method = request.method
         transport = flow.transport
-        self._requests["in", method if method in METHODS else "other", transport] += 1
+        self._requests["in", METHOD_LABELS[method], transport] += 1
         network = transport != "memory"
         if network:
             note_source(request, flow)
@@ -137,7 +141,7 @@ class TransactionLayer:
         kind = InviteServer if method == "INVITE" else NonInviteServer
         transaction = self.servers[key] = kind(request, flow, key, self)
         if network and flow.reliable:
-            self.on_streams.setdefault(flow, {})[transaction] = None
+            self.goes_by_stream(transaction, flow)
         if method == "CANCEL":
             self._cancel(transaction, request)
             return
@@ -173,7 +177,7 @@ class TransactionLayer:
         if transaction.flow.reliable and flow.remote[0] == transaction.source.remote[0] and flow.transport != "memory":
             self._off_stream(transaction)
             transaction.flow = flow
-            self.on_streams.setdefault(flow, {})[transaction] = None
+            self.goes_by_stream(transaction, flow)
 
     def _cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
         """RFC 3261 §9.2: 200 and the INVITE is told, or 481 when there is none to cancel."""
@@ -190,7 +194,7 @@ class TransactionLayer:
 
     def _response(self, response: Response, flow: Flow) -> None:
         method, status = response._cseq_method or response.cseq_method, response.status
-        self._responses["in", method if method in METHODS else "other", CODES[status]] += 1
+        self._responses["in", METHOD_LABELS[method], CODES[status]] += 1
         transaction = self.clients.get(((response._via or response.top_via).branch, method))
         if transaction is None:
             self.user.response_unmatched(response, flow)
@@ -222,8 +226,8 @@ class TransactionLayer:
             transaction.fallback = fallback
         transport = flow.transport
         if reliable and transport != "memory":
-            self.on_streams.setdefault(flow, {})[transaction] = None
-        self._requests["out", method if method in METHODS else "other", transport] += 1
+            self.goes_by_stream(transaction, flow)
+        self._requests["out", METHOD_LABELS[method], transport] += 1
         transaction.start()
         return transaction
 
@@ -234,7 +238,7 @@ class TransactionLayer:
         transaction = InviteClient(invite, flow, user, self, branch)
         self.clients[branch, "INVITE"] = transaction
         if flow.reliable and flow.transport != "memory":
-            self.on_streams.setdefault(flow, {})[transaction] = None
+            self.goes_by_stream(transaction, flow)
         transaction.adopt()
         return transaction
 
@@ -244,7 +248,7 @@ class TransactionLayer:
         transaction = InviteServer(invite, flow, key, self)
         self.servers[key] = transaction
         if flow.reliable and flow.transport != "memory":
-            self.on_streams.setdefault(flow, {})[transaction] = None
+            self.goes_by_stream(transaction, flow)
         return transaction
 
     def resume(self, transaction: ServerTransaction, request: Request, work: Callable[[], None]) -> None:
@@ -268,7 +272,7 @@ class TransactionLayer:
             response.names.append("Server")
             response.lines.append(self._server_line)
         method, status = response._cseq_method or response.cseq_method, response.status
-        self._responses["out", method if method in METHODS else "other", CODES[status]] += 1
+        self._responses["out", METHOD_LABELS[method], CODES[status]] += 1
         if transaction.started is not None and status >= 200:
             self._answered(transaction, status, transaction.started)
         transaction.fire(PROVISIONAL if status < 200 else SUCCESS if status < 300 else FAILURE, response)
@@ -276,7 +280,7 @@ class TransactionLayer:
     def forward_response(self, transaction: ServerTransaction, response: Response) -> None:
         """Pass on a response that another server made: it says itself whose it is."""
         method, status = response._cseq_method or response.cseq_method, response.status
-        self._responses["out", method if method in METHODS else "other", CODES[status]] += 1
+        self._responses["out", METHOD_LABELS[method], CODES[status]] += 1
         if transaction.started is not None and status >= 200:
             self._answered(transaction, status, transaction.started)
         transaction.fire(PROVISIONAL if status < 200 else SUCCESS if status < 300 else FAILURE, response)
@@ -287,7 +291,7 @@ class TransactionLayer:
             response.names.append("Server")
             response.lines.append(self._server_line)
         method = response._cseq_method or response.cseq_method
-        self._responses["out", method if method in METHODS else "other", CODES[response.status]] += 1
+        self._responses["out", METHOD_LABELS[method], CODES[response.status]] += 1
         flow.send(response)
 
     def refuse(self, transaction: ServerTransaction, request: Request, error: SipError) -> None:
