@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from b2bua.dialog.dialog import Dialog
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.why import Why
 from b2bua.transaction.client import NOBODY, ClientTransaction
@@ -180,7 +181,7 @@ class InviteUsage:
         dialog = self.dialog
         assert dialog is not None
         ack = dialog.make_request("ACK", self._acked_cseq)
-        ack.append("Max-Forwards", "70")
+        ack.append("Max-Forwards", MAX_FORWARDS)
         ack.why = ACKNOWLEDGED
         for name, value in headers:
             ack.append(name, value)
@@ -205,7 +206,7 @@ class InviteUsage:
             requests.append(("BYE", 0))
         for method, cseq in requests:
             request = fork.make_request(method, cseq)
-            request.append("Max-Forwards", "70")
+            request.append("Max-Forwards", MAX_FORWARDS)
             request.append("Content-Length", "0")
             if method == "ACK":
                 self._layer.send_ack(request, self._flow)

@@ -22,6 +22,7 @@ from b2bua.feature_server.session_description import SessionDescriptions
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedValue
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction, ClientUser
@@ -246,7 +247,7 @@ class Leg:
     def reinvite(self, body: bytes) -> None:
         """Send this party a re-INVITE of our own, with this description, or b"" for one that asks for an offer."""
         request = self.dialog.make_request("INVITE")
-        request.append("Max-Forwards", "70")
+        request.append("Max-Forwards", MAX_FORWARDS)
         add_own_headers(self, request)
         self.session.ask(request)
         call = self.call
@@ -303,7 +304,7 @@ class Leg:
         self._bye_waits = None
         self.usage.leave()
         bye = self.dialog.make_request("BYE")
-        bye.append("Max-Forwards", "70")
+        bye.append("Max-Forwards", MAX_FORWARDS)
         self.session.ask(bye)
         for name, value in headers:
             bye.append(name, value)

@@ -17,6 +17,7 @@ from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, own_uri
 from b2bua.sip.max_breadth import put_breadth
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request
 from b2bua.sip.response_to import response_to
 from b2bua.sip.served_user import SERVED_USER
@@ -24,7 +25,7 @@ from b2bua.sip.why import Why
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
 
-MAX_FORWARDS: Final = 70
+_MAX_FORWARDS: Final = int(MAX_FORWARDS)
 PATIENCE_WITH_APPLICATIONS: Final = TIMER_C + TIMEOUT + 1
 """Timer C of a branch to an application: its own branches come back through here, are given up first, and may take 64·T1
 to answer their CANCEL. So it hears of them and answers, in place of being cancelled itself at the same moment."""
@@ -70,7 +71,7 @@ class Forwarding:
     def copy(self, arrival: Arrival, uri: str) -> Request:
         """The copy that goes on (RFC 3261 §16.6 steps 1 to 3): our Routes off, a hop less, no credentials of our realm."""
         request, hops = arrival.request, arrival.hops
-        copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
+        copy = request.forwarded(uri, _MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
         if self.links.told:
             copy.remove(SERVED_USER)  # of one hop: an application's own, or what we told the last one

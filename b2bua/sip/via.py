@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from b2bua.sip.address import split_unquoted
 from b2bua.sip.errors import MalformedValue
+from b2bua.sip.fast_tuple import new_tuple
 from b2bua.sip.uri import DEFAULT_PORTS, host_text, split_host_port
 
 MAGIC_COOKIE: Final = "z9hG4bK"
@@ -95,12 +96,10 @@ def read_via(line: str) -> Via:
         value = line[line.index(":") + 1 :].strip()
         return parse_via(split_unquoted(value, ",")[0] if "," in value else value)
     sent, parameters, branch = match.groups()
-    return _new_tuple(Via, (*_sent(sent), parameters, branch, SIP))
+    return new_tuple(Via, (*_sent(sent), parameters, branch, SIP))
 
 
 _common: Final = _COMMON_LINE.match
-_new_tuple: Final = tuple.__new__
-"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
 
 
 @lru_cache(maxsize=4096)

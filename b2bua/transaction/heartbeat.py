@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from b2bua.sip.flow import Flow
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.uri import host_text
 from b2bua.transaction.client import ClientTransaction
@@ -92,7 +93,7 @@ class Heartbeat:
         request = Request("OPTIONS", target, [], [])
         request.extend(
             (
-                ("Max-Forwards", "70"),
+                ("Max-Forwards", MAX_FORWARDS),
                 ("From", f"{self._sender};tag={self._layer.identifiers.tag()}{self._since}"),
                 ("To", f"<{target}>"),
                 ("Call-ID", self._call_id),

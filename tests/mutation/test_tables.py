@@ -49,7 +49,7 @@ ELSEWHERE: Final = {
     # No entry decides anything: signs of the grammar, and the empty set that stands for no fork.
     "address._NOT_BARE", "invite_usage._NO_TAGS",
     # What is counted, not what is done.
-    "observer.METHODS", "observer.CODES", "next_hops._WHY",
+    "observer.METHODS", "observer.METHOD_LABELS", "observer.CODES", "next_hops._WHY",
 }  # fmt: skip
 
 
