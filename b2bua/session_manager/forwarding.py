@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from b2bua.session_manager.arrival import Arrival
@@ -22,6 +22,7 @@ from b2bua.sip.message import Request
 from b2bua.sip.response_to import response_to
 from b2bua.sip.served_user import SERVED_USER
 from b2bua.sip.why import Why
+from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
 
@@ -88,24 +89,35 @@ class Forwarding:
         request.insert_before("Record-Route", f"<{own_uri(flow, token, sips)};lr>")
 
     def send_along(self, context: ResponseContext, mark: str, request: Request, flow: Flow, failover: Failover) -> None:
-        """The same towards one of the targets of a name."""
+        """Send to one of the targets a name resolved to; a first INVITE only once its record is stored."""
         open_invites = self.open_invites
         if open_invites is None or request.method != "INVITE" or request.to.tag:
             failover.sent(self.layer.send_request(request, flow, context, mark))
             return
+        self.send_when_kept(
+            open_invites, request, flow, context, mark, lambda: failover.wanted, failover.sent,
+            lambda: failover.not_sent(480) if failover.wanted else None,
+        )  # fmt: skip
+
+    def send_when_kept(
+        self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str,
+        wanted: Callable[[], bool], sent: Callable[[ClientTransaction], None], not_sent: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """Make the phone ring once it is certain that somebody will stop it, if it is `wanted` still; `not_sent`: no record could
+        be stored."""
         branch = self.layer.identifiers.branch() + mark
 
         def kept(kept: bool) -> None:
-            if kept and failover.wanted:
-                transaction = self.layer.send_request(request, flow, context, branch=branch)
-                failover.sent(transaction)
-                open_invites.sent(request, branch, transaction)
+            if kept and wanted():
+                transaction = self.layer.send_request(invite, flow, context, branch=branch)
+                sent(transaction)
+                open_invites.sent(invite, branch, transaction)
                 return
             open_invites.given_up(branch)
-            if failover.wanted:
-                failover.not_sent(480)
+            if not kept:
+                not_sent()
 
-        open_invites.sending(request, flow, branch, kept)
+        open_invites.sending(invite, flow, branch, kept)
 
     def credentials_at(self, flow: Flow) -> TrunkCredentials | None:
         """Those of the trunk that this flow leads to."""
