@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 from typing import Final, Protocol
 
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request, Response
+from b2bua.sip.private_networks import is_behind_nat
 from b2bua.sip.why import Why
 from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Machine, State
 from b2bua.transaction.timers import NEVER, Timer, Timers
-
-_PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 
 _UNANSWERED: Final = (State.TRYING, State.PROCEEDING)
 _SPEAKING: Final = (*_UNANSWERED, State.ACCEPTED)
@@ -117,15 +115,6 @@ class ServerTransaction(Machine):
         self._data = b""
 
 
-def _is_private(host: str) -> bool:
-    """Whether a host is an address that no other network routes to (RFC 1918, RFC 6598, RFC 4193)."""
-    try:
-        address = ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return any(address in network for network in _PRIVATE if network.version == address.version)
-
-
 def answer_flow(request: Request, source: Flow) -> Flow:
     """Where responses go (RFC 3261 §18.2.2): back over a connection; over UDP to what the top Via says, rport first."""
     if source.reliable:
@@ -133,7 +122,7 @@ def answer_flow(request: Request, source: Flow) -> Flow:
     via = request.top_via
     if via.port == source.remote[1] and "maddr" not in via.parameters:
         return source
-    if not via.wants_rport() and via.host.strip("[]") != source.remote[0] and _is_private(via.host):
+    if not via.wants_rport() and via.host.strip("[]") != source.remote[0] and is_behind_nat(via.host):
         # Behind NAT a phone that forgot rport is reached where it wrote from or not at all (RFC 3581 §1).
         return source
     address = via.response_address()

@@ -32,10 +32,10 @@ from b2bua.transport.tls import Tls, is_proven
 from b2bua.transport.udp import UdpListener
 
 FIRST_WAIT: Final = 0.1
-OWED: Final = 1000
-"""Most responses that wait for a connection; older ones are not waited for any more."""
 LONGEST_WAIT: Final = 5.0
 """Seconds before a lost connection is tried again: the first time, and at most; doubled each time it comes to nothing."""
+OWED: Final = 1000
+"""Most responses that wait for a connection; beyond it the oldest is dropped."""
 _CLOSE_AT_ONCE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: closed by a reset, also by the death of the process. Else the port would be in TIME_WAIT, and since we send from
 a fixed one nobody could come back for a minute."""
