@@ -314,9 +314,8 @@ class Leg:
         self.send(bye, _ByeSent(self))
 
     def over(self) -> None:
-        """The dialog is gone on both sides: nothing is matched to it any more but the ACK of our last 2xx, which is repeated
-        until then: whoever asked for something and hung up before it heard of that is answered all the same (RFC 3261
-        §13.3.1.4, §15.1.2)."""
+        """The dialog is gone on both sides: nothing is matched to it any more but the ACK of our last 2xx. That is repeated
+        until then, so that a request sent before the BYE is answered all the same (RFC 3261 §13.3.1.4, §15.1.2)."""
         if self.aside and self.gone:
             return
         self.ended = self.gone = True

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from b2bua.sip.address import split_unquoted
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.fast_tuple import new_tuple
-from b2bua.sip.uri import DEFAULT_PORTS, host_text, split_host_port
+from b2bua.sip.uri import DEFAULT_PORTS, split_host_port
 
 MAGIC_COOKIE: Final = "z9hG4bK"
 """A branch that begins so identifies its transaction by itself (RFC 3261 §8.1.1.7)."""
@@ -130,8 +130,3 @@ def _branch(parts: list[str]) -> str:
         if name.strip().lower() == "branch":
             return value.strip()
     return ""
-
-
-def via_text(transport: str, host: str, port: int, branch: str, rport: bool = False) -> str:
-    """A Via value of our own."""
-    return f"SIP/2.0/{transport.upper()} {host_text(host)}:{port};branch={branch}{';rport' if rport else ''}"
