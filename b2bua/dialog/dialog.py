@@ -112,7 +112,7 @@ class Dialog:
     def refresh_target(self, message: Message) -> None:
         """Take a new Contact: from a re-INVITE or UPDATE once it is answered 2xx, or from its 2xx (§12.2, RFC 6141 §4).
 
-        Who takes a request for work has looked at its Contact by `check`; MalformedValue else.
+        MalformedValue for an unusable Contact; `check` has validated it for accepted requests.
         """
         if isinstance(message, Response):
             self._take_target(message)

@@ -225,7 +225,7 @@ class SessionManager:
             self._leave(arrival, owner)
 
     def _from_entity(self, arrival: Arrival, entity: Entity) -> bool:
-        """A request of a trunk, which is not challenged; False for what it may ask for no more than anybody else."""
+        """Handle a trunk's request; False if it is to be challenged like anyone's."""
         request, method = arrival.request, arrival.request.method
         request.why = (None, OF_TRUNK, entity.name)
         if request.to.tag:

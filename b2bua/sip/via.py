@@ -37,7 +37,7 @@ class Via(NamedTuple):
     parameters: str
     branch: str
     protocol: str = SIP
-    """Name and version. Another one than SIP/2.0 stands in a request that is answered with 505."""
+    """Name and version; a request with another than SIP/2.0 is answered 505."""
 
     def __str__(self) -> str:
         return f"{self.protocol}/{self.transport.upper()} {self.sent_by}{self.parameters}"

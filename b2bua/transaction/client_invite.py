@@ -25,7 +25,7 @@ class InviteClient(ClientTransaction):
     def __init__(self, request: Request, flow: Flow, user: ClientUser, owner: ClientOwner, branch: str) -> None:
         super().__init__(request, flow, user, owner, branch)
         self.failed: Callable[[], None] | None = None
-        """Called once when there will be no 2xx, before the user hears of it: whoever was asked rings no more."""
+        """Called once when there will be no 2xx, before the user hears of it: the called phone rings no more."""
         self._acked_to = ""
         self._cancel: tuple[tuple[str, str], ...] | None = None
         self._cancel_why: Why | None = None

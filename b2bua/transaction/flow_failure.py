@@ -1,4 +1,4 @@
-"""A connection is gone, or a way declared dead: what becomes of the transactions that are under way on it."""
+"""What becomes of the transactions on a flow whose connection is gone, or that is declared dead."""
 
 from __future__ import annotations
 

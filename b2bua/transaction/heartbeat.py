@@ -1,4 +1,4 @@
-"""A heartbeat: asks one peer by OPTIONS whether it lives (RFC 3261 §11), so that nobody waits 64·T1 for one that is gone."""
+"""A heartbeat: asks one peer by OPTIONS whether it lives (RFC 3261 §11), so that no request waits 64·T1 for a dead one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Heartbeat:
 
     While the peer is down the question is repeated as RFC 3261 §17.1.2 repeats it, every T2, so it is found again within
     4 s. `changed(up)` is told of each change; before the first answer the peer counts as down. `sender` is our From.
-    `interval` 0: the peer is asked once. It lives in this process and dies with it, and its trace stays free of us.
+    `interval` 0, for the in-process link: one OPTIONS at start only; that peer cannot go down alone.
     `lives_since`: Unix seconds of our start, told in From: a peer that heard another number before knows that we died meanwhile,
     and have forgotten what was open.
     """
@@ -41,7 +41,7 @@ class Heartbeat:
     ) -> None:  # fmt: skip
         self.up = False
         self.rtt: float | None = None
-        """Seconds that the last answer took that came without repeating the question; None before the first one."""
+        """Round-trip time of the last OPTIONS answered without a retransmission, in seconds; None before."""
         self._layer = layer
         self._flow = flow
         self._sender = sender

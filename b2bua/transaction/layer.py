@@ -57,7 +57,7 @@ class TransactionLayer:
         self.user: TransactionUser
         """Set by whoever stands on this layer, before the first message."""
         self.streams: Streams | None = None
-        """None: every request goes over UDP that is meant to, whatever its length."""
+        """Finds streams for long requests; None: a request meant for UDP goes there whatever its length."""
         self.log: Say = quiet
         self.gate: Gate | None = None
         self.via = OwnVia(identifiers)
@@ -95,9 +95,9 @@ class TransactionLayer:
             self._failed(error, message)
 
     def link_received(self, message: Request | Response, flow: Flow) -> None:
-        """As `message_received`, from the link in process: it loses and doubles nothing, and who sends there is known.
+        """As `message_received`, from the link in process, which loses and doubles nothing and whose sender is known.
 
-        So a request that no other refers to has a transaction, but stands in no table of them.
+        Requests that no ACK or CANCEL refers to get a transaction but are not entered in `servers`.
         """
         transaction: ServerTransaction | None = None
         try:
@@ -180,7 +180,7 @@ class TransactionLayer:
             self.goes_by_stream(transaction, flow)
 
     def _cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
-        """RFC 3261 §9.2: 200 and the INVITE is told, or 481 when there is none to cancel."""
+        """RFC 3261 §9.2: 200, and the INVITE's user is called; 481 when there is no INVITE to cancel."""
         assert transaction.key is not None, "what others refer to has a key"
         invite = self.servers.get((*transaction.key[:-1], "INVITE"))
         if invite is None:
@@ -311,8 +311,8 @@ class TransactionLayer:
         return [one for one in self.servers.values() if one.source is flow and one.method == "INVITE" and not one.answered]
 
     def forgotten(self, flow: Flow) -> None:
-        """The peer has forgotten what it was asked: an INVITE that it had begun to answer fails. One that it has not heard, and
-        every other request, goes on being repeated and finds it new."""
+        """The peer restarted and lost its transactions: INVITEs it answered provisionally fail; other requests keep being
+        retransmitted."""
         for transaction in [one for one in self.clients.values() if one.flow is flow and one.method == "INVITE"]:
             if transaction.state is State.PROCEEDING:
                 transaction.fire(Event.TRANSPORT_ERROR)
@@ -382,6 +382,6 @@ class TransactionLayer:
         self.mistaken(error, message)
 
     def mistaken(self, error: Exception, message: Request | Response) -> None:
-        """Count a mistake of ours and tell of it; whoever made it sees to the answer."""
+        """Count and report a mistake of ours; the caller sees to the answer."""
         self.observer.internal_error("transaction user")
         self.user.internal_error(error, message)

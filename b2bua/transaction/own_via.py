@@ -11,7 +11,7 @@ from b2bua.sip.via import SIP, Via
 
 
 class OwnVia:
-    """Of one element, for each way that it sends by."""
+    """Builds this element's top Via, cached per transport and local address."""
 
     def __init__(self, identifiers: Identifiers) -> None:
         self._identifiers = identifiers

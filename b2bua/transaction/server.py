@@ -37,7 +37,7 @@ class ServerOwner(Protocol):
         """Nobody acknowledged these bytes."""
 
     def unanswered(self, transaction: ServerTransaction) -> None:
-        """It has had no response for so long that its sender is to be told 100."""
+        """The transaction has been without a response for so long that a 100 is due (RFC 4320 §4.1)."""
 
 
 class ServerTransaction(Machine):
@@ -53,7 +53,7 @@ class ServerTransaction(Machine):
         """The request; dropped with the final response."""
         self.method = request.method
         self.source = flow
-        """The flow it came in on: who asks."""
+        """The flow that the request came in on."""
         self.flow = flow if flow.reliable else answer_flow(request, flow)
         """The flow that responses leave on."""
         self.started = owner.timers.now() if flow.transport != "memory" else None

@@ -71,7 +71,7 @@ class Timer:
 
 
 class Timers:
-    """The wheel. `now` returns monotonic seconds; whoever owns the clock calls `advance` at least every tick."""
+    """The wheel. `now` returns monotonic seconds; the owner of the clock calls `advance` at least every tick."""
 
     def __init__(self, now: Callable[[], float], failed: Callable[[BaseException], None] | None = None) -> None:
         self.now = now

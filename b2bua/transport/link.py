@@ -106,7 +106,7 @@ class LinkFlow:
         self._owed: deque[Response] = deque(maxlen=OWED)
 
     def send(self, message: Message) -> bytes:
-        """While there is no connection a request fails, and a response waits for the next one: nobody repeats it."""
+        """While there is no connection a request fails; a response waits for the next one, since it is not retransmitted."""
         way = self.way
         if isinstance(message, Response) and (way is None or way.state is State.CONNECTING):
             self._owed.append(message)
@@ -199,9 +199,10 @@ class AcceptingLink:
 
 
 class DiallingLink:
-    """The feature server's end by TCP or TLS. `opened` is called whenever a connection stands: speak, or nobody knows.
+    """The feature server's end by TCP or TLS. `opened` is called whenever a connection stands; Session Manager
+    learns of it by the first message.
 
-    What its one flow and one connection need of a listener (`b2bua.transport.stream.StreamListener`) it is itself.
+    It is itself the `b2bua.transport.stream.StreamListener` of its one flow and connection.
     """
 
     def __init__(
