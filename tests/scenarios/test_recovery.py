@@ -335,6 +335,20 @@ def test_what_the_disk_does_not_take(scene: Scene) -> None:
     hang_up(a, b)
 
 
+def test_a_phone_that_nobody_could_stop_from_ringing_is_not_called(scene: Scene) -> None:
+    """The disk took the caller's INVITE, and takes no record of the one that is to leave for the callee."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    records(scene).slow = True
+    a = called(alice, bob.aor)
+    records(scene).commit()
+    scene.advance(0.05)
+    records(scene).failing, records(scene).slow = True, False
+    scene.advance(0.05)
+    alice >> a.ack(alice << "480 INVITE")
+    bob.hears_nothing()
+    records(scene).failing = False
+
+
 def test_a_record_that_nobody_understands_is_set_aside(scene: Scene) -> None:
     a, _ = standing(scene)
     (key,) = [key for key in records(scene).kept if key[0] == "call"]
