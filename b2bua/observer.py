@@ -71,9 +71,14 @@ CODES: Final = {status: str(status) for status in range(100, 700)}
 """Status → label."""
 
 
-def known_method(method: str) -> str:
-    """A method as a label: an unknown one becomes `other`, so that a peer cannot make series."""
-    return method if method in METHODS else "other"
+class _Labels(dict[str, str]):
+    def __missing__(self, method: str) -> str:
+        return "other"
+
+
+METHOD_LABELS: Final[dict[str, str]] = _Labels({method: method for method in METHODS})
+"""Method → label: an unknown one becomes `other`, so that a peer cannot make series. A mapping, as each message asks it: a
+function here would be 0.5 % of the bytecodes of a hold call."""
 
 
 _DROPPED_AT_ONCE: Final = frozenset(
@@ -147,7 +152,7 @@ class Observer:
 
     def retransmission(self, direction: str, method: str, why: tuple[object, ...] | None = None) -> None:
         """A message came in again, or goes out again and then with a note why."""
-        self._retransmissions[direction, known_method(method)] += 1
+        self._retransmissions[direction, METHOD_LABELS[method]] += 1
         if why is not None and self.trace is not None:
             self.trace.again(why)
 
@@ -166,7 +171,7 @@ class Observer:
             self.trace.concerning(b"", (None, "dropped: {}", reason))
 
     def challenge_sent(self, method: str, status: int, in_dialog: bool) -> None:
-        self.counts["auth_challenges"][known_method(method), str(status), "true" if in_dialog else "false"] += 1
+        self.counts["auth_challenges"][METHOD_LABELS[method], str(status), "true" if in_dialog else "false"] += 1
 
     def credentials_checked(self, result: str, algorithm: str) -> None:
         """`result`: ok, bad_response, stale, replay, unknown_user."""
@@ -250,7 +255,7 @@ class Observer:
 
     def transaction_answered(self, method: str, seconds: float) -> None:
         """From a request that came in to our final response; challenges are left out."""
-        self._transactions[method if method in METHODS else "other"].observe(seconds)
+        self._transactions[METHOD_LABELS[method]].observe(seconds)
 
     def call_progressed(self, seconds: float) -> None:
         """From a call's INVITE to the first 18x or 2xx (RFC 6076 §4.3.1: session request delay)."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.observer import HISTOGRAMS, NAMES, Histogram, Observer, known_method
+from b2bua.observer import HISTOGRAMS, METHOD_LABELS, NAMES, Histogram, Observer
 
 VERBS = [
     (("retransmission", "in", "REGISTER"), "retransmissions", ("in", "REGISTER")),
@@ -71,7 +71,7 @@ def test_a_peer_cannot_make_series_by_inventing_methods():
     for number in range(1000):
         observer.retransmission("in", f"NEW{number}")
     assert dict(observer.counts["retransmissions"]) == {("in", "other"): 1000}
-    assert (known_method("INVITE"), known_method("invite")) == ("INVITE", "other")
+    assert (METHOD_LABELS["INVITE"], METHOD_LABELS["invite"]) == ("INVITE", "other")
 
 
 @pytest.mark.parametrize(("call", "name", "label"), DURATIONS, ids=lambda value: str(value))

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from b2bua.sip.digest import Challenge, answer, parse_challenge, parse_credentials
+from b2bua.sip.digest import HEADERS, MAX_ROUNDS, Challenge, answer, parse_challenge, parse_credentials
 from b2bua.sip.digest_algorithms import STRENGTH, missing
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request, Response
 
-HEADERS: Final = (("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization"))
-"""Challenge → answer."""
 KNOWN: Final = tuple(name for name in STRENGTH if name not in missing(STRENGTH))
 """What we can answer, the strongest first."""
-MAX_ROUNDS: Final = 3
-"""Challenges of one request that are answered: more means that the server and we do not understand each other."""
 
 
 class Credentials:

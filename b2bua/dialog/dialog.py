@@ -96,13 +96,14 @@ class Dialog:
     def check(self, request: Request) -> None:
         """Order by CSeq (§12.2.2): SipError 500 for a request that comes too late, 482 for a second copy by another path.
 
+        §8.2.2.2 says 482 of requests without a To tag; for one in a dialog, of which the RFC says nothing, it is our choice.
         400 for a new target that leads nowhere (§12.2.1.1), before anybody acts on the request.
         """
         if request.cseq < self.remote_cseq:
             raise SipError(500, "CSeq Out of Order").because("dialog: its CSeq is lower than the last (RFC 3261 §12.2.2)")
         if request.cseq == self.remote_cseq:
             raise SipError(482, "Merged Request").because(
-                "dialog: its CSeq is that of the last request: the same one by another path (RFC 3261 §8.2.2.2)"
+                "dialog: its CSeq is that of the last request: the same one by another path (as RFC 3261 §8.2.2.2)"
             )
         self.remote_cseq = request.cseq
         if request.method in TARGET_REFRESH and request.has("Contact"):
@@ -111,7 +112,7 @@ class Dialog:
     def refresh_target(self, message: Message) -> None:
         """Take a new Contact: from a re-INVITE or UPDATE once it is answered 2xx, or from its 2xx (§12.2, RFC 6141 §4).
 
-        Who takes a request for work has looked at its Contact by `check`; MalformedValue else.
+        MalformedValue for an unusable Contact; `check` has validated it for accepted requests.
         """
         if isinstance(message, Response):
             self._take_target(message)

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from b2bua.dialog.dialog import Dialog
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.why import Why
 from b2bua.transaction.client import NOBODY, ClientTransaction
@@ -100,7 +101,7 @@ class InviteUsage:
 
     @property
     def is_carried(self) -> bool:
-        """Whether our open INVITE is with somebody who has said so: it is not repeated any more (RFC 3261 §17.1.1.2)."""
+        """Whether our open INVITE has had a provisional response (no longer retransmitted, RFC 3261 §17.1.1.2)."""
         return self.client is not None and self.client.state is State.PROCEEDING
 
     @property
@@ -129,8 +130,7 @@ class InviteUsage:
             self.client.cancel(*headers, why=why)
 
     def forget(self) -> None:
-        """Our open INVITE has no answer any more that anybody waits for: who carried it has died. A 2xx that comes all the
-        same is a stray (`acknowledge_stray`)."""
+        """Abandon our open INVITE: its next hop is gone. A late 2xx is a stray (`acknowledge_stray`)."""
         client, self.client = self.client, None
         if client is not None:
             client.user = NOBODY
@@ -171,7 +171,7 @@ class InviteUsage:
         self._send_ack(body, content_type, headers)
 
     def acknowledge_stray(self, response: Response) -> None:
-        """ACK a 2xx to an INVITE that was sent before a restart: whoever repeats it waits for nothing else (§13.3.1.4)."""
+        """ACK a 2xx to an INVITE sent before a restart: its sender repeats it until then (§13.3.1.4)."""
         known, self._acked_cseq = self._acked_cseq, response.cseq
         self._send_ack(b"", "", ())
         self._acked_cseq = known
@@ -180,7 +180,7 @@ class InviteUsage:
         dialog = self.dialog
         assert dialog is not None
         ack = dialog.make_request("ACK", self._acked_cseq)
-        ack.append("Max-Forwards", "70")
+        ack.append("Max-Forwards", MAX_FORWARDS)
         ack.why = ACKNOWLEDGED
         for name, value in headers:
             ack.append(name, value)
@@ -205,7 +205,7 @@ class InviteUsage:
             requests.append(("BYE", 0))
         for method, cseq in requests:
             request = fork.make_request(method, cseq)
-            request.append("Max-Forwards", "70")
+            request.append("Max-Forwards", MAX_FORWARDS)
             request.append("Content-Length", "0")
             if method == "ACK":
                 self._layer.send_ack(request, self._flow)
@@ -280,7 +280,8 @@ class InviteUsage:
         self._accepted = self._answered = None
 
     def leave(self) -> None:
-        """The dialog ended; a 2xx that nobody has acknowledged is repeated until then all the same (§13.3.1.4)."""
+        """The owner leaves the call: media of our own end (media_usage.py). A 2xx without its ACK is repeated until then all
+        the same (§13.3.1.4), so there is nothing to do here."""
 
     def end(self) -> None:
         """The dialog ended: nothing is repeated any more, except the ACK of a 2xx that is already sent."""

@@ -65,7 +65,7 @@ class OfferAnswer:
         self.holding = False
         """Our own wish. Set by the user of the phone and by nothing else."""
         self.plays = False
-        """Whether whoever is held hears something: music of ours."""
+        """Whether a held peer hears music of ours."""
         self.held = False
         """Whether the peer's last description wants no media from us."""
         self.direction = ""

@@ -43,7 +43,7 @@ class SessionTerms:
         self.ours = True
         """Whether we refresh."""
         self.negotiated = False
-        """Whether the peer knows of it; else the timer is for our own benefit alone (§7.2)."""
+        """Whether the peer supports session timers; else the timer is for our own benefit alone (§7.2)."""
         self.updates = False
         """Whether the peer takes UPDATE: by its last Allow."""
         self._least = 0

@@ -8,6 +8,7 @@ from b2bua.dialog.dialog import Dialog, contact_uri
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.refresh import Refresh
 from b2bua.sip import sdp
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.client import NOBODY
 from b2bua.transaction.server import ServerTransaction
@@ -60,7 +61,7 @@ def hang_up(environment: Environment, response: Response) -> None:
     dialog.route_set = response.elements("Record-Route")[::-1]
     for method, cseq in (("ACK", response.cseq), ("BYE", 0)):
         request = dialog.make_request(method, cseq)
-        request.append("Max-Forwards", "70")
+        request.append("Max-Forwards", MAX_FORWARDS)
         request.append("Content-Length", "0")
         if method == "ACK":
             environment.layer.send_ack(request, environment.link)

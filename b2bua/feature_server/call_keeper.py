@@ -70,6 +70,6 @@ class CallKeeper:
         if then is not None:
             try:
                 then(error is None)
-            except Exception as mistake:
+            except Exception as mistake:  # of ours: what else this commit lets go must go on
                 self._environment.observer.internal_error("transaction user")
                 self._environment.failed(mistake, None)

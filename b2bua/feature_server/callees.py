@@ -164,7 +164,7 @@ class Callees:
             self._acting = hook
             try:
                 _answers_at_once(hook(call, leg))
-            except Exception as error:
+            except Exception as error:  # whatever a feature raises fails this callee, and nothing else
                 blame(error, hook)
                 self._refused_by_feature(leg, error)
                 return
@@ -213,7 +213,7 @@ class Callees:
             self._acting = hook
             try:
                 _answers_at_once(hook(call, leg, status, response))
-            except Exception as error:
+            except Exception as error:  # whatever a feature raises fails this callee, and nothing else
                 blame(error, hook)
                 refusal = status_of(error)
                 if refusal is not error:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from b2bua.dialog.dialog import Dialog
+from b2bua.sip.digest import HEADERS
 from b2bua.sip.message import Request, Response
-from b2bua.sip.proxy_answer import HEADERS, round_of, rounds
+from b2bua.sip.proxy_answer import round_of, rounds
 from b2bua.transaction.client import ClientTransaction, ClientUser
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def add_history(invite: Request, called: str, tried: Sequence[Attempt], now: Att
         return
     for attempt in tried:
         counted = f"<{attempt.uri}>;reason={_REASONS.get(attempt.cause, 'unknown')};counter=1"
-        invite.insert_before("Diversion", counted)  # the newest is the topmost (RFC 5806 §4.2)
+        invite.insert_before("Diversion", counted)  # the newest is the topmost (RFC 5806 §9.2.3)
     entries = invite.elements("History-Info")
     root = _index_of(entries[-1]) if entries else ""
     if not root:

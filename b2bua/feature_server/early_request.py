@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.session_terms import TIMER
 from b2bua.feature_server.carried import carry, carry_body, carry_credentials
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request
 from b2bua.transaction.client import ClientUser
 
@@ -21,7 +22,7 @@ def send_early(
     without a source one of our own. Of session timers it says nothing: there is no session to time yet."""
     request = dialog.make_request(method)
     left = source.integer("Max-Forwards") if source is not None else None
-    request.append("Max-Forwards", str(max(left - 1, 0)) if left is not None else "70")
+    request.append("Max-Forwards", str(max(left - 1, 0)) if left is not None else MAX_FORWARDS)
     if method == "UPDATE":
         request.append("Contact", dialog.contact)
         request.append("Allow", leg.call.hooks.allow)

@@ -51,7 +51,7 @@ class FeatureFaults:
             return strike.message
         try:
             return feature.message_struck(strike)
-        except Exception as error:
+        except Exception as error:  # a mistake of the feature's: the message goes as it would have
             self.failed(error, strike)
             return strike.message
 

@@ -62,7 +62,7 @@ class Waiting:
         except StopIteration as stop:
             self._finished(stop.value)
             return
-        except Exception as error:
+        except Exception as error:  # whatever a feature raises is told as its own (blame.py), and ends this message only
             self._failed(error)
             return
         if not isinstance(pause, Pause):
@@ -84,7 +84,7 @@ class Waiting:
             cancel()
         try:
             self._coroutine.close()
-        except Exception as error:
+        except Exception as error:  # of its `finally`: what else ends with the call must end, too
             self._failed(error)
 
 
@@ -133,7 +133,7 @@ class Hooks:
                 if result is not None and hasattr(result, "close") and hasattr(result, "__await__"):
                     result.close()
                     raise TypeError(f"{name} tells something: nobody waits for it, it cannot be async")
-            except Exception as error:
+            except Exception as error:  # whatever it raises: the features behind it are told all the same
                 blame(error, hook)
                 failed(error)
         if self._waiting and name == "call_ended":
@@ -189,7 +189,7 @@ class Hooks:
             self._acting = hook
             try:
                 result = hook(*arguments, message)
-            except Exception as error:
+            except Exception as error:  # whatever a feature raises is told as its own, and ends this message only
                 self._acting = None
                 blame(error, hook)
                 failed(error)

@@ -63,7 +63,7 @@ def _reinvite(call: Call, leg: Leg, transaction: ServerTransaction, request: Req
         pending.then(leg, request)
         return
     if isinstance(pending, Reinvite) and pending.waits_to_retry and leg is pending.far:
-        # Both sides collided and the far side came back first: its own goes (protocol.md §4).
+        # Both sides collided and the far side came back first: its own goes, and ours is given up (RFC 3261 §14.1).
         _take(call, leg, transaction, request)
         call.environment.observer.glare("yielded")
         pending.give_way(lambda: call.begin(leg, request))

@@ -22,6 +22,7 @@ from b2bua.feature_server.session_description import SessionDescriptions
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedValue
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction, ClientUser
@@ -246,7 +247,7 @@ class Leg:
     def reinvite(self, body: bytes) -> None:
         """Send this party a re-INVITE of our own, with this description, or b"" for one that asks for an offer."""
         request = self.dialog.make_request("INVITE")
-        request.append("Max-Forwards", "70")
+        request.append("Max-Forwards", MAX_FORWARDS)
         add_own_headers(self, request)
         self.session.ask(request)
         call = self.call
@@ -303,7 +304,7 @@ class Leg:
         self._bye_waits = None
         self.usage.leave()
         bye = self.dialog.make_request("BYE")
-        bye.append("Max-Forwards", "70")
+        bye.append("Max-Forwards", MAX_FORWARDS)
         self.session.ask(bye)
         for name, value in headers:
             bye.append(name, value)
@@ -313,9 +314,8 @@ class Leg:
         self.send(bye, _ByeSent(self))
 
     def over(self) -> None:
-        """The dialog is gone on both sides: nothing is matched to it any more but the ACK of our last 2xx, which is repeated
-        until then: whoever asked for something and hung up before it heard of that is answered all the same (RFC 3261
-        §13.3.1.4, §15.1.2)."""
+        """The dialog is gone on both sides: nothing is matched to it any more but the ACK of our last 2xx. That is repeated
+        until then, so that a request sent before the BYE is answered all the same (RFC 3261 §13.3.1.4, §15.1.2)."""
         if self.aside and self.gone:
             return
         self.ended = self.gone = True

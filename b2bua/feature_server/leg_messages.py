@@ -27,7 +27,8 @@ ANSWERED_HERE: Final[Why] = (None, "B2BUA: answered here, not by the other party
 
 def contact_of(environment: Environment, known_as: Uri) -> str:
     """A Contact of ours: a token for the leg, scheme, address and transport of Session Manager as the party knows it
-    (`sips` where it was called so, RFC 3261 §12.1.1), our name (interfaces.md)."""
+    (`sips` where it was called so, RFC 3261 §12.1.1), and `fs`, our name, by which Session
+    Manager finds the link."""
     transport = known_as.parameter("transport")
     address = f"{known_as.host}:{known_as.port or 5060}" + (f";transport={transport}" if transport else "")
     scheme = "sips" if known_as.scheme == "sips" else "sip"

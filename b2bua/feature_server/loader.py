@@ -216,7 +216,7 @@ def _make(feature: type[Feature], name: str, environment: Environment) -> Featur
     try:
         make: Callable[..., Feature] = feature
         return make(environment) if inspect.signature(feature).parameters else make()
-    except Exception as error:
+    except Exception as error:  # anything: whatever its constructor raises, the feature cannot be had
         raise LoadError(f"feature {name!r}: {_one_line(error)}") from error
 
 

@@ -16,6 +16,7 @@ from b2bua.feature_server.refusals import NOBODY_ANSWERED
 from b2bua.sip.errors import SipError
 from b2bua.sip.loop_mark import bears
 from b2bua.sip.max_breadth import put_breadth
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.privacy import privacy_levels
 from b2bua.sip.response_to import response_to
@@ -56,7 +57,7 @@ class MessageRelay:
         dialog.route_set = source.elements("Route")[1:]
         sent = dialog.make_request("MESSAGE")
         hops = source.integer("Max-Forwards")
-        sent.append("Max-Forwards", "70" if hops is None else str(hops - 1))
+        sent.append("Max-Forwards", MAX_FORWARDS if hops is None else str(hops - 1))
         put_breadth(sent, source)
         carry(source, sent)
         carry_credentials(source, sent, environment.domain)

@@ -14,6 +14,7 @@ from b2bua.feature_server.leg import CALLEE, CALLER, Leg, StandIn
 from b2bua.feature_server.leg_messages import contact_of
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.sip.address import parse_address
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request
 from b2bua.sip.uri import Uri, parse_uri
 
@@ -44,7 +45,7 @@ def call_on_behalf(
     invite.append("To", f"<{uri}>")
     invite.append("Call-ID", call_id)
     invite.append("CSeq", "1 INVITE")
-    invite.append("Max-Forwards", "70")
+    invite.append("Max-Forwards", MAX_FORWARDS)
     invite.extend(headers)
     invite.append("Content-Length", "0")
     return call, invite

@@ -19,6 +19,7 @@ from b2bua.feature_server.leg import CALLEE, CALLER, Leg
 from b2bua.feature_server.leg_messages import contact_of
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.uri import Uri, host_text
 
@@ -57,7 +58,7 @@ class Origination:
         invite.append("To", f"<{self._first}>")
         invite.append("Call-ID", call.identity[0])
         invite.append("CSeq", "1 INVITE")
-        invite.append("Max-Forwards", "70")
+        invite.append("Max-Forwards", MAX_FORWARDS)
         invite.append("Content-Length", "0")
         invite.set_body(NO_MEDIA.format(host=host_text(self._b2bua.environment.domain)).encode(), sdp.CONTENT_TYPE)
         self._b2bua.take_in(call)

@@ -30,7 +30,7 @@ PATIENCE: Final = 100
 TRIES: Final = 3
 """Re-INVITEs in a row that may be answered 491."""
 LOST: Final = frozenset((408, 481))
-"""Answers by which the dialog is over, and so its call (protocol.md §4)."""
+"""Answers by which the dialog is over, and so its call (RFC 3261 §14.1)."""
 
 
 class OwnOffer:

@@ -1,4 +1,4 @@
-"""A 2xx to INVITE that waits for the record of what it promises (architecture.md: nothing acknowledged is lost)."""
+"""A 2xx to INVITE that waits for the record of what it promises: nothing that was acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Promise:
         self._response = response
 
     def kept(self, kept: bool) -> None:
-        """The record is written, or could not be: no new call then (interfaces.md), while one that stands goes on."""
+        """The record is written, or could not be: no new call then, while one that stands goes on."""
         leg, request = self._leg, self._transaction.request
         leg.promise = None
         leg.other.acknowledge_unkept()

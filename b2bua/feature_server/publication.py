@@ -11,6 +11,7 @@ from typing import Final
 
 from b2bua.feature_server.contract import Environment
 from b2bua.sip.address import Address
+from b2bua.sip.fast_tuple import new_tuple
 from b2bua.sip.message import Document, Request, Response
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.timers import NEVER, TICK, Timer
@@ -26,10 +27,6 @@ UNREACHABLE: Final = 503
 _NAMES: Final = ("Max-Forwards", "From", "To", "Call-ID", "Event", "CSeq", "Expires")
 FINAL_FAILURES: Final = frozenset((403, 404, 405, 410, 415, 416, 420, 489, 501, 604))
 """The compositor will not have it: no user of the domain, no such event. Trying again cannot help."""
-
-
-_new_tuple: Final = tuple.__new__
-"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
 
 PUBLISHED: Final = "state: what {} does in this call now, published for whoever watches it"
 TAKEN_BACK: Final = "state: {} is in this call no more, its publication is taken back (RFC 3903 §4.5)"
@@ -156,7 +153,7 @@ class Publication:
             names = [*_NAMES, "Content-Type" if document is not None else "Content-Length"]
             lines.append(last)
         request = Request("PUBLISH", aor, names, lines)
-        request.remember(call_id, cseq, "PUBLISH", None, _new_tuple(Address, ("", aor, "", "")))
+        request.remember(call_id, cseq, "PUBLISH", None, new_tuple(Address, ("", aor, "", "")))
         if document is not None:
             request.defer_body(document)
         request.call = self.call

@@ -1,4 +1,4 @@
-"""A call as its record, and back: everything that both legs go on with after a restart (state.md lists what others forgot).
+"""A call as its record, and back: all that both legs go on with after a restart (CSeqs, versions, who holds).
 
 Early dialogs, open exchanges and whoever waits for an ACK are not recovered: they end in good order.
 """

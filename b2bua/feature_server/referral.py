@@ -12,6 +12,7 @@ from b2bua.feature_server.hooks import always, status_of
 from b2bua.feature_server.leg_messages import leg_response
 from b2bua.feature_server.refusals import BY_A_FEATURE
 from b2bua.sip.errors import SipError
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.reason import REASON
 from b2bua.sip.refer_to import refer_to_of
@@ -195,7 +196,7 @@ class Referral:
         if leg.reserved and not leg.ended:
             leg.keep_ahead()
         request = self._dialog.make_request("NOTIFY")
-        request.append("Max-Forwards", "70")
+        request.append("Max-Forwards", MAX_FORWARDS)
         self._add_contact(request)
         request.append("Event", f"refer;id={self._id}")
         left = int(self._until - environment.layer.timers.now())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from b2bua.feature_server.leg_messages import add_own_headers
 from b2bua.feature_server.refusals import GAVE_UP
 from b2bua.sip.errors import MalformedValue
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.client import ClientTransaction, ClientUser
 
@@ -154,7 +155,7 @@ def _send(leg: Leg, method: str, user: ClientUser) -> None:
         leg.reinvite(leg.descriptions.ours)
         return
     request = leg.dialog.make_request(method)
-    request.append("Max-Forwards", "70")
+    request.append("Max-Forwards", MAX_FORWARDS)
     add_own_headers(leg, request)
     leg.session.ask(request)
     request.call = leg.call.id

@@ -1,4 +1,4 @@
-"""A re-INVITE through the B2BUA: to the far party and its answer back, with all that can go wrong (protocol.md §4).
+"""A re-INVITE through the B2BUA: to the far party and its answer back, with all that can go wrong (RFC 3261 §14).
 
     forwarding ── 2xx ──► answered                  the session is what was agreed
         │  └───── 491 ──► waiting ── timer ──► forwarding again, once; a second 491 goes back
@@ -136,7 +136,7 @@ class Reinvite:
             return
         origin, far = self.origin, self.far
         body = origin.render(response, self._offer())
-        # RFC 6141 §4.1: the target is refreshed by the 2xx, not by the request.
+        # RFC 6141 §4.6: the target is refreshed by the 2xx, not by the request.
         origin.dialog.refresh_target(self._request)
         if self._offered:
             if is_sdp(response):
@@ -203,7 +203,7 @@ class Reinvite:
         self.origin.respond(status, response, response.body if response is not None else b"", reason, *headers)
 
     def _end_call(self, status: int, response: Response | None) -> None:
-        """408 and 481 end the dialog and so the call (protocol.md §4): the answer first, then BYE to both."""
+        """408 and 481 end the dialog and so the call (RFC 3261 §14.1): the answer first, then BYE to both."""
         self._finish(status)
         if response is None:
             self._call.acted = (None, NOBODY_ANSWERED, status)

@@ -9,6 +9,7 @@ from b2bua import PRODUCT
 from b2bua.dialog.credentials import Attempt, Credentials
 from b2bua.dialog.dialog import Dialog
 from b2bua.sip.flow import Flow
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import host_text
@@ -17,7 +18,6 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import Timers
 
 ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, UPDATE"
-MAX_FORWARDS: Final = "70"
 
 Done = Callable[[int, Response | None], None]
 """Told the final status of a request once, with the response, or None when there was none (408, 503)."""

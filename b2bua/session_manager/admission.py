@@ -22,8 +22,9 @@ from b2bua.session_manager.location import Location
 from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import Flow
-from b2bua.sip.message import Request, Response
+from b2bua.sip.message import Request
 from b2bua.sip.why import Why
+from b2bua.transaction.transaction_user import Verdict
 
 LATE: Final = 0.1
 """Seconds that a new request may have waited: a fifth of T1, after which it is sent again."""
@@ -131,8 +132,8 @@ class Admission:
 
     # -- the decision ------------------------------------------------------------------------------------------
 
-    def refusal(self, request: Request, flow: Flow) -> Response | bool:
-        """True when the request may pass, else the response that it gets (`transaction.layer.Gate`)."""
+    def refusal(self, request: Request, flow: Flow) -> Verdict:
+        """True when the request may pass, else the response that it gets."""
         method = request.method
         if method not in _NEW or (method != "REGISTER" and request.to.tag):
             return True

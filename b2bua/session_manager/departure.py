@@ -8,7 +8,7 @@ from b2bua.session_manager.dial_plan import Way
 
 
 class Departure(NamedTuple):
-    """By one entity."""
+    """One way out: a trunk and the Request-URI there."""
 
     way: Way
     uri: str
@@ -16,7 +16,7 @@ class Departure(NamedTuple):
 
 
 class Departures(NamedTuple):
-    """By the first that serves it; or, with none, what the caller hears."""
+    """Ways out in order; if none, the status for the caller."""
 
     ways: tuple[Departure, ...]
     status: int = 0

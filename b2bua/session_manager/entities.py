@@ -1,7 +1,7 @@
 """SIP entities: trunks and gateways that no user stands behind. Who one is, is told by address and port, by certificate, or
 by digest; never by a header.
 
-Who asks whether a peer is trusted (RFC 3325 §2.3) asks `trusts`.
+Who asks whether a peer is trusted (RFC 3325 §5) asks `trusts`.
 """
 
 from __future__ import annotations
@@ -75,6 +75,6 @@ class Entities:
         return self._by_user.get(user) if user else None
 
     def trusts(self, flow: Flow) -> bool:
-        """Whether the peer on this flow is an entity of our trust domain (RFC 3325 §2.3)."""
+        """Whether the peer on this flow is an entity of our trust domain (RFC 3325 §1)."""
         entity = self.of(flow)
         return entity is not None and entity.trusted

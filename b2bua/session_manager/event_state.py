@@ -14,6 +14,7 @@ from b2bua.observer import Observer
 from b2bua.session_manager.event_packages.package import Answer, EventPackage, package_for, refusal
 from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.sip.errors import SipError
+from b2bua.sip.fast_tuple import new_tuple
 from b2bua.sip.message import Request
 from b2bua.sip.why import NOT_STORED
 from b2bua.transaction.timers import NEVER, TICK, Timers
@@ -34,9 +35,6 @@ UNKEPT_SECONDS: Final = 60
 """Seconds granted to a publication that the store does not take: its publisher asks again soon, when it may take it."""
 STORE_RETRY_AFTER: Final = "10"
 """Seconds until a publisher that was refused because of the store may try again."""
-
-_new_tuple: Final = tuple.__new__
-"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
 
 Resource = tuple[str, str]
 """Package name and address of record."""
@@ -244,7 +242,7 @@ class EventState:
 
     @staticmethod
     def _accepted(tag: str, seconds: int, call: str = "") -> Answer:
-        return _new_tuple(Answer, (200, (("SIP-ETag", tag), ("Expires", str(seconds))), "", call, None))
+        return new_tuple(Answer, (200, (("SIP-ETag", tag), ("Expires", str(seconds))), "", call, None))
 
     def _matching(self, condition: str, resource: Resource, link: str) -> Publication:
         """The publication that SIP-If-Match names; SipError 400 for no single tag, 412 for none of this sender's."""

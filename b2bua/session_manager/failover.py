@@ -183,7 +183,7 @@ class Failover:
         try:
             self._try_next()
         except Exception as error:
-            # The DNS may have answered in a turn of its own, where nobody else would answer the request.
+            # Whatever it is: the DNS may have answered in a turn of its own, where nobody else would answer the request.
             self._build = None
             self._context.went_wrong(self, error)
 

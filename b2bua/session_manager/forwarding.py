@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from b2bua.session_manager.arrival import Arrival
@@ -17,14 +17,16 @@ from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, own_uri
 from b2bua.sip.max_breadth import put_breadth
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request
 from b2bua.sip.response_to import response_to
 from b2bua.sip.served_user import SERVED_USER
 from b2bua.sip.why import Why
+from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT, TIMER_C
 
-MAX_FORWARDS: Final = 70
+_MAX_FORWARDS: Final = int(MAX_FORWARDS)
 PATIENCE_WITH_APPLICATIONS: Final = TIMER_C + TIMEOUT + 1
 """Timer C of a branch to an application: its own branches come back through here, are given up first, and may take 64·T1
 to answer their CANCEL. So it hears of them and answers, in place of being cancelled itself at the same moment."""
@@ -70,7 +72,7 @@ class Forwarding:
     def copy(self, arrival: Arrival, uri: str) -> Request:
         """The copy that goes on (RFC 3261 §16.6 steps 1 to 3): our Routes off, a hop less, no credentials of our realm."""
         request, hops = arrival.request, arrival.hops
-        copy = request.forwarded(uri, MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
+        copy = request.forwarded(uri, _MAX_FORWARDS if hops is None else hops - 1, arrival.routes.count)
         put_breadth(copy, request)
         if self.links.told:
             copy.remove(SERVED_USER)  # of one hop: an application's own, or what we told the last one
@@ -87,24 +89,35 @@ class Forwarding:
         request.insert_before("Record-Route", f"<{own_uri(flow, token, sips)};lr>")
 
     def send_along(self, context: ResponseContext, mark: str, request: Request, flow: Flow, failover: Failover) -> None:
-        """The same towards one of the targets of a name."""
+        """Send to one of the targets a name resolved to; a first INVITE only once its record is stored."""
         open_invites = self.open_invites
         if open_invites is None or request.method != "INVITE" or request.to.tag:
             failover.sent(self.layer.send_request(request, flow, context, mark))
             return
+        self.send_when_kept(
+            open_invites, request, flow, context, mark, lambda: failover.wanted, failover.sent,
+            lambda: failover.not_sent(480) if failover.wanted else None,
+        )  # fmt: skip
+
+    def send_when_kept(
+        self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str,
+        wanted: Callable[[], bool], sent: Callable[[ClientTransaction], None], not_sent: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """Make the phone ring once it is certain that somebody will stop it, if it is `wanted` still; `not_sent`: no record could
+        be stored."""
         branch = self.layer.identifiers.branch() + mark
 
         def kept(kept: bool) -> None:
-            if kept and failover.wanted:
-                transaction = self.layer.send_request(request, flow, context, branch=branch)
-                failover.sent(transaction)
-                open_invites.sent(request, branch, transaction)
+            if kept and wanted():
+                transaction = self.layer.send_request(invite, flow, context, branch=branch)
+                sent(transaction)
+                open_invites.sent(invite, branch, transaction)
                 return
             open_invites.given_up(branch)
-            if failover.wanted:
-                failover.not_sent(480)
+            if not kept:
+                not_sent()
 
-        open_invites.sending(request, flow, branch, kept)
+        open_invites.sending(invite, flow, branch, kept)
 
     def credentials_at(self, flow: Flow) -> TrunkCredentials | None:
         """Those of the trunk that this flow leads to."""

@@ -11,6 +11,7 @@ from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
+from b2bua.transaction.transaction_user import Verdict
 
 
 class Gate:
@@ -36,7 +37,7 @@ class Gate:
         if self._source_limit is not None:
             self._source_limit.charge(source)
 
-    def verdict_with_trunks(self, request: Request, flow: Flow) -> Response | bool | None:
+    def verdict_with_trunks(self, request: Request, flow: Flow) -> Verdict:
         """The same where there are trunks: what they are refused they may try elsewhere."""
         verdict = self.verdict(request, flow)
         if self._trunks is not None and isinstance(verdict, Response) and self._trunks.entities.of(flow) is not None:
@@ -45,7 +46,7 @@ class Gate:
             return refusal
         return verdict
 
-    def verdict(self, request: Request, flow: Flow) -> Response | bool | None:
+    def verdict(self, request: Request, flow: Flow) -> Verdict:
         if self._banned and self._is_shut_out(request, flow):
             self._observer.message_dropped("source banned")
             return None

@@ -11,6 +11,7 @@ from typing import Final
 
 from b2bua.session_manager.location import Binding, Location
 from b2bua.sip.flow import Flow, Flows, own_address
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
@@ -105,7 +106,7 @@ class _Phone:
         request = Request("OPTIONS", binding.uri, [], [])
         request.extend([("Route", route) for route in binding.path])
         request.extend((
-            ("Max-Forwards", "70"),
+            ("Max-Forwards", MAX_FORWARDS),
             ("From", f"<sip:{owner.domain}>;tag={owner.layer.identifiers.tag()}"),
             ("To", f"<sip:{binding.aor}@{owner.domain}>"),
             ("Call-ID", self._call_id),

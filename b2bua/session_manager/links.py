@@ -27,10 +27,6 @@ class FeatureLink:
     since: float = 0.0
     """Unix seconds since when its process lives, as it says itself; 0: it has not said."""
 
-    def is_up(self, up: bool) -> None:
-        """From the heartbeat."""
-        self.up = up
-
     @property
     def over_network(self) -> bool:
         """Whether it may be another program: then it is told by Record-Route which address of ours is its link's."""

@@ -81,11 +81,6 @@ class NextHops:
             seconds=rest,
         )  # fmt: skip
 
-    def resting(self) -> int:
-        """How many targets are left alone at the moment."""
-        now = self._now()
-        return sum(1 for until in self._resting.values() if until > now)
-
     def flow(self, target: Target) -> Flow | None:
         """The way to a target; None when there is no listener for it (any more)."""
         return self._flows.open(target.transport, "", target.address, target.name)

@@ -156,7 +156,7 @@ class Notifier:
         if error is None:
             respond(self._granted(seconds, subscription), subscription)
         elif known:
-            # A lamp that is lit goes on, for as long as can be said without a promise (interfaces.md, no durable answer).
+            # A lamp that is lit goes on, for as long as can be said without a promise.
             self.observer.not_durable("subscription")
             if seconds > UNKEPT_SECONDS:
                 seconds = UNKEPT_SECONDS

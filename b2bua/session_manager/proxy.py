@@ -16,7 +16,6 @@ from b2bua.session_manager.identity import strip, withhold
 from b2bua.session_manager.links import FeatureLink
 from b2bua.session_manager.location import Binding, Location, behind_nat
 from b2bua.session_manager.next_hops import NextHops
-from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import no_sips
 from b2bua.session_manager.sequences import Position
@@ -158,7 +157,11 @@ class Proxy:
         if self._ways.stands(flow):  # it may have died unnoticed; what is opened for this request is the last way
             again = partial(self._send_elsewhere, arrival, context, binding, flow, share, mark)
         if self._open_invites is not None and arrival.request.method == "INVITE":
-            self._send_when_kept(self._open_invites, forwarded, flow, context, mark, again)
+            context.expect()
+            self._forwarding.send_when_kept(
+                self._open_invites, forwarded, flow, context, mark, context.sends,
+                lambda transaction: context.add(transaction, again), lambda: context.not_sent(480),
+            )  # fmt: skip
             return
         context.add(self._layer.send_request(forwarded, flow, context, mark), again)
 
@@ -173,26 +176,6 @@ class Proxy:
             return False
         self._send_to_contact(arrival, context, current, flow, share, mark)
         return True
-
-    def _send_when_kept(
-        self, open_invites: OpenInvites, invite: Request, flow: Flow, context: ResponseContext, mark: str,
-        again: Callable[[], bool] | None,
-    ) -> None:  # fmt: skip
-        """Make the phone ring once it is certain that somebody will stop it."""
-        branch = self._layer.identifiers.branch() + mark
-        context.expect()
-
-        def kept(kept: bool) -> None:
-            if kept and context.sends():
-                transaction = self._layer.send_request(invite, flow, context, branch=branch)
-                context.add(transaction, again)
-                open_invites.sent(invite, branch, transaction)
-                return
-            open_invites.given_up(branch)
-            if not kept:
-                context.not_sent(480)
-
-        open_invites.sending(invite, flow, branch, kept)
 
     def _fork_mark(self, arrival: Arrival) -> str:
         """Loop detection, which whoever forks owes the network (RFC 5393 §4): what goes behind the branches; SipError 482

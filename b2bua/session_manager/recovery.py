@@ -20,6 +20,7 @@ from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedMessage
 from b2bua.sip.flow import Flow, Flows
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to
@@ -202,7 +203,7 @@ def _identity(invite: Request) -> tuple[str, str, int]:
 
 
 def _complete(request: Request) -> Request:
-    request.append("Max-Forwards", "70")
+    request.append("Max-Forwards", MAX_FORWARDS)
     request.append("Content-Length", "0")
     return request
 

@@ -107,7 +107,7 @@ class Registrar:
         self._save(user, bindings, saved)
 
     def _not_durable(self, request: Request, user: str, source: Flow, respond: Callable[[Response], None]) -> None:
-        """The store does not take it now (interfaces.md, no durable answer): a new contact is refused, and the phone tries
+        """The store does not take it now and no answer would be durable: a new contact is refused, and the phone tries
         again; one that is known goes on for a while, and one that is taken back is gone."""
         before = self._location.bindings(user)
         try:

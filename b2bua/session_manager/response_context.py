@@ -189,8 +189,8 @@ class ResponseContext:
         return failover.refused(self._upstream(response))
 
     def _was_silent(self, transaction: InviteClient) -> None:
-        """Not even a 100: as if its Timer B had fired, but that the transaction is still there. It is cancelled by whatever
-        comes from it (RFC 3261 §9.1)."""
+        """No response within `patience`: as after Timer B, but the transaction runs on until a 1xx lets it be cancelled (RFC
+        3261 §9.1)."""
         failover = None if self._failovers is None else self._failovers.get(transaction)
         if failover is None or self._cancelled or self._final:
             return

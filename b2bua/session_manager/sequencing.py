@@ -24,8 +24,9 @@ SEQUENCED: Final = frozenset(("INVITE", "MESSAGE"))
 
 
 class Sequencing:
-    """Of INVITEs, and of MESSAGEs out of a call. `forward_invite` lets a phone's INVITE go on once there is a record of it;
-    `past_the_last` sends one on that has passed all its applications. Both are given the arrival and who it is from."""
+    """Routes INVITEs and out-of-dialog MESSAGEs through the application sequence. `forward_invite` lets a phone's INVITE go on
+    once there is a record of it; `past_the_last` sends one on that has passed all its applications. Both are given the
+    arrival and who it is from."""
 
     def __init__(
         self, layer: TransactionLayer, links: Links, proxy: Proxy, domain: Domain, observer: Observer, trunks: Trunks | None,

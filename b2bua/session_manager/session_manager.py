@@ -35,13 +35,10 @@ from b2bua.session_manager.users import check_known
 from b2bua.session_manager.waiting_invite import WaitingInvite
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
+from b2bua.sip.fast_tuple import new_tuple
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message, Request, Response
 from b2bua.transaction.server import ServerTransaction
-
-_new_tuple: Final = tuple.__new__
-"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
-
 
 OF_TRUNK: Final = "trusted peer: of trunk {}, known by its address, which is not challenged"
 OF_ENTITY: Final = "trusted peer: of trunk {}, known by its credentials"
@@ -105,7 +102,7 @@ class SessionManager:
         routes = self._read_routes(request)
         entity = None if self._trunks is None or link is not None else self._trunks.entities.of(source)
         trusted = self._is_trusted(source, entity) if link is None else False
-        arrival = _new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity, trusted))
+        arrival = new_tuple(Arrival, (transaction, request, source, link, routes, hops, entity, trusted))
         if link is None:
             self._domain.local_address_seen(source.local)
             if entity is not None:
@@ -228,7 +225,7 @@ class SessionManager:
             self._leave(arrival, owner)
 
     def _from_entity(self, arrival: Arrival, entity: Entity) -> bool:
-        """A request of a trunk, which is not challenged; False for what it may ask for no more than anybody else."""
+        """Handle a trunk's request; False if it is to be challenged like anyone's."""
         request, method = arrival.request, arrival.request.method
         request.why = (None, OF_TRUNK, entity.name)
         if request.to.tag:

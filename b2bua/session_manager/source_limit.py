@@ -15,8 +15,9 @@ from b2bua.session_manager.links import Links
 from b2bua.session_manager.stateless_refusal import stateless_refusal
 from b2bua.session_manager.token_buckets import TokenBuckets
 from b2bua.sip.flow import Flow
-from b2bua.sip.message import Request, Response
+from b2bua.sip.message import Request
 from b2bua.sip.why import Why
+from b2bua.transaction.transaction_user import Verdict
 
 _LOOPBACK: Final = ("127.", "::ffff:127.")
 """This host itself is not limited: load generators, health checks, a proxy in front."""
@@ -38,7 +39,7 @@ class SourceLimit:
         self._observer = observer
         self._in_dialog = in_dialog
 
-    def refusal(self, request: Request, flow: Flow) -> Response | bool | None:
+    def refusal(self, request: Request, flow: Flow) -> Verdict:
         """True when the request may pass; else the response that it gets, or None when it is dropped."""
         host = flow.remote[0]
         if host.startswith(_LOOPBACK) or host == "::1" or self._links.of(flow) is not None:

@@ -14,6 +14,7 @@ from b2bua.session_manager.subscription_keeper import BLOCK
 from b2bua.session_manager.watched_list import WatchedList
 from b2bua.session_manager.ways import FlowGone
 from b2bua.sip.flow import Flow
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request
 from b2bua.sip.rlmi import EVENTLIST
 from b2bua.sip.watched_dialog import WatchedDialog
@@ -188,7 +189,7 @@ class Subscription:
 
     def _notify(self, call: str) -> Request:
         request = self.dialog.make_request("NOTIFY")
-        request.append("Max-Forwards", "70")
+        request.append("Max-Forwards", MAX_FORWARDS)
         request.append("Contact", self.dialog.contact)
         request.append("Event", self.event)
         if self.ending:

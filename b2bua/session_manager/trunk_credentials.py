@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 from b2bua.dialog.credentials import Credentials
-from b2bua.sip.digest import Challenge, parse_challenge, parse_parameters
+from b2bua.sip.digest import HEADERS, MAX_ROUNDS, Challenge, parse_challenge, parse_parameters
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request, Response
-from b2bua.sip.proxy_answer import HEADERS, MAX_ROUNDS, marked, round_of, rounds
+from b2bua.sip.proxy_answer import marked, round_of, rounds
 
 MAX_ADDRESSES = 256
 """Addresses of one trunk that are remembered; at that many the memory starts anew."""

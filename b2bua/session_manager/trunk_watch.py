@@ -15,6 +15,7 @@ from typing import Final
 from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.next_hops import NextHops
 from b2bua.sip.flow import own_address
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.next_hop import Target
 from b2bua.transaction.client import ClientTransaction
@@ -102,7 +103,7 @@ class TrunkWatch:
         uri = str(self.entity.uri)
         made = Request("OPTIONS", uri, [], [])
         made.extend((
-            ("Max-Forwards", "70"), ("From", f"{self.sender};tag={self.layer.identifiers.tag()}"), ("To", f"<{uri}>"),
+            ("Max-Forwards", MAX_FORWARDS), ("From", f"{self.sender};tag={self.layer.identifiers.tag()}"), ("To", f"<{uri}>"),
             ("Call-ID", self._call_id), ("CSeq", f"{self._cseq} OPTIONS"), ("Contact", f"<sip:{local}>"),
             ("Accept", "application/sdp"), ("Content-Length", "0"),
         ))  # fmt: skip

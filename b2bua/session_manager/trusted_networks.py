@@ -1,4 +1,4 @@
-"""Networks of our trust domain (RFC 3325 §2.3): whoever sends from there has authenticated its users itself.
+"""Networks of our trust domain (RFC 3325 §1): whoever sends from there has authenticated its users itself.
 
 Its requests are not challenged, and its P-Asserted-Identity is believed. Anybody can put any address on a datagram: over UDP
 only private networks count, elsewhere only connections, whose address is proven.

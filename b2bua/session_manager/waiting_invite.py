@@ -44,7 +44,7 @@ class WaitingInvite:
         self._go_on()
 
     def _refuse(self) -> None:
-        """No new call that a restart would forget (interfaces.md); one that stands goes on."""
+        """No new call that a restart would forget; one that stands goes on."""
         self._observer.overload_rejected("store")
         if self._arrival.entity is not None:
             raise SipError(503, "Store Unavailable", ("Retry-After", RETRY_AFTER)).because(

@@ -6,6 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from b2bua.sip.errors import MalformedValue
+from b2bua.sip.fast_tuple import new_tuple
 from b2bua.sip.uri import Uri, parse_uri
 
 # The form nearly every phone sends: optional display name, URI in angle brackets, perhaps a tag and nothing else.
@@ -41,16 +42,12 @@ class Address(NamedTuple):
         return None
 
 
-_new_tuple: Final = tuple.__new__
-"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
-
-
 def parse_address(text: str) -> Address:
     """Parse one header value; MalformedValue when it is no name-addr or addr-spec."""
     match = _COMMON.match(text)
     if match is not None:
         display, uri, tag = match.groups("")
-        return _new_tuple(Address, (display.strip(), uri, f";tag={tag}" if tag else "", tag))
+        return new_tuple(Address, (display.strip(), uri, f";tag={tag}" if tag else "", tag))
     return _parse_any(text.strip())
 
 

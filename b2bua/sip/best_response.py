@@ -1,4 +1,4 @@
-"""Which of several failures tells the caller most (RFC 3261 §16.7 step 6), for whoever forks."""
+"""The best of several failure responses (RFC 3261 §16.7 step 6), for a proxy or B2BUA that forks."""
 
 from __future__ import annotations
 

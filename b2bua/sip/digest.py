@@ -10,6 +10,11 @@ from b2bua.sip.address import quote_string, split_unquoted, unquote_string
 from b2bua.sip.digest_algorithms import HASHES, MD5, SESSION, Hash, hash_md5, plain
 from b2bua.sip.errors import MalformedValue
 
+HEADERS: Final = (("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization"))
+"""Challenge → answer."""
+MAX_ROUNDS: Final = 3
+"""Challenges of one request that are answered: more means that the far end and we do not understand each other."""
+
 # The form nearly every peer sends: names in lower case, no blanks around =, no escapes. Where it ends the rest is
 # swallowed whole, as a match without a name: one pass, however long the text.
 _COMMON: Final = re.compile(r' *([a-z]+)=(?:"([^"\\]*)"|([^\s",\\<>]+))(?:,|\Z)|[\s\S]+')

@@ -26,10 +26,10 @@ class DigestOffer:
         qop: Sequence[str] = (AUTH,), session_keys: bool = False, userhash: bool = False,
     ) -> None:  # fmt: skip
         self.realm: Final = by_strength(realm)
-        """For everybody without a list of his own, unknown users included."""
+        """For users without a list of their own, unknown ones included."""
         self.users: Final = {user: by_strength(names) for user, names in users.items()}
         self.all: Final = frozenset(self.realm).union(*self.users.values())
-        """What is taken of somebody at all."""
+        """Every algorithm accepted from at least one user."""
         self.qop: Final = tuple(name for name in QOPS if name in qop)
         self.userhash: Final = userhash
         self._session_keys = session_keys

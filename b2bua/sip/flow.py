@@ -89,7 +89,7 @@ def own_uri(flow: Flow, user: str, sips: bool) -> str:
 
 
 class Flows(Protocol):
-    """All listeners of an element, for whoever knows a flow by its name only."""
+    """All listeners of an element: finds and opens flows by the name of a listener."""
 
     def alias(self, flow: Flow, port: int) -> None:
         """The peer of this connection over TLS, which it opened and has proven itself on, takes requests on it as if they came

@@ -81,12 +81,6 @@ class HeaderList:
         """The line of a header has changed of which the message keeps a typed value."""
         raise NotImplementedError
 
-    def prepend(self, name: str, value: str) -> None:
-        if name in _TYPED:
-            self._forget(name)
-        self.names.insert(0, name)
-        self.lines.insert(0, f"{name}: {value}")
-
     def append(self, name: str, value: str) -> None:
         self.names.append(name)
         self.lines.append(f"{name}: {value}")

@@ -24,7 +24,7 @@ def breadth_of(request: Request) -> int:
 
 
 def put_breadth(target: Request, source: Request) -> None:
-    """Give a request that goes on the Max-Breadth of the one it comes from: every request has one, and no hop takes of it."""
+    """Copy Max-Breadth to a request that is forwarded; added when missing, and not decremented (RFC 5393 §5.3.3)."""
     if _NAME in source.names:
         target.replace(_NAME, str(breadth_of(source)))
     else:
@@ -33,7 +33,7 @@ def put_breadth(target: Request, source: Request) -> None:
 
 
 def split(breadth: int, branches: int) -> list[int]:
-    """The breadth of each of so many branches, all of it given out; SipError 440 when it is too little for one each."""
+    """Max-Breadth of each branch, which sum up to `breadth`; SipError 440 when that is less than one each."""
     if breadth < branches:
         raise SipError(440).because("refused: Max-Breadth is less than the branches that are needed (RFC 5393 §5.3)")
     share, over = divmod(breadth, branches)

@@ -144,7 +144,7 @@ class Message(HeaderList):
             self._cseq, self._cseq_method = read_cseq.__wrapped__(cseq)
 
     def remember(self, call_id: str, cseq: int, method: str, from_: Address | None = None, to: Address | None = None) -> None:
-        """Take from the maker of a message the typed values of the lines that it wrote: nobody need parse them."""
+        """Set the typed values of lines just written, so that they need not be parsed."""
         self._call_id, self._cseq, self._cseq_method = call_id, cseq, method
         self._from, self._to = from_, to
 

@@ -6,8 +6,8 @@ from b2bua.sip.message import Message
 
 
 def privacy_levels(message: Message) -> frozenset[str]:
-    """The levels of privacy that a message asks for, in small letters; none where it says `none`: nothing of it may be
-    touched then (RFC 3323 §5)."""
+    """The levels of privacy that a message asks for, in small letters; empty for `none`, which forbids any change (RFC 3323
+    §5)."""
     if "Privacy" not in message.names:
         return frozenset()
     levels = frozenset(part.strip().lower() for value in message.get_all("Privacy") for part in value.split(";")) - {""}

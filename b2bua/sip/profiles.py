@@ -17,7 +17,7 @@ PVALUE: Final = "pvalue"
 ASTERISK: Final = "asterisk"
 
 SERVERS: Final = frozenset((AVAYA, ASTERISK))
-"""Each is all that one server does: nobody has two of these."""
+"""Each imitates one server as a whole: a user has at most one of them."""
 
 SWITCHES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -65,5 +65,5 @@ class Profiles:
         return tuple(user for user, names in self.users.items() if (name in names) is not (name in self.realm))
 
     def anywhere(self, name: str) -> bool:
-        """Whether it is switched on for anybody."""
+        """Whether it is switched on for the domain or for any user."""
         return name in self.realm or any(name in names for names in self.users.values())

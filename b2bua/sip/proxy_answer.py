@@ -10,15 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from b2bua.sip.digest import parse_parameters
+from b2bua.sip.digest import HEADERS, MAX_ROUNDS, parse_parameters
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message
 
 BY_PROXY: Final = "by-proxy"
-HEADERS: Final = (("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization"))
-"""Challenge → answer."""
-MAX_ROUNDS: Final = 3
-"""Challenges of one request that are answered: more means that the far end and we do not understand each other."""
 _ROUNDS: Final = {str(number): number for number in range(1, MAX_ROUNDS + 1)}
 
 

@@ -11,13 +11,13 @@ OPTION: Final = "replaces"
 
 
 class Replaces(NamedTuple):
-    """A dialog as whoever gets the INVITE knows it: its own tag is the To tag."""
+    """A dialog as the recipient of the INVITE knows it: its own tag is the To tag."""
 
     call_id: str
     to_tag: str
     from_tag: str
     early_only: bool = False
-    """Whether only a dialog that is not answered yet is meant."""
+    """`early-only`: the dialog may be replaced only before it is answered."""
 
     def __str__(self) -> str:
         only = ";early-only" if self.early_only else ""

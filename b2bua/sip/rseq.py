@@ -12,7 +12,7 @@ RELIABLE: Final = "100rel"
 
 
 def rseq_of(response: Response) -> int:
-    """The RSeq of a response that is sent reliably; 0 for one that is not, a 100 never is (RFC 3262 §4)."""
+    """The RSeq of a reliable provisional response; 0 for any other, and always for a 100 (RFC 3262 §4)."""
     if not 100 < response.status < 200 or "RSeq" not in response.names or RELIABLE not in response.tokens("Require"):
         return 0
     try:

@@ -137,18 +137,6 @@ def parse_origin(body: bytes) -> Origin:
     raise MalformedValue("SDP origin", 488)
 
 
-def with_origin(body: bytes, origin: Origin) -> bytes:
-    """The description with its o= line replaced, every other byte as it was."""
-    before, _, after = split_origin(body)
-    return before + str(origin).encode("utf-8", "surrogateescape") + after
-
-
-def without_origin(body: bytes) -> bytes:
-    """The description less its o= line: what tells whether anything else changed."""
-    before, _, after = split_origin(body)
-    return before + after
-
-
 def split_origin(body: bytes) -> tuple[bytes, bytes, bytes]:
     """What stands before the o= line, the line without its end, and all that follows; MalformedValue (488) without one."""
     match = _ORIGIN(body)

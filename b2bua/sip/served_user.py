@@ -1,4 +1,4 @@
-"""P-Served-User: for which party of a call an application is passed, where it is passed for each (RFC 5502 §4.2)."""
+"""P-Served-User (RFC 5502 §4.2): on whose behalf, caller's or callee's, an application is invoked."""
 
 from __future__ import annotations
 

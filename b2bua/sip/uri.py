@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from b2bua.sip.errors import MalformedValue
+from b2bua.sip.fast_tuple import new_tuple
 
 CACHED_LENGTH: Final = 256
 """Longer URIs are parsed each time: 8,192 of 64 KB each would let a stranger fill the memory through the cache."""
@@ -114,8 +115,6 @@ def parse_uri(text: str) -> Uri:
 _COMMON: Final = re.compile(
     r"(sips?):(?:([^@:;?\s<>\"]+)@)?([A-Za-z0-9._-]+)(?::([0-9]{1,4}|[1-5][0-9]{4}))?(;[^@?\s<>\"]*)?\Z"
 ).match
-_new_tuple: Final = tuple.__new__
-"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
 
 
 def _parse(text: str) -> Uri:
@@ -123,7 +122,7 @@ def _parse(text: str) -> Uri:
     if match is None:
         return _parse_any(text)
     scheme, user, host, port, parameters = match.groups("")
-    return _new_tuple(Uri, (scheme, user, host, int(port) if port else None, parameters, "", ""))
+    return new_tuple(Uri, (scheme, user, host, int(port) if port else None, parameters, "", ""))
 
 
 def _parse_any(text: str) -> Uri:

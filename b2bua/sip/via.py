@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from b2bua.sip.address import split_unquoted
 from b2bua.sip.errors import MalformedValue
-from b2bua.sip.uri import DEFAULT_PORTS, host_text, split_host_port
+from b2bua.sip.fast_tuple import new_tuple
+from b2bua.sip.uri import DEFAULT_PORTS, split_host_port
 
 MAGIC_COOKIE: Final = "z9hG4bK"
 """A branch that begins so identifies its transaction by itself (RFC 3261 §8.1.1.7)."""
@@ -36,7 +37,7 @@ class Via(NamedTuple):
     parameters: str
     branch: str
     protocol: str = SIP
-    """Name and version. Another one than SIP/2.0 stands in a request that is answered with 505."""
+    """Name and version; a request with another than SIP/2.0 is answered 505."""
 
     def __str__(self) -> str:
         return f"{self.protocol}/{self.transport.upper()} {self.sent_by}{self.parameters}"
@@ -95,12 +96,10 @@ def read_via(line: str) -> Via:
         value = line[line.index(":") + 1 :].strip()
         return parse_via(split_unquoted(value, ",")[0] if "," in value else value)
     sent, parameters, branch = match.groups()
-    return _new_tuple(Via, (*_sent(sent), parameters, branch, SIP))
+    return new_tuple(Via, (*_sent(sent), parameters, branch, SIP))
 
 
 _common: Final = _COMMON_LINE.match
-_new_tuple: Final = tuple.__new__
-"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
 
 
 @lru_cache(maxsize=4096)
@@ -131,8 +130,3 @@ def _branch(parts: list[str]) -> str:
         if name.strip().lower() == "branch":
             return value.strip()
     return ""
-
-
-def via_text(transport: str, host: str, port: int, branch: str, rport: bool = False) -> str:
-    """A Via value of our own."""
-    return f"SIP/2.0/{transport.upper()} {host_text(host)}:{port};branch={branch}{';rport' if rport else ''}"

@@ -1,4 +1,4 @@
-"""The dialog that a subscription is to alone: parameters of `Event: dialog` (RFC 4235 §3.2)."""
+"""The one dialog a subscription is restricted to: parameters of `Event: dialog` (RFC 4235 §3.2)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from b2bua.sip.errors import MalformedValue
 
 
 class WatchedDialog(NamedTuple):
-    """As whoever is watched knows it."""
+    """By the tags as the watched party has them."""
 
     call_id: str
     local_tag: str
     remote_tag: str = ""
-    """"": all that came of the one INVITE."""
+    """Empty: every dialog of that INVITE."""
 
     def has(self, key: tuple[str, str, str]) -> bool:
         """Whether a dialog of this Call-ID, local and remote tag is meant."""

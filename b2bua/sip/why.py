@@ -1,4 +1,4 @@
-"""Why a message was sent, as the trace tells it: noted as a constant and what it is about, turned to words when somebody reads.
+"""Why a message was sent, as the trace tells it: a format string and its values, formatted only when the trace is read.
 
 A note is a tuple: what was decided before (another note, or None), a sentence that begins with its kind and a colon and has
 `{}` for each value, and the values. It is never on the wire, and is made only where something is decided, not for each header.

@@ -13,12 +13,14 @@ from defusedxml.ElementTree import fromstring
 from b2bua.sip.errors import MalformedValue
 
 _ILLEGAL: Final = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""What XML 1.0 §2.2 cannot carry in any form."""
+"""What XML 1.0 §2.2 cannot carry in any form; a display name may hold it (RFC 3261 §25.1, quoted-pair)."""
 
 
 def xml_text(value: str) -> str:
-    """A value as it stands in an element or a quoted attribute."""
-    return escape(value).replace('"', "&quot;")
+    """A value as it stands in an element or a quoted attribute. Most have nothing to escape."""
+    if "&" in value or "<" in value or ">" in value or '"' in value:
+        return escape(value).replace('"', "&quot;")
+    return value
 
 
 def xml_document(text: str) -> bytes:

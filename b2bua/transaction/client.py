@@ -1,4 +1,4 @@
-"""What both client transactions share: who is told, what is kept to retransmit, how an event runs through the table."""
+"""What both client transactions share: their user, and what is kept to retransmit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from b2bua.transaction.timers import NEVER, Timer, Timers
 
 
 class ClientUser(Protocol):
-    """Who sent the request: called for each response that is no retransmission, and once when none will come."""
+    """The sender of a request: called for each response that is no retransmission, and once when none will come."""
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None: ...
 

@@ -25,7 +25,7 @@ class InviteClient(ClientTransaction):
     def __init__(self, request: Request, flow: Flow, user: ClientUser, owner: ClientOwner, branch: str) -> None:
         super().__init__(request, flow, user, owner, branch)
         self.failed: Callable[[], None] | None = None
-        """Called once when there will be no 2xx, before the user hears of it: whoever was asked rings no more."""
+        """Called once when there will be no 2xx, before the user hears of it: the called phone rings no more."""
         self._acked_to = ""
         self._cancel: tuple[tuple[str, str], ...] | None = None
         self._cancel_why: Why | None = None
@@ -152,6 +152,7 @@ TABLE: Final[Table] = {
     (State.PROCEEDING, Event.TRANSPORT_ERROR): to(State.TERMINATED, _C.transport_failed, _C.end),
     (State.COMPLETED, Event.FAILURE): to(State.COMPLETED, _C.acknowledge_again),
     (State.COMPLETED, Event.TIMER_D): to(State.TERMINATED, _C.end),
+    # The figure's "inform TU" is left out: it has its final response, and that the ACK got lost changes nothing for it.
     (State.COMPLETED, Event.TRANSPORT_ERROR): to(State.TERMINATED, _C.end),
     # RFC 6026 §7.2: each 2xx, repeated or from another branch, goes up, for 64·T1.
     (State.ACCEPTED, Event.SUCCESS): to(State.ACCEPTED, _C.pass_up),

@@ -21,12 +21,12 @@ class NonInviteClient(ClientTransaction):
         """Send the request; timers E (not on a reliable transport) and F run from now."""
         request, flow, timers = self.request, self.flow, self._owner.timers
         assert request is not None
-        self.due = _TIMER_F
-        timers.put(self, TIMEOUT)
+        self._data = flow.send(request)
         if not flow.reliable:
             self._interval = T1
             self._retransmit = timers.start(T1, self._timer_e)
-        self._data = flow.send(request)
+        self.due = _TIMER_F
+        timers.put(self, TIMEOUT)
 
     def _timer_e(self) -> None:
         self.fire(Event.TIMER_E)
@@ -44,7 +44,7 @@ class NonInviteClient(ClientTransaction):
     def complete(self, response: Response) -> None:
         """No timer runs any more, the request is let go, the response goes up; then K, 0 s on a reliable transport.
 
-        A user that raises leaves no transaction that never ends: on a reliable transport it has ended before.
+        If the user raises, the transaction still ends: on a reliable transport it was removed before the call.
         """
         if self.flow.reliable:
             user, self.user = self.user, None

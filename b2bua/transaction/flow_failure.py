@@ -1,11 +1,11 @@
-"""A connection is gone, or a way declared dead: what becomes of the transactions that are under way on it."""
+"""What becomes of the transactions on a flow whose connection is gone, or that is declared dead."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from b2bua.observer import METHODS
+from b2bua.observer import METHOD_LABELS
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request
 from b2bua.transaction.client import ClientTransaction
@@ -20,8 +20,8 @@ _UNHEARD: Final = (State.CALLING, State.TRYING)
 
 
 def flow_failed(layer: TransactionLayer, flow: Flow) -> None:
-    """A connection is gone: what waits for an answer on it fails (RFC 3261 §17.1.4), what owes one answers on another
-    (§18.2.2)."""
+    """A connection is gone: what waits for an answer on it fails (RFC 3261 §17.1.4); what answers there stays in its state
+    (RFC 6026 §8.8) and answers on another (RFC 3261 §18.2.2)."""
     for transaction in _under_way(layer, flow):
         if isinstance(transaction, ServerTransaction):
             _answer_elsewhere(layer, transaction, flow)
@@ -40,14 +40,14 @@ def _under_way(layer: TransactionLayer, flow: Flow) -> Iterable[ClientTransactio
 
 
 def _answer_elsewhere(layer: TransactionLayer, transaction: ServerTransaction, gone: Flow) -> None:
-    """A way to where the last one led is a new connection: the old one may have been dead since long before it was written
-    to. And whoever sends the request again (`_follow`) must find its transaction: else it would be another request."""
-    address = answer_address(transaction)
-    if address is None or not gone.reliable:
-        transaction.fire(Event.TRANSPORT_ERROR)
+    """Answer over a new connection to the same peer (RFC 3261 §18.2.2); keep the transaction so that a repeated request is
+    matched (`_follow`)."""
+    transaction.fire(Event.TRANSPORT_ERROR)
+    address = answer_address(transaction) if gone.reliable else None
+    if address is None:
         return
     flow = transaction.flow = gone.towards(address)
-    layer.on_streams.setdefault(flow, {})[transaction] = None
+    layer.goes_by_stream(transaction, flow)
 
 
 def _over_udp(layer: TransactionLayer, client: ClientTransaction, request: Request, flow: Flow) -> None:
@@ -59,5 +59,5 @@ def _over_udp(layer: TransactionLayer, client: ClientTransaction, request: Reque
     layer.clients[client.branch, client.method] = client
     if layer.streams is not None:
         layer.streams.refused(flow, length_of(again))
-    layer.observer.requests["out", client.method if client.method in METHODS else "other", flow.transport] += 1
+    layer.observer.requests["out", METHOD_LABELS[client.method], flow.transport] += 1
     client.start_again(again, flow)

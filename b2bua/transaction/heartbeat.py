@@ -1,4 +1,4 @@
-"""A heartbeat: asks one peer by OPTIONS whether it lives (RFC 3261 §11), so that nobody waits 64·T1 for one that is gone."""
+"""A heartbeat: asks one peer by OPTIONS whether it lives (RFC 3261 §11), so that no request waits 64·T1 for a dead one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from b2bua.sip.flow import Flow
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.uri import host_text
 from b2bua.transaction.client import ClientTransaction
@@ -29,7 +30,7 @@ class Heartbeat:
 
     While the peer is down the question is repeated as RFC 3261 §17.1.2 repeats it, every T2, so it is found again within
     4 s. `changed(up)` is told of each change; before the first answer the peer counts as down. `sender` is our From.
-    `interval` 0: the peer is asked once. It lives in this process and dies with it, and its trace stays free of us.
+    `interval` 0, for the in-process link: one OPTIONS at start only; that peer cannot go down alone.
     `lives_since`: Unix seconds of our start, told in From: a peer that heard another number before knows that we died meanwhile,
     and have forgotten what was open.
     """
@@ -40,7 +41,7 @@ class Heartbeat:
     ) -> None:  # fmt: skip
         self.up = False
         self.rtt: float | None = None
-        """Seconds that the last answer took that came without repeating the question; None before the first one."""
+        """Round-trip time of the last OPTIONS answered without a retransmission, in seconds; None before."""
         self._layer = layer
         self._flow = flow
         self._sender = sender
@@ -92,7 +93,7 @@ class Heartbeat:
         request = Request("OPTIONS", target, [], [])
         request.extend(
             (
-                ("Max-Forwards", "70"),
+                ("Max-Forwards", MAX_FORWARDS),
                 ("From", f"{self._sender};tag={self._layer.identifiers.tag()}{self._since}"),
                 ("To", f"<{target}>"),
                 ("Call-ID", self._call_id),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from b2bua.log.events import Say, quiet
-from b2bua.observer import CODES, METHODS, Observer
+from b2bua.observer import CODES, METHOD_LABELS, Observer
 from b2bua.sip.errors import MalformedMessage, SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.identifiers import Identifiers
@@ -36,7 +36,7 @@ MAX_TRANSACTIONS: Final = 500_000
 """Bounds memory under a flood: about 64 s of 7,800 requests a second; beyond it new requests are dropped and counted."""
 
 
-TIMER_100: Final[Why] = (None, "timer 100: no answer yet after T2, so that it is not asked again (RFC 4320 §4.1)")
+TIMER_100: Final[Why] = (None, "timer 100: no answer within 7·T1 (3.5 s), so that it is not asked again (RFC 4320 §4.1)")
 REFUSED: Final = "refused: here, it went no further"
 OUR_MISTAKE: Final[Why] = (None, "refused: a mistake of this server's own; its log has the details")
 NOTHING_TO_CANCEL: Final[Why] = (None, "refused: there is no INVITE to cancel (RFC 3261 §9.2)")
@@ -57,7 +57,7 @@ class TransactionLayer:
         self.user: TransactionUser
         """Set by whoever stands on this layer, before the first message."""
         self.streams: Streams | None = None
-        """None: every request goes over UDP that is meant to, whatever its length."""
+        """Finds streams for long requests; None: a request meant for UDP goes there whatever its length."""
         self.log: Say = quiet
         self.gate: Gate | None = None
         self.via = OwnVia(identifiers)
@@ -68,6 +68,10 @@ class TransactionLayer:
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.on_streams: dict[Flow, dict[ClientTransaction | ServerTransaction, None]] = {}
         """What is under way on each connection: thousands may close a second, and each must cost what it carried."""
+
+    def goes_by_stream(self, transaction: ClientTransaction | ServerTransaction, flow: Flow) -> None:
+        """The transaction is under way on this connection from now on."""
+        self.on_streams.setdefault(flow, {})[transaction] = None
 
     # -- from the transport ------------------------------------------------------------------------------------
 
@@ -91,9 +95,9 @@ class TransactionLayer:
             self._failed(error, message)
 
     def link_received(self, message: Request | Response, flow: Flow) -> None:
-        """As `message_received`, from the link in process: it loses and doubles nothing, and who sends there is known.
+        """As `message_received`, from the link in process, which loses and doubles nothing and whose sender is known.
 
-        So a request that no other refers to has a transaction, but stands in no table of them.
+        Requests that no ACK or CANCEL refers to get a transaction but are not entered in `servers`.
         """
         transaction: ServerTransaction | None = None
         try:
@@ -104,7 +108,7 @@ class TransactionLayer:
             if method in _MATCHED_ON_LINK:
                 self._request(message, flow)
                 return
-            self._requests["in", method if method in METHODS else "other", "memory"] += 1
+            self._requests["in", METHOD_LABELS[method], "memory"] += 1
             transaction = NonInviteServer(message, flow, None, self)
             try:
                 self.user.request_received(transaction, message)
@@ -116,7 +120,7 @@ class TransactionLayer:
     def _request(self, request: Request, flow: Flow) -> None:
         method = request.method
         transport = flow.transport
-        self._requests["in", method if method in METHODS else "other", transport] += 1
+        self._requests["in", METHOD_LABELS[method], transport] += 1
         network = transport != "memory"
         if network:
             note_source(request, flow)
@@ -137,7 +141,7 @@ class TransactionLayer:
         kind = InviteServer if method == "INVITE" else NonInviteServer
         transaction = self.servers[key] = kind(request, flow, key, self)
         if network and flow.reliable:
-            self.on_streams.setdefault(flow, {})[transaction] = None
+            self.goes_by_stream(transaction, flow)
         if method == "CANCEL":
             self._cancel(transaction, request)
             return
@@ -173,10 +177,10 @@ class TransactionLayer:
         if transaction.flow.reliable and flow.remote[0] == transaction.source.remote[0] and flow.transport != "memory":
             self._off_stream(transaction)
             transaction.flow = flow
-            self.on_streams.setdefault(flow, {})[transaction] = None
+            self.goes_by_stream(transaction, flow)
 
     def _cancel(self, transaction: ServerTransaction, cancel: Request) -> None:
-        """RFC 3261 §9.2: 200 and the INVITE is told, or 481 when there is none to cancel."""
+        """RFC 3261 §9.2: 200, and the INVITE's user is called; 481 when there is no INVITE to cancel."""
         assert transaction.key is not None, "what others refer to has a key"
         invite = self.servers.get((*transaction.key[:-1], "INVITE"))
         if invite is None:
@@ -190,7 +194,7 @@ class TransactionLayer:
 
     def _response(self, response: Response, flow: Flow) -> None:
         method, status = response._cseq_method or response.cseq_method, response.status
-        self._responses["in", method if method in METHODS else "other", CODES[status]] += 1
+        self._responses["in", METHOD_LABELS[method], CODES[status]] += 1
         transaction = self.clients.get(((response._via or response.top_via).branch, method))
         if transaction is None:
             self.user.response_unmatched(response, flow)
@@ -222,8 +226,8 @@ class TransactionLayer:
             transaction.fallback = fallback
         transport = flow.transport
         if reliable and transport != "memory":
-            self.on_streams.setdefault(flow, {})[transaction] = None
-        self._requests["out", method if method in METHODS else "other", transport] += 1
+            self.goes_by_stream(transaction, flow)
+        self._requests["out", METHOD_LABELS[method], transport] += 1
         transaction.start()
         return transaction
 
@@ -234,7 +238,7 @@ class TransactionLayer:
         transaction = InviteClient(invite, flow, user, self, branch)
         self.clients[branch, "INVITE"] = transaction
         if flow.reliable and flow.transport != "memory":
-            self.on_streams.setdefault(flow, {})[transaction] = None
+            self.goes_by_stream(transaction, flow)
         transaction.adopt()
         return transaction
 
@@ -244,7 +248,7 @@ class TransactionLayer:
         transaction = InviteServer(invite, flow, key, self)
         self.servers[key] = transaction
         if flow.reliable and flow.transport != "memory":
-            self.on_streams.setdefault(flow, {})[transaction] = None
+            self.goes_by_stream(transaction, flow)
         return transaction
 
     def resume(self, transaction: ServerTransaction, request: Request, work: Callable[[], None]) -> None:
@@ -268,7 +272,7 @@ class TransactionLayer:
             response.names.append("Server")
             response.lines.append(self._server_line)
         method, status = response._cseq_method or response.cseq_method, response.status
-        self._responses["out", method if method in METHODS else "other", CODES[status]] += 1
+        self._responses["out", METHOD_LABELS[method], CODES[status]] += 1
         if transaction.started is not None and status >= 200:
             self._answered(transaction, status, transaction.started)
         transaction.fire(PROVISIONAL if status < 200 else SUCCESS if status < 300 else FAILURE, response)
@@ -276,7 +280,7 @@ class TransactionLayer:
     def forward_response(self, transaction: ServerTransaction, response: Response) -> None:
         """Pass on a response that another server made: it says itself whose it is."""
         method, status = response._cseq_method or response.cseq_method, response.status
-        self._responses["out", method if method in METHODS else "other", CODES[status]] += 1
+        self._responses["out", METHOD_LABELS[method], CODES[status]] += 1
         if transaction.started is not None and status >= 200:
             self._answered(transaction, status, transaction.started)
         transaction.fire(PROVISIONAL if status < 200 else SUCCESS if status < 300 else FAILURE, response)
@@ -287,7 +291,7 @@ class TransactionLayer:
             response.names.append("Server")
             response.lines.append(self._server_line)
         method = response._cseq_method or response.cseq_method
-        self._responses["out", method if method in METHODS else "other", CODES[response.status]] += 1
+        self._responses["out", METHOD_LABELS[method], CODES[response.status]] += 1
         flow.send(response)
 
     def refuse(self, transaction: ServerTransaction, request: Request, error: SipError) -> None:
@@ -307,8 +311,8 @@ class TransactionLayer:
         return [one for one in self.servers.values() if one.source is flow and one.method == "INVITE" and not one.answered]
 
     def forgotten(self, flow: Flow) -> None:
-        """The peer has forgotten what it was asked: an INVITE that it had begun to answer fails. One that it has not heard, and
-        every other request, goes on being repeated and finds it new."""
+        """The peer restarted and lost its transactions: INVITEs it answered provisionally fail; other requests keep being
+        retransmitted."""
         for transaction in [one for one in self.clients.values() if one.flow is flow and one.method == "INVITE"]:
             if transaction.state is State.PROCEEDING:
                 transaction.fire(Event.TRANSPORT_ERROR)
@@ -378,6 +382,6 @@ class TransactionLayer:
         self.mistaken(error, message)
 
     def mistaken(self, error: Exception, message: Request | Response) -> None:
-        """Count a mistake of ours and tell of it; whoever made it sees to the answer."""
+        """Count and report a mistake of ours; the caller sees to the answer."""
         self.observer.internal_error("transaction user")
         self.user.internal_error(error, message)

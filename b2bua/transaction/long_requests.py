@@ -1,4 +1,5 @@
-"""Requests that are too long for a datagram (RFC 3261 §18.1.1): how long is that, and who knows another way."""
+"""Requests that are too long for a datagram (RFC 3261 §18.1.1): how long a request is, and the interface that finds
+a stream instead."""
 
 from __future__ import annotations
 

@@ -69,8 +69,12 @@ Table = dict[tuple[State, Event], Transition]
 class Machine:
     """A transaction as one of the figures: its state, and the table that says what an event does in it.
 
-    It stands on the wheel itself for the one long timer that runs at a time (B, D, F, H to M): 32 s of traffic would else
-    leave a timer object for each.
+    On a reliable transport the timers D, I, J and K are 0 s: each is over within the action that would start it. Those of
+    INVITE fire there, through the table; those of other requests, of which a call has most, end the transaction in the action
+    itself, which spares 1.4 % of the bytecodes of a hold call.
+
+    It stands on the wheel itself for the one long timer that runs at a time (B, D, F, H to M), which spares a timer object
+    for each transaction of the last 32 s.
     """
 
     __slots__ = ("state", "tick", "due")

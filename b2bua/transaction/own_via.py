@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from b2bua.sip.fast_tuple import new_tuple
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
 from b2bua.sip.message import Request
 from b2bua.sip.uri import host_text
 from b2bua.sip.via import SIP, Via
 
-_new_tuple: Final = tuple.__new__
-"""Makes a named tuple without the detour over its own constructor, which is written in Python."""
-
 
 class OwnVia:
-    """Of one element, for each way that it sends by."""
+    """Builds this element's top Via, cached per transport and local address."""
 
     def __init__(self, identifiers: Identifiers) -> None:
         self._identifiers = identifiers
@@ -35,7 +31,7 @@ class OwnVia:
         if flow.reliable:
             request.lines.insert(0, start + branch)
             # The other side of a link in process takes it from here; over a network nobody asks.
-            request._via = _new_tuple(Via, (transport, host, port, f";branch={branch}", branch, SIP))
+            request._via = new_tuple(Via, (transport, host, port, f";branch={branch}", branch, SIP))
         else:
             # rport is asked for on every request of ours: we may be behind NAT ourselves (RFC 3581 §3).
             request.lines.insert(0, f"{start}{branch};rport")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 
 
@@ -29,7 +30,7 @@ def _same_transaction(invite: Request, method: str) -> Request:
             lines.append(line)
     request = Request(method, invite.uri, names, lines)
     request.append("CSeq", f"{invite.cseq} {method}")
-    request.append("Max-Forwards", "70")
+    request.append("Max-Forwards", MAX_FORWARDS)
     request.append("Content-Length", "0")
     request.call = invite.call
     return request

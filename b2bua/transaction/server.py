@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 from typing import Final, Protocol
 
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request, Response
+from b2bua.sip.private_networks import is_behind_nat
 from b2bua.sip.why import Why
 from b2bua.transaction.machine import FAILURE, PROVISIONAL, SUCCESS, Machine, State
 from b2bua.transaction.timers import NEVER, Timer, Timers
 
-_PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
-
 _UNANSWERED: Final = (State.TRYING, State.PROCEEDING)
 _SPEAKING: Final = (*_UNANSWERED, State.ACCEPTED)
-_KEY_LENGTH: Final = 4
-"""Branch, host and port of the top Via, method; keys of RFC 2543 peers are longer."""
 
 ASKED_AGAIN: Final[Why] = (None, "transaction: the request came again, so does its last answer (RFC 3261 §17.2)")
 NO_ACK: Final = "timer G: no ACK within {:g} s, sent again (RFC 3261 §17.2.1)"
@@ -41,7 +37,7 @@ class ServerOwner(Protocol):
         """Nobody acknowledged these bytes."""
 
     def unanswered(self, transaction: ServerTransaction) -> None:
-        """It has had no response for so long that its sender is to be told 100."""
+        """The transaction has been without a response for so long that a 100 is due (RFC 4320 §4.1)."""
 
 
 class ServerTransaction(Machine):
@@ -57,7 +53,7 @@ class ServerTransaction(Machine):
         """The request; dropped with the final response."""
         self.method = request.method
         self.source = flow
-        """The flow it came in on: who asks."""
+        """The flow that the request came in on."""
         self.flow = flow if flow.reliable else answer_flow(request, flow)
         """The flow that responses leave on."""
         self.started = owner.timers.now() if flow.transport != "memory" else None
@@ -119,15 +115,6 @@ class ServerTransaction(Machine):
         self._data = b""
 
 
-def _is_private(host: str) -> bool:
-    """Whether a host is an address that no other network routes to (RFC 1918, RFC 6598, RFC 4193)."""
-    try:
-        address = ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return any(address in network for network in _PRIVATE if network.version == address.version)
-
-
 def answer_flow(request: Request, source: Flow) -> Flow:
     """Where responses go (RFC 3261 §18.2.2): back over a connection; over UDP to what the top Via says, rport first."""
     if source.reliable:
@@ -135,17 +122,25 @@ def answer_flow(request: Request, source: Flow) -> Flow:
     via = request.top_via
     if via.port == source.remote[1] and "maddr" not in via.parameters:
         return source
-    if not via.wants_rport() and via.host.strip("[]") != source.remote[0] and _is_private(via.host):
+    if not via.wants_rport() and via.host.strip("[]") != source.remote[0] and is_behind_nat(via.host):
         # Behind NAT a phone that forgot rport is reached where it wrote from or not at all (RFC 3581 §1).
         return source
     address = via.response_address()
     return source if address == source.remote else source.towards(address)
 
 
+def _is_of_rfc2543(key: Key) -> bool:
+    """Whether a key is of the old rule (matching.py), which alone has more than branch, host, port and method. A plain
+    tuple, as one is made of every request: a NamedTuple is dearer to make, and garbage collections walk it for 32 s."""
+    return len(key) > 4
+
+
 def answer_address(transaction: ServerTransaction) -> HostPort | None:
     """Where a response goes whose connection is gone (RFC 3261 §18.2.2): to where the request came from, at the port of its
-    Via. None when the transaction has nothing more to say."""
-    if transaction.state not in _SPEAKING or transaction.key is None or len(transaction.key) != _KEY_LENGTH:
+    Via. None where nothing more leaves but for a repeated request, which brings its connection, and where the port is not
+    known: an RFC 2543 peer has to come again."""
+    key = transaction.key
+    if transaction.state not in _SPEAKING or key is None or _is_of_rfc2543(key):
         return None
-    port = transaction.key[2]
+    port = key[2]
     return transaction.source.remote[0], port if isinstance(port, int) else 5060

@@ -69,12 +69,12 @@ TABLE: Final[Table] = {
     (State.PROCEEDING, Event.PROVISIONAL): to(State.PROCEEDING, _S.send),
     (State.PROCEEDING, Event.SUCCESS): to(State.ACCEPTED, _S.accept),
     (State.PROCEEDING, Event.FAILURE): to(State.COMPLETED, _S.send, _S.forget_request, _S.start_timers_g_and_h),
-    (State.PROCEEDING, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.end),
     (State.COMPLETED, Event.REQUEST): to(State.COMPLETED, _S.resend),
     (State.COMPLETED, Event.ACK): to(State.CONFIRMED, _S.start_timer_i, _S.tell_acknowledged),
     (State.COMPLETED, Event.TIMER_G): to(State.COMPLETED, _S.resend, _S.double_timer_g),
     (State.COMPLETED, Event.TIMER_H): to(State.TERMINATED, _S.tell_no_ack, _S.tell_acknowledged, _S.end),
-    (State.COMPLETED, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.tell_acknowledged, _S.end),
+    # RFC 6026 §7.1: a transport error ends nothing; who waits for the ACK is told, and timer H runs on.
+    (State.COMPLETED, Event.TRANSPORT_ERROR): to(State.COMPLETED, _S.tell_acknowledged),
     (State.CONFIRMED, Event.TIMER_I): to(State.TERMINATED, _S.end),
     (State.ACCEPTED, Event.SUCCESS): to(State.ACCEPTED, _S.send),
     (State.ACCEPTED, Event.TIMER_L): to(State.TERMINATED, _S.end),
@@ -87,13 +87,16 @@ EVENTS: Final = (
 )  # fmt: skip
 
 IGNORED: Final = frozenset(
-    [(State.PROCEEDING, event) for event in (Event.ACK, Event.TIMER_G, Event.TIMER_H, Event.TIMER_I, Event.TIMER_L)]
+    # Of a transport error before the final answer the user is not told (§8.8: SHOULD): what it still says goes by another
+    # connection or is lost, and its own timers (C, the wait for an ACK) end what comes of that.
+    [(State.PROCEEDING, event) for event in (Event.ACK, Event.TIMER_G, Event.TIMER_H, Event.TIMER_I, Event.TIMER_L,
+                                             Event.TRANSPORT_ERROR)]
     + [(State.COMPLETED, event) for event in (Event.PROVISIONAL, Event.SUCCESS, Event.FAILURE, Event.TIMER_I, Event.TIMER_L)]
     + [(State.CONFIRMED, event) for event in EVENTS if event is not Event.TIMER_I]
     # An ACK that reaches an Accepted transaction is passed to the user by the layer (RFC 6026 §7.1).
     + [(State.ACCEPTED, event) for event in EVENTS if event not in (Event.SUCCESS, Event.TIMER_L)]
     + [(State.TERMINATED, event) for event in EVENTS]
-)
+)  # fmt: skip
 """Pairs in which nothing happens: late timers, repeated requests, responses that came too late."""
 
 InviteServer.table = TABLE

@@ -55,15 +55,12 @@ TABLE: Final[Table] = {
     (State.TRYING, Event.SUCCESS): _final,
     (State.TRYING, Event.FAILURE): _final,
     (State.TRYING, Event.TIMER_100): to(State.PROCEEDING, _S.say_trying),
-    (State.TRYING, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.end),
     (State.PROCEEDING, Event.REQUEST): to(State.PROCEEDING, _S.resend),
     (State.PROCEEDING, Event.PROVISIONAL): to(State.PROCEEDING, _S.send),
     (State.PROCEEDING, Event.SUCCESS): _final,
     (State.PROCEEDING, Event.FAILURE): _final,
-    (State.PROCEEDING, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.end),
     (State.COMPLETED, Event.REQUEST): to(State.COMPLETED, _S.resend),
     (State.COMPLETED, Event.TIMER_J): to(State.TERMINATED, _S.end),
-    (State.COMPLETED, Event.TRANSPORT_ERROR): to(State.TERMINATED, _S.end),
 }
 
 STATES: Final = (State.TRYING, State.PROCEEDING, State.COMPLETED, State.TERMINATED)
@@ -75,6 +72,8 @@ EVENTS: Final = (
 IGNORED: Final = frozenset(
     [(State.TRYING, Event.REQUEST), (State.TRYING, Event.TIMER_J), (State.PROCEEDING, Event.TIMER_J)]
     + [(State.PROCEEDING, Event.TIMER_100)]
+    # RFC 6026 §8.8 in place of the figure's arrows: a transport error ends nothing, so that a repeated request is known.
+    + [(state, Event.TRANSPORT_ERROR) for state in (State.TRYING, State.PROCEEDING, State.COMPLETED)]
     + [(State.COMPLETED, event) for event in (Event.PROVISIONAL, Event.SUCCESS, Event.FAILURE, Event.TIMER_100)]
     + [(State.TERMINATED, event) for event in EVENTS]
 )

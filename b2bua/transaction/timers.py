@@ -23,7 +23,7 @@ T2: Final = 4.0
 T4: Final = 5.0
 """Longest time a message stays in the network."""
 TIMEOUT: Final = 64 * T1
-"""Timers B, F, H, L, M and the wait for an ACK."""
+"""Timers B, D, F, H, J, L, M and the wait for an ACK."""
 TIMER_C: Final = 181.0
 """A proxy's patience with a ringing INVITE: more than three minutes (RFC 3261 §16.6 step 11)."""
 
@@ -71,7 +71,7 @@ class Timer:
 
 
 class Timers:
-    """The wheel. `now` returns monotonic seconds; whoever owns the clock calls `advance` at least every tick."""
+    """The wheel. `now` returns monotonic seconds; the owner of the clock calls `advance` at least every tick."""
 
     def __init__(self, now: Callable[[], float], failed: Callable[[BaseException], None] | None = None) -> None:
         self.now = now

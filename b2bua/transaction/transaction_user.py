@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Message, Request, Response
@@ -29,5 +29,7 @@ class TransactionUser(Protocol):
         """A mistake of ours came up while handling this message; it has been answered 500 where it could be."""
 
 
-Gate = Callable[[Request, Flow], Response | bool | None]
-"""Whether a new request may pass (True), and else what it is answered; None: not at all."""
+Verdict = Response | Literal[True] | None
+"""True: pass. Response: refuse with it. None: drop silently."""
+Gate = Callable[[Request, Flow], Verdict]
+"""Asked of each new request from a network."""

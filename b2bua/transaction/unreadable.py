@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from b2bua.observer import METHODS
+from b2bua.observer import METHOD_LABELS
 from b2bua.sip.errors import MalformedMessage
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
@@ -22,14 +22,14 @@ BROKEN: Final[Why] = (None, "refused: what came is no SIP message as RFC 3261 §
 
 
 def malformed(layer: TransactionLayer, error: MalformedMessage, flow: Flow) -> None:
-    """A message that is none: counted, and a request that can be made out is refused."""
+    """Bytes that are no SIP message: counted; answered if enough of a request can be read."""
     layer.observer.parse_error(error.kind)
     layer.log("message_unreadable", peer=flow.remote, reason=error.kind)
     request = error.request
     if request is None or request.method == "ACK":
         layer.observer.message_dropped("malformed")
         return
-    layer.observer.requests["in", request.method if request.method in METHODS else "other", flow.transport] += 1
+    layer.observer.requests["in", METHOD_LABELS[request.method], flow.transport] += 1
     note_source(request, flow)
     response = response_to(request, error.status, error.reason, layer.identifiers.tag())
     response.why = BROKEN
@@ -48,7 +48,7 @@ def stream_broken(layer: TransactionLayer, flaw: Unframed, flow: Flow) -> None:
     if not isinstance(request, Request) or request.method == "ACK":
         layer.observer.message_dropped("malformed")
         return
-    layer.observer.requests["in", request.method if request.method in METHODS else "other", flow.transport] += 1
+    layer.observer.requests["in", METHOD_LABELS[request.method], flow.transport] += 1
     note_source(request, flow)
     response = response_to(request, flaw.status, flaw.reason, layer.identifiers.tag())
     response.why = BROKEN

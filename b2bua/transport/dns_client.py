@@ -21,11 +21,11 @@ from b2bua.sip.next_hop import Answer, Naptr, Question, Record, Srv
 from b2bua.transport.resolver import Reply
 
 TIMEOUTS: Final = (1, 2, 2)
-"""Seconds for each try: 5 in all, as somebody waits with his phone at the ear."""
+"""Seconds for each try; 5 in all, since a caller waits."""
 NOTHING: Final = 60.0
 """Seconds for which it holds that there is no such name or record, where the server does not say how long."""
 LONGEST_NOTHING: Final = 300.0
-"""Seconds for which that holds at most: who sets up a name does not want to wait for us."""
+"""Seconds for which that holds at most: a name set up meanwhile is found after that."""
 OF_HOSTS: Final = 60.0
 """Seconds for which a line of the hosts file holds."""
 RESOLV_CONF: Final = "/etc/resolv.conf"
@@ -84,7 +84,7 @@ def _version(address: str) -> int:
 
 
 def _reply(question: Question, answers: Sequence[Any], authority: Sequence[Any]) -> Reply:
-    """The records of the kind that was asked for, whoever's they are: a CNAME leads from the one to the other."""
+    """The records of the kind asked for, under any owner name: a CNAME leads from one to the other."""
     wanted = [header for header in answers if header.type == _TYPES[question.kind]]
     if not wanted:
         return Reply((), _holds(authority))

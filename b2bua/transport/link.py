@@ -32,10 +32,10 @@ from b2bua.transport.tls import Tls, is_proven
 from b2bua.transport.udp import UdpListener
 
 FIRST_WAIT: Final = 0.1
-OWED: Final = 1000
-"""Most responses that wait for a connection; older ones are not waited for any more."""
 LONGEST_WAIT: Final = 5.0
 """Seconds before a lost connection is tried again: the first time, and at most; doubled each time it comes to nothing."""
+OWED: Final = 1000
+"""Most responses that wait for a connection; beyond it the oldest is dropped."""
 _CLOSE_AT_ONCE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: closed by a reset, also by the death of the process. Else the port would be in TIME_WAIT, and since we send from
 a fixed one nobody could come back for a minute."""
@@ -106,7 +106,7 @@ class LinkFlow:
         self._owed: deque[Response] = deque(maxlen=OWED)
 
     def send(self, message: Message) -> bytes:
-        """While there is no connection a request fails, and a response waits for the next one: nobody repeats it."""
+        """While there is no connection a request fails; a response waits for the next one, since it is not retransmitted."""
         way = self.way
         if isinstance(message, Response) and (way is None or way.state is State.CONNECTING):
             self._owed.append(message)
@@ -199,9 +199,10 @@ class AcceptingLink:
 
 
 class DiallingLink:
-    """The feature server's end by TCP or TLS. `opened` is called whenever a connection stands: speak, or nobody knows.
+    """The feature server's end by TCP or TLS. `opened` is called whenever a connection stands; Session Manager
+    learns of it by the first message.
 
-    What its one flow and one connection need of a listener (`b2bua.transport.stream.StreamListener`) it is itself.
+    It is itself the `b2bua.transport.stream.StreamListener` of its one flow and connection.
     """
 
     def __init__(

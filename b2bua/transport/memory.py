@@ -28,11 +28,11 @@ class Turns:
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self.waiting: deque[tuple[Receive, Message, Flow]] = deque()
-        """Who takes which message, and the flow that leads back. Who appends while nobody drives calls `wake`."""
+        """Receiver, message, and the flow that leads back. Append, and call `wake` unless `driving`."""
         self.driving = False
 
     def wake(self) -> None:
-        """Something waits and nobody drives."""
+        """Start a turn of the queue, which is not `driving`."""
         self.driving = True
         self._wake()
 

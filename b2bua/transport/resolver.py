@@ -82,7 +82,7 @@ class Resolver:
         return kept[1]
 
     def ask(self, question: Question, answered: Callable[[Answer], None]) -> None:
-        """Ask the DNS, or wait for who has asked already."""
+        """Ask the DNS, or share the answer to the same question under way."""
         others = self._waiting.get(question)
         if others is not None:
             others.append(answered)

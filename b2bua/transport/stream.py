@@ -51,7 +51,7 @@ class Limits(NamedTuple):
 
 
 class StreamUser(Protocol):
-    """Whoever is told what streams bring."""
+    """The user of a stream: called with what arrives."""
 
     @property
     def received(self) -> Callable[[bytes, Flow], None]:
@@ -97,7 +97,7 @@ class StreamListener(Protocol):
     put: Put
     """`StreamFlow.put`, or what stands in its place."""
     certain: str
-    """The name or address that whoever connects over TLS has to prove; "": none."""
+    """The name or address that a TLS client has to prove; "": none."""
 
     @property
     def transport(self) -> str: ...
@@ -143,7 +143,7 @@ class Connection(StreamProtocol):
         self.accepted = accepted
         """Whether the peer opened it."""
         self.proven = not accepted
-        """Whether a whole message came of it, or we opened it ourselves."""
+        """Whether we opened it, or a whole message has come by it."""
         self.heard = self.begun = listener.seconds()
         """When bytes came last; when the message that has begun did, or the connection."""
         self._listener = listener
@@ -153,7 +153,7 @@ class Connection(StreamProtocol):
         self._over = False
         """It is cut: Twisted tells in a later turn, and nothing is written any more."""
         self._gone = False
-        """Twisted has told so."""
+        """Twisted has reported the loss."""
         self._handshaken = False
         """The TLS handshake is done."""
 

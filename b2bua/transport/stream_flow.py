@@ -41,8 +41,8 @@ class StreamFlow:
         """What the peer has proven by its certificate (RFC 5922 §7.1)."""
         self.state = State.IDLE
         self.proven = True
-        """Whether who speaks on it may be taken for whoever is called at this address. Not over TLS, where its peer opened it
-        and has shown no certificate for the address."""
+        """Whether the peer counts as the one at this address. False over TLS where the peer connected and has shown no
+        certificate for it."""
         self._listener = listener
         self._connection: Connection | None = None
         self._unsent: list[tuple[bytes, Message | None]] = []

@@ -73,7 +73,7 @@ class TcpListener:
         self._named: dict[tuple[HostPort, str], StreamFlow] = {}
         """Flows whose peer has to prove a name."""
         self._beside: dict[HostPort, StreamFlow] = {}
-        """Our own ways to addresses from which somebody unproven has a connection over TLS."""
+        """Flows of our own to addresses from which an unproven TLS client is connected."""
         self._connections: dict[Connection, None] = {}
         """All open ones, those that peers opened and ours."""
         self._accepted: dict[str, int] = {}
@@ -175,7 +175,7 @@ class TcpListener:
                 self._named[way] = flow
 
     def _local_towards(self, remote: HostPort) -> HostPort:
-        """What the peer is told of us."""
+        """Our address towards this peer, for Via and Contact."""
         local = self._advertised or self._bound
         if self._advertised is None and local[0] in WILDCARDS:
             return kernel_address(local[0], remote) if is_address(remote[0]) else local[0], local[1]
@@ -273,7 +273,7 @@ class TcpListener:
 
     def verified(self, connection: Connection) -> bool:
         """Whether a TLS peer is who it should be: the name that was looked for, else its address. One that connected to us
-        need not be, but where somebody `certain` is wanted."""
+        need not prove anything unless `certain` is set."""
         transport: Any = connection.transport
         flow = connection.flow
         wanted = (self.certain if connection.accepted else "") or flow.name or flow.remote[0]
@@ -292,7 +292,7 @@ class TcpListener:
         self._unproven.pop(connection, None)
 
     def forget(self, flow: StreamFlow) -> None:
-        """A flow is dead: whoever asks for its peer gets another."""
+        """A flow is dead: the next request for its peer opens another."""
         for known in (self._flows, self._beside):
             if known.get(flow.remote) is flow:
                 del known[flow.remote]

@@ -1,7 +1,7 @@
 import pytest
 
-from b2bua.dialog.credentials import MAX_ROUNDS, Attempt, Credentials
-from b2bua.sip.digest import challenge_text, expected_response, ha1, parse_credentials
+from b2bua.dialog.credentials import Attempt, Credentials
+from b2bua.sip.digest import MAX_ROUNDS, challenge_text, expected_response, ha1, parse_credentials
 from b2bua.sip.digest_algorithms import HASHES
 from b2bua.sip.message import Request
 from b2bua.sip.response_to import response_to

@@ -138,7 +138,7 @@ def test_a_request_of_ours(dialog: Dialog) -> None:
     assert first.get("To") == f"{dialog.remote};tag={dialog.remote_tag}"
     assert first.call_id == "c1" and first.get("Call-ID") == "c1"
     assert first.get("CSeq") == f"{first.cseq} INFO"
-    first.prepend("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK9")
+    first.insert_before("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK9")
     assert parse_message(first.encode()).call_id == "c1"
 
 

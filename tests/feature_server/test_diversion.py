@@ -1,4 +1,4 @@
-"""What the next callee reads of those before (RFC 5806 §4.2, RFC 7044 §9 and §10)."""
+"""What the next callee reads of those before (RFC 5806 §9.2.3, RFC 7044 §9 and §10)."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class ParserTarget:
         assert (response.call_id, response.cseq, response.from_) == (request.call_id, request.cseq, request.from_)
         routes = len(values(request, "Route"))
         forwarded = request.forwarded("sip:6001@192.0.2.9", 69, min(routes, 1), ["<sip:192.0.2.1;lr>"])
-        forwarded.prepend("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKf")
+        forwarded.insert_before("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKf")
         there = parse_message(forwarded.encode())
         assert isinstance(there, Request)
         assert values(there, "Route") == values(request, "Route")[min(routes, 1) :]

@@ -15,8 +15,6 @@ from b2bua.sip.sdp import (
     parse_streams,
     split_origin,
     with_direction,
-    with_origin,
-    without_origin,
 )
 
 CUT = b"\n--\n"
@@ -92,16 +90,14 @@ class SdpTarget:
             assert error.status == 488
             return
         assert before + line + after == body
-        assert without_origin(body) == before + after
         origin = Origin("-", "4711", 2, "IN IP4 192.0.2.9")
-        changed = with_origin(body, origin)
-        assert changed == before + b"o=- 4711 2 IN IP4 192.0.2.9" + after
+        changed = before + str(origin).encode() + after
         assert parse_origin(changed) == origin
         try:
             own = parse_origin(body)
         except MalformedValue:
             return
-        assert parse_origin(with_origin(body, own)) == own
+        assert parse_origin(before + str(own).encode("utf-8", "surrogateescape") + after) == own
 
     def _direction(self, body: bytes) -> None:
         streams = parse_streams(body)

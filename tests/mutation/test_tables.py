@@ -27,7 +27,7 @@ ELSEWHERE: Final = {
     # Spelling and grammar, which tests/sip and tests/torture go through sign by sign.
     "names._COMPACT", "names._BY_LOWER", "names.CANONICAL", "names.SINGLE", "parser._TOKEN", "framer._FIRST", "uri._HOST",
     "uri._IPV6", "uri._FORBIDDEN", "uri._NEVER_IGNORED", "uri.DEFAULT_PORTS", "header_list._TYPED", "reason.REASON",
-    "dialog_info._QUOTE", "dialog_event._EVENTS", "dialog_event._DIRECTIONS", "dialog_event._RENDERINGS",
+    "dialog_event._EVENTS", "dialog_event._DIRECTIONS", "dialog_event._RENDERINGS",
     # No table: what is the same of all calls is kept once.
     "call._SHOWN",
     # Texts: tests/test_documentation.py, and the answers that tests/media reads.
@@ -49,7 +49,7 @@ ELSEWHERE: Final = {
     # No entry decides anything: signs of the grammar, and the empty set that stands for no fork.
     "address._NOT_BARE", "invite_usage._NO_TAGS",
     # What is counted, not what is done.
-    "observer.METHODS", "observer.CODES", "next_hops._WHY",
+    "observer.METHODS", "observer.METHOD_LABELS", "observer.CODES", "next_hops._WHY",
 }  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class LooseProxy:
             copy.insert_before("Record-Route", f"<{self.uri}>")
         branch = sha256(request.top_via.branch.encode()).hexdigest()[:16]  # the same for ACK and CANCEL
         host, port = self.address
-        copy.prepend("Via", f"SIP/2.0/{self.transport} {host}:{port};branch=z9hG4bK{branch}")
+        copy.insert_before("Via", f"SIP/2.0/{self.transport} {host}:{port};branch=z9hG4bK{branch}")
         self._send(copy)
 
     def _send(self, message: Message) -> None:

@@ -6,6 +6,7 @@ Put together from the same parts as b2bua/service.py; keys, identifiers and rand
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from ipaddress import ip_network
 from itertools import count
 from random import Random
@@ -315,7 +316,7 @@ class ServerUnderTest:
         self.network.attach(_LinkEnd(self, flow), link)
         if self.options.heartbeat:
             heartbeat = Heartbeat(
-                self.layer, flow, f"<sip:{DOMAIN}>", self.options.heartbeat, feature_link.is_up,
+                self.layer, flow, f"<sip:{DOMAIN}>", self.options.heartbeat, partial(setattr, feature_link, "up"),
                 self.network.clock.wall(),
             )  # fmt: skip
             feature_link.heard = heartbeat.heard

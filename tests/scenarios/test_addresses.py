@@ -10,7 +10,7 @@ from tests.scenarios.virtual_network import VirtualSocket
 
 
 def test_contact_on_each_leg_names_the_address_that_its_phone_knows(scene: Scene) -> None:
-    """interfaces.md: CM's Contact has Session Manager's address towards that peer."""
+    """CM's Contact has Session Manager's address towards that peer."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
     manager = scene.server.session_manager
     way = manager._parts.location.bindings("6002")[0].flow(manager._parts.flows)

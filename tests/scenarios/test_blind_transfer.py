@@ -158,7 +158,7 @@ def test_transferee_refuses_the_new_media(scene: Scene, transferor_is_caller: bo
 
 
 def test_transferee_that_is_gone_ends_both_calls(scene: Scene) -> None:
-    """481 to the re-INVITE: there is no dialog with it any more (protocol.md §4)."""
+    """481 to the re-INVITE: there is no dialog with it any more (RFC 3261 §14.1)."""
     a, b = in_call(scene, True)
     refer(a, aor("6003"))
     c, arrived = target_rings(scene)

@@ -256,7 +256,7 @@ class TestTwoInARow:
         alice, bob = scene.phone("6001"), scene.phone("6002")
         link = scene.server.links.named("second")
         assert link is not None
-        link.is_up(False)
+        link.up = False
         refused = called(alice, bob.aor)
         alice >> refused.ack(alice << "480 INVITE")
         bob.hears_nothing()

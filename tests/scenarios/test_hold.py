@@ -25,6 +25,7 @@ from tests.scenarios.scene import (
     watch,
     watched_call,
 )
+from tests.sip.origin import without_origin
 
 AVAYA_REASON = 'Reason: avaya-action;cause=1;text="Hold"'
 
@@ -88,7 +89,7 @@ def test_nine_steps(scene: Scene, reason: str, holder_is_caller: bool) -> None:
     assert (from_cm.from_.tag, from_cm.to.tag) == (held.remote_tag, held.tag)
     assert b"a=sendonly" in from_cm.body
     assert sdp.parse_origin(from_cm.body).session_id != "7"
-    assert sdp.without_origin(from_cm.body) == sdp.without_origin(offer.encode())
+    assert without_origin(from_cm.body) == without_origin(offer.encode())
     assert [f"Reason: {value}" for value in from_cm.get_all("Reason")] == ([reason] if reason else [])
     # 7: SM → subscribers, the holder's own phone among them
     assert renderings(phone) == ("no", "")

@@ -200,7 +200,7 @@ def test_one_that_is_down(make_scene: MakeScene, optional: bool) -> None:
     sequence(scene, "first", "cm", optional=("first",) if optional else ())
     link = scene.server.links.named("first")
     assert link is not None
-    link.is_up(False)
+    link.up = False
     if optional:
         delivered(scene)
         return

@@ -1,4 +1,4 @@
-"""A call survives the death of the process: whatever was acknowledged stands after the next start (state.md).
+"""A call survives the death of the process: whatever was acknowledged stands after the next start.
 
 Session Manager and Communication Manager die together, as by SIGKILL, and start anew on what was committed.
 """
@@ -275,7 +275,7 @@ def test_no_2xx_leaves_before_the_record(scene: Scene) -> None:
     b.phone << "ACK"
     records(scene).slow = True
     send_offer(a, a.sdp("sendonly"))
-    b.phone.hears_nothing()  # state.md: an open re-INVITE is stored before it is forwarded
+    b.phone.hears_nothing()  # an open re-INVITE is stored before it is forwarded
     records(scene).slow = False
     scene.advance(0.05)
     arrived = b.phone << "INVITE a=sendonly"
@@ -333,6 +333,20 @@ def test_what_the_disk_does_not_take(scene: Scene) -> None:
     assert decode_call(text).caller.holding
     resume(a, b)
     hang_up(a, b)
+
+
+def test_a_phone_that_nobody_could_stop_from_ringing_is_not_called(scene: Scene) -> None:
+    """The disk took the caller's INVITE, and takes no record of the one that is to leave for the callee."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    records(scene).slow = True
+    a = called(alice, bob.aor)
+    records(scene).commit()
+    scene.advance(0.05)
+    records(scene).failing, records(scene).slow = True, False
+    scene.advance(0.05)
+    alice >> a.ack(alice << "480 INVITE")
+    bob.hears_nothing()
+    records(scene).failing = False
 
 
 def test_a_record_that_nobody_understands_is_set_aside(scene: Scene) -> None:

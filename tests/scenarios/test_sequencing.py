@@ -404,7 +404,7 @@ def test_down_and_optional(make_scene: MakeScene) -> None:
     sequence(scene, "first", "cm", callee=("first",), optional=("first",))
     link = scene.server.links.named("first")
     assert link is not None
-    link.is_up(False)
+    link.up = False
     whole_call(scene)
     assert not first.seen and scene.count("applications_skipped", "down") == 2
 
@@ -415,7 +415,7 @@ def test_down_and_needed(make_scene: MakeScene) -> None:
     sequence(scene, "first", "cm", optional=("cm",))
     link = scene.server.links.named("first")
     assert link is not None
-    link.is_up(False)
+    link.up = False
     a = called(scene.phone("6001"), "sip:6002@example.com")
     a.phone >> a.ack(a.phone << "480 INVITE")
     assert not first.seen
@@ -427,7 +427,7 @@ def test_the_only_one_is_down(make_scene: MakeScene) -> None:
     sequence(scene, "first", optional=("first",))
     link = scene.server.links.named("first")
     assert link is not None
-    link.is_up(False)
+    link.up = False
     a, b, arrived = ring(scene)
     answered(a, b, arrived)
     hang_up(a, b)

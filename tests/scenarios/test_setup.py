@@ -17,6 +17,7 @@ from tests.scenarios.scene import (
     talk,
 )
 from tests.scenarios.script_call import ScriptCall
+from tests.sip.origin import without_origin
 
 # ---- answered
 
@@ -69,7 +70,7 @@ def test_what_the_callee_sees_of_the_caller(scene: Scene) -> None:
     ours = {"memory": [], "udp": ["<sip:192.0.2.1:5070;lr>"], "tcp": ["<sip:192.0.2.1:5070;transport=tcp;lr>"]}
     assert arrived.elements("Record-Route")[1:] == ours[scene.server.options.link] and not arrived.has("Route")
     assert sdp.parse_origin(arrived.body).address == "IN IP4 192.0.2.1"
-    assert sdp.without_origin(arrived.body) == sdp.without_origin(a.sdp().encode())
+    assert without_origin(arrived.body) == without_origin(a.sdp().encode())
     assert arrived.get("P-Asserted-Identity") == "<sip:6001@example.com>"
     assert len(arrived.elements("Via")) == 2
     answered(a, b, arrived)

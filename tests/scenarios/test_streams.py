@@ -409,6 +409,22 @@ def test_answer_to_a_caller_whose_connection_is_gone(scene: Scene) -> None:
     hang_up(b, a)
 
 
+def test_an_invite_that_is_sent_again_over_another_connection_is_no_other_call(scene: Scene) -> None:
+    """RFC 6026 §8.8: its transaction has outlived the first one, so that the callee rings once."""
+    alice, bob = scene.tcp_phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob)
+    bob >> b.answer(arrived, 486)
+    bob << "ACK"
+    refusal = alice << "486 INVITE"
+    cut(scene, alice)
+    alice.connect_from(49153)
+    alice >> a.again()
+    bob.hears_nothing()
+    assert [message.status for _, message in alice.repeated if isinstance(message, Response)] == [486]
+    alice >> a.ack(refusal)
+    alice.hears_nothing()
+
+
 def test_caller_that_is_gone_for_good(scene: Scene) -> None:
     """Nobody takes the answer: CM's 2xx is never acknowledged, and the call ends on both legs."""
     alice, bob = scene.tcp_phone("6001", listening=False), scene.phone("6002")
@@ -442,7 +458,8 @@ def test_flood_of_cut_connections_leaves_nothing(scene: Scene) -> None:
         alice >> ScriptCall(alice, "sip:6002@example.com").invite()
         alice << "407 INVITE"
         cut(scene, alice)
-    assert scene.server.layer.transactions() == (0, 0)
+    scene.advance(33)  # a transport error ends no server transaction (RFC 6026 §8.8), timer H does
+    assert scene.server.layer.transactions() == (0, 0) and not scene.server.layer.on_streams
 
 
 # ---- requests too long for a datagram (RFC 3261 §18.1.1)

@@ -14,10 +14,9 @@ from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.number_pattern import read_pattern
 from b2bua.session_manager.routing_policy import RoutingPolicy
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
-from b2bua.sip.digest import challenge_text, expected_response, ha1, parse_credentials
+from b2bua.sip.digest import MAX_ROUNDS, challenge_text, expected_response, ha1, parse_credentials
 from b2bua.sip.message import Message, Request
 from b2bua.sip.next_hop import Srv
-from b2bua.sip.proxy_answer import MAX_ROUNDS
 from b2bua.sip.uri import parse_uri
 from tests.log_lines import kept_log
 from tests.scenarios.reliable_call import ALLOW, RSEQ, SUPPORTED, picked_up, prack, reliably

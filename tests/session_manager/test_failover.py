@@ -88,6 +88,9 @@ class Named(Element):
     def tried(self) -> list[Target]:
         return [target for target in self.targets if self.flows[target.address].requests(self.received.method)]
 
+    def resting(self) -> list[Target]:
+        return [target for target in self.targets if self.hops.rests(target)]
+
     def fail(self, target: Target) -> None:
         self.layer.flow_failed(self.flows[target.address])
 
@@ -154,7 +157,7 @@ def test_one_that_is_silent() -> None:
 def test_all_are_silent() -> None:
     named = Named(ONE, TWO)
     named.clock.pass_time(2 * TIMEOUT + 0.2)
-    assert named.statuses == [408] and named.hops.resting() == 2
+    assert named.statuses == [408] and named.resting() == [ONE, TWO]
     named.is_over()
 
 
@@ -197,7 +200,7 @@ def test_one_without_a_listener_of_ours_is_passed_over() -> None:
 def test_a_refusal_is_no_failure_of_the_server() -> None:
     named = Named(ONE, TWO)
     named.answer(ONE, 500)
-    assert named.statuses == [500] and named.tried() == [ONE] and named.hops.resting() == 0
+    assert named.statuses == [500] and named.tried() == [ONE] and not named.resting()
     named.is_over()
 
 
@@ -316,13 +319,13 @@ def test_a_mistake_of_ours_is_answered_and_told() -> None:
 def test_the_rest_is_a_setting() -> None:
     named = Named(ONE, TWO, rest=0.0)
     named.answer(ONE, 503)
-    assert named.hops.resting() == 0 and named.reports == []
+    assert not named.resting() and named.reports == []
     named = Named(ONE, TWO, rest=5.0)
     named.answer(ONE, 503)
     named.clock.pass_time(4.9)
-    assert named.hops.resting() == 1
+    assert named.resting() == [ONE]
     named.clock.pass_time(0.2)
-    assert named.hops.resting() == 0 and not named.hops.rests(ONE)
+    assert not named.resting()
 
 
 def test_where_all_have_failed_they_are_tried_all_the_same() -> None:

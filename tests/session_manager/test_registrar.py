@@ -395,7 +395,7 @@ def test_after_a_failed_write_the_next_goes_on_from_what_stands(world: World) ->
     assert len(world.uris()) == 1
 
 
-# -- when the store takes nothing (interfaces.md, no durable answer) -------------------------------------------------
+# -- when the store takes nothing ---------------------------------------------------------------------------------
 
 
 def test_a_refresh_of_a_known_contact_is_answered_for_a_minute_and_written_later(world: World) -> None:

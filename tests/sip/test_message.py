@@ -110,7 +110,7 @@ def test_remove_first_agrees_with_elements():
 
 def test_typed_values_follow_their_lines():
     request = parsed().copy()
-    request.prepend("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKnew")
+    request.insert_before("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKnew")
     assert request.top_via.branch == "z9hG4bKnew"
     request.remove_first("Via")
     assert request.top_via.branch == "z9hG4bKa1"
@@ -125,7 +125,7 @@ def test_a_copy_leaves_the_original_alone():
     original = parsed()
     before = original.encode()
     copy = original.copy()
-    copy.prepend("Record-Route", "<sip:192.0.2.1;lr>")
+    copy.insert_before("Record-Route", "<sip:192.0.2.1;lr>")
     copy.remove("Max-Forwards")
     copy.set_body(b"x", "text/plain")
     assert original.encode() == before

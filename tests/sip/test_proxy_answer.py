@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.sip.digest import challenge_text, parse_challenge
+from b2bua.sip.digest import MAX_ROUNDS, challenge_text, parse_challenge
 from b2bua.sip.message import Request
-from b2bua.sip.proxy_answer import MAX_ROUNDS, marked, round_of, rounds
+from b2bua.sip.proxy_answer import marked, round_of, rounds
 
 ASKED = challenge_text("example.net", "n1")
 

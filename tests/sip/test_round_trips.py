@@ -16,7 +16,7 @@ from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.names import MANDATORY, SINGLE, canonical_name
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to
-from b2bua.sip.sdp import holds, parse_origin, parse_streams, with_direction, with_origin
+from b2bua.sip.sdp import holds, parse_origin, parse_streams, with_direction
 from b2bua.sip.uri import Uri, equivalent, parse_uri
 from b2bua.sip.via import Via, parse_via
 from tests.sip.wire import answer, invite
@@ -174,7 +174,7 @@ GETTERS = (
     lambda message: message.copy().parsed_uri() if isinstance(message, Request) else message.without_top_via(),
     lambda message: message.copy().remove_first("Via") if isinstance(message, Request) else None,
     lambda message: holds(parse_streams(message.body)),
-    lambda message: with_direction(with_origin(message.body, parse_origin(message.body)), "inactive"),
+    lambda message: (parse_origin(message.body), with_direction(message.body, "inactive")),
     lambda message: parse_dialog_info(message.body),
 )
 

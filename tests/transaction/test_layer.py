@@ -324,7 +324,7 @@ def test_a_failed_flow_ends_what_runs_on_it(element: Element) -> None:
     element.layer.flow_failed(broken)
     assert users[0].failures == [503, 503] and users[1].failures == []
     assert given_up == [1]
-    assert element.layer.transactions() == (2, 1)  # who asked there may ask again elsewhere
+    assert element.layer.transactions() == (3, 1)  # who asked there may ask again elsewhere (RFC 6026 §8.8)
 
 
 def test_a_response_owed_leaves_on_another_connection(element: Element) -> None:
@@ -346,6 +346,7 @@ def test_a_response_owed_leaves_on_another_connection(element: Element) -> None:
     element.layer.respond(transaction, reply(invite, 486))
     assert len(element.core.requests) == 1 and new.statuses() == [486] and element.layer.transactions() == (1, 0)
     element.layer.flow_failed(new)
+    element.clock.pass_time(32)
     assert element.layer.transactions() == (0, 0)
 
 
@@ -362,9 +363,56 @@ def test_a_request_that_is_repeated_over_another_connection_is_answered_there(el
     assert third.resent == [second.last.encode()]
     element.layer.flow_failed(first)
     element.layer.flow_failed(second)
-    assert element.layer.transactions() == (1, 0)
     element.layer.flow_failed(third)
-    assert element.layer.transactions() == (0, 0)
+    assert element.layer.transactions() == (1, 0)
+    element.clock.pass_time(32)
+    assert element.layer.transactions() == (0, 0) and element.layer.on_streams == {}
+
+
+@pytest.mark.parametrize("status", [180, 200, 407, 486])
+def test_an_invite_that_comes_again_after_its_connection_died_is_known(element: Element, status: int) -> None:
+    """RFC 6026 §7.1, §8.8: a transport error ends no server transaction. What was answered last is answered again, but for
+    a 2xx, which its user repeats."""
+    first, second = (FakeFlow(reliable=True, remote=("192.0.2.10", port)) for port in (49152, 49153))
+    invite = request("INVITE", transport="TCP")
+    element.receive(invite, first)
+    element.layer.respond(element.transaction(), reply(invite, status))
+    element.layer.flow_failed(first)
+    element.receive(invite, second)
+    assert len(element.core.requests) == 1
+    assert second.resent == ([] if status == 200 else [first.last.encode()])
+    if status >= 300:
+        element.receive(request("ACK", transport="TCP", to_tag="t"), second)
+        assert element.layer.transactions() == (0, 0) and element.layer.on_streams == {}
+
+
+def test_an_old_peers_invite_that_comes_again_after_its_connection_died_is_known(element: Element) -> None:
+    """An RFC 2543 peer's, for which no other connection is known until it takes one."""
+    first, second = (FakeFlow(reliable=True, remote=("192.0.2.10", port)) for port in (49152, 49153))
+    invite = request("INVITE", branch="1", transport="TCP")
+    element.receive(invite, first)
+    element.layer.flow_failed(first)
+    element.receive(invite, second)
+    element.layer.respond(element.transaction(), reply(invite, 486))
+    assert len(element.core.requests) == 1 and (first.statuses(), second.statuses()) == ([], [486])
+
+
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+@pytest.mark.parametrize("status", [0, 180, 486])
+def test_a_request_that_comes_again_by_a_way_declared_dead_is_known(element: Element, method: str, status: int) -> None:
+    repeated = request(method)
+    element.receive(repeated)
+    if status:
+        element.layer.respond(element.transaction(), reply(repeated, status))
+    element.layer.flow_failed(element.flow)
+    element.receive(repeated)
+    assert len(element.core.requests) == 1
+    assert element.flow.resent == ([element.flow.last.encode()] if status else [])
+    if status < 200:
+        element.layer.respond(element.transaction(), reply(repeated, 486))
+    assert element.flow.statuses()[-1:] == [486]
+    element.clock.pass_time(33)
+    assert element.layer.transactions() == (0, 0) and not element.clock.timers.running()
 
 
 def test_nobody_else_gets_the_answer_by_repeating_a_request(element: Element) -> None:

@@ -14,10 +14,8 @@ TRYING, PROCEEDING, COMPLETED, TERMINATED = STATES
 COMMON = {
     (TRYING, Event.PROVISIONAL): Row(PROCEEDING, "send 180"),
     (TRYING, Event.TIMER_100): Row(PROCEEDING, "unanswered"),
-    (TRYING, Event.TRANSPORT_ERROR): Row(TERMINATED, "ended | forgot"),
     (PROCEEDING, Event.REQUEST): Row(PROCEEDING, "count OPTIONS | resend 180"),
     (PROCEEDING, Event.PROVISIONAL): Row(PROCEEDING, "send 180"),
-    (PROCEEDING, Event.TRANSPORT_ERROR): Row(TERMINATED, "ended | forgot"),
 }
 
 FIGURE = Figure(
@@ -27,7 +25,7 @@ FIGURE = Figure(
     STATES,
     EVENTS,
     IGNORED,
-    {TRYING: (), PROCEEDING: (Event.PROVISIONAL,), COMPLETED: (Event.SUCCESS,), TERMINATED: (Event.TRANSPORT_ERROR,)},
+    {TRYING: (), PROCEEDING: (Event.PROVISIONAL,), COMPLETED: (Event.SUCCESS,), TERMINATED: (Event.SUCCESS, Event.TIMER_J)},
     {
         UDP: COMMON | {
             (TRYING, Event.SUCCESS): Row(COMPLETED, "send 200 | start J 32 | forgot"),
@@ -36,7 +34,6 @@ FIGURE = Figure(
             (PROCEEDING, Event.FAILURE): Row(COMPLETED, "send 486 | start J 32 | forgot"),
             (COMPLETED, Event.REQUEST): Row(COMPLETED, "count OPTIONS | resend 200"),
             (COMPLETED, Event.TIMER_J): Row(TERMINATED, "ended"),
-            (COMPLETED, Event.TRANSPORT_ERROR): Row(TERMINATED, "stop J | ended"),
         },
         TCP: COMMON | {
             # J is 0 s: over with the final response.
