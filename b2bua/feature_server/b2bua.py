@@ -10,9 +10,10 @@ from typing import Final
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.session_terms import TIMER
 from b2bua.feature_server.broken_off import answer_again, hang_up, repeats, take_stray
-from b2bua.feature_server.call import CONFIRMED, ENDED, Call
+from b2bua.feature_server.call import Call
 from b2bua.feature_server.call_details import CallDetails
 from b2bua.feature_server.call_keeper import CallKeeper
+from b2bua.feature_server.call_state import CONFIRMED, EARLY, ENDED, TRYING
 from b2bua.feature_server.callees import mark_of
 from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
@@ -174,7 +175,7 @@ class B2bua:
     def ringing(self) -> Iterator[Leg]:
         """The callees of calls that ring, the oldest first."""
         for call in list(self._open.values()):
-            if call.state in ("trying", "early") and not call.callee.ended and call.callee.usage.client is not None:
+            if call.state in (TRYING, EARLY) and not call.callee.ended and call.callee.usage.client is not None:
                 yield call.callee
 
     def legs_of(self, party: str) -> Iterator[Leg]:

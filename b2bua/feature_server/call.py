@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from b2bua.feature_server.aside import take_apart_later
 from b2bua.feature_server.blame import feature_of
+from b2bua.feature_server.call_state import CALLEE, CALLER, CONFIRMED, EARLY, ENDED, TRYING, CallState
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import UNCONDITIONAL
 from b2bua.feature_server.exchange import Exchange
 from b2bua.feature_server.hooks import Hooks, Pause
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.legs_of_invite import callee_leg, caller_leg
 from b2bua.feature_server.media_leg import MediaLeg
 from b2bua.feature_server.refresh import Refresh
@@ -23,7 +24,7 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.served_user import who_is_served
 from b2bua.sip.why import Why
-from b2bua.store.call_detail import CallDetail
+from b2bua.store.call_detail import CallDetail, Side
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import NEVER, T4, TIMEOUT
 
@@ -42,12 +43,9 @@ RESULTS: Final = MappingProxyType({
 """Result of a call as it is counted → in words, for the trace."""
 TOO_LONG: Final = "timer call_length_max: {} s are over, whatever the call is doing"
 NO_ACK: Final[Why] = (None, "timer: no ACK of the 2xx within 64·T1 (32 s): BYE to both (RFC 3261 §13.3.1.4)")
-TRYING: Final = "trying"
-EARLY: Final = "early"
-CONFIRMED: Final = "confirmed"
-ENDED: Final = "ended"
 
-_SHOWN: Final[dict[tuple[str, bool, bool], tuple[str, bool, bool]]] = {}
+_Shown = tuple[Literal["", CallState], bool, bool]
+_SHOWN: Final[dict[_Shown, _Shown]] = {}
 """State, and who holds, as calls have shown it: one of each for all calls."""
 
 
@@ -71,7 +69,7 @@ class Call:
         """For the trace: why it ends, known before it does."""
         self.id = name
         """Also the trace's name for all that belongs to this call."""
-        self.state = TRYING
+        self.state: CallState = TRYING
         self.exchange: Exchange | None = None
         self.since = environment.layer.timers.now()
         """When the INVITE came; once confirmed, when it was answered. On the clock of the timers."""
@@ -85,18 +83,18 @@ class Call:
         self._apart = False
         self.tick = NEVER
         """Of the wheel (`timers.Waiting`): when it has stood for too long."""
-        self._shown: tuple[str, bool, bool] = ("", False, False)
+        self._shown: _Shown = ("", False, False)
         self.caller: Leg
         self.callee: Leg
         self.keeper: CallKeeper | None = b2bua.keeper
         """None where nothing outlives the process."""
         self.kept = False
         """Whether there is a record of it."""
-        self.serves = ""
+        self.serves: Side = ""
         """`caller` or `callee` where we are passed for each of them apart, "" where for both."""
         self.served = ""
         """The address of record of the one that we are passed for."""
-        self.ended_by = ""
+        self.ended_by: Side = ""
         """The role of the leg whose BYE ended it; or of the one that has gone, while it waits for another (`handover`)."""
         self.handover: Handover | None = None
         """What is about to exchange one of its legs."""
@@ -197,14 +195,14 @@ class Call:
         for leg in (self.caller, self.callee):
             self.environment.leg_joined(self.id, leg.dialog.call_id)
 
-    def enter(self, state: str) -> None:
+    def enter(self, state: CallState) -> None:
         """Go on to the next state; never back."""
         if self.state != ENDED and state != self.state:
             self._measure(state)
             self.state = state
             self.changed()
 
-    def _measure(self, state: str) -> None:
+    def _measure(self, state: CallState) -> None:
         """Tell the observer how long this step of the set-up took."""
         if state == TRYING:
             return

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.blind_transfer import BlindTransfer
+from b2bua.feature_server.call_state import CONFIRMED, ENDED
 from b2bua.feature_server.hold_for_party import HoldForParty
 from b2bua.feature_server.origination import Origination
 from b2bua.sip.errors import MalformedValue, SipError
@@ -98,7 +99,7 @@ class Control:
         if call is not None:
             return self._view(call)
         if name in self._outcomes:
-            return {"id": name, "state": "ended", **self._last(name)}
+            return {"id": name, "state": ENDED, **self._last(name)}
         raise ControlError(404, f"there is no call {name}")
 
     # -- what can be done --------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ class Control:
         outcome = self._begin(call.id, "end")
         if not call.caller.answered:
             call.caller.refuse(480, FROM_BESIDE)
-        call.finish("answered" if call.state == "confirmed" else "cancelled", ("Reason", 'SIP;cause=200;text="Ended"'))
+        call.finish("answered" if call.state == CONFIRMED else "cancelled", ("Reason", 'SIP;cause=200;text="Ended"'))
         self._told(outcome, 200, "")
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ class Control:
         """The call, if it stands and nothing else is to be done with it."""
         call = self._known(name)
         outcome = self._outcomes.get(call.id)
-        if call.state != "confirmed" or call.handover is not None or call.caller.ended or call.callee.ended:
+        if call.state != CONFIRMED or call.handover is not None or call.caller.ended or call.callee.ended:
             raise ControlError(409, f"call {name} is not in a state for that")
         if outcome is not None and outcome.status < 200:
             raise ControlError(409, f"call {name} is busy: {outcome.verb}")

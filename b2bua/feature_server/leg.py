@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
+from b2bua.feature_server.call_state import CALLEE, CALLER, Role
 from b2bua.feature_server.carried import SDP_LINE
 from b2bua.feature_server.challenge_echo import Echoing
 from b2bua.feature_server.contract import Environment
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 OWN_OFFER: Final[Why] = (None, "B2BUA: a re-INVITE of its own, for a feature that has this party hear or say something else")
 HEADROOM: Final = 16
 """Requests that may leave while the record that allows more is being written."""
-CALLER: Final = "caller"
-CALLEE: Final = "callee"
 StandIn = Callable[[int, Message | None, str], None]
 """Called with the status, the message that brought it, and the reason where it is another."""
 
@@ -61,9 +60,9 @@ class Leg:
     )  # fmt: skip
     __deletable__ = ["call", "other", "usage", "session"]  # noqa: RUF012  # mypyc reads it, for `take_apart`
 
-    def __init__(self, call: Call, environment: Environment, role: str, dialog: Dialog, party: str) -> None:
+    def __init__(self, call: Call, environment: Environment, role: Role, dialog: Dialog, party: str) -> None:
         self.call = call
-        self.role = role
+        self.role: Role = role
         self.other: Leg
         """The leg on the other side of the call; set by the call."""
         self.dialog = dialog

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from b2bua.dialog.dialog import Dialog
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg
+from b2bua.feature_server.call_state import CALLEE, CALLER
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.leg_messages import contact_of
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.sip.address import parse_address

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.call import Call
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg, StandIn
+from b2bua.feature_server.call_state import CALLEE, CALLER, Role
+from b2bua.feature_server.leg import Leg, StandIn
 from b2bua.feature_server.leg_messages import contact_of
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.sip.address import parse_address
@@ -50,7 +51,7 @@ def call_on_behalf(
     return call, invite
 
 
-def stand_in_leg(call: Call, role: str, party: Leg, stand_in: StandIn) -> Leg:
+def stand_in_leg(call: Call, role: Role, party: Leg, stand_in: StandIn) -> Leg:
     """A leg without a dialog, in the name of this leg's party."""
     known = party.dialog
     identifiers = call.environment.layer.identifiers

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.blind_transfer import BlindTransfer
 from b2bua.feature_server.call import Call
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg
+from b2bua.feature_server.call_state import CALLEE, CALLER, ENDED
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.leg_messages import contact_of
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
@@ -117,7 +118,7 @@ class Origination:
                 dialog.contact = contact_of(self._b2bua.environment, known[-1])
 
     def _call_second(self) -> None:
-        if self.call.state == "ended":
+        if self.call.state == ENDED:
             self.end(487)
         else:
             BlindTransfer(self.leg, self.target, self.progress, self.end).start()

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.offer_answer import OfferAnswer
+from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.leg import Leg, is_sdp
 from b2bua.feature_server.own_offer import OwnOffer
 from b2bua.feature_server.places import ELSEWHERE, change_places
@@ -68,7 +69,7 @@ class Pickup:
         self._said = comes.descriptions.render(said)
         comes.respond(200, _described(said), self._said)
         comes.answered = True
-        self._call.enter("confirmed")
+        self._call.enter(CONFIRMED)
 
     def _setup(self) -> Setup | None:
         """The set-up of the call that rings; None once it does not."""

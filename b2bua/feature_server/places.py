@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from b2bua.feature_server.call_state import CALLER, ENDED
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def hand_over(leaving: Leg, coming: Leg, offerer: Leg, acknowledge: Callable[[],
     call.joined(rest, offerer)
 
     def then(_kept: bool) -> None:
-        if acknowledge is not None and call.state != "ended":
+        if acknowledge is not None and call.state != ENDED:
             acknowledge()
         _end(rest)
 
@@ -105,7 +106,7 @@ def change_places(one: Leg, other: Leg) -> None:
     here, there = one.call, other.call
     for leg, call, role in ((other, here, one.role), (one, there, other.role)):
         leg.call = call
-        if role == "caller":
+        if role == CALLER:
             call.caller = leg
         else:
             call.callee = leg

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.reliable_provisional import demands
+from b2bua.feature_server.call_state import ENDED
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
@@ -223,7 +224,7 @@ class Reinvite:
     def _try_again(self) -> None:
         self._retry = None
         self._retried = True
-        if self._call.exchange is not self or self._call.state == "ended":
+        if self._call.exchange is not self or self._call.state == ENDED:
             return
         self._call.environment.observer.glare("retried")
         self._call.acted = TRIED_AGAIN

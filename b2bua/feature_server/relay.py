@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.call_state import EARLY
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import always, status_of
 from b2bua.feature_server.refusals import CALL_OVER, NOBODY_ANSWERED
@@ -41,7 +42,7 @@ def relay(call: Call, leg: Leg, transaction: ServerTransaction, request: Request
         return
     if other.ended and call.handover is None:
         raise SipError(481).because("B2BUA: the other party is gone")
-    if other.ended or (not other.answered and not (call.state == "early" and other.dialog.remote_tag)):
+    if other.ended or (not other.answered and not (call.state == EARLY and other.dialog.remote_tag)):
         raise SipError(500, "", ("Retry-After", "1")).because(
             "B2BUA: no dialog stands with the other party yet: it may be tried again"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from b2bua.feature_server.call_state import ENDED
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
 from b2bua.sip.replaces import parse_replaces
@@ -20,7 +21,7 @@ def replaced_leg(call: Call, invite: Request) -> Leg:
     leg = call.b2bua.leg_of(replaces.call_id, replaces.to_tag, replaces.from_tag)
     if leg is None or leg.call is call or (not leg.answered and not leg.invited):
         raise SipError(481).because("B2BUA: no call that can be taken over is named in Replaces (RFC 3891 §3)")
-    if leg.ended or leg.call.state == "ended":
+    if leg.ended or leg.call.state == ENDED:
         raise SipError(603).because("B2BUA: the call that Replaces names is over (RFC 3891 §3)")
     if leg.answered and replaces.early_only:
         raise SipError(486).because(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.leg import Leg, is_sdp
 from b2bua.feature_server.own_offer import OwnOffer
 from b2bua.feature_server.pickup import Pickup
@@ -30,7 +31,7 @@ def replace(call: Call, leg: Leg, invite: Request) -> None:
     if not leg.answered:
         Pickup(call, leg).start(invite)
         return
-    if leg.call.handover is not None or leg.call.state != "confirmed":
+    if leg.call.handover is not None or leg.call.state != CONFIRMED:
         raise SipError(491).because("glare: another party is about to come into the call that Replaces names")
     Replacement(call, leg).start(invite)
 

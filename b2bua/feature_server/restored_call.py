@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from b2bua.feature_server.call import CONFIRMED, Call
-from b2bua.feature_server.leg import CALLER, Leg
+from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CALLER, CONFIRMED
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.media_again import MediaAgain
 from b2bua.feature_server.recorded import restored_legs
 from b2bua.sip.errors import SipError

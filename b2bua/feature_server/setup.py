@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.branch import last_word
+from b2bua.feature_server.call_state import CALLEE, CALLER, CONFIRMED, EARLY, ENDED, TRYING
 from b2bua.feature_server.callees import Callees
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.early_dialogs import EarlyDialogs
@@ -65,7 +66,7 @@ class Setup:
         if "Require" in self._invite.names and demands(self._invite):
             EarlyDialogs(self, call, self._invite, call.callee)
         dialled = self._dialled()
-        call.enter("trying")
+        call.enter(TRYING)
         then = self._forward if dialled is None else partial(self._do, dialled)
         if "Replaces" in self._invite.names and call.hooks.overridden("replaces_received"):
             then, call.callee.has_lamp = self._find_replaced, False
@@ -87,7 +88,7 @@ class Setup:
     def _do(self, dialled: Dialled, invite: Request) -> None:
         """The caller dialled a code: its feature does what it stands for."""
         call = self._call
-        if call.state == "ended" or not call.caller.waits:
+        if call.state == ENDED or not call.caller.waits:
             return
         call.changed()
         arguments = (call, dialled.name, dialled.argument)
@@ -96,7 +97,7 @@ class Setup:
     def _find_replaced(self, invite: Request) -> None:
         """The call is to take the place of another (RFC 3891): of its callee nothing is wanted."""
         call = self._call
-        if call.state == "ended" or not call.caller.waits:
+        if call.state == ENDED or not call.caller.waits:
             return
         try:
             leg = replaced_leg(call, invite)
@@ -133,7 +134,7 @@ class Setup:
     def _forward(self, invite: Request) -> None:
         """Send the callee its own INVITE: other Call-ID, tags, CSeq, o= line; what is end to end goes along."""
         call = self._call
-        if call.state == "ended" or not call.caller.waits:
+        if call.state == ENDED or not call.caller.waits:
             return  # the caller gave up, or a feature refused, while another waited
         self.passed = invite
         if self.callees is None and not call.callee_hooks("callee_chosen"):
@@ -205,13 +206,13 @@ class Setup:
         """This callee has said something that the caller hears."""
         call = self._call
         if not leg.silent:
-            call.enter("early")
+            call.enter(EARLY)
             return
         leg.silent = False
-        if call.state == "early":
+        if call.state == EARLY:
             call.parties_changed()
         else:
-            call.enter("early")
+            call.enter(EARLY)
 
     def accepted(self, leg: Leg, response: Response) -> None:
         call = self._call
@@ -256,7 +257,7 @@ class Setup:
             callee.descriptions.completed(self._as_sent or response.body, offer_to_callee)
         else:
             self.theirs, self.ours = self._as_sent or response.body, body
-        call.enter("confirmed")
+        call.enter(CONFIRMED)
         if self.offered or agreed:
             self._over()
         caller.respond(response.status, response, body)
@@ -309,7 +310,7 @@ class Setup:
             return
         self._over()
         if call.detail is not None and response is not None:
-            call.detail.ended_by, call.detail.reasons = "callee", response.get_all("Reason")
+            call.detail.ended_by, call.detail.reasons = CALLEE, response.get_all("Reason")
         if refusal is not None:
             call.acted = refusal.why
             call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
@@ -331,7 +332,7 @@ class Setup:
         self._let_others_go(*reasons)
         self._over()
         if call.detail is not None:
-            call.detail.ended_by, call.detail.reasons = "caller", [value for _, value in reasons]
+            call.detail.ended_by, call.detail.reasons = CALLER, [value for _, value in reasons]
         call.caller.refuse(487, GAVE_UP)
         call.finish("cancelled", *reasons)
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from b2bua.feature_server.blind_transfer import BlindTransfer
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.confirmation import confirm
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
@@ -56,7 +57,7 @@ class Park(Feature):
     def call_changed(self, call: Call) -> None:
         """Restored: whoever was parked when the process died waits under the same number."""
         for leg in (call.caller, call.callee):
-            if leg.note and leg.restored and call.state == "confirmed":
+            if leg.note and leg.restored and call.state == CONFIRMED:
                 self._parked.setdefault(leg.note, leg)
 
     def call_ended(self, call: Call) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CALLEE, CALLER
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg
+from b2bua.feature_server.leg import Leg
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.server_invite import InviteServer
 from tests.feature_server.surroundings import Surroundings
