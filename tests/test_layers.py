@@ -59,8 +59,8 @@ ALLOWED: dict[str, set[str]] = {
         "store", "trace.since", "transport.address",
     },
     "assembly": {
-        "assembly", "cdr", "config", "dialog", "drain", "faults", "feature_server", "http", "reference", "reload", "service",
-        "session_manager", "sip", "store", "trace", "transaction", "transport",
+        "assembly", "cdr", "config", "dialog", "drain", "faults", "feature_server", "http", "log", "media.rtpengine", "reference",
+        "reload", "session_manager", "sip", "store", "trace", "transaction", "transport",
     } | RECORDS,
 }
 """Room (or file at the top of b2bua) → what it may import: a room, or one module of it. The composition roots may import

@@ -227,12 +227,13 @@ class ServerUnderTest:
         self.bans = None if options.bans is None else Bans(options.bans, clock.now, observer, self.log)
         self.session_manager = SessionManager(
             Parts(
-                layer, domain, Tokens(b"t" * 32, f"p{self._start}"), self.links, self.store, self.location, registrar,
-                authenticator,
-                self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)), self.listeners, observer,
-                self._failed, self.recorder.continued, self.admission, options.requests_per_source,
-                self.bans, self.records, clock.wall, trunks, next_hops,
-                TrustedNetworks(map(ip_network, options.trusted)) if options.trusted else None, self.log,
+                layer=layer, domain=domain, tokens=Tokens(b"t" * 32, f"p{self._start}"), links=self.links, users=self.store,
+                location=self.location, registrar=registrar, authenticator=authenticator, event_state=self.event_state,
+                notifier=self.notifier, allow_events=("Allow-Events", allow_events(self.events.packages)),
+                flows=self.listeners, observer=observer, failed=self._failed, leg_continued=self.recorder.continued,
+                admission=self.admission, requests_per_source=options.requests_per_source, bans=self.bans,
+                records=self.records, wall=clock.wall, trunks=trunks, next_hops=next_hops,
+                trusted=TrustedNetworks(map(ip_network, options.trusted)) if options.trusted else None, log=self.log,
             )
         )  # fmt: skip
 
