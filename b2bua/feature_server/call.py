@@ -29,7 +29,7 @@ from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import NEVER, T4, TIMEOUT
 
 if TYPE_CHECKING:
-    from b2bua.feature_server.b2bua import B2bua
+    from b2bua.feature_server.all_calls import AllCalls
     from b2bua.feature_server.call_keeper import CallKeeper
     from b2bua.feature_server.callees import Callees
     from b2bua.feature_server.places import Handover
@@ -53,16 +53,16 @@ class Call:
     """Between `caller` and `callee`. Features read it; only the toolkit changes it, but for `holding` of its legs."""
 
     __slots__ = (
-        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "tick",
+        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "all_calls", "tick",
         "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
         "serves", "served", "acted", "over_because", "detail",
     )  # fmt: skip
 
-    def __init__(self, b2bua: B2bua, name: str, identity: tuple[str, str, int]) -> None:
+    def __init__(self, all_calls: AllCalls, name: str, identity: tuple[str, str, int]) -> None:
         """Without legs: `of_invite` and `restored_call` give it both."""
-        environment = b2bua.environment
+        environment = all_calls.environment
         self.environment: Environment = environment
-        self.hooks: Hooks = b2bua.hooks
+        self.hooks: Hooks = all_calls.hooks
         self.acted: Why | None = None
         """For the trace: what a feature or the toolkit has decided, until the message that leaves for it."""
         self.over_because: Why | None = None
@@ -79,14 +79,14 @@ class Call:
         """Call-ID, From tag and CSeq of the INVITE: what a merged request has in common with the first (RFC 3261 §8.2.2.2)."""
         self.mark = ""
         """What tells the INVITE that we make of this one, should it come back (sip/loop_mark.py)."""
-        self.b2bua = b2bua
+        self.all_calls = all_calls
         self._apart = False
         self.tick = NEVER
         """Of the wheel (`timers.Waiting`): when it has stood for too long."""
         self._shown: _Shown = ("", False, False)
         self.caller: Leg
         self.callee: Leg
-        self.keeper: CallKeeper | None = b2bua.keeper
+        self.keeper: CallKeeper | None = all_calls.keeper
         """None where nothing outlives the process."""
         self.kept = False
         """Whether there is a record of it."""
@@ -104,10 +104,10 @@ class Call:
         """The recorded call that its newest leg came from: that one's record counts no more."""
 
     @classmethod
-    def of_invite(cls, b2bua: B2bua, transaction: ServerTransaction, invite: Request) -> Call:
+    def of_invite(cls, all_calls: AllCalls, transaction: ServerTransaction, invite: Request) -> Call:
         """A new call."""
-        name = b2bua.environment.layer.identifiers.call_id()
-        call = cls(b2bua, name, (invite.call_id, invite.from_.tag, invite.cseq))
+        name = all_calls.environment.layer.identifiers.call_id()
+        call = cls(all_calls, name, (invite.call_id, invite.from_.tag, invite.cseq))
         call.caller = caller_leg(call, transaction, invite)
         call.callee = callee_leg(call, invite)
         call.caller.other, call.callee.other = call.callee, call.caller
@@ -133,7 +133,7 @@ class Call:
         """
         callees = self._callees()
         if self.detail is not None:
-            self.b2bua.details.forwarded(self.detail, leg or self.callee, targets, cause)
+            self.all_calls.details.forwarded(self.detail, leg or self.callee, targets, cause)
         callees.redirect([leg] if leg is not None else list(callees.ringing), targets, cause)
 
     def ring_also(self, targets: Sequence[str], leg: Leg | None = None) -> None:
@@ -163,7 +163,7 @@ class Call:
         assert there.usage.client is None and not there.ended, "the callee has been asked already"
         self.callee = MediaLeg(there, source)
         self.caller.other, self.callee.other = self.callee, self.caller
-        self.b2bua.exchanged(self.callee)
+        self.all_calls.exchanged(self.callee)
         if isinstance(self.exchange, Setup) and self.exchange.callees is not None:
             self.exchange.callees.exchanged(there, self.callee)
         there.take_apart()
@@ -185,7 +185,7 @@ class Call:
         longest = self.environment.limits.call_length_max
         if longest:
             self.environment.layer.timers.put(self, longest)
-        self.b2bua.details.begun(self, invite)
+        self.all_calls.details.begun(self, invite)
         self.environment.log("call_offered", call=self.id, user=self.caller.party, callee=self.callee.party)
         self.exchange = Setup(self, invite)
         self.exchange.start()
@@ -210,10 +210,10 @@ class Call:
         if self.state == TRYING:
             observer.call_progressed(now - self.since)
         if state == EARLY and self.detail is not None:
-            self.b2bua.details.rang(self.detail)
+            self.all_calls.details.rang(self.detail)
         if state == CONFIRMED:
             if self.detail is not None:
-                self.b2bua.details.answered(self.detail, self)
+                self.all_calls.details.answered(self.detail, self)
             seconds = now - self.since
             observer.call_answered(seconds)
             self.environment.log(
@@ -242,7 +242,7 @@ class Call:
     def joined(self, rest: Call, offerer: Leg) -> None:
         """One leg is another now, and its party has agreed with the other one on an offer of the party of `offerer`; what is
         left of two calls is `rest`, which ends. The trace shows them as one call."""
-        self.b2bua.moved(self)
+        self.all_calls.moved(self)
         self.name_legs()
         self.environment.leg_joined(self.id, rest.id)
         self._shown = ("", False, False)
@@ -269,10 +269,10 @@ class Call:
         self.environment.log(
             "call_ended", call=self.id, user=self.caller.party, callee=self.callee.party, result=result, seconds=seconds
         )
-        self.b2bua.details.ended(self, result, headers)
+        self.all_calls.details.ended(self, result, headers)
         self.state = ENDED
         self.tick = NEVER
-        self.b2bua.ended(self)
+        self.all_calls.ended(self)
         observer.call_ended(result)
         self.changed()
         self.hooks.tell("call_ended", self.hook_failed, self)
@@ -292,11 +292,11 @@ class Call:
 
     def leg_forked(self, leg: Leg, key: tuple[str, str]) -> None:
         """From an early dialog: requests that match this key, too, are of this leg."""
-        self.b2bua.remember(leg, key)
+        self.all_calls.remember(leg, key)
 
     def leg_over(self, leg: Leg) -> None:
         """From a leg: its dialog is gone."""
-        self.b2bua.forget(leg)
+        self.all_calls.forget(leg)
         if leg.aside:
             take_apart_later(leg)
             return
@@ -371,7 +371,7 @@ class Call:
         """Nobody acknowledged our 2xx (RFC 3261 §13.3.1.4); an offerless exchange owes the other side its ACK still."""
         if leg.other.usage.owes_ack:
             leg.other.usage.acknowledge()
-        if leg.confirmed and self.b2bua.peer_died():
+        if leg.confirmed and self.all_calls.peer_died():
             # The ACK, or the phone's connection, died with Session Manager: whoever is there says so (a declared deviation).
             Refresh.begin(leg, "INVITE")
             return

@@ -100,7 +100,7 @@ def _bye(call: Call, leg: Leg, transaction: ServerTransaction, request: Request)
         leg.answer_bye(transaction, request)
     leg.over()  # where BYEs crossed, ours is still open: its answer changes nothing
     if waits:
-        call.b2bua.moved(call)
+        call.all_calls.moved(call)
         call.parties_changed()
         return
     reasons = tuple(("Reason", value) for value in request.get_all("Reason"))

@@ -55,7 +55,7 @@ def another_callee(call: Call, uri: str, invite: Request) -> Leg:
     """From the callees: a leg for one more."""
     known_as = parse_address(call.callee.dialog.contact).parsed_uri()
     leg = _leg_to(call, invite, uri, known_as)
-    call.b2bua.joined(leg)
+    call.all_calls.joined(leg)
     leg.other, leg.silent = call.caller, True
     if call.caller.early is not None:
         call.caller.early.joined(leg)

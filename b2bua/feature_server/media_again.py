@@ -42,7 +42,7 @@ class MediaAgain:
         """The leg that is the party from here on."""
         media, listener = self._media, self._listener
         listener.other, media.other = media, listener
-        call.b2bua.exchanged(media)
+        call.all_calls.exchanged(media)
         return media
 
     def start(self) -> None:

@@ -38,7 +38,7 @@ def hand_over(leaving: Leg, coming: Leg, offerer: Leg, acknowledge: Callable[[],
     call, rest = leaving.call, coming.call
     call.exchange = rest.exchange = None
     call.handover = rest.handover = None
-    call.b2bua.details.handed_over(call, rest, leaving.party, coming.party)
+    call.all_calls.details.handed_over(call, rest, leaving.party, coming.party)
     change_places(leaving, coming)
     call.ended_by = ""
     keeper, was_kept = call.keeper, rest.kept

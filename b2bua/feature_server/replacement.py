@@ -105,7 +105,7 @@ class Replacement:
                 comes.answered = True
                 comes.respond(200, response, answer)
 
-        self._call.b2bua.exchange_identities(self._call, self._leaving.call)
+        self._call.all_calls.exchange_identities(self._call, self._leaving.call)
         hand_over(self._leaving, comes, offerer, acknowledge)
 
     def _refused(self, status: int, response: Response | None) -> None:

@@ -68,7 +68,7 @@ class Park(Feature):
 
     def _park(self, call: Call, argument: str, invite: Request) -> None:
         """The caller holds somebody: that party is sent on to the same code, and waits there."""
-        held = [leg for leg in call.b2bua.legs_of(call.caller.party) if leg.holding and leg.call.handover is None]
+        held = [leg for leg in call.all_calls.legs_of(call.caller.party) if leg.holding and leg.call.handover is None]
         if not held:
             raise SipError(404, "Nothing To Park")
         number = argument or self._own(call.caller.party)

@@ -28,7 +28,7 @@ class Transfer(Feature):
             referral.accept()
             BlindTransfer(leg, referral.to.uri, referral.progress, referral.end).start()
             return
-        other = call.b2bua.leg_of(replaces.call_id, replaces.to_tag, replaces.from_tag)
+        other = call.all_calls.leg_of(replaces.call_id, replaces.to_tag, replaces.from_tag)
         if other is not None and other.party != leg.party:
             referral.refuse(603, "", NOT_HIS_OWN)
             return

@@ -32,7 +32,7 @@ class StandingCall:
         changes = Changes()
         invite = request("INVITE", more=(("Contact", "<sip:6001@192.0.2.10>"),))
         transaction = InviteServer(invite, surroundings.flow, ("z9hG4bK1",), surroundings.layer)
-        self.call = Call.of_invite(B2bua(surroundings.environment, [changes]), transaction, invite)
+        self.call = Call.of_invite(B2bua(surroundings.environment, [changes]).all_calls, transaction, invite)
         self.call.id = "call-1"
         self.call.state = state
         self.changes = changes.seen

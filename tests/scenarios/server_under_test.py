@@ -390,8 +390,8 @@ class ServerUnderTest:
             "client transactions of SM": clients,
             "server transactions of CM": feature_servers,
             "client transactions of CM": feature_clients,
-            "legs": len(b2bua._legs),
-            "calls": len(b2bua._open),
+            "legs": len(b2bua.all_calls.legs),
+            "calls": len(b2bua.all_calls.open),
             "publications": self.event_state.count(),
             "media streams": len(self.media.open_streams),
             "calls of the relay": len(self.relay.calls),
@@ -404,7 +404,7 @@ class ServerUnderTest:
             set_by_users = sum(kind == SETTING for kind, _ in self.records.kept)
             mailboxes = len(self.events.mailboxes.list())
             found["records"] = len(self.records.kept) - sum(self.notifier.count().values()) - set_by_users - mailboxes
-        for feature in b2bua.hooks.features:
+        for feature in b2bua.all_calls.hooks.features:
             # Not by vars(): a compiled class has slots only. Codes and settings are the class's.
             names = [name for name in dir(feature) if not name.startswith("__") and name not in ("codes", "settings", "faults")]
             held = [getattr(feature, name) for name in names]
