@@ -20,10 +20,10 @@ from b2bua.cdr.file import check_file
 from b2bua.config.addresses import Listen, host_port_text, parse_port_range, parse_server
 from b2bua.config.settings import ConfigError, Settings
 from b2bua.faults.wire import Deliver
+from b2bua.feature_server.chosen_codes import FeatureCodes
 from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings

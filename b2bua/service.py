@@ -39,10 +39,11 @@ from b2bua.config.addresses import host_port_text, parse_port_range, parse_serve
 from b2bua.config.settings import IN_PROCESS, ConfigError, Settings
 from b2bua.faults.faults import Faults
 from b2bua.faults.wire import Deliver
-from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
+from b2bua.feature_server.chosen_codes import FeatureCodes
+from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.feature_faults import FeatureFaults
+from b2bua.feature_server.feature_server import FeatureServer
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.http.hep_sender import start_hep

@@ -7,7 +7,7 @@ from typing import Protocol
 from b2bua.cdr.file import CdrFile
 from b2bua.config.settings import Settings
 from b2bua.faults.faults import Faults
-from b2bua.feature_server.contract import FeatureServer
+from b2bua.feature_server.feature_server import FeatureServer
 from b2bua.feature_server.user_settings import UserSettings
 from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
