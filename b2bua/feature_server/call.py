@@ -64,7 +64,9 @@ class Call:
         self.environment: Environment = environment
         self.hooks: Hooks = all_calls.hooks
         self.acted: Why | None = None
-        """For the trace: what a feature or the toolkit has decided, until the message that leaves for it."""
+        """For the trace: what was decided where the message that leaves for it is not made: by a feature that changed one or
+        sent the call on, by media of ours that took no offer. The next message of either leg tells it and uses it up, unless
+        it is given a reason of its own (`why` of a leg's verbs)."""
         self.over_because: Why | None = None
         """For the trace: why it ends, known before it does."""
         self.id = name
@@ -284,9 +286,8 @@ class Call:
         """From the wheel, the backstop: however it came that the call still stands, it ends."""
         self.tick = NEVER
         why: Why = (None, TOO_LONG, self.environment.limits.call_length_max)
-        self.over_because = self.acted = why
+        self.over_because = why
         if not self.caller.answered:
-            self.acted = None
             self.caller.refuse(480, why)
         self.finish("too_long", ("Reason", 'SIP;cause=480;text="Call too long"'))
 

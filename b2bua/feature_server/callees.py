@@ -80,8 +80,7 @@ class Callees:
             self._leave(leg, ("Reason", f'SIP;cause={status};text="Call Is Being Forwarded"'))
         self._show(legs)
         why = (None, GOES_ON, self._feature(), targets[0], cause)
-        self._call.acted = why
-        self._setup.forwarded()
+        self._setup.forwarded(why)
         self._call.acted = why
         self._offer_to(legs)
 

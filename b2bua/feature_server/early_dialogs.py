@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.reliable_provisional import Order, demands, supports
 from b2bua.feature_server.branch import Branch
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.contract import NEVER
 from b2bua.feature_server.early_offer import EarlyOffer
 from b2bua.feature_server.early_request import send_early
-from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.leg_messages import leg_response
 from b2bua.feature_server.reliable_answers import ReliableAnswers, Told
 from b2bua.sip.errors import SipError
@@ -200,12 +200,14 @@ class EarlyDialogs:
         else:
             branch.offer = response.body, body
 
-    def tell(self, status: int, source: Message | None, body: bytes, reason: str, *headers: tuple[str, str]) -> None:
+    def tell(
+        self, status: int, source: Message | None, body: bytes, reason: str, why: Why | None, *headers: tuple[str, str]
+    ) -> None:
         """A provisional response of a feature's own to the caller."""
         branch = next((branch for branch in self._branches.values() if not branch.over), None)
         if branch is None:
             branch = self._new_image()
-        self._tell(branch, status, source, body, None, reason, *headers)
+        self._tell(branch, status, source, body, None, reason, why, *headers)
 
     def _new_image(self) -> Branch:
         """Before the callee has said anything: where a feature speaks in its place."""
@@ -218,13 +220,13 @@ class EarlyDialogs:
 
     def _tell(
         self, branch: Branch, status: int, source: Message | None, body: bytes, acknowledges: Response | None,
-        reason: str = "", *headers: tuple[str, str],
+        reason: str = "", why: Why | None = None, *headers: tuple[str, str],
     ) -> None:  # fmt: skip
         caller = self._call.caller
         transaction = caller.usage.server
         if transaction is None or transaction.request is None:
             return
-        response = leg_response(caller, transaction.request, status, source, body, reason, branch.caller)
+        response = leg_response(caller, transaction.request, status, source, body, reason, why, branch.caller)
         response.extend(headers)
         if acknowledges is None and not self._demands:
             caller.usage.respond(response)
@@ -237,8 +239,7 @@ class EarlyDialogs:
     def _given_up(self) -> None:
         """RFC 3262 §3: 64·T1 without a PRACK, 5xx to the INVITE."""
         call = self._call
-        call.acted = NO_PRACK
-        call.caller.respond(500, None, reason="No PRACK")
+        call.caller.respond(500, None, reason="No PRACK", why=NO_PRACK)
         call.finish("failed", ("Reason", 'SIP;cause=408;text="No PRACK"'))
 
     # -- PRACK -------------------------------------------------------------------------------------------------
@@ -316,8 +317,7 @@ class EarlyDialogs:
         if self._offer is None and possible and not branch.over:
             self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, source))
             return
-        self._call.acted = OFFER_NOT_PASSED
-        leg.answer(transaction, request, 488)  # it may come again without
+        leg.answer(transaction, request, 488, why=OFFER_NOT_PASSED)  # it may come again without
 
     def _begin(self, offer: EarlyOffer) -> None:
         self._offer = offer

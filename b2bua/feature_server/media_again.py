@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.media_leg import MediaLeg
 from b2bua.feature_server.media_usage import MediaUsage
 from b2bua.feature_server.own_offer import OwnOffer

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.call_state import ENDED
-from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.refresh import OTHER_WAITS, OWNER_WAITS, Refresh
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.offer_answer import OfferAnswer
 from b2bua.feature_server.call_state import CONFIRMED
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.own_offer import OwnOffer
 from b2bua.feature_server.places import ELSEWHERE, change_places
 from b2bua.feature_server.setup import Setup

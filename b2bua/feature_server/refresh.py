@@ -150,8 +150,7 @@ def _send(leg: Leg, method: str, user: ClientUser) -> None:
     """Tell the party that the session goes on (RFC 4028 §7.4): UPDATE without a description, or INVITE with the one
     that it has from us; `user` hears of the UPDATE."""
     if method == "INVITE":
-        leg.call.acted = (None, REFRESHES, leg.session.interval)
-        leg.reinvite(leg.descriptions.ours)
+        leg.reinvite(leg.descriptions.ours, (None, REFRESHES, leg.session.interval))
         return
     request = leg.dialog.make_request(method)
     request.append("Max-Forwards", "70")

@@ -9,17 +9,17 @@ from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.branch import last_word
 from b2bua.feature_server.call_state import CALLEE, CALLER, CONFIRMED, EARLY, ENDED, TRYING
 from b2bua.feature_server.callees import Callees
-from b2bua.feature_server.carried import foreign_challenges
+from b2bua.feature_server.carried import foreign_challenges, is_sdp
 from b2bua.feature_server.early_dialogs import EarlyDialogs
 from b2bua.feature_server.feature_codes import FIRST, Dialled
 from b2bua.feature_server.hooks import status_of
-from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.leg_messages import finish_invite
 from b2bua.feature_server.refusals import GAVE_UP, NOBODY_ANSWERED
 from b2bua.feature_server.replaced import replaced_leg
 from b2bua.sip.errors import SipError
 from b2bua.sip.feature_name import feature_name
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import Why
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
@@ -158,9 +158,9 @@ class Setup:
             self.callees = Callees(self, self._call, self._invite)
         return self.callees
 
-    def forwarded(self) -> None:
+    def forwarded(self, why: Why) -> None:
         """From the callees: another is tried."""
-        self._call.caller.respond(181)
+        self._call.caller.respond(181, why=why)
 
     def offer(self) -> bytes:
         """What the callee's description answers; b"" where that is an offer itself."""
@@ -312,8 +312,7 @@ class Setup:
         if call.detail is not None and response is not None:
             call.detail.ended_by, call.detail.reasons = CALLEE, response.get_all("Reason")
         if refusal is not None:
-            call.acted = refusal.why
-            call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
+            call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers, why=refusal.why)
         elif response is None:
             call.caller.refuse(status, (None, NOBODY_ANSWERED, status))
         else:
@@ -358,8 +357,7 @@ class Setup:
         refusal = status_of(error)
         if refusal is not error:
             call.hook_failed(error)
-        call.acted = refusal.why
-        call.caller.respond(refusal.status, None, reason=refusal.reason)
+        call.caller.respond(refusal.status, None, reason=refusal.reason, why=refusal.why)
         self._let_others_go()
         self._over()
         call.finish(_result(refusal.status))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.call_state import CONFIRMED
-from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.setup import Setup
 from b2bua.sip import sdp

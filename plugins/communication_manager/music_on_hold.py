@@ -11,9 +11,10 @@ from functools import partial
 
 from b2bua.feature_server.call import Call
 from b2bua.feature_server.call_state import CONFIRMED
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.media_source import ECHO, check_source
 from b2bua.feature_server.music import Music
 from b2bua.sip.errors import SipError

@@ -25,6 +25,7 @@ from b2bua.sip.message import Request
 RETRIEVE: Final = "retrieve"
 MUSIC: Final = "park_music"
 USUAL_MUSIC: Final = "melody"
+NOT_SENT: Final = "feature park: the call that is held could not be sent there: {} {}"
 
 
 class Park(Feature):
@@ -80,8 +81,7 @@ class Park(Feature):
             if status == 200:
                 confirm(call, f"Parked At {number}")
             else:
-                call.acted = (None, "feature park: the call that is held could not be sent there: {} {}", status, reason)
-                call.caller.respond(status, None, b"", reason)
+                call.caller.respond(status, None, b"", reason, why=(None, NOT_SENT, status, reason))
 
         BlindTransfer(max(held, key=lambda leg: leg.call.since), where, lambda status, reason: None, ended).start()
 
