@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from b2bua.feature_server.call_state import CALLER, ENDED
-from b2bua.sip.message import Request, Response
+from b2bua.feature_server.exchange import IdleExchange
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
@@ -73,26 +73,8 @@ def _end(rest: Call) -> None:
     end()
 
 
-class _Leaving:
+class _Leaving(IdleExchange):
     """What is under way in a call that is about to end: nothing else may begin there."""
-
-    def progressed(self, leg: Leg, response: Response) -> None:
-        return
-
-    def accepted(self, leg: Leg, response: Response) -> None:
-        return
-
-    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
-        return
-
-    def acknowledged(self, leg: Leg, ack: Request) -> None:
-        return
-
-    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
-        return
-
-    def abandoned(self) -> None:
-        return
 
     def may_leave(self, leg: Leg) -> bool:
         return False

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.exchange import WaitingReinvite
 from b2bua.feature_server.leg_messages import add_own_headers
-from b2bua.feature_server.refusals import GAVE_UP
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.client import ClientTransaction, ClientUser
@@ -34,7 +34,7 @@ class Refresh:
         self._call = call
         self._leg = leg
         self._method = method
-        self._waiting: tuple[Leg, Request] | None = None
+        self._waiting = WaitingReinvite()
         self._expired = False
 
     @classmethod
@@ -56,18 +56,15 @@ class Refresh:
 
     def takes(self, leg: Leg) -> bool:
         """Whether a re-INVITE of this leg's party may wait for our end; else it is glare."""
-        return self._waiting is None and (leg is not self._leg or self._method == "UPDATE")
+        return self._waiting.free and (leg is not self._leg or self._method == "UPDATE")
 
     def then(self, leg: Leg, request: Request) -> None:
         """Begin this re-INVITE when the refresh has its answer."""
-        self._waiting = leg, request
+        self._waiting.put(leg, request)
 
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
-        """CANCEL of the re-INVITE that waits: the far party never heard of it."""
-        if self._waiting is not None:
-            leg, _ = self._waiting
-            self._waiting = None
-            leg.refuse(487, GAVE_UP)
+        """CANCEL of the re-INVITE that waits."""
+        self._waiting.cancelled()
 
     # -- answers -----------------------------------------------------------------------------------------------
 
@@ -116,7 +113,7 @@ class Refresh:
         self._call.exchange = None
         self._count(result)
         leg.session.refused(self._method, status, response, self._wait(status, response))
-        self._next()
+        self._waiting.go_on()
 
     def _wait(self, status: int, response: Response | None) -> float:
         """Seconds until another try."""
@@ -133,14 +130,7 @@ class Refresh:
     def _finish(self, result: str) -> None:
         self._call.exchange = None
         self._count(result)
-        self._next()
-
-    def _next(self) -> None:
-        """What waited for us goes on; where the call is over its leg has answered it."""
-        if self._waiting is not None:
-            leg, request = self._waiting
-            self._waiting = None
-            self._call.begin(leg, request)
+        self._waiting.go_on()
 
     def _count(self, result: str) -> None:
         self._call.environment.observer.reinvite_finished("refresh", result)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.exchange import IdleExchange
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.own_offer import OwnOffer
 from b2bua.feature_server.pickup import Pickup
@@ -37,7 +38,7 @@ def replace(call: Call, leg: Leg, invite: Request) -> None:
     Replacement(call, leg).start(invite)
 
 
-class Replacement:
+class Replacement(IdleExchange):
     """The caller of `call` takes the place of the party of `leaving`, in a call that stands. The exchange of the new call, and
     the `Handover` of both."""
 
@@ -127,21 +128,9 @@ class Replacement:
 
     # -- an exchange of the new call, and what may end either --------------------------------------------------
 
-    def progressed(self, leg: Leg, response: Response) -> None:
-        return
-
-    def accepted(self, leg: Leg, response: Response) -> None:
-        return
-
-    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
-        return
-
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         """The newcomer has changed its mind."""
         self._fail(487)
-
-    def abandoned(self) -> None:
-        return
 
     def may_leave(self, leg: Leg) -> bool:
         """Whoever is replaced may be gone before: the call waits for the newcomer."""
