@@ -13,17 +13,17 @@ from b2bua import PRODUCT, __version__
 from b2bua.assembly.access import access_of, follow_accounts
 from b2bua.assembly.api_pages import cdr_page
 from b2bua.assembly.link_faults import link_faults
+from b2bua.assembly.mistakes import Mistakes
 from b2bua.assembly.settings_parts import cdr_file, feature_choices, tls_of
 from b2bua.assembly.trace_parts import TraceUpkeep
 from b2bua.cdr.file import check_file
-from b2bua.config.addresses import host_port_text, parse_port_range, parse_server
+from b2bua.config.addresses import Listen, host_port_text, parse_port_range, parse_server
 from b2bua.config.settings import ConfigError, Settings
 from b2bua.faults.wire import Deliver
-from b2bua.feature_server.blame import feature_of
+from b2bua.feature_server.chosen_codes import FeatureCodes
 from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.control import control_of
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings
@@ -38,10 +38,9 @@ from b2bua.media.rtpengine import Rtpengine
 from b2bua.observer import Observer
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
-from b2bua.sip.flow import Flow
+from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Message, Request
 from b2bua.store.opening import open_mended
 from b2bua.trace.names import CM, SM
 from b2bua.trace.recorder import Recorder
@@ -50,7 +49,6 @@ from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TICK, Timers
 from b2bua.transaction.unreadable import stream_broken
 from b2bua.transport.link import DiallingLink, UdpLink
-from b2bua.transport.tls import Tls
 
 POLL_SECONDS: Final = 1.0
 """How soon what the store could not take is tried again."""
@@ -67,11 +65,11 @@ class FeatureService:
         self._reactor, self._log = reactor, log
         self._http: Any = None
         self._access = access_of(settings, log)
-        self._tls: Tls | None = None
 
         # What everything stands on.
         self.observer = Observer()
-        self.timers = Timers(time.monotonic, self._timer_failed)
+        mistakes = Mistakes(self.observer, log)
+        self.timers = Timers(time.monotonic, mistakes.of("timer"))
         self.recorder = Recorder(settings.trace, time.time, CM, settings.trace_bytes)
         self.observer.trace, log.lost = self.recorder, partial(self.observer.write_failed, "log")
         self.recorder.element(SM, settings.session_manager)
@@ -79,17 +77,8 @@ class FeatureService:
         # The link: it hears Session Manager and nobody else. Opened here, as features may send from the start.
         self.layer = TransactionLayer(self.timers, Identifiers(f"{secrets.token_hex(8)}c"), self.observer, PRODUCT)
         self.deliver: Deliver = self.layer.datagram_received
-        ends = (listen.host, listen.port), settings.session_manager
-        self.end: UdpLink | DiallingLink
-        if listen.transport == "udp":
-            self.end = UdpLink(self, self.recorder, self.observer, *ends)
-        else:
-            self._tls = tls_of(settings) if listen.transport == "tls" else None
-            self.end = DiallingLink(self, self.recorder, self.observer, *ends, lambda: self.heartbeat.ask_now(), self._tls)
-        try:
-            self.end.open(reactor)
-        except OSError as error:
-            raise ConfigError(f"listen: {listen}: {error.strerror or error}") from None
+        self._tls = tls_of(settings) if listen.transport == "tls" else None
+        self.end = self._open_end(listen, settings.session_manager)
         link = self.end.link
 
         # Media of our own, and what outlives us: in a file that others use, too, our calls stand under our name.
@@ -109,7 +98,7 @@ class FeatureService:
         self.cdr = cdr_file(settings, name, self.observer, reactor.callFromThread, log)
         durable = self.store if self.store.durable else None
         self._environment = environment = Environment(
-            name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, self._failed,
+            name, settings.domain, self.layer, link, self.observer, random.uniform, self.recorder.join, mistakes.failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, durable, time.time, UserSettings(settings.domain, durable, settings.user_defaults),
             FeatureCodes(settings.feature_codes), self.media, self.rtpengine, echoes=True, details=self.cdr, log=log,
@@ -118,7 +107,20 @@ class FeatureService:
         self.feature_server = load_server(settings.feature_server, environment, self._features, settings.feature_directory)
         sender = f"<sip:{name}@{settings.domain}>"
         self.heartbeat = Heartbeat(self.layer, link, sender, settings.link_heartbeat, self._link_changed, time.time())
-        self.faults = link_faults(self, settings.faults, FeatureFaults(self.features, self.observer, self._failed), log)
+        self.faults = link_faults(self, settings.faults, FeatureFaults(self.features, self.observer, mistakes.failed), log)
+
+    def _open_end(self, listen: Listen, peer: HostPort) -> UdpLink | DiallingLink:
+        ends = (listen.host, listen.port), peer
+        end: UdpLink | DiallingLink
+        if listen.transport == "udp":
+            end = UdpLink(self, self.recorder, self.observer, *ends)
+        else:
+            end = DiallingLink(self, self.recorder, self.observer, *ends, lambda: self.heartbeat.ask_now(), self._tls)
+        try:
+            end.open(self._reactor)
+        except OSError as error:
+            raise ConfigError(f"listen: {listen}: {error.strerror or error}") from None
+        return end
 
     # -- start and stop ----------------------------------------------------------------------------------------
 
@@ -222,23 +224,13 @@ class FeatureService:
         """What came cannot be cut into messages."""
         stream_broken(self.layer, flaw, flow)
 
-    # -- what went wrong, and who is there ---------------------------------------------------------------------
+    # -- who is there --------------------------------------------------------------------------------------
 
     def _link_changed(self, up: bool) -> None:
         if up:
             self._log("session_manager_found")
         else:
             self._log("session_manager_lost")
-
-    def _failed(self, error: BaseException, message: Message | None) -> None:
-        call_id = message.get("Call-ID") if message is not None else None
-        what = message.method if isinstance(message, Request) else None
-        feature = {"feature": name} if (name := feature_of(error)) else {}
-        self._log("internal_error", call=call_id, method=what, **feature, exception=error)
-
-    def _timer_failed(self, error: BaseException) -> None:
-        self.observer.internal_error("timer")
-        self._failed(error, None)
 
 
 def _call(function: Callable[[Any], object], argument: Any) -> None:

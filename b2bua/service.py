@@ -15,8 +15,9 @@ from b2bua.assembly.authenticator_parts import authenticator_of
 from b2bua.assembly.dial_plan import dial_plan_of
 from b2bua.assembly.fault_parts import faults_of
 from b2bua.assembly.first_users import load_users
+from b2bua.assembly.foundations import lay_foundations
 from b2bua.assembly.kept_bindings import KeptBindings
-from b2bua.assembly.listening import open_link, open_listener
+from b2bua.assembly.listening import LinkEnds, open_listener
 from b2bua.assembly.sequences import sequences_of
 from b2bua.assembly.settings_parts import (
     bans_of,
@@ -36,18 +37,19 @@ from b2bua.assembly.trunk_parts import next_hops_of, trunk_watches, trunks_of
 from b2bua.cdr.file import CdrFile, check_file
 from b2bua.config.addresses import host_port_text, parse_port_range, parse_server
 from b2bua.config.settings import IN_PROCESS, ConfigError, Settings
+from b2bua.faults.faults import Faults
 from b2bua.faults.wire import Deliver
-from b2bua.feature_server.blame import feature_of
-from b2bua.feature_server.contract import CallLimits, Environment, FeatureServer
+from b2bua.feature_server.chosen_codes import FeatureCodes
+from b2bua.feature_server.contract import CallLimits, Environment
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.feature_codes import FeatureCodes
+from b2bua.feature_server.feature_faults import FeatureFaults
+from b2bua.feature_server.feature_server import FeatureServer
 from b2bua.feature_server.loader import load_features, load_server
 from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
 from b2bua.http.hep_sender import start_hep
 from b2bua.log.log import Log
 from b2bua.media.media_server import MediaServer
 from b2bua.media.rtpengine import Rtpengine
-from b2bua.observer import Observer
 from b2bua.pauses import LoopLag
 from b2bua.process import bound, listen_http, run_process
 from b2bua.reload import Reload
@@ -66,19 +68,16 @@ from b2bua.session_manager.session_manager import SessionManager
 from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.flow import Flow
+from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Message, Request
 from b2bua.store.file_users import FileUsers, check_ha1s
 from b2bua.store.interface import Store
-from b2bua.store.opening import open_mended
 from b2bua.store.secret_record import derived, stored_secret
 from b2bua.store.setting_record import SETTING
-from b2bua.trace.recorder import Recorder
 from b2bua.transaction.heartbeat import Heartbeat
 from b2bua.transaction.layer import TransactionLayer
-from b2bua.transaction.timers import TICK, Timers
-from b2bua.transport.link import AcceptingLink, DiallingLink, UdpLink
-from b2bua.transport.listener_set import ListenerSet
+from b2bua.transaction.timers import TICK
+from b2bua.transaction.unreadable import stream_broken
 from b2bua.transport.memory import Turns, memory_link
 
 POLL_SECONDS: Final = 1.0
@@ -93,6 +92,7 @@ class Server:
 
     _features: Sequence[Feature] = ()
     cdr: CdrFile | None = None
+    faults: Faults
 
     def __init__(self, settings: Settings, reactor: Any, log: Log, read: Callable[[], Settings] | None = None) -> None:
         self.settings, self.ready = settings, False
@@ -102,15 +102,13 @@ class Server:
         prefix = secrets.token_hex(8)
 
         # What everything stands on: time, identifiers, counters, the trace, the queue of the link in process.
-        self.observer = Observer()
-        self.timers = Timers(time.monotonic, self._timer_failed)
-        self._access = access_of(settings, log)
-        self.recorder = Recorder(settings.trace, time.time, most_bytes=settings.trace_bytes)
-        self.observer.trace, log.lost = self.recorder, partial(self.observer.write_failed, "log")
-        self._stop_hep: Callable[[], None] = lambda: None
         self.turns = Turns(lambda: reactor.callLater(0, self.turns.run))
-        self.store = self._open_store(settings)
-        self.listeners = ListenerSet(time.monotonic, log)
+        self._foundations = foundations = lay_foundations(settings, reactor, log, self._committed)
+        self._mistakes = mistakes = foundations.mistakes
+        self.observer, self.timers, self.recorder = foundations.observer, foundations.timers, foundations.recorder
+        self.store, self.listeners = foundations.store, foundations.listeners
+        self._access = access_of(settings, log)
+        self._stop_hep: Callable[[], None] = lambda: None
         self.file_users = FileUsers(self.store, settings.domain)
         self.loop_lag = LoopLag(self.observer, self.timers.now)
 
@@ -127,25 +125,28 @@ class Server:
             self.location.watch = keep_alive.bindings_changed
         self.admission = Admission(self.links, self.location, self.observer, self.listeners.waited, time.monotonic, log)
         durable = self._make_event_core(ways)
-        self._bindings = KeptBindings(self)
+        self._bindings = KeptBindings(foundations, self.location, self.notifier)
         self._registrar = Registrar(
             self.domain, self.location, self._bindings.save, time.time, self.observer, expiry_limits(settings),
             self._bindings.learned, log, profiles_of(settings),
         )  # fmt: skip
-        self._authenticator = authenticator_of(self)
-        self.bans, self._trunks = bans_of(settings, self.observer, log), trunks_of(self)
-        next_hops = next_hops_of(self, reactor)
-        self.watches = trunk_watches(self, self._trunks, next_hops)
+        self._authenticator = authenticator_of(foundations, self.domain)
+        self.bans, self._trunks = bans_of(settings, self.observer, log), trunks_of(foundations)
+        next_hops = next_hops_of(foundations, self.domain)
+        self.watches = trunk_watches(foundations, self.layer, self._trunks, next_hops)
         self.session_manager = SessionManager(Parts(
-            self.layer, self.domain, self._tokens(), self.links, self.store, self.location, self._registrar,
-            self._authenticator, self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)),
-            self.listeners, self.observer, self._failed, self.recorder.continued, self.admission, settings.requests_per_source,
-            self.bans, durable, time.time, self._trunks, next_hops, trusted_networks(settings), log,
+            layer=self.layer, domain=self.domain, tokens=self._tokens(), links=self.links, users=self.store,
+            location=self.location, registrar=self._registrar, authenticator=self._authenticator,
+            event_state=self.event_state, notifier=self.notifier,
+            allow_events=("Allow-Events", allow_events(self.events.packages)), flows=self.listeners, observer=self.observer,
+            failed=mistakes.failed, leg_continued=self.recorder.continued, admission=self.admission,
+            requests_per_source=settings.requests_per_source, bans=self.bans, records=durable, wall=time.time,
+            trunks=self._trunks, next_hops=next_hops, trusted=trusted_networks(settings), log=log,
         ))  # fmt: skip
 
         # The feature servers: one in process behind its link, others behind links over the network (`start` opens them).
         self.heartbeats: dict[str, Heartbeat] = {}
-        self.link_ends: list[AcceptingLink | DiallingLink | UdpLink] = []
+        self._link_ends = LinkEnds(foundations, self, self.layer, self.domain, self.links, self.heartbeats)
         self.media = MediaServer(reactor, parse_port_range(settings.media_ports), settings.media_address, log)
         self.rtpengine: Rtpengine | None = None
         self.feature_server: FeatureServer | None = None
@@ -182,7 +183,7 @@ class Server:
         post = partial(self._reactor.callFromThread, self._committed)
         self.cdr = cdr_file(settings, IN_PROCESS, self.observer, post, self._log)
         environment = Environment(
-            IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._failed,
+            IN_PROCESS, settings.domain, layer, up, self.observer, random.uniform, self.recorder.join, self._mistakes.failed,
             CallLimits(settings.session_expires, settings.session_expires_min, settings.call_length_max, settings.calls_per_user),
             settings.reliable_provisional, self.store if self.store.durable else None, time.time, self._user_settings(),
             FeatureCodes(settings.feature_codes), self.media, self.rtpengine,
@@ -217,20 +218,25 @@ class Server:
     def start(self) -> None:
         """Open the listeners, load users and bindings; ConfigError, StoreError or OSError when that cannot be."""
         for listen in self.settings.listen:
-            open_listener(self, listen)
+            open_listener(self._foundations, self, listen, self._tls)
         for link in self.settings.links:
-            open_link(self, link)
+            self._link_ends.open(link, self._tls)
         self.links.follow(sequences_of(self.settings), self.settings.application_timeout)
-        self.faults = faults_of(self)
+        features = FeatureFaults(self.features, self.observer, self._mistakes.failed)
+        self.faults = faults_of(
+            self, self.settings.faults, features, self._log, self.links, self._trunks, self._authenticator
+        )
         self.domain.listens_on(self.listeners.addresses())
         self._bindings.load()
         self._trace = TraceUpkeep(self.recorder, self._reactor, self.settings, self._log)
-        self._http = listen_http(self._reactor, self.settings.http, site_of(self))
+        site = site_of(self, self._reactor, self._log, self._access, self._trace.read)
+        self._http = listen_http(self._reactor, self.settings.http, site)
         follow_accounts(self._access, self.store)
         if self.settings.hep is not None:
             hep = self.settings.hep
             self._stop_hep = start_hep(self._reactor, hep.transport, (hep.host, hep.port), self.recorder)
-        load_users(self)  # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
+        # Behind the listeners: a port taken leaves no first users behind, and its one line alone.
+        load_users(self._foundations, self.file_users)
         if self.rtpengine is not None:
             self.rtpengine.start()
         self._trace.start()
@@ -257,8 +263,7 @@ class Server:
             heartbeat.stop()
         for watch in self.watches.values():
             watch.stop()
-        for end in self.link_ends:
-            end.close()
+        self._link_ends.close()
         self.listeners.close()
         self._stop_hep()
         self._trace.stop()
@@ -302,7 +307,7 @@ class Server:
             self._environment.codes.follow(settings.feature_codes)
             self.feature_server.use(features)
 
-    def _calls(self) -> int:
+    def calls(self) -> int:
         """How many calls stand here; those of feature servers elsewhere are theirs to tell."""
         return 0 if self.feature_server is None else sum(self.feature_server.calls().values())
 
@@ -316,16 +321,16 @@ class Server:
 
     def describe(self) -> str:
         """What is open, for the ready line."""
-        listeners = " ".join([*self.listeners.describe(), *(end.name for end in self.link_ends)])
+        listeners = " ".join([*self.listeners.describe(), *self._link_ends.names()])
         return f"{listeners} http://{host_port_text(*bound(self._http))} domain {self.settings.domain}"
 
-    def _entities(self) -> dict[str, tuple[bool, float | None]]:
+    def entities(self) -> dict[str, tuple[bool, float | None]]:
         """Feature server, trunk and rtpengine → whether it answers, and the round trip of its last answer."""
         found = {name: (watch.up, watch.rtt) for name, watch in self.watches.items()}
         found |= {name: (heartbeat.up, heartbeat.rtt) for name, heartbeat in self.heartbeats.items()}
         return found if self.rtpengine is None else found | {"rtpengine": (self.rtpengine.up, None)}
 
-    def _received(self, data: bytes, flow: Flow) -> None:
+    def received(self, data: bytes, flow: Flow) -> None:
         """One message, and all that it causes on the link in process."""
         turns = self.turns
         turns.driving = True
@@ -338,7 +343,11 @@ class Server:
         tell(*arguments)
         self.turns.run()
 
-    def connection_failed(self, flow: Flow) -> None:
+    def unframed(self, flaw: Unframed, flow: Flow) -> None:
+        """What came over a stream cannot be cut into messages."""
+        stream_broken(self.layer, flaw, flow)
+
+    def failed(self, flow: Flow) -> None:
         """What was under way on a connection, and all that its loss causes; standing calls are left alone when we stop."""
         if self.ready:
             link = self.links.of(flow)
@@ -356,10 +365,6 @@ class Server:
         self.timers.advance()
         self.turns.run()
 
-    def _open_store(self, settings: Settings) -> Store:
-        tell = partial(self._reactor.callFromThread, self._committed)
-        return open_mended(settings.store, settings.domain, tell, settings.durability, self._log)
-
     def _tokens(self) -> Tokens:
         return Tokens(derived(stored_secret(self.store, secrets.token_bytes), "route tokens"), secrets.token_urlsafe(3))
 
@@ -370,17 +375,6 @@ class Server:
         self._access.sessions.end_what_is_over()
         self._reactor.callLater(POLL_SECONDS, self._poll_store)
 
-    # -- what went wrong, and who is who -----------------------------------------------------------------------
-
-    def _failed(self, error: BaseException, message: Message | None) -> None:
-        call_id = message.get("Call-ID") if message is not None else None
-        what = message.method if isinstance(message, Request) else None
-        feature = {"feature": name} if (name := feature_of(error)) else {}
-        self._log("internal_error", call=call_id, method=what, **feature, exception=error)
-
-    def _timer_failed(self, error: BaseException) -> None:
-        self.observer.internal_error("timer")
-        self._failed(error, None)
 
 def run(settings: Settings, read: Callable[[], Settings]) -> int:
     """Run a server until SIGTERM or SIGINT; the exit status. ConfigError, StoreError: it could not start.

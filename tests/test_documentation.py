@@ -17,8 +17,9 @@ from b2bua.cli import commands
 from b2bua.config.settings import FIELDS, Settings
 from b2bua.config.sources import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, load_settings
 from b2bua.config.tables import CHALLENGEABLE, REINVITE
-from b2bua.feature_server.contract import Environment, FeatureServer
+from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
+from b2bua.feature_server.feature_server import FeatureServer
 from b2bua.feature_server.loader import METHODS, load_features
 from b2bua.http.families import GAUGES, HELP
 from b2bua.observer import HISTOGRAMS, NAMES

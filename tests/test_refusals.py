@@ -84,6 +84,8 @@ def legs_without_reason(tree: ast.Module) -> Iterator[int]:
         for node in ast.walk(function):
             if not isinstance(node, ast.Call) or noted or not isinstance(node.func, ast.Attribute):
                 continue
+            if any(keyword.arg == "why" for keyword in node.keywords):
+                continue
             status = node.args[0] if node.func.attr == "respond" and node.args else None
             if node.func.attr == "answer" and len(node.args) == 3:
                 status = node.args[2]
@@ -146,6 +148,8 @@ def test_features_without_a_sentence_have_a_reason_phrase() -> None:
         ("def f(): leg.answer(transaction, request, 405)", (0, 0, 1)),
         ("def f(): leg.refuse(487, GAVE_UP); leg.respond(180)", (0, 0, 0)),
         ("def f():\n call.acted = WHY\n leg.respond(480, None)", (0, 0, 0)),
+        ("def f():\n leg.respond(480, None, why=WHY)\n leg.respond(481, None)", (0, 0, 1)),
+        ("def f(): leg.answer(transaction, request, 405, why=WHY)", (0, 0, 0)),
     ],
 )
 def test_what_would_be_seen(text: str, found: tuple[int, int, int]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from b2bua.assembly.console_tables import console_tables
 from b2bua.assembly.domain_users import DomainUsers, NotOurs
+from b2bua.assembly.shown import Shown
 from b2bua.cdr.file import CdrFile
 from b2bua.cdr.search import search
 from b2bua.drain import Drain
@@ -21,11 +21,8 @@ from b2bua.http.api_table import TablePage
 from b2bua.http.api_users import UsersPage
 from b2bua.http.site import Pages
 
-if TYPE_CHECKING:
-    from b2bua.service import Server
 
-
-def api_pages(server: Server, drain: Drain) -> Pages:
+def api_pages(server: Shown, drain: Drain) -> Pages:
     """Of a server whose faults are installed."""
     return {
         b"drain": DrainPage(drain),
@@ -34,7 +31,7 @@ def api_pages(server: Server, drain: Drain) -> Pages:
         b"faults": FaultsPage(server.faults),
         b"calls": CallsPage(control_of(server.feature_server)),
         b"cdr": cdr_page(server.cdr),
-        b"users": UsersPage(DomainUsers(server), NotOurs),
+        b"users": UsersPage(DomainUsers(server.settings, server.store, server.file_users, server.users), NotOurs),
         b"mailboxes": MailboxesPage(server.events.mailboxes, lambda name: server.store.user(name) is not None),
         **{name.encode(): TablePage(name, read) for name, read in console_tables(server).items()},
     }

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from b2bua import __version__
+from b2bua.assembly.shown import Shown
 from b2bua.feature_server.control import control_of
 from b2bua.reference import AT_RUN_TIME, meanings, written
 from b2bua.session_manager.standing_events import standing_events
 from b2bua.session_manager.standing_registrations import standing_registrations
 
-if TYPE_CHECKING:
-    from b2bua.service import Server
 
-
-def console_tables(server: Server) -> dict[str, Callable[[], object]]:
+def console_tables(server: Shown) -> dict[str, Callable[[], object]]:
     """Name below `/api` → what reads the table, as JSON has it."""
     started = time.time()
     return {
@@ -30,7 +28,7 @@ def console_tables(server: Server) -> dict[str, Callable[[], object]]:
     }
 
 
-def _overview(server: Server, started: float) -> dict[str, Any]:
+def _overview(server: Shown, started: float) -> dict[str, Any]:
     calls = {} if server.feature_server is None else server.feature_server.calls()
     registered, _ = server.location.census()
     return {
@@ -44,7 +42,7 @@ def _overview(server: Server, started: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _entities(server: Server) -> list[dict[str, Any]]:
+def _entities(server: Shown) -> list[dict[str, Any]]:
     """Feature servers, trunks that are watched, and the media relay."""
     rows = [{"name": name, "kind": "feature server", "up": one.up, "rtt": one.rtt} for name, one in server.heartbeats.items()]
     rows += [{"name": name, "kind": "trunk", "up": one.up, "rtt": one.rtt} for name, one in server.watches.items()]
@@ -55,7 +53,7 @@ def _entities(server: Server) -> list[dict[str, Any]]:
     return rows
 
 
-def _settings(server: Server) -> list[dict[str, Any]]:
+def _settings(server: Shown) -> list[dict[str, Any]]:
     """As `b2bua config show`: there are no secrets in them."""
     rows = []
     for key, meaning in meanings():

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from b2bua.session_manager.location import Binding
+from b2bua.assembly.foundations import Foundations
+from b2bua.session_manager.location import Binding, Location
+from b2bua.session_manager.notifier import Notifier
 from b2bua.sip.flow import Flow
 from b2bua.sip.uri import parse_uri
 from b2bua.store.records import BindingRecord
-
-if TYPE_CHECKING:
-    from b2bua.service import Server
 
 
 def binding_of(record: BindingRecord) -> Binding:
@@ -36,14 +34,14 @@ def record_of(binding: Binding) -> BindingRecord:
 class KeptBindings:
     """Between registrar, location and store; trace and listeners learn from it where phones are reached."""
 
-    def __init__(self, server: Server) -> None:
-        self._store = server.store
-        self._location = server.location
-        self._timers = server.timers
-        self._observer = server.observer
-        self._notifier = server.notifier
-        self._recorder = server.recorder
-        self._listeners = server.listeners
+    def __init__(self, foundations: Foundations, location: Location, notifier: Notifier) -> None:
+        self._store = foundations.store
+        self._location = location
+        self._timers = foundations.timers
+        self._observer = foundations.observer
+        self._notifier = notifier
+        self._recorder = foundations.recorder
+        self._listeners = foundations.listeners
 
     def load(self) -> None:
         """Of the store into the location, once."""

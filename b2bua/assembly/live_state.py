@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from b2bua.feature_server.contract import FeatureServer
+from b2bua.feature_server.feature_server import FeatureServer
 from b2bua.reload import Reload
 from b2bua.session_manager.admission import Admission
 from b2bua.session_manager.bans import Bans

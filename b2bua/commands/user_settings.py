@@ -88,7 +88,7 @@ def _of(store: Store, name: str) -> dict[str, str]:
 def _check(settings: Settings, key: str, value: str) -> None:
     """Of the features of the configuration and the built-in ones: what is not in use today may be tomorrow."""
     from b2bua.feature_server.loader import LoadError, built_in_features, find_features  # Late: no other command needs them.
-    from b2bua.feature_server.user_settings import check_setting
+    from b2bua.feature_server.setting_checks import check_setting
 
     names = [*settings.features, *(name for name in built_in_features() if name not in settings.features)]
     try:

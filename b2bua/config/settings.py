@@ -205,6 +205,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def conflicts(self) -> Iterator[str]:
         """Why the server cannot start with these settings, a line each that begins with a key."""
+        yield from self._certificate_conflicts()
+        yield from self._idle_conflicts()
+        yield from self._address_conflicts()
+        yield from self._routing_conflicts()
+        yield from self._time_conflicts()
+        yield from self._digest_conflicts()
+
+    def _certificate_conflicts(self) -> Iterator[str]:
+        """No listener, or no certificates for one or for a link."""
         if not self.listen:
             yield "listen: at least one listener is needed"
         secure = [listen for listen in self.listen if listen.transport in SECURE_TRANSPORTS]
@@ -216,12 +225,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tls_links = [link.listen for link in self.links if link.listen.transport == "tls"]
         if tls_links and (self.tls_cert is None or self.tls_ca is None):
             yield f"links: {tls_links[0]} needs tls_cert, and tls_ca to know its feature server by"
+
+    def _idle_conflicts(self) -> Iterator[str]:
+        """What would do nothing."""
         if self.rtpengine and "media_relay" not in self.features:
             yield "rtpengine: nothing goes through it: media_relay is not in features"
         if self.hep is not None and not self.trace:
             yield "hep: without a trace there is nothing to send: trace is 0"
         if self.trace_keep and not self.trace:
             yield _NOTHING_KEPT
+
+    def _address_conflicts(self) -> Iterator[str]:
+        """Addresses that two would listen on."""
         listeners = [*self.listen, *(link.listen for link in self.links)]
         bound = [(listen.transport, listen.host, listen.port) for listen in listeners if listen.port]
         for address in dict.fromkeys(bound):
@@ -232,6 +247,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             for other in listeners[number + 1 :]:
                 if (one.transport, one.host) != (other.transport, other.host) and one.overlaps(other):
                     yield f"{'listen' if other in self.listen else 'links'}: {other} overlaps with {one}"
+
+    def _routing_conflicts(self) -> Iterator[str]:
+        """Names that stand for nothing, or for two things."""
         yield from conflicts_of_entities(self.entities, {listen.transport for listen in self.listen}, self.tls_ca is not None)
         yield from conflicts_of_routing(self.dial_patterns, self.routing_policies, self.adaptations, self.entities)
         names = [link.name for link in self.links]
@@ -241,6 +259,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for name in dict.fromkeys(names):
             if names.count(name) > 1 or (name == IN_PROCESS and self.feature_server != "none"):
                 yield f"links: the name {name!r} is taken already"
+
+    def _time_conflicts(self) -> Iterator[str]:
+        """Seconds that contradict each other."""
         low, high, usual = self.registration_expires_min, self.registration_expires_max, self.registration_expires_default
         if not low <= usual <= high:
             keys = ("registration_expires_default", "registration_expires_max", "registration_expires_min")
@@ -253,6 +274,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
         if 0 < self.session_expires < self.session_expires_min:
             yield f"session_expires: {self.session_expires} is below session_expires_min ({self.session_expires_min}); 0 = off"
+
+    def _digest_conflicts(self) -> Iterator[str]:
+        """Digests that cannot be made."""
         if not self.digest_qop:
             yield "digest_qop: at least one of auth, auth-int is wanted"
         for key, algorithms in (("digest_algorithms", self.digest_algorithms), *self.user_digest_algorithms.items()):

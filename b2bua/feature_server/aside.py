@@ -26,7 +26,7 @@ def leave(call: Call, leg: Leg, *headers: tuple[str, str]) -> None:
         take_apart_later(leg)
     else:
         leg.release(*headers)
-    call.b2bua.left(leg.party)
+    call.all_calls.left(leg.party)
     call.hooks.tell("callee_left", call.hook_failed, call, leg)
 
 
@@ -34,14 +34,14 @@ def caller_leaves(call: Call, stand_in: Leg) -> None:
     """In a transfer: the caller hears 487, and the call rings on for whoever is to have it; until then this leg, which
     nobody is behind, is the caller's. SipError 480 where that party has as many calls as it may."""
     leaving = call.caller
-    call.b2bua.joined(stand_in)
+    call.all_calls.joined(stand_in)
     for leg in call.legs[1:]:
         leg.other = stand_in
     stand_in.other, call.caller = call.callee, stand_in
     leaving.aside = True
     leaving.refuse(487, REPLACED)
     leaving.over()
-    call.b2bua.left(leaving.party)
+    call.all_calls.left(leaving.party)
     call.hooks.tell("callee_left", call.hook_failed, call, leaving)
     call.parties_changed()
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.own_offer import OwnOffer
 from b2bua.feature_server.places import hand_over
 from b2bua.feature_server.streams import answer_to, offer_towards

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
-from math import inf
+from collections.abc import Sequence
 from typing import Final
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.session_terms import TIMER
+from b2bua.feature_server.all_calls import AllCalls
 from b2bua.feature_server.broken_off import answer_again, hang_up, repeats, take_stray
-from b2bua.feature_server.call import CONFIRMED, ENDED, Call
-from b2bua.feature_server.call_details import CallDetails
+from b2bua.feature_server.call import Call
 from b2bua.feature_server.call_keeper import CallKeeper
+from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.callees import mark_of
 from b2bua.feature_server.contract import NEVER, Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
 from b2bua.feature_server.in_dialog import request_in_dialog
-from b2bua.feature_server.invite_again import carrier_died
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.message_relay import MessageRelay
 from b2bua.feature_server.privacy import check_privacy
@@ -51,55 +49,41 @@ class B2bua:
 
     def __init__(self, environment: Environment, features: Sequence[Feature]) -> None:
         self.environment = environment
-        self.hooks = Hooks(features, environment.codes.chosen)
         on = {TIMER: environment.limits.session_expires > 0, RELIABLE: environment.reliable != NEVER}
         self._supported = frozenset(tag for tag in SUPPORTED if on[tag])
-        self._legs: dict[tuple[str, str], Leg] = {}
-        self._forked: dict[Leg, list[tuple[str, str]]] = {}
-        """Legs with more than one early dialog, and the keys of all of them."""
-        self._open: dict[tuple[str, str, int], Call] = {}
-        """Every call whose caller's leg is not over."""
-        self._calls_of: dict[str, int] = {}
-        """Address of record → calls that have not ended; who has none is not here."""
+        self.all_calls = AllCalls(environment, Hooks(features, environment.codes.chosen))
+        self._legs = self.all_calls.legs  # looked up for every message
         self._strays_until = 0.0
         """Until then somebody may answer who was called by an earlier process and of whom nothing is known: on the clock of the
         timers."""
-        self._peer_since = 0.0
-        self._peer_died_at = -inf
-        self.keeper = None if environment.records is None else CallKeeper(environment, environment.records)
-        self.details = CallDetails(environment)
         environment.layer.user = self
 
     def restore(self) -> None:
         """Go on with the calls that stood when the process ended."""
-        if self.keeper is None:
+        keeper = self.all_calls.keeper
+        if keeper is None:
             return
         if self.environment.link.transport != "memory":  # else Session Manager died with us, and sees to them
             self._strays_until = self.environment.layer.timers.now() + TIMEOUT
-        records = list(self.keeper.load())
-        calls = self._calls_of_records(records)
-        self.details.restored(calls)
+        calls = self._calls_of_records(keeper, list(keeper.load()))
+        self.all_calls.details.restored(calls)
         for call in calls:
-            self.keeper.keep(call)  # the CSeqs up to the stored mark are used up: the next start begins above ours
+            keeper.keep(call)  # the CSeqs up to the stored mark are used up: the next start begins above ours
             go_on(call)
 
-    def _calls_of_records(self, records: Sequence[CallRecord]) -> list[Call]:
+    def _calls_of_records(self, keeper: CallKeeper, records: Sequence[CallRecord]) -> list[Call]:
         """Those that stand, known from here on."""
-        assert self.keeper is not None
         absorbed, calls = {record.absorbed for record in records} - {""}, []
         for record in records:
             if record.id in absorbed:
-                self.keeper.forget(record)  # one of its legs is in another call since
+                keeper.forget(record)  # one of its legs is in another call since
                 continue
             try:
-                call = restored_call(self, record)
+                call = restored_call(self.all_calls, record)
             except MalformedValue as error:
-                self.keeper.set_aside(record, str(error))
+                keeper.set_aside(record, str(error))
                 continue
-            for leg in (call.caller, call.callee):
-                self._legs[leg.dialog.key] = leg
-                self._calls_of[leg.party] = self._calls_of.get(leg.party, 0) + 1
-            self._open[call.identity] = call
+            self.all_calls.restored(call)
             calls.append(call)
         return calls
 
@@ -110,7 +94,7 @@ class B2bua:
 
     def knows(self, call_id: str, tag: str, cseq: int) -> bool:
         """Whether an INVITE made a call that stands."""
-        call = self._open.get((call_id, tag, cseq))
+        call = self.all_calls.open.get((call_id, tag, cseq))
         return call is not None and call.state == CONFIRMED
 
     def agree_again(self, call_id: str, tag: str) -> None:
@@ -121,121 +105,16 @@ class B2bua:
             Refresh.begin(leg.other, "INVITE")
 
     def calls(self) -> dict[str, int]:
-        """Standing calls by state: early (trying too), confirmed, held. Walked at scrape time, never counted along."""
-        early = confirmed = held = 0
-        for call in self._open.values():
-            state = call.state
-            if state == CONFIRMED:
-                if call.held_since is None:
-                    confirmed += 1
-                else:
-                    held += 1
-            elif state != ENDED:
-                early += 1
-        return {"early": early, "confirmed": confirmed, "held": held}
-
-    def standing(self) -> list[Call]:
-        """Every call that has not ended, the oldest first."""
-        return [call for call in self._open.values() if call.state != ENDED]
+        """Standing calls by state, as `AllCalls.count` has them."""
+        return self.all_calls.count()
 
     def longest_hold(self) -> float:
         """Seconds for which the call that is held longest has been held; 0 when none is."""
-        calls = self._open.values()
-        held = [call.held_since for call in calls if call.held_since is not None and call.state == CONFIRMED]
-        return self.environment.layer.timers.now() - min(held) if held else 0.0
+        return self.all_calls.longest_hold()
 
     def use(self, features: Sequence[Feature]) -> None:
         """New calls get these features; a call that stands keeps those that it began with."""
-        self.hooks = Hooks(features, self.environment.codes.chosen)
-
-    def take_in(self, call: Call) -> None:
-        """A call that is made here: SipError 480 when its parties have as many as they may."""
-        self._count_in(call.caller.party, call.callee.party)
-        self._legs[call.callee.dialog.key] = call.callee
-        self._open[call.identity] = call
-
-    def moved(self, call: Call) -> None:
-        """From a call: its caller's leg may be another, which is not over."""
-        self._open[call.identity] = call
-
-    def exchange_identities(self, one: Call, other: Call) -> None:
-        """Who asked for the one is in the other from here on: its INVITE made that one now."""
-        one.identity, other.identity = other.identity, one.identity
-        self._open[one.identity], self._open[other.identity] = one, other
-
-    def leg_of(self, call_id: str, one_tag: str, other_tag: str) -> Leg | None:
-        """The leg that is one party's dialog, the tags in either order: ours and the party's. It may be over."""
-        for ours, theirs in ((one_tag, other_tag), (other_tag, one_tag)):
-            leg = self._legs.get((call_id, ours))
-            if leg is not None and leg.dialog.local_tag == ours and leg.dialog.remote_tag == theirs:
-                return leg
-        return None
-
-    def ringing(self) -> Iterator[Leg]:
-        """The callees of calls that ring, the oldest first."""
-        for call in list(self._open.values()):
-            if call.state in ("trying", "early") and not call.callee.ended and call.callee.usage.client is not None:
-                yield call.callee
-
-    def legs_of(self, party: str) -> Iterator[Leg]:
-        """This party's legs in calls that stand, the oldest first."""
-        for call in list(self._open.values()):
-            if call.state == CONFIRMED:
-                yield from (leg for leg in (call.caller, call.callee) if leg.party == party and not leg.ended)
-
-    def ended(self, call: Call) -> None:
-        """From a call, once: it counts no more."""
-        if call.caller.gone:  # in another call, before it came into this one
-            self._open.pop(call.identity, None)
-        for leg in (call.caller, call.callee):
-            self.left(leg.party)
-
-    def left(self, party: str) -> None:
-        """This party has a call less."""
-        left = self._calls_of.get(party, 0) - 1
-        if left > 0:
-            self._calls_of[party] = left
-        else:
-            self._calls_of.pop(party, None)
-
-    def joined(self, leg: Leg) -> None:
-        """From a call: another callee. SipError 480 when it has as many calls as it may."""
-        self._count_in(leg.party)
-        self._legs[leg.dialog.key] = leg
-
-    def _count_in(self, *parties: str) -> None:
-        """SipError 480 when a party has as many calls as it may."""
-        most = self.environment.limits.calls_per_user
-        if most and any(self._calls_of.get(party, 0) >= most for party in parties):
-            self.environment.observer.overload_rejected("calls")
-            raise SipError(480, "Too Many Calls").because("overload: a party has as many calls as it may (calls_per_user)")
-        for party in parties:
-            self._calls_of[party] = self._calls_of.get(party, 0) + 1
-
-    def remember(self, leg: Leg, key: tuple[str, str]) -> None:
-        """From a call: another early dialog of this leg (RFC 3261 §12.1)."""
-        self._legs[key] = leg
-        self._forked.setdefault(leg, [leg.dialog.key]).append(key)
-
-    def exchanged(self, leg: Leg) -> None:
-        """From a call: this leg has taken the place of one with the same dialog, in which nothing was said yet."""
-        self._legs[leg.dialog.key] = leg
-
-    def forget(self, leg: Leg) -> None:
-        """From a leg that is over: nothing matches it any more, but what acknowledges a 2xx, or a reliable response that the
-        final one overtook (RFC 3262 §3)."""
-        if leg is leg.call.caller:
-            self._open.pop(leg.call.identity, None)
-        if leg.early is not None or leg.usage.unacknowledged or leg.promise is not None:
-            self.environment.layer.timers.start(TIMEOUT, partial(self._drop, leg))
-        else:
-            self._drop(leg)
-
-    def _drop(self, leg: Leg) -> None:
-        if self._forked:
-            for key in self._forked.pop(leg, ()):
-                self._legs.pop(key, None)
-        self._legs.pop(leg.dialog.key, None)
+        self.all_calls.hooks = Hooks(features, self.environment.codes.chosen)
 
     # -- from the transaction layer ----------------------------------------------------------------------------
 
@@ -245,30 +124,17 @@ class B2bua:
         elif request.method == "INVITE":
             self._new_call(transaction, request)
         elif request.method == "OPTIONS":
-            self._asked(since(request))
+            self.all_calls.peer_asked(since(request))
             response = response_to(request, 200, tag=self.environment.layer.identifiers.tag())
-            response.append("Allow", self.hooks.allow)
+            response.append("Allow", self.all_calls.hooks.allow)
             self.environment.layer.respond(transaction, response)
         elif request.method == "MESSAGE":
             self._require_supported(request)
-            MessageRelay(self.environment, transaction, request).start(self.hooks)
+            MessageRelay(self.environment, transaction, request).start(self.all_calls.hooks)
         else:
-            raise SipError(405, "", ("Allow", self.hooks.allow)).because(
+            raise SipError(405, "", ("Allow", self.all_calls.hooks.allow)).because(
                 "B2BUA: nothing here takes this method out of a dialog (RFC 3261 §8.2.1)"
             )
-
-    def _asked(self, since: float) -> None:
-        """Session Manager's heartbeat, on a link over the network."""
-        if since > self._peer_since:
-            if self._peer_since:
-                self._peer_died_at = self.environment.layer.timers.now()
-                for leg in self._legs.values():
-                    carrier_died(leg)
-            self._peer_since = since
-
-    def peer_died(self) -> bool:
-        """Whether Session Manager has died and come back while an answer of ours may have been on its way."""
-        return self.environment.layer.timers.now() - self._peer_died_at < 2 * TIMEOUT
 
     def ack_received(self, ack: Request, flow: Flow) -> None:
         leg = self._legs.get((ack.call_id, ack.to.tag))
@@ -342,7 +208,7 @@ class B2bua:
         check_privacy(invite)
         if invite.integer("Max-Forwards") == 0:
             raise SipError(483).because("refused: Max-Forwards is used up, it goes no further (RFC 7332)")
-        known = self._open.get((invite.call_id, invite.from_.tag, invite.cseq))
+        known = self.all_calls.open.get((invite.call_id, invite.from_.tag, invite.cseq))
         if known is not None:
             asks = known.caller if known.caller.dialog.call_id == invite.call_id else known.callee
             if repeats(asks, invite):
@@ -354,19 +220,16 @@ class B2bua:
         mark = mark_of(self.environment, invite.uri, invite)
         if bears(invite, mark):
             raise SipError(482).because(LOOPED)  # the INVITE that we made of it came back as it was (RFC 7332 §4)
-        call = Call.of_invite(self, transaction, invite)
+        call = Call.of_invite(self.all_calls, transaction, invite)
         call.mark = mark
-        self._count_in(call.caller.party, call.callee.party)
+        self.all_calls.begun(call)
         transaction.attached = call.caller
-        for leg in (call.caller, call.callee):
-            self._legs[leg.dialog.key] = leg
-        self._open[call.identity] = call
         self.environment.layer.respond(transaction, response_to(invite, 100))
         call.start(invite)
 
     def _require_supported(self, request: Request) -> None:
         """420 for an extension that a leg would not keep its word on (RFC 3261 §8.2.2.3)."""
-        unknown = sorted(request.tokens("Require") - self._supported - self.hooks.extensions)
+        unknown = sorted(request.tokens("Require") - self._supported - self.all_calls.hooks.extensions)
         if unknown:
             raise SipError(420, "", ("Unsupported", ", ".join(unknown))).because(
                 "B2BUA: Require names what this server does not know (RFC 3261 §8.2.2.3)"

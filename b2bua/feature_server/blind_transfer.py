@@ -13,7 +13,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.call_state import CONFIRMED
+from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.on_behalf import address_in_domain, call_on_behalf
 from b2bua.feature_server.own_offer import OwnOffer
 from b2bua.feature_server.places import hand_over
@@ -117,7 +119,7 @@ class BlindTransfer:
         call.handover = None
         if second is not None and second.handover is self:
             second.handover = None
-            if second.state == "confirmed":
+            if second.state == CONFIRMED:
                 second.finish("failed", ("Reason", f"SIP;cause={status}"))
         if self._left:
             call.finish("answered", spare=self._leg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog, contact_uri
+from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.refresh import Refresh
 from b2bua.sip import sdp
@@ -46,7 +47,7 @@ def take_stray(leg: Leg, response: Response) -> None:
     """A 2xx to an INVITE of ours from before the restart: acknowledged, or its sender ends the call after 64·T1. Where its
     exchange never was completed, the party hears what is agreed, unless an exchange is under way that tells it anyway."""
     leg.usage.acknowledge_stray(response)
-    if response.cseq > leg.usage.invited_cseq and leg.call.state == "confirmed" and not leg.ended:
+    if response.cseq > leg.usage.invited_cseq and leg.call.state == CONFIRMED and not leg.ended:
         Refresh.begin(leg, "INVITE")
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from b2bua.feature_server.aside import take_apart_later
 from b2bua.feature_server.blame import feature_of
+from b2bua.feature_server.call_state import CALLEE, CALLER, CONFIRMED, EARLY, ENDED, TRYING, CallState
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import UNCONDITIONAL
 from b2bua.feature_server.exchange import Exchange
 from b2bua.feature_server.hooks import Hooks, Pause
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.legs_of_invite import callee_leg, caller_leg
 from b2bua.feature_server.media_leg import MediaLeg
 from b2bua.feature_server.refresh import Refresh
@@ -23,12 +24,12 @@ from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.served_user import who_is_served
 from b2bua.sip.why import Why
-from b2bua.store.call_detail import CallDetail
+from b2bua.store.call_detail import CallDetail, Side
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import NEVER, T4, TIMEOUT
 
 if TYPE_CHECKING:
-    from b2bua.feature_server.b2bua import B2bua
+    from b2bua.feature_server.all_calls import AllCalls
     from b2bua.feature_server.call_keeper import CallKeeper
     from b2bua.feature_server.callees import Callees
     from b2bua.feature_server.places import Handover
@@ -42,12 +43,9 @@ RESULTS: Final = MappingProxyType({
 """Result of a call as it is counted → in words, for the trace."""
 TOO_LONG: Final = "timer call_length_max: {} s are over, whatever the call is doing"
 NO_ACK: Final[Why] = (None, "timer: no ACK of the 2xx within 64·T1 (32 s): BYE to both (RFC 3261 §13.3.1.4)")
-TRYING: Final = "trying"
-EARLY: Final = "early"
-CONFIRMED: Final = "confirmed"
-ENDED: Final = "ended"
 
-_SHOWN: Final[dict[tuple[str, bool, bool], tuple[str, bool, bool]]] = {}
+_Shown = tuple[Literal["", CallState], bool, bool]
+_SHOWN: Final[dict[_Shown, _Shown]] = {}
 """State, and who holds, as calls have shown it: one of each for all calls."""
 
 
@@ -55,23 +53,25 @@ class Call:
     """Between `caller` and `callee`. Features read it; only the toolkit changes it, but for `holding` of its legs."""
 
     __slots__ = (
-        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "b2bua", "tick",
+        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "all_calls", "tick",
         "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
         "serves", "served", "acted", "over_because", "detail",
     )  # fmt: skip
 
-    def __init__(self, b2bua: B2bua, name: str, identity: tuple[str, str, int]) -> None:
+    def __init__(self, all_calls: AllCalls, name: str, identity: tuple[str, str, int]) -> None:
         """Without legs: `of_invite` and `restored_call` give it both."""
-        environment = b2bua.environment
+        environment = all_calls.environment
         self.environment: Environment = environment
-        self.hooks: Hooks = b2bua.hooks
+        self.hooks: Hooks = all_calls.hooks
         self.acted: Why | None = None
-        """For the trace: what a feature or the toolkit has decided, until the message that leaves for it."""
+        """For the trace: what was decided where the message that leaves for it is not made: by a feature that changed one or
+        sent the call on, by media of ours that took no offer. The next message of either leg tells it and uses it up, unless
+        it is given a reason of its own (`why` of a leg's verbs)."""
         self.over_because: Why | None = None
         """For the trace: why it ends, known before it does."""
         self.id = name
         """Also the trace's name for all that belongs to this call."""
-        self.state = TRYING
+        self.state: CallState = TRYING
         self.exchange: Exchange | None = None
         self.since = environment.layer.timers.now()
         """When the INVITE came; once confirmed, when it was answered. On the clock of the timers."""
@@ -81,22 +81,22 @@ class Call:
         """Call-ID, From tag and CSeq of the INVITE: what a merged request has in common with the first (RFC 3261 §8.2.2.2)."""
         self.mark = ""
         """What tells the INVITE that we make of this one, should it come back (sip/loop_mark.py)."""
-        self.b2bua = b2bua
+        self.all_calls = all_calls
         self._apart = False
         self.tick = NEVER
         """Of the wheel (`timers.Waiting`): when it has stood for too long."""
-        self._shown: tuple[str, bool, bool] = ("", False, False)
+        self._shown: _Shown = ("", False, False)
         self.caller: Leg
         self.callee: Leg
-        self.keeper: CallKeeper | None = b2bua.keeper
+        self.keeper: CallKeeper | None = all_calls.keeper
         """None where nothing outlives the process."""
         self.kept = False
         """Whether there is a record of it."""
-        self.serves = ""
+        self.serves: Side = ""
         """`caller` or `callee` where we are passed for each of them apart, "" where for both."""
         self.served = ""
         """The address of record of the one that we are passed for."""
-        self.ended_by = ""
+        self.ended_by: Side = ""
         """The role of the leg whose BYE ended it; or of the one that has gone, while it waits for another (`handover`)."""
         self.handover: Handover | None = None
         """What is about to exchange one of its legs."""
@@ -106,10 +106,10 @@ class Call:
         """The recorded call that its newest leg came from: that one's record counts no more."""
 
     @classmethod
-    def of_invite(cls, b2bua: B2bua, transaction: ServerTransaction, invite: Request) -> Call:
+    def of_invite(cls, all_calls: AllCalls, transaction: ServerTransaction, invite: Request) -> Call:
         """A new call."""
-        name = b2bua.environment.layer.identifiers.call_id()
-        call = cls(b2bua, name, (invite.call_id, invite.from_.tag, invite.cseq))
+        name = all_calls.environment.layer.identifiers.call_id()
+        call = cls(all_calls, name, (invite.call_id, invite.from_.tag, invite.cseq))
         call.caller = caller_leg(call, transaction, invite)
         call.callee = callee_leg(call, invite)
         call.caller.other, call.callee.other = call.callee, call.caller
@@ -135,7 +135,7 @@ class Call:
         """
         callees = self._callees()
         if self.detail is not None:
-            self.b2bua.details.forwarded(self.detail, leg or self.callee, targets, cause)
+            self.all_calls.details.forwarded(self.detail, leg or self.callee, targets, cause)
         callees.redirect([leg] if leg is not None else list(callees.ringing), targets, cause)
 
     def ring_also(self, targets: Sequence[str], leg: Leg | None = None) -> None:
@@ -165,7 +165,7 @@ class Call:
         assert there.usage.client is None and not there.ended, "the callee has been asked already"
         self.callee = MediaLeg(there, source)
         self.caller.other, self.callee.other = self.callee, self.caller
-        self.b2bua.exchanged(self.callee)
+        self.all_calls.exchanged(self.callee)
         if isinstance(self.exchange, Setup) and self.exchange.callees is not None:
             self.exchange.callees.exchanged(there, self.callee)
         there.take_apart()
@@ -187,7 +187,7 @@ class Call:
         longest = self.environment.limits.call_length_max
         if longest:
             self.environment.layer.timers.put(self, longest)
-        self.b2bua.details.begun(self, invite)
+        self.all_calls.details.begun(self, invite)
         self.environment.log("call_offered", call=self.id, user=self.caller.party, callee=self.callee.party)
         self.exchange = Setup(self, invite)
         self.exchange.start()
@@ -197,14 +197,14 @@ class Call:
         for leg in (self.caller, self.callee):
             self.environment.leg_joined(self.id, leg.dialog.call_id)
 
-    def enter(self, state: str) -> None:
+    def enter(self, state: CallState) -> None:
         """Go on to the next state; never back."""
         if self.state != ENDED and state != self.state:
             self._measure(state)
             self.state = state
             self.changed()
 
-    def _measure(self, state: str) -> None:
+    def _measure(self, state: CallState) -> None:
         """Tell the observer how long this step of the set-up took."""
         if state == TRYING:
             return
@@ -212,10 +212,10 @@ class Call:
         if self.state == TRYING:
             observer.call_progressed(now - self.since)
         if state == EARLY and self.detail is not None:
-            self.b2bua.details.rang(self.detail)
+            self.all_calls.details.rang(self.detail)
         if state == CONFIRMED:
             if self.detail is not None:
-                self.b2bua.details.answered(self.detail, self)
+                self.all_calls.details.answered(self.detail, self)
             seconds = now - self.since
             observer.call_answered(seconds)
             self.environment.log(
@@ -244,7 +244,7 @@ class Call:
     def joined(self, rest: Call, offerer: Leg) -> None:
         """One leg is another now, and its party has agreed with the other one on an offer of the party of `offerer`; what is
         left of two calls is `rest`, which ends. The trace shows them as one call."""
-        self.b2bua.moved(self)
+        self.all_calls.moved(self)
         self.name_legs()
         self.environment.leg_joined(self.id, rest.id)
         self._shown = ("", False, False)
@@ -271,10 +271,10 @@ class Call:
         self.environment.log(
             "call_ended", call=self.id, user=self.caller.party, callee=self.callee.party, result=result, seconds=seconds
         )
-        self.b2bua.details.ended(self, result, headers)
+        self.all_calls.details.ended(self, result, headers)
         self.state = ENDED
         self.tick = NEVER
-        self.b2bua.ended(self)
+        self.all_calls.ended(self)
         observer.call_ended(result)
         self.changed()
         self.hooks.tell("call_ended", self.hook_failed, self)
@@ -286,19 +286,18 @@ class Call:
         """From the wheel, the backstop: however it came that the call still stands, it ends."""
         self.tick = NEVER
         why: Why = (None, TOO_LONG, self.environment.limits.call_length_max)
-        self.over_because = self.acted = why
+        self.over_because = why
         if not self.caller.answered:
-            self.acted = None
             self.caller.refuse(480, why)
         self.finish("too_long", ("Reason", 'SIP;cause=480;text="Call too long"'))
 
     def leg_forked(self, leg: Leg, key: tuple[str, str]) -> None:
         """From an early dialog: requests that match this key, too, are of this leg."""
-        self.b2bua.remember(leg, key)
+        self.all_calls.remember(leg, key)
 
     def leg_over(self, leg: Leg) -> None:
         """From a leg: its dialog is gone."""
-        self.b2bua.forget(leg)
+        self.all_calls.forget(leg)
         if leg.aside:
             take_apart_later(leg)
             return
@@ -373,7 +372,7 @@ class Call:
         """Nobody acknowledged our 2xx (RFC 3261 §13.3.1.4); an offerless exchange owes the other side its ACK still."""
         if leg.other.usage.owes_ack:
             leg.other.usage.acknowledge()
-        if leg.confirmed and self.b2bua.peer_died():
+        if leg.confirmed and self.all_calls.peer_died():
             # The ACK, or the phone's connection, died with Session Manager: whoever is there says so (a declared deviation).
             Refresh.begin(leg, "INVITE")
             return

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.contract import Environment
 from b2bua.sip.codecs import agreed_codecs
@@ -138,7 +138,7 @@ def _line(call: Call, detail: CallDetail, result: str, node: str, end: float) ->
     return CallDetailLine(
         id=call.id,
         node=node,
-        serves=_side_of(detail.serves),
+        serves=detail.serves,
         caller=_side(detail.caller, detail.caller_call_id, detail.caller_transport, call.caller),
         callee=_side(detail.callee, detail.callee_call_id, detail.callee_transport, call.callee),
         asked=detail.asked,
@@ -156,14 +156,10 @@ def _line(call: Call, detail: CallDetail, result: str, node: str, end: float) ->
         continued_in=detail.continued_in or None,
         result=result,
         status=200 if detail.answer else detail.status or None,
-        ended_by=_side_of(detail.ended_by) or "server",
+        ended_by=detail.ended_by or "server",
         reasons=[value[:LONGEST] for value in detail.reasons],
         q850=next((int(found[1]) for value in detail.reasons if (found := _Q850.match(value))), None),
     )  # fmt: skip
-
-
-def _side_of(role: str) -> Literal["", "caller", "callee"]:
-    return "caller" if role == "caller" else "callee" if role == "callee" else ""
 
 
 def _side(party: str, call_id: str, transport: str, leg: Leg) -> SideLine:

@@ -42,7 +42,7 @@ class CallKeeper:
         """Both its parties know that it is over."""
         call.kept = False
         self._records.drop(CALL, call.id)
-        call.b2bua.details.call_gone(call.id)
+        call.all_calls.details.call_gone(call.id)
 
     def load(self) -> Iterator[CallRecord]:
         """The calls that stood; a record that cannot be understood is set aside."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.aside import leave
 from b2bua.feature_server.blame import blame, name_of
+from b2bua.feature_server.call_state import TRYING
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import UNCONDITIONAL, Attempt, add_history
 from b2bua.feature_server.hooks import status_of
@@ -60,7 +61,7 @@ class Callees:
         self._attempts: dict[Leg, Attempt] = {call.callee: Attempt(invite.uri, 1, 0)}
         self._done: list[Attempt] = []
         """Those that others took the place of, in order."""
-        call.callee.silent = call.state == "trying"
+        call.callee.silent = call.state == TRYING
         self._best: tuple[int, Response | None, SipError | None] | None = None
 
     # -- what features want --------------------------------------------------------------------------------------
@@ -79,8 +80,7 @@ class Callees:
             self._leave(leg, ("Reason", f'SIP;cause={status};text="Call Is Being Forwarded"'))
         self._show(legs)
         why = (None, GOES_ON, self._feature(), targets[0], cause)
-        self._call.acted = why
-        self._setup.forwarded()
+        self._setup.forwarded(why)
         self._call.acted = why
         self._offer_to(legs)
 

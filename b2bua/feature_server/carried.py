@@ -89,3 +89,13 @@ def _of_other_realms(source: Message, names: tuple[str, str], realm: str) -> lis
             except MalformedValue:
                 continue
     return found
+
+
+def is_sdp(message: Message) -> bool:
+    """Whether a message's body is one session description."""
+    if SDP_LINE in message.lines:  # as nearly everybody writes it
+        return True
+    content_type = message.get("Content-Type")
+    if content_type is None or content_type == CONTENT_TYPE:
+        return content_type is not None
+    return content_type.partition(";")[0].strip().lower() == CONTENT_TYPE

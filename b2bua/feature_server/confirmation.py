@@ -15,8 +15,7 @@ NOT_KEPT: Final[Why] = (None, "store: it does not take the setting now")
 
 def confirm(call: Call, text: str) -> None:
     """It is done, as `text` says: phones show the reason phrase of a call that did not come about."""
-    call.acted = DONE
-    call.caller.respond(480, None, b"", text)
+    call.caller.respond(480, None, b"", text, why=DONE)
 
 
 def set_for_caller(call: Call, users: UserSettings, name: str, value: str, text: str) -> None:
@@ -29,7 +28,6 @@ def set_for_caller(call: Call, users: UserSettings, name: str, value: str, text:
         if kept:
             confirm(call, text)
         else:
-            call.acted = NOT_KEPT
-            call.caller.respond(500, None, b"", "Store Unavailable")
+            call.caller.respond(500, None, b"", "Store Unavailable", why=NOT_KEPT)
 
     users.put(user, name, value, kept)

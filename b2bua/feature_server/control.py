@@ -13,8 +13,10 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.all_calls import AllCalls
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.blind_transfer import BlindTransfer
+from b2bua.feature_server.call_state import CONFIRMED, ENDED
 from b2bua.feature_server.hold_for_party import HoldForParty
 from b2bua.feature_server.origination import Origination
 from b2bua.sip.errors import MalformedValue, SipError
@@ -58,8 +60,8 @@ class Outcome:
 class Control:
     """Of one feature server. Calls are named by their id, or by the Call-ID of either leg, as the trace has it."""
 
-    def __init__(self, b2bua: B2bua) -> None:
-        self._b2bua = b2bua
+    def __init__(self, all_calls: AllCalls) -> None:
+        self._all_calls = all_calls
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
 
     def ask(self, verb: str, words: Mapping[str, str]) -> tuple[int, object]:
@@ -90,7 +92,7 @@ class Control:
 
     def list(self) -> list[dict[str, object]]:
         """Every call that stands, the oldest first."""
-        return [self._view(call) for call in self._b2bua.standing()]
+        return [self._view(call) for call in self._all_calls.standing()]
 
     def view(self, name: str) -> dict[str, object]:
         """One call; of one that has ended what is remembered. ControlError 404 where nothing is."""
@@ -98,7 +100,7 @@ class Control:
         if call is not None:
             return self._view(call)
         if name in self._outcomes:
-            return {"id": name, "state": "ended", **self._last(name)}
+            return {"id": name, "state": ENDED, **self._last(name)}
         raise ControlError(404, f"there is no call {name}")
 
     # -- what can be done --------------------------------------------------------------------------------------
@@ -107,7 +109,7 @@ class Control:
         """Have two users talk to each other; the id of the call. The first one's phone rings first."""
         first, second = self._uri(caller), self._uri(callee)
         outcome = Outcome("make")
-        origination = Origination(self._b2bua, first, second, partial(self._told, outcome))
+        origination = Origination(self._all_calls, first, second, partial(self._told, outcome))
         try:
             origination.start()
         except SipError as error:
@@ -137,7 +139,7 @@ class Control:
         outcome = self._begin(call.id, "end")
         if not call.caller.answered:
             call.caller.refuse(480, FROM_BESIDE)
-        call.finish("answered" if call.state == "confirmed" else "cancelled", ("Reason", 'SIP;cause=200;text="Ended"'))
+        call.finish("answered" if call.state == CONFIRMED else "cancelled", ("Reason", 'SIP;cause=200;text="Ended"'))
         self._told(outcome, 200, "")
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -165,7 +167,7 @@ class Control:
             outcome.status, outcome.reason = status, reason
 
     def _find(self, name: str) -> Call | None:
-        for call in self._b2bua.standing():
+        for call in self._all_calls.standing():
             if name in (call.id, call.caller.dialog.call_id, call.callee.dialog.call_id):
                 return call
         return None
@@ -180,7 +182,7 @@ class Control:
         """The call, if it stands and nothing else is to be done with it."""
         call = self._known(name)
         outcome = self._outcomes.get(call.id)
-        if call.state != "confirmed" or call.handover is not None or call.caller.ended or call.callee.ended:
+        if call.state != CONFIRMED or call.handover is not None or call.caller.ended or call.callee.ended:
             raise ControlError(409, f"call {name} is not in a state for that")
         if outcome is not None and outcome.status < 200:
             raise ControlError(409, f"call {name} is busy: {outcome.verb}")
@@ -195,7 +197,7 @@ class Control:
 
     def _uri(self, text: str) -> Uri:
         try:
-            uri = parse_uri(text if ":" in text else f"sip:{text}@{self._b2bua.environment.domain}")
+            uri = parse_uri(text if ":" in text else f"sip:{text}@{self._all_calls.environment.domain}")
         except MalformedValue:
             raise ControlError(400, f"{text!r} is no user") from None
         if uri.scheme not in ("sip", "sips") or not uri.user:
@@ -203,7 +205,7 @@ class Control:
         return uri
 
     def _view(self, call: Call) -> dict[str, object]:
-        now = self._b2bua.environment.layer.timers.now()
+        now = self._all_calls.environment.layer.timers.now()
         return {
             "id": call.id,
             "state": call.state,
@@ -218,7 +220,7 @@ class Control:
     def _shown(self, leg: Leg) -> str:
         """A user of the domain by name, anybody else by URI."""
         user, _, host = leg.party.removeprefix("sip:").partition("@")
-        return user if host == self._b2bua.environment.domain else leg.party
+        return user if host == self._all_calls.environment.domain else leg.party
 
     def _last(self, name: str) -> dict[str, object]:
         outcome = self._outcomes.get(name)
@@ -229,4 +231,4 @@ class Control:
 
 def control_of(server: object) -> Control | None:
     """That of a feature server which stands on the toolkit; None for any other, or none."""
-    return Control(server) if isinstance(server, B2bua) else None
+    return Control(server.all_calls) if isinstance(server, B2bua) else None

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.reliable_provisional import Order, demands, supports
-from b2bua.feature_server.branch import Branch
+from b2bua.feature_server.branch import Branch, Branches
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.contract import NEVER
 from b2bua.feature_server.early_offer import EarlyOffer
 from b2bua.feature_server.early_request import send_early
-from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.leg_messages import leg_response
 from b2bua.feature_server.reliable_answers import ReliableAnswers, Told
 from b2bua.sip.errors import SipError
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from b2bua.feature_server.leg import Leg
     from b2bua.feature_server.setup import Setup
 
-MOST: Final = 64
-"""Early dialogs of one call: more than Max-Breadth lets a request be forked to (RFC 5393 §5.3.3.1)."""
 NO_PRACK: Final[Why] = (None, "timer 100rel: no PRACK within 64·T1 (32 s), given up (RFC 3262 §3)")
 OFFER_NOT_PASSED: Final[Why] = (None, "B2BUA: the other party can hear no offer now; it may come again without")
 
@@ -50,22 +48,19 @@ class EarlyDialogs:
     def __init__(self, setup: Setup, call: Call, invite: Request, first: Leg) -> None:
         """`first` is the callee that the caller has heard already, if anything was said."""
         off = call.environment.reliable == NEVER
-        self.selected: Branch | None = None
-        """The one that was answered."""
         self._setup = setup
         self._call = call
         self._invite = invite
         self._supports = not off and supports(invite)
         self._demands = not off and demands(invite)
-        self._branches: dict[tuple[str, str], Branch] = {}
-        """By the Call-ID of the callee's leg, and the callee's tag."""
+        self._branches = Branches(call, invite.cseq)
         self._callees: list[Leg] = []
         self._offer: EarlyOffer | None = None
         self._resume: Callable[[], None] | None = None
         """What to do with the 2xx that is held back."""
         self._finished = False
         if first.dialog.remote_tag:  # what came before there was any need of us
-            self._branches[first.dialog.call_id, first.dialog.remote_tag] = Branch(first, first.dialog, call.caller.dialog)
+            self._branches.begun(first)
         if first.aside:
             self.left(first)
         call.caller.early = self
@@ -80,7 +75,7 @@ class EarlyDialogs:
     def left(self, leg: Leg) -> None:
         """The call goes on without this callee: nothing more is said in its early dialogs, while the caller may still
         acknowledge what was."""
-        for branch in self._branches.values():
+        for branch in self._branches:
             if branch.leg is leg:
                 branch.over = True
                 if branch.answers is not None:
@@ -93,67 +88,23 @@ class EarlyDialogs:
 
     def dialog_of(self, leg: Leg, request: Request) -> Dialog | None:
         """The dialog of a request from the party of `leg`."""
-        branch = self._asked(leg, request)
-        return None if branch is None else self._side(branch, leg)
+        branch = self._branches.asked(leg, request)
+        return None if branch is None else self._branches.side(branch, leg)
 
     def across(self, leg: Leg, request: Request) -> Dialog | None:
         """Where a request from the party of `leg` goes on: the same branch on the other side."""
-        branch = self._asked(leg, request)
-        return None if branch is None else self._side(branch, leg.other)
+        branch = self._branches.asked(leg, request)
+        return None if branch is None else self._branches.side(branch, leg.other)
 
     def far(self, branch: Branch, leg: Leg) -> Leg:
         """The leg on the other side of this branch."""
-        return branch.leg if leg is self._call.caller else self._call.caller
-
-    def _side(self, branch: Branch, leg: Leg) -> Dialog:
-        return branch.caller if leg is self._call.caller else branch.callee
-
-    def _asked(self, leg: Leg, request: Request) -> Branch | None:
-        ours, theirs = request.to.tag, request.from_.tag
-        if self.selected is not None:
-            branches = [self.selected]  # the others ended with the 2xx
-        else:
-            branches = list(self._branches.values())
-        for branch in branches:
-            if leg is not self._call.caller and leg is not branch.leg:
-                continue
-            dialog = self._side(branch, leg)
-            if dialog.local_tag == ours and dialog.remote_tag in ("", theirs):
-                return branch
-        return None
-
-    def _answering(self, leg: Leg, response: Response) -> Branch | None:
-        """The branch of a response, made if it is new; None for one too many."""
-        call_id, tag = leg.dialog.call_id, response.to.tag
-        known = self._branches.get((call_id, tag))
-        if known is not None:
-            return known
-        caller = self._call.caller
-        mine = [branch for branch in self._branches.values() if branch.leg is leg]
-        if not tag:  # RFC 2543: no dialog
-            return mine[0] if mine else Branch(leg, leg.dialog, caller.dialog)
-        branch = self._branches.pop((call_id, ""), None)  # in which a feature spoke first
-        if branch is None and len(self._branches) < MOST:
-            branch = Branch(leg, leg.dialog, caller.dialog)
-            if mine:
-                branch.callee = leg.dialog.sibling(leg.dialog.local_tag, -1)
-            if self._branches:
-                ours = self._call.environment.layer.identifiers.tag()
-                branch.caller = caller.dialog.sibling(ours, self._invite.cseq)
-                self._call.leg_forked(caller, branch.caller.key)
-        if branch is None:
-            return None
-        branch.callee.remote_tag = tag
-        if response.has("Contact"):
-            branch.callee.establish(response)
-        self._branches[call_id, tag] = branch
-        return branch
+        return self._branches.far(branch, leg)
 
     # -- the callee's responses --------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response, heard: bool = False) -> None:
         """A provisional response above 100 of the party of `leg`; `heard`: the features have let it pass already."""
-        branch = self._answering(leg, response)
+        branch = self._branches.answering(leg, response)
         if branch is None:
             return
         if heard:
@@ -200,31 +151,24 @@ class EarlyDialogs:
         else:
             branch.offer = response.body, body
 
-    def tell(self, status: int, source: Message | None, body: bytes, reason: str, *headers: tuple[str, str]) -> None:
+    def tell(
+        self, status: int, source: Message | None, body: bytes, reason: str, why: Why | None, *headers: tuple[str, str]
+    ) -> None:
         """A provisional response of a feature's own to the caller."""
-        branch = next((branch for branch in self._branches.values() if not branch.over), None)
+        branch = next((branch for branch in self._branches if not branch.over), None)
         if branch is None:
-            branch = self._new_image()
-        self._tell(branch, status, source, body, None, reason, *headers)
-
-    def _new_image(self) -> Branch:
-        """Before the callee has said anything: where a feature speaks in its place."""
-        callee, caller = self._call.callee, self._call.caller
-        branch = self._branches[callee.dialog.call_id, ""] = Branch(callee, callee.dialog, caller.dialog)
-        if len(self._branches) > 1:
-            branch.caller = caller.dialog.sibling(self._call.environment.layer.identifiers.tag(), self._invite.cseq)
-            self._call.leg_forked(caller, branch.caller.key)
-        return branch
+            branch = self._branches.image()
+        self._tell(branch, status, source, body, None, reason, why, *headers)
 
     def _tell(
         self, branch: Branch, status: int, source: Message | None, body: bytes, acknowledges: Response | None,
-        reason: str = "", *headers: tuple[str, str],
+        reason: str = "", why: Why | None = None, *headers: tuple[str, str],
     ) -> None:  # fmt: skip
         caller = self._call.caller
         transaction = caller.usage.server
         if transaction is None or transaction.request is None:
             return
-        response = leg_response(caller, transaction.request, status, source, body, reason, branch.caller)
+        response = leg_response(caller, transaction.request, status, source, body, reason, why, branch.caller)
         response.extend(headers)
         if acknowledges is None and not self._demands:
             caller.usage.respond(response)
@@ -237,8 +181,7 @@ class EarlyDialogs:
     def _given_up(self) -> None:
         """RFC 3262 §3: 64·T1 without a PRACK, 5xx to the INVITE."""
         call = self._call
-        call.acted = NO_PRACK
-        call.caller.respond(500, None, reason="No PRACK")
+        call.caller.respond(500, None, reason="No PRACK", why=NO_PRACK)
         call.finish("failed", ("Reason", 'SIP;cause=408;text="No PRACK"'))
 
     # -- PRACK -------------------------------------------------------------------------------------------------
@@ -246,7 +189,7 @@ class EarlyDialogs:
     def prack(self, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
         """From a party; SipError 481 when it acknowledges nothing."""
         rack = rack_of(request)
-        branch = self._asked(leg, request) if leg is self._call.caller else None
+        branch = self._branches.asked(leg, request) if leg is self._call.caller else None
         told = branch.named(rack, self._invite.cseq) if branch is not None else None
         if branch is None or told is None:
             raise SipError(481).because("B2BUA: it acknowledges no response that is open (RFC 3262 §3)")
@@ -289,7 +232,7 @@ class EarlyDialogs:
     def update(self, leg: Leg, transaction: ServerTransaction, request: Request) -> bool:
         """An UPDATE with an offer; SipError 491 where it crosses an offer to this party (RFC 3311 §5.2). False when it cannot
         be passed on now: an offer of this party is open, there is no session yet, the other party takes no UPDATE."""
-        branch = self._asked(leg, request)
+        branch = self._branches.asked(leg, request)
         if branch is None or branch.over:
             raise SipError(481).because("B2BUA: this early dialog is over")
         if self._offer is not None:
@@ -316,8 +259,7 @@ class EarlyDialogs:
         if self._offer is None and possible and not branch.over:
             self._begin(EarlyOffer(self, self._call, branch, leg, transaction, request, source))
             return
-        self._call.acted = OFFER_NOT_PASSED
-        leg.answer(transaction, request, 488)  # it may come again without
+        leg.answer(transaction, request, 488, why=OFFER_NOT_PASSED)  # it may come again without
 
     def _begin(self, offer: EarlyOffer) -> None:
         self._offer = offer
@@ -326,7 +268,7 @@ class EarlyDialogs:
     def send_offer(self, offer: EarlyOffer, request: Request, body: bytes) -> None:
         """From an early offer: it goes to the other party."""
         far = self.far(offer.branch, offer.leg)
-        source, dialog = offer.acknowledges, self._side(offer.branch, far)
+        source, dialog = offer.acknowledges, self._branches.side(offer.branch, far)
         if source is None:
             send_early(far, dialog, "UPDATE", request, body, offer)
         else:
@@ -335,7 +277,7 @@ class EarlyDialogs:
 
     def target_refreshed(self, branch: Branch, leg: Leg, message: Message) -> None:
         """An UPDATE that was accepted moves its sender's target, its 2xx the other's (RFC 3311 §5.1, §5.2)."""
-        self._side(branch, leg).refresh_target(message)
+        self._branches.side(branch, leg).refresh_target(message)
 
     def offer_ended(self, offer: EarlyOffer, status: int) -> None:
         """From an early offer: it has its answer."""
@@ -349,15 +291,20 @@ class EarlyDialogs:
 
     def select(self, leg: Leg, response: Response) -> None:
         """The 2xx of the callee of `leg`: its branch is the call."""
-        caller, branch = self._call.caller, self._answering(leg, response)
+        caller, branch = self._call.caller, self._branches.answering(leg, response)
         if branch is None:  # one of very many; its dialogs are as good as any
             branch = Branch(leg, leg.dialog, caller.dialog)
-        self.selected = branch
+        self._branches.selected = branch
         for side in (caller, leg):
-            side.dialog = side.usage.dialog = self._side(branch, side)
+            side.dialog = side.usage.dialog = self._branches.side(branch, side)
         if branch.said is not None:
             caller.descriptions.completed(*branch.said[0])
             leg.descriptions.completed(*branch.said[1])
+
+    @property
+    def selected(self) -> Branch | None:
+        """The one that was answered."""
+        return self._branches.selected
 
     @property
     def agreed(self) -> bool:
@@ -384,7 +331,7 @@ class EarlyDialogs:
         """The caller has its final response, or the call is over: nothing is repeated any more."""
         self._finished = True
         self._resume = None
-        for branch in self._branches.values():
+        for branch in self._branches:
             if branch.answers is not None:
                 branch.answers.final()
         offer, self._offer = self._offer, None
@@ -394,6 +341,6 @@ class EarlyDialogs:
 
     def _let_go(self) -> None:
         """Once nothing is left to acknowledge the legs do without us."""
-        if self._finished and all(branch.answers is None or branch.answers.over for branch in self._branches.values()):
+        if self._finished and all(branch.answers is None or branch.answers.over for branch in self._branches):
             for leg in (self._call.caller, *self._callees):
                 leg.early = None

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from b2bua.feature_server.carried import foreign_challenges
+from b2bua.feature_server.carried import foreign_challenges, is_sdp
 from b2bua.feature_server.hooks import status_of
-from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.leg_messages import leg_response
 from b2bua.feature_server.refusals import CALL_OVER, NOBODY_ANSWERED
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.server import ServerTransaction
 
@@ -94,8 +94,7 @@ class EarlyOffer:
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         """RFC 4320 §4.2: a time-out is not told, nobody waits for it any more."""
         if status != 408:
-            self._call.acted = (None, NOBODY_ANSWERED, status)
-            self._finish(500, None, b"")
+            self._finish(500, None, b"", why=(None, NOBODY_ANSWERED, status))
         elif self._transaction is not None:
             self._transaction.end(None)
             self._over(408)
@@ -106,8 +105,7 @@ class EarlyOffer:
         if self._request.method != "UPDATE":
             self._finish(200, None, b"")
         elif self._transaction is not None:
-            self._call.acted = CALL_OVER
-            self._finish(487, None, b"")
+            self._finish(487, None, b"", why=CALL_OVER)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -121,19 +119,19 @@ class EarlyOffer:
         self._refuse(refusal)
 
     def _refuse(self, error: SipError) -> None:
-        self._call.acted = error.why
-        self._finish(error.status, None, b"", error.reason, *error.headers)
+        self._finish(error.status, None, b"", error.reason, *error.headers, why=error.why)
 
     def _finish(
-        self, status: int, source: Response | None, body: bytes, reason: str = "", *headers: tuple[str, str]
-    ) -> None:
+        self, status: int, source: Response | None, body: bytes, reason: str = "", *headers: tuple[str, str],
+        why: Why | None = None,
+    ) -> None:  # fmt: skip
         """Answer the party; features have put right what they show when it arrives."""
         transaction = self._transaction
         if transaction is None:
             return
         self._transaction = None
         self._tell(status)
-        response = leg_response(self.leg, self._request, status, source, body, reason)
+        response = leg_response(self.leg, self._request, status, source, body, reason, why)
         response.extend(headers)
         self._call.environment.layer.respond(transaction, response)
         self._early.offer_ended(self, status)

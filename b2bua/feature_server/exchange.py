@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from b2bua.feature_server.refusals import GAVE_UP
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -25,3 +26,56 @@ class Exchange(Protocol):
 
     def abandoned(self) -> None:
         """The call ends by a BYE meanwhile."""
+
+
+class IdleExchange:
+    """An `Exchange` to which nothing that comes of the legs is news: what it does not override."""
+
+    def progressed(self, leg: Leg, response: Response) -> None:
+        return
+
+    def accepted(self, leg: Leg, response: Response) -> None:
+        return
+
+    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
+        return
+
+    def acknowledged(self, leg: Leg, ack: Request) -> None:
+        return
+
+    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
+        return
+
+    def abandoned(self) -> None:
+        return
+
+
+class WaitingReinvite:
+    """A re-INVITE of a party that waits until one of our own, which it has nothing to do with, has its answer."""
+
+    __slots__ = ("_waits",)
+
+    def __init__(self) -> None:
+        self._waits: tuple[Leg, Request] | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether there is none: a second one would be glare."""
+        return self._waits is None
+
+    def put(self, leg: Leg, request: Request) -> None:
+        self._waits = leg, request
+
+    def cancelled(self) -> None:
+        """CANCEL of the one that waits, if there is one: the far party never heard of it."""
+        if self._waits is not None:
+            leg, _ = self._waits
+            self._waits = None
+            leg.refuse(487, GAVE_UP)
+
+    def go_on(self) -> None:
+        """It begins; where the call is over its leg has answered it."""
+        if self._waits is not None:
+            leg, request = self._waits
+            self._waits = None
+            leg.call.begin(leg, request)

@@ -29,17 +29,6 @@ class Dialled(NamedTuple):
     """What was dialled behind it, "" for nothing."""
 
 
-class FeatureCodes:
-    """The codes that the configuration has chosen: name → code, "" for none. Followed on SIGHUP."""
-
-    def __init__(self, chosen: Mapping[str, str] | None = None) -> None:
-        self.chosen = dict(chosen or {})
-
-    def follow(self, chosen: Mapping[str, str]) -> None:
-        """Go on with these; the features that are used next have them."""
-        self.chosen = dict(chosen)
-
-
 class DialPlan:
     """The codes of some features: fixed, as calls keep the features that they began with."""
 

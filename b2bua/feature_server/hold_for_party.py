@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.own_offer import LOST, OwnOffer
 from b2bua.feature_server.streams import offer_towards
 from b2bua.sip import sdp

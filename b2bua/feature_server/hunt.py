@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import EARLY, TRYING
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import NO_ANSWER
 from b2bua.feature_server.leg import Leg
@@ -65,7 +66,7 @@ class Hunts:
 
     def _unanswered(self, call: Call, hunt: _Hunt) -> None:
         hunt.timer = None
-        if call.state in ("trying", "early"):
+        if call.state in (TRYING, EARLY):
             self._go_on(call, hunt, NO_ANSWER)
 
 

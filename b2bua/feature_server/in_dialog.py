@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.aside import request_from_aside
+from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.music_offer import MusicOffer
 from b2bua.feature_server.referral import refer, resubscribe
 from b2bua.feature_server.refresh import Refresh
@@ -52,7 +53,7 @@ def request_in_dialog(call: Call, leg: Leg, transaction: ServerTransaction, requ
 
 def _reinvite(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
     """Begin on it; 491 or 500 while something else is under way (RFC 3261 §14.2)."""
-    if call.state != "confirmed":  # our answer to the first INVITE is still open
+    if call.state != CONFIRMED:  # our answer to the first INVITE is still open
         raise SipError(500, "", ("Retry-After", str(_seconds(call)))).because(NOT_ANSWERED)
     leg.session.check(request)
     if leg.other.ended:
@@ -99,7 +100,7 @@ def _bye(call: Call, leg: Leg, transaction: ServerTransaction, request: Request)
         leg.answer_bye(transaction, request)
     leg.over()  # where BYEs crossed, ours is still open: its answer changes nothing
     if waits:
-        call.b2bua.moved(call)
+        call.all_calls.moved(call)
         call.parties_changed()
         return
     reasons = tuple(("Reason", value) for value in request.get_all("Reason"))

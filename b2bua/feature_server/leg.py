@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.invite_usage import InviteUsage
-from b2bua.feature_server.carried import SDP_LINE
+from b2bua.feature_server.bye import ByeSent
+from b2bua.feature_server.call_state import CALLEE, CALLER, Role
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.challenge_echo import Echoing
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.invite_again import invites_again
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
 OWN_OFFER: Final[Why] = (None, "B2BUA: a re-INVITE of its own, for a feature that has this party hear or say something else")
 HEADROOM: Final = 16
 """Requests that may leave while the record that allows more is being written."""
-CALLER: Final = "caller"
-CALLEE: Final = "callee"
 StandIn = Callable[[int, Message | None, str], None]
 """Called with the status, the message that brought it, and the reason where it is another."""
 
@@ -62,9 +62,9 @@ class Leg:
     )  # fmt: skip
     __deletable__ = ["call", "other", "usage", "session"]  # noqa: RUF012  # mypyc reads it, for `take_apart`
 
-    def __init__(self, call: Call, environment: Environment, role: str, dialog: Dialog, party: str) -> None:
+    def __init__(self, call: Call, environment: Environment, role: Role, dialog: Dialog, party: str) -> None:
         self.call = call
-        self.role = role
+        self.role: Role = role
         self.other: Leg
         """The leg on the other side of the call; set by the call."""
         self.dialog = dialog
@@ -125,11 +125,13 @@ class Leg:
     # -- verbs -------------------------------------------------------------------------------------------------
 
     def respond(
-        self, status: int, source: Message | None = None, body: bytes = b"", reason: str = "", *headers: tuple[str, str]
-    ) -> None:
-        """Answer this party's open INVITE; end-to-end headers and the body's come from `source`, `headers` are added."""
+        self, status: int, source: Message | None = None, body: bytes = b"", reason: str = "", *headers: tuple[str, str],
+        why: Why | None = None,
+    ) -> None:  # fmt: skip
+        """Answer this party's open INVITE; end-to-end headers and the body's come from `source`, `headers` are added. `why` is
+        for the trace."""
         if self.update is not None:
-            self._answer_update(status, source, body, reason, *headers)
+            self._answer_update(status, source, body, reason, why, *headers)
             return
         transaction = self.usage.server
         if transaction is None or transaction.request is None:
@@ -138,12 +140,11 @@ class Leg:
             return
         if self.early is not None and not self.answered and status > 100:
             if status < 200:
-                self.early.tell(status, source, body, reason, *headers)
+                self.early.tell(status, source, body, reason, why, *headers)
                 return
-            acted = self.call.acted
-            self.early.final()  # which answers what else is open
-            self.call.acted = acted
-        response = leg_response(self, transaction.request, status, source, body, reason)
+            why, self.call.acted = why or self.call.acted, None
+            self.early.final()  # which answers what else is open, for other reasons
+        response = leg_response(self, transaction.request, status, source, body, reason, why)
         for name, value in headers:
             response.append(name, value)
         if 200 <= status < 300 and self.answered and self.call.keeper is not None:
@@ -180,7 +181,7 @@ class Leg:
             self.environment.layer.timers.start(0, partial(self.call.finish, "rejected"))
 
     def _answer_update(
-        self, status: int, source: Message | None, body: bytes, reason: str, *headers: tuple[str, str]
+        self, status: int, source: Message | None, body: bytes, reason: str, why: Why | None, *headers: tuple[str, str]
     ) -> None:
         """As `respond`, for an UPDATE: it has no provisional responses and no ACK."""
         assert self.update is not None
@@ -189,7 +190,7 @@ class Leg:
         if status == 408:
             status = 504  # nobody answered in time; 408 is not for what is no INVITE (RFC 4320 §4.2, RFC 3311 §5.2)
         (transaction, request), self.update = self.update, None
-        response = leg_response(self, request, status, source, body, reason)
+        response = leg_response(self, request, status, source, body, reason, why)
         for name, value in headers:
             response.append(name, value)
         if status < 300 and self.call.keeper is not None:
@@ -198,16 +199,19 @@ class Leg:
             self.environment.layer.respond(transaction, response)
         self.call.reinvite_answered(self, status)
 
-    def answer(self, transaction: ServerTransaction, request: Request, status: int, source: Message | None = None) -> None:
+    def answer(
+        self, transaction: ServerTransaction, request: Request, status: int, source: Message | None = None,
+        why: Why | None = None,
+    ) -> None:  # fmt: skip
         """Answer a request that is no INVITE."""
         body = source.body if source is not None else b""
-        self.environment.layer.respond(transaction, leg_response(self, request, status, source, body, ""))
+        self.environment.layer.respond(transaction, leg_response(self, request, status, source, body, "", why))
 
     def refuse(self, status: int, why: Why) -> None:
-        """Refuse this party's open INVITE, here and not for the other party; `why` is for the trace."""
-        self.call.acted = (self.call.acted, *why[1:])
-        self.respond(status)
-        self.call.acted = None  # nobody may be behind this leg
+        """Refuse this party's open INVITE, here and not for the other party; `why` is for the trace, behind what a feature has
+        decided."""
+        acted, self.call.acted = self.call.acted, None
+        self.respond(status, why=why if acted is None else (acted, *why[1:]))
 
     def answer_bye(self, transaction: ServerTransaction, bye: Request) -> None:
         """200 to this party's BYE, 487 to what else it has asked for (RFC 3261 §15.1.2)."""
@@ -224,10 +228,10 @@ class Leg:
         else:
             layer.respond(transaction, response)
 
-    def offer(self, source: Request, body: bytes) -> None:
+    def offer(self, source: Request, body: bytes, why: Why | None = None) -> None:
         """Send this party a re-INVITE with what the other party asked for."""
         request = self.dialog.make_request("INVITE")
-        finish_request(self, request, source, body)
+        finish_request(self, request, source, body, why)
         self.usage.invite(request)
 
     def request(self, source: Request, user: ClientUser, dialog: Dialog | None = None) -> ClientTransaction:
@@ -244,7 +248,7 @@ class Leg:
             user = Echoing(self, dialog or self.dialog, request, user)
         return self.environment.layer.send_request(request, self.environment.link, user)
 
-    def reinvite(self, body: bytes) -> None:
+    def reinvite(self, body: bytes, why: Why | None = None) -> None:
         """Send this party a re-INVITE of our own, with this description, or b"" for one that asks for an offer."""
         request = self.dialog.make_request("INVITE")
         request.append("Max-Forwards", MAX_FORWARDS)
@@ -252,7 +256,7 @@ class Leg:
         self.session.ask(request)
         call = self.call
         request.call = call.id
-        request.why = call.acted or OWN_OFFER
+        request.why = why or call.acted or OWN_OFFER
         call.acted = None
         request.set_body(body, sdp.CONTENT_TYPE if body else "")
         self.open_invite = request
@@ -311,7 +315,7 @@ class Leg:
         bye.append("Content-Length", "0")
         bye.call = self.call.id
         bye.why = self.call.over_because
-        self.send(bye, _ByeSent(self))
+        self.send(bye, ByeSent(self.over))
 
     def over(self) -> None:
         """The dialog is gone on both sides: nothing is matched to it any more but the ACK of our last 2xx. That is repeated
@@ -373,28 +377,3 @@ class Leg:
             with suppress(MalformedValue):  # what is no SDP goes on as it is: the party will say so
                 body = sdp.legal_answer(offer, body)
         return self.descriptions.render(body)
-
-class _ByeSent:
-    """Our BYE: any answer, and none, ends the leg and causes nothing more."""
-
-    __slots__ = ("_leg",)
-
-    def __init__(self, leg: Leg) -> None:
-        self._leg = leg
-
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
-        if response.status >= 200:
-            self._leg.over()
-
-    def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
-        self._leg.over()
-
-
-def is_sdp(message: Message) -> bool:
-    """Whether a message's body is one session description."""
-    if SDP_LINE in message.lines:  # as nearly everybody writes it
-        return True
-    content_type = message.get("Content-Type")
-    if content_type is None or content_type == sdp.CONTENT_TYPE:
-        return content_type is not None
-    return content_type.partition(";")[0].strip().lower() == sdp.CONTENT_TYPE

@@ -35,8 +35,9 @@ def contact_of(environment: Environment, known_as: Uri) -> str:
     return f"<{scheme}:{environment.layer.identifiers.tag()}@{address};fs={environment.name}>"
 
 
-def finish_request(leg: Leg, request: Request, source: Request, body: bytes) -> None:
-    """Complete a request that passes that of the other party on; of the dialog it has what `Dialog.make_request` gives it."""
+def finish_request(leg: Leg, request: Request, source: Request, body: bytes, why: Why | None = None) -> None:
+    """Complete a request that passes that of the other party on; of the dialog it has what `Dialog.make_request` gives it.
+    `why` is for the trace; without it, what `Call.acted` has."""
     left = source.integer("Max-Forwards")
     names, lines = request.names, request.lines
     names.append("Max-Forwards")
@@ -51,7 +52,7 @@ def finish_request(leg: Leg, request: Request, source: Request, body: bytes) -> 
     carry_body(source, request, body)
     call = leg.call
     request.call = call.id
-    request.why = (call.acted, PASSED_ON, source.method, leg.other.party)
+    request.why = (why or call.acted, PASSED_ON, source.method, leg.other.party)
     call.acted = None
     if request.method == "INVITE":
         leg.open_invite = request
@@ -67,9 +68,11 @@ def finish_invite(leg: Leg, request: Request, source: Request, body: bytes) -> N
 
 
 def leg_response(
-    leg: Leg, request: Request, status: int, source: Message | None, body: bytes, reason: str, dialog: Dialog | None = None
-) -> Response:
-    """A response to a request of the party of `leg`, for whoever sends it; `dialog`: the early one that it belongs to."""
+    leg: Leg, request: Request, status: int, source: Message | None, body: bytes, reason: str, why: Why | None = None,
+    dialog: Dialog | None = None,
+) -> Response:  # fmt: skip
+    """A response to a request of the party of `leg`, for whoever sends it; `why` as above; `dialog`: the early one that it
+    belongs to."""
     if not reason and isinstance(source, Response) and source.status == status:
         reason = source.reason
     response = response_to(request, status, reason, (dialog or leg.dialog).local_tag)
@@ -93,7 +96,7 @@ def leg_response(
         response.append("Content-Length", "0")
     call = leg.call
     response.call = call.id
-    response.why = call.acted or (PASSED_BACK if source is not None else _answered_here(leg, status))
+    response.why = why or call.acted or (PASSED_BACK if source is not None else _answered_here(leg, status))
     call.acted = None
     return response
 

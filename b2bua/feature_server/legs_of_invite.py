@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from b2bua.dialog.dialog import Dialog
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg
+from b2bua.feature_server.call_state import CALLEE, CALLER
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.leg_messages import contact_of
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.sip.address import parse_address
@@ -54,7 +55,7 @@ def another_callee(call: Call, uri: str, invite: Request) -> Leg:
     """From the callees: a leg for one more."""
     known_as = parse_address(call.callee.dialog.contact).parsed_uri()
     leg = _leg_to(call, invite, uri, known_as)
-    call.b2bua.joined(leg)
+    call.all_calls.joined(leg)
     leg.other, leg.silent = call.caller, True
     if call.caller.early is not None:
         call.caller.early.joined(leg)

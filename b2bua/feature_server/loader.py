@@ -13,11 +13,12 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Final, NamedTuple
 
-from b2bua.feature_server.contract import Environment, FeatureServer
+from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import FILE_MODULE, Feature
 from b2bua.feature_server.feature_codes import check_codes
 from b2bua.feature_server.feature_faults import check_faults
-from b2bua.feature_server.user_settings import check_defaults
+from b2bua.feature_server.feature_server import FeatureServer
+from b2bua.feature_server.setting_checks import check_defaults
 
 ENTRY_POINTS: Final = "b2bua.features"
 """The entry point group in which an installed distribution names its features."""

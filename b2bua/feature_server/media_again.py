@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.media_leg import MediaLeg
 from b2bua.feature_server.media_usage import MediaUsage
 from b2bua.feature_server.own_offer import OwnOffer
@@ -42,7 +43,7 @@ class MediaAgain:
         """The leg that is the party from here on."""
         media, listener = self._media, self._listener
         listener.other, media.other = media, listener
-        call.b2bua.exchanged(media)
+        call.all_calls.exchanged(media)
         return media
 
     def start(self) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from b2bua.dialog.invite_usage import InviteUsage
 from b2bua.dialog.offer_answer import OfferAnswer
-from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.carried import is_sdp
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to

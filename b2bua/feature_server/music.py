@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from b2bua.dialog.offer_answer import OfferAnswer
-from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.media_leg import CODECS, open_stream
 from b2bua.feature_server.music_offer import MusicOffer
 from b2bua.sip.errors import MalformedValue, SipError

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from b2bua.feature_server.exchange import WaitingReinvite
 from b2bua.feature_server.own_offer import OwnOffer
-from b2bua.feature_server.refusals import GAVE_UP
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class MusicOffer(OwnOffer):
     ) -> None:  # fmt: skip
         super().__init__(leg, accepted, refused)
         self._describe = describe
-        self._waiting: tuple[Leg, Request] | None = None
+        self._waiting = WaitingReinvite()
 
     def describe(self) -> bytes:
         return self._describe()
@@ -35,32 +35,22 @@ class MusicOffer(OwnOffer):
 
     def takes(self, leg: Leg) -> bool:
         """Whether a re-INVITE of this leg's party may wait for our end; else it is glare."""
-        return self._waiting is None and leg is not self.leg
+        return self._waiting.free and leg is not self.leg
 
     def then(self, leg: Leg, request: Request) -> None:
         """Begin this re-INVITE when ours has its answer."""
-        self._waiting = leg, request
+        self._waiting.put(leg, request)
 
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
-        """CANCEL of the re-INVITE that waits: the held party never heard of it."""
-        if self._waiting is not None:
-            leg, _ = self._waiting
-            self._waiting = None
-            leg.refuse(487, GAVE_UP)
+        """CANCEL of the re-INVITE that waits."""
+        self._waiting.cancelled()
 
     # -- answers -----------------------------------------------------------------------------------------------
 
     def accepted(self, leg: Leg, response: Response) -> None:
         super().accepted(leg, response)
-        self._next()
+        self._waiting.go_on()
 
     def refused(self, leg: Leg, status: int, response: Response | None) -> None:
         super().refused(leg, status, response)
-        self._next()
-
-    def _next(self) -> None:
-        """What waited goes on; where the call is over its leg has answered it."""
-        if self._waiting is not None:
-            leg, request = self._waiting
-            self._waiting = None
-            leg.call.begin(leg, request)
+        self._waiting.go_on()

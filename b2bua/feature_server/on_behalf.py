@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.call import Call
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg, StandIn
+from b2bua.feature_server.call_state import CALLEE, CALLER, Role
+from b2bua.feature_server.leg import Leg, StandIn
 from b2bua.feature_server.leg_messages import contact_of
 from b2bua.feature_server.privacy import ANONYMOUS, ANONYMOUS_URI
 from b2bua.sip.address import parse_address
@@ -27,10 +28,10 @@ def call_on_behalf(
 ) -> tuple[Call, Request]:
     """The call, for the party of this leg, to this URI, and its INVITE with further headers: `call.start(invite)` begins it.
     SipError 480 when there are too many already."""
-    b2bua, environment = party.call.b2bua, party.environment
+    all_calls, environment = party.call.all_calls, party.environment
     identifiers = environment.layer.identifiers
     call_id, tag = identifiers.call_id(), identifiers.tag()
-    call = Call(b2bua, identifiers.call_id(), (call_id, tag, 0))
+    call = Call(all_calls, identifiers.call_id(), (call_id, tag, 0))
     call.caller = stand_in_leg(call, CALLER, party, stand_in)
     local = ANONYMOUS if party.known_as == ANONYMOUS_URI else party.dialog.remote
     known_as = parse_address(party.dialog.contact).parsed_uri()._replace(scheme=uri.scheme)
@@ -38,7 +39,7 @@ def call_on_behalf(
     call.callee = Leg(call, environment, CALLEE, dialog, str(uri.without_parameters()))
     call.caller.other, call.callee.other = call.callee, call.caller
     call.handover = owner
-    b2bua.take_in(call)
+    all_calls.take_in(call)
     environment.leg_joined(party.call.id, call.id)
     invite = Request("INVITE", str(uri), [], [])
     invite.append("From", f"{local};tag={tag}")
@@ -51,7 +52,7 @@ def call_on_behalf(
     return call, invite
 
 
-def stand_in_leg(call: Call, role: str, party: Leg, stand_in: StandIn) -> Leg:
+def stand_in_leg(call: Call, role: Role, party: Leg, stand_in: StandIn) -> Leg:
     """A leg without a dialog, in the name of this leg's party."""
     known = party.dialog
     identifiers = call.environment.layer.identifiers

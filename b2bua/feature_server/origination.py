@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.blind_transfer import BlindTransfer
 from b2bua.feature_server.call import Call
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg
+from b2bua.feature_server.call_state import CALLEE, CALLER, ENDED
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.leg_messages import contact_of
 from b2bua.sip import sdp
 from b2bua.sip.address import parse_address
@@ -24,7 +25,7 @@ from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.uri import Uri, host_text
 
 if TYPE_CHECKING:
-    from b2bua.feature_server.b2bua import B2bua
+    from b2bua.feature_server.all_calls import AllCalls
 
 NO_MEDIA = (
     "v=0\r\no=- 0 0 IN IP4 {host}\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
@@ -37,8 +38,8 @@ NO_MEDIA = (
 class Origination:
     """One of them. `told` hears statuses: of the first phone below 200, then of the second, and a final one once."""
 
-    def __init__(self, b2bua: B2bua, first: Uri, second: Uri, told: Callable[[int, str], None]) -> None:
-        self._b2bua = b2bua
+    def __init__(self, all_calls: AllCalls, first: Uri, second: Uri, told: Callable[[int, str], None]) -> None:
+        self._all_calls = all_calls
         self._first = first
         self.target = second
         self._told = told
@@ -60,8 +61,8 @@ class Origination:
         invite.append("CSeq", "1 INVITE")
         invite.append("Max-Forwards", MAX_FORWARDS)
         invite.append("Content-Length", "0")
-        invite.set_body(NO_MEDIA.format(host=host_text(self._b2bua.environment.domain)).encode(), sdp.CONTENT_TYPE)
-        self._b2bua.take_in(call)
+        invite.set_body(NO_MEDIA.format(host=host_text(self._all_calls.environment.domain)).encode(), sdp.CONTENT_TYPE)
+        self._all_calls.take_in(call)
         call.start(invite)
 
     def progress(self, status: int, reason: str = "") -> None:
@@ -79,13 +80,13 @@ class Origination:
     # -- the first one -----------------------------------------------------------------------------------------
 
     def _make(self) -> Call:
-        b2bua, environment = self._b2bua, self._b2bua.environment
+        environment = self._all_calls.environment
         identifiers = environment.layer.identifiers
         host, port = environment.link.remote
         ours = Uri("sip", "", host_text(host), port)
         local, remote = f"<{self.target}>", f"<{self._first}>"
         call_id, tag = identifiers.call_id(), identifiers.tag()
-        call = Call(b2bua, identifiers.call_id(), (call_id, tag, 0))
+        call = Call(self._all_calls, identifiers.call_id(), (call_id, tag, 0))
         nobody = Dialog(identifiers.call_id(), remote, identifiers.tag(), local, str(self.target), contact_of(environment, ours))
         call.caller = Leg(call, environment, CALLER, nobody, str(self.target.without_parameters()))
         call.caller.stand_in = self._answered
@@ -102,11 +103,11 @@ class Origination:
             self.progress(status, reason)
         elif status >= 300:
             # A tick later, for the set-up ends its call itself.
-            self._b2bua.environment.layer.timers.start(0, partial(self.end, status, reason))
+            self._all_calls.environment.layer.timers.start(0, partial(self.end, status, reason))
         else:
             self._learn_address()
             self.call.callee.acknowledge_unkept()
-            self._b2bua.environment.layer.timers.start(0, self._call_second)
+            self._all_calls.environment.layer.timers.start(0, self._call_second)
 
     def _learn_address(self) -> None:
         """The first phone's Record-Route tells by which address it knows Session Manager: that stands in our Contacts from here
@@ -115,10 +116,10 @@ class Origination:
         known = [uri for uri in (parse_address(value).parsed_uri() for value in first.route_set) if uri.user]
         if known:
             for dialog in (first, self.leg.dialog):
-                dialog.contact = contact_of(self._b2bua.environment, known[-1])
+                dialog.contact = contact_of(self._all_calls.environment, known[-1])
 
     def _call_second(self) -> None:
-        if self.call.state == "ended":
+        if self.call.state == ENDED:
             self.end(487)
         else:
             BlindTransfer(self.leg, self.target, self.progress, self.end).start()

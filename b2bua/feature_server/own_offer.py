@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.call_state import ENDED
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.refresh import OTHER_WAITS, OWNER_WAITS, Refresh
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
@@ -62,7 +63,7 @@ class OwnOffer:
         self._timer = None
         leg = self.leg
         call = leg.call
-        if self._over or call.state == "ended":
+        if self._over or call.state == ENDED:
             return
         if call.exchange is not None or any(_busy(each) for each in (leg, leg.other)):
             self._looked += 1

@@ -12,7 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.offer_answer import OfferAnswer
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.call_state import CONFIRMED
+from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.exchange import IdleExchange
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.own_offer import OwnOffer
 from b2bua.feature_server.places import ELSEWHERE, change_places
 from b2bua.feature_server.setup import Setup
@@ -29,7 +32,7 @@ _NO_PORT: Final = 9
 """The discard port: where nobody listens and nothing is to be sent."""
 
 
-class Pickup:
+class Pickup(IdleExchange):
     """The caller of `call` takes the call that rings at `ringing`. The exchange of the new call."""
 
     def __init__(self, call: Call, ringing: Leg) -> None:
@@ -68,7 +71,7 @@ class Pickup:
         self._said = comes.descriptions.render(said)
         comes.respond(200, _described(said), self._said)
         comes.answered = True
-        self._call.enter("confirmed")
+        self._call.enter(CONFIRMED)
 
     def _setup(self) -> Setup | None:
         """The set-up of the call that rings; None once it does not."""
@@ -128,21 +131,6 @@ class Pickup:
         self._call.finish("failed", ("Reason", f"SIP;cause={status}"))
 
     # -- an exchange of the new call ---------------------------------------------------------------------------
-
-    def progressed(self, leg: Leg, response: Response) -> None:
-        return
-
-    def accepted(self, leg: Leg, response: Response) -> None:
-        return
-
-    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
-        return
-
-    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
-        return
-
-    def abandoned(self) -> None:
-        return
 
     def may_leave(self, leg: Leg) -> bool:
         return False

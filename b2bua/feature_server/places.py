@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from b2bua.sip.message import Request, Response
+from b2bua.feature_server.call_state import CALLER, ENDED
+from b2bua.feature_server.exchange import IdleExchange
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
@@ -37,7 +38,7 @@ def hand_over(leaving: Leg, coming: Leg, offerer: Leg, acknowledge: Callable[[],
     call, rest = leaving.call, coming.call
     call.exchange = rest.exchange = None
     call.handover = rest.handover = None
-    call.b2bua.details.handed_over(call, rest, leaving.party, coming.party)
+    call.all_calls.details.handed_over(call, rest, leaving.party, coming.party)
     change_places(leaving, coming)
     call.ended_by = ""
     keeper, was_kept = call.keeper, rest.kept
@@ -46,7 +47,7 @@ def hand_over(leaving: Leg, coming: Leg, offerer: Leg, acknowledge: Callable[[],
     call.joined(rest, offerer)
 
     def then(_kept: bool) -> None:
-        if acknowledge is not None and call.state != "ended":
+        if acknowledge is not None and call.state != ENDED:
             acknowledge()
         _end(rest)
 
@@ -72,26 +73,8 @@ def _end(rest: Call) -> None:
     end()
 
 
-class _Leaving:
+class _Leaving(IdleExchange):
     """What is under way in a call that is about to end: nothing else may begin there."""
-
-    def progressed(self, leg: Leg, response: Response) -> None:
-        return
-
-    def accepted(self, leg: Leg, response: Response) -> None:
-        return
-
-    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
-        return
-
-    def acknowledged(self, leg: Leg, ack: Request) -> None:
-        return
-
-    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
-        return
-
-    def abandoned(self) -> None:
-        return
 
     def may_leave(self, leg: Leg) -> bool:
         return False
@@ -105,7 +88,7 @@ def change_places(one: Leg, other: Leg) -> None:
     here, there = one.call, other.call
     for leg, call, role in ((other, here, one.role), (one, there, other.role)):
         leg.call = call
-        if role == "caller":
+        if role == CALLER:
             call.caller = leg
         else:
             call.callee = leg

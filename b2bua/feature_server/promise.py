@@ -42,7 +42,6 @@ class Promise:
         leg = self._leg
         leg.answered = False
         leg.environment.observer.overload_rejected("store")
-        leg.call.acted = NOT_STORED
-        leg.send_answer(invite, leg_response(leg, invite, 480, None, b"", "Store Unavailable"))
+        leg.send_answer(invite, leg_response(leg, invite, 480, None, b"", "Store Unavailable", NOT_STORED))
         leg.over()
         leg.call.finish("failed", spare=leg)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.dialog import Dialog
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg
+from b2bua.feature_server.call_state import CALLEE, CALLER, Role
+from b2bua.feature_server.leg import Leg
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.uri import parse_uri
 from b2bua.store.call_record import CallRecord, LegRecord
@@ -50,7 +51,7 @@ def restored_legs(call: Call, record: CallRecord, now: float, wall: float) -> tu
     return _leg(call, CALLER, record.caller, back), _leg(call, CALLEE, record.callee, back)
 
 
-def _leg(call: Call, role: str, record: LegRecord, back: float) -> Leg:
+def _leg(call: Call, role: Role, record: LegRecord, back: float) -> Leg:
     if parse_uri(record.remote_target).scheme not in ("sip", "sips") or not record.remote_tag:
         raise MalformedValue("record of a leg")
     dialog = Dialog(record.call_id, record.local, record.local_tag, record.remote, record.remote_target, record.contact)

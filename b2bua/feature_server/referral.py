@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.hooks import always, status_of
 from b2bua.feature_server.leg_messages import leg_response
 from b2bua.feature_server.refusals import BY_A_FEATURE
@@ -40,7 +41,7 @@ def refer(call: Call, leg: Leg, transaction: ServerTransaction, request: Request
     what is no call to a SIP address or is meant for media of our own, 491 while another party is about to come into the call."""
     if not call.hooks.overridden("refer_received"):
         raise SipError(405, "", ("Allow", call.hooks.allow)).because("B2BUA: no feature takes transfers here")
-    if call.state != "confirmed" or leg.other.ended:
+    if call.state != CONFIRMED or leg.other.ended:
         raise SipError(500, "", ("Retry-After", LATER)).because("B2BUA: there is no call that stands and could be transferred")
     referral = Referral(call, leg, transaction, request)
     if referral.to.uri.scheme not in ("sip", "sips") or referral.to.method != "INVITE" or leg.other.source:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.exchange import WaitingReinvite
 from b2bua.feature_server.leg_messages import add_own_headers
-from b2bua.feature_server.refusals import GAVE_UP
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
@@ -35,7 +35,7 @@ class Refresh:
         self._call = call
         self._leg = leg
         self._method = method
-        self._waiting: tuple[Leg, Request] | None = None
+        self._waiting = WaitingReinvite()
         self._expired = False
 
     @classmethod
@@ -57,18 +57,15 @@ class Refresh:
 
     def takes(self, leg: Leg) -> bool:
         """Whether a re-INVITE of this leg's party may wait for our end; else it is glare."""
-        return self._waiting is None and (leg is not self._leg or self._method == "UPDATE")
+        return self._waiting.free and (leg is not self._leg or self._method == "UPDATE")
 
     def then(self, leg: Leg, request: Request) -> None:
         """Begin this re-INVITE when the refresh has its answer."""
-        self._waiting = leg, request
+        self._waiting.put(leg, request)
 
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
-        """CANCEL of the re-INVITE that waits: the far party never heard of it."""
-        if self._waiting is not None:
-            leg, _ = self._waiting
-            self._waiting = None
-            leg.refuse(487, GAVE_UP)
+        """CANCEL of the re-INVITE that waits."""
+        self._waiting.cancelled()
 
     # -- answers -----------------------------------------------------------------------------------------------
 
@@ -117,7 +114,7 @@ class Refresh:
         self._call.exchange = None
         self._count(result)
         leg.session.refused(self._method, status, response, self._wait(status, response))
-        self._next()
+        self._waiting.go_on()
 
     def _wait(self, status: int, response: Response | None) -> float:
         """Seconds until another try."""
@@ -134,14 +131,7 @@ class Refresh:
     def _finish(self, result: str) -> None:
         self._call.exchange = None
         self._count(result)
-        self._next()
-
-    def _next(self) -> None:
-        """What waited for us goes on; where the call is over its leg has answered it."""
-        if self._waiting is not None:
-            leg, request = self._waiting
-            self._waiting = None
-            self._call.begin(leg, request)
+        self._waiting.go_on()
 
     def _count(self, result: str) -> None:
         self._call.environment.observer.reinvite_finished("refresh", result)
@@ -151,8 +141,7 @@ def _send(leg: Leg, method: str, user: ClientUser) -> None:
     """Tell the party that the session goes on (RFC 4028 §7.4): UPDATE without a description, or INVITE with the one
     that it has from us; `user` hears of the UPDATE."""
     if method == "INVITE":
-        leg.call.acted = (None, REFRESHES, leg.session.interval)
-        leg.reinvite(leg.descriptions.ours)
+        leg.reinvite(leg.descriptions.ours, (None, REFRESHES, leg.session.interval))
         return
     request = leg.dialog.make_request(method)
     request.append("Max-Forwards", MAX_FORWARDS)

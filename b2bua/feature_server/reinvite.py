@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.reliable_provisional import demands
-from b2bua.feature_server.carried import foreign_challenges
+from b2bua.feature_server.call_state import ENDED
+from b2bua.feature_server.carried import foreign_challenges, is_sdp
 from b2bua.feature_server.hooks import status_of
-from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.refusals import GAVE_UP, NOBODY_ANSWERED
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
@@ -75,8 +75,8 @@ class Reinvite:
             if self._offered:
                 origin.descriptions.check_offer(request.body)
         except SipError as error:
-            self._call.acted = (error.why, BAD_OFFER, error.reason or error.status)
-            self._refuse(error.status, None, error.reason, *error.headers)
+            why = (error.why, BAD_OFFER, error.reason or error.status)
+            self._refuse(error.status, None, why, error.reason, *error.headers)
             return
         if self._offered and origin.descriptions.is_refresh(request.body):
             self._answer_refresh()
@@ -90,8 +90,7 @@ class Reinvite:
         origin.dialog.refresh_target(self._request)
         self.kind = "refresh" if origin.dialog.remote_target == target else "target"
         self._finish(200)
-        self._call.acted = REFRESHED
-        origin.respond(200, _description(origin.descriptions.ours), origin.descriptions.ours)
+        origin.respond(200, _description(origin.descriptions.ours), origin.descriptions.ours, why=REFRESHED)
 
     def _forward(self, request: Request | Response) -> None:
         assert isinstance(request, Request)
@@ -100,9 +99,7 @@ class Reinvite:
         self._forwarded = request
         self._sent = True
         self._body = self.far.render(request)
-        if self.kind != "media":
-            self._call.acted = (None, SHOWN, self.origin.party, self.kind)
-        self.far.offer(request, self._body)
+        self.far.offer(request, self._body, (None, SHOWN, self.origin.party, self.kind) if self.kind != "media" else None)
 
     def answered_by_feature(self, status: int) -> None:
         """A feature answered the party itself and keeps the re-INVITE from the far one."""
@@ -193,21 +190,21 @@ class Reinvite:
             status = 500  # the far party's flow is gone; no endpoint gets that status (RFC 5626 §11.5)
         self._refuse(status, response)
 
-    def _refuse(self, status: int, response: Response | None, reason: str = "", *headers: tuple[str, str]) -> None:
+    def _refuse(
+        self, status: int, response: Response | None, why: Why | None = None, reason: str = "", *headers: tuple[str, str]
+    ) -> None:
         """The session stays as it was (RFC 6141 §3): features take back what they showed, then the party is told."""
         if self._call.exchange is not self:
             return
         self._finish(status)
-        if response is None and self._call.acted is None:
-            self._call.acted = GAVE_UP if status == 487 else (None, NOBODY_ANSWERED, status)
-        self.origin.respond(status, response, response.body if response is not None else b"", reason, *headers)
+        if response is None and why is None and self._call.acted is None:
+            why = GAVE_UP if status == 487 else (None, NOBODY_ANSWERED, status)
+        self.origin.respond(status, response, response.body if response is not None else b"", reason, *headers, why=why)
 
     def _end_call(self, status: int, response: Response | None) -> None:
         """408 and 481 end the dialog and so the call (RFC 3261 §14.1): the answer first, then BYE to both."""
         self._finish(status)
-        if response is None:
-            self._call.acted = (None, NOBODY_ANSWERED, status)
-        self.origin.respond(status, response)
+        self.origin.respond(status, response, why=(None, NOBODY_ANSWERED, status) if response is None else None)
         self._call.over_because = (None, GONE, self.far.party, status)
         self._call.finish("failed", ("Reason", f"SIP;cause={status}"))
 
@@ -223,24 +220,22 @@ class Reinvite:
     def _try_again(self) -> None:
         self._retry = None
         self._retried = True
-        if self._call.exchange is not self or self._call.state == "ended":
+        if self._call.exchange is not self or self._call.state == ENDED:
             return
         self._call.environment.observer.glare("retried")
-        self._call.acted = TRIED_AGAIN
-        self.far.offer(self._forwarded, self._body)
+        self.far.offer(self._forwarded, self._body, TRIED_AGAIN)
 
     def give_way(self, then: Callable[[], None]) -> None:
         """The far party's own re-INVITE came while we waited: this one is answered 491, and `then` runs on its ACK."""
         self._stop_retry()
         transaction = self.origin.usage.server
         self._finish(491)
-        self._call.acted = GAVE_WAY
         if transaction is None:  # an UPDATE, whose answer has no ACK
-            self.origin.respond(491)
+            self.origin.respond(491, why=GAVE_WAY)
             then()
             return
         transaction.acknowledged = then
-        self.origin.respond(491)
+        self.origin.respond(491, why=GAVE_WAY)
 
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         """CANCEL of the re-INVITE: passed on, and the far party's final answer decides (RFC 6141 §3.8)."""
@@ -285,8 +280,7 @@ class Reinvite:
         refusal = status_of(error)
         if refusal is not error:
             self._call.hook_failed(error)
-        self._call.acted = refusal.why
-        self._refuse(refusal.status, None, refusal.reason)
+        self._refuse(refusal.status, None, refusal.why, refusal.reason)
 
 
 def _kind(origin: Leg, request: Request) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from b2bua.feature_server.call_state import EARLY
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import always, status_of
 from b2bua.feature_server.refusals import CALL_OVER, NOBODY_ANSWERED
@@ -36,12 +37,11 @@ def relay(call: Call, leg: Leg, transaction: ServerTransaction, request: Request
     other = leg.other
     if other.source:
         # Nobody is there to understand it; who sends INFO (keys pressed, a picture wanted) need not know that.
-        call.acted = NOBODY_BEHIND
-        leg.answer(transaction, request, 200 if request.method == "INFO" else 405)
+        leg.answer(transaction, request, 200 if request.method == "INFO" else 405, why=NOBODY_BEHIND)
         return
     if other.ended and call.handover is None:
         raise SipError(481).because("B2BUA: the other party is gone")
-    if other.ended or (not other.answered and not (call.state == "early" and other.dialog.remote_tag)):
+    if other.ended or (not other.answered and not (call.state == EARLY and other.dialog.remote_tag)):
         raise SipError(500, "", ("Retry-After", "1")).because(
             "B2BUA: no dialog stands with the other party yet: it may be tried again"
         )
@@ -63,8 +63,7 @@ class _Passing:
     def forward(self, request: Request | Response) -> None:
         assert isinstance(request, Request)
         if self._leg.other.ended:  # while a feature let it wait
-            self._call.acted = CALL_OVER
-            self._leg.answer(self._transaction, self._request, 481)
+            self._leg.answer(self._transaction, self._request, 481, why=CALL_OVER)
             return
         early = self._leg.early
         self._leg.other.request(request, self, early.across(self._leg, self._request) if early is not None else None)
@@ -87,8 +86,7 @@ class _Passing:
         if status == 408:
             self._transaction.end(None)
         else:
-            self._call.acted = (None, NOBODY_ANSWERED, status)
-            self._leg.answer(self._transaction, self._request, 500)
+            self._leg.answer(self._transaction, self._request, 500, why=(None, NOBODY_ANSWERED, status))
 
     def failed(self, error: BaseException) -> None:
         refusal = status_of(error)

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.music_offer import MusicOffer
 from b2bua.feature_server.own_offer import OwnOffer
 from b2bua.sip.message import Response

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.call_state import CONFIRMED
+from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.exchange import IdleExchange
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.own_offer import OwnOffer
 from b2bua.feature_server.pickup import Pickup
 from b2bua.feature_server.places import hand_over
@@ -30,12 +33,12 @@ def replace(call: Call, leg: Leg, invite: Request) -> None:
     if not leg.answered:
         Pickup(call, leg).start(invite)
         return
-    if leg.call.handover is not None or leg.call.state != "confirmed":
+    if leg.call.handover is not None or leg.call.state != CONFIRMED:
         raise SipError(491).because("glare: another party is about to come into the call that Replaces names")
     Replacement(call, leg).start(invite)
 
 
-class Replacement:
+class Replacement(IdleExchange):
     """The caller of `call` takes the place of the party of `leaving`, in a call that stands. The exchange of the new call, and
     the `Handover` of both."""
 
@@ -104,7 +107,7 @@ class Replacement:
                 comes.answered = True
                 comes.respond(200, response, answer)
 
-        self._call.b2bua.exchange_identities(self._call, self._leaving.call)
+        self._call.all_calls.exchange_identities(self._call, self._leaving.call)
         hand_over(self._leaving, comes, offerer, acknowledge)
 
     def _refused(self, status: int, response: Response | None) -> None:
@@ -125,21 +128,9 @@ class Replacement:
 
     # -- an exchange of the new call, and what may end either --------------------------------------------------
 
-    def progressed(self, leg: Leg, response: Response) -> None:
-        return
-
-    def accepted(self, leg: Leg, response: Response) -> None:
-        return
-
-    def refused(self, leg: Leg, status: int, response: Response | None) -> None:
-        return
-
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         """The newcomer has changed its mind."""
         self._fail(487)
-
-    def abandoned(self) -> None:
-        return
 
     def may_leave(self, leg: Leg) -> bool:
         """Whoever is replaced may be gone before: the call waits for the newcomer."""

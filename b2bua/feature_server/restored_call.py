@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from b2bua.feature_server.call import CONFIRMED, Call
-from b2bua.feature_server.leg import CALLER, Leg
+from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CALLER, CONFIRMED
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.media_again import MediaAgain
 from b2bua.feature_server.recorded import restored_legs
 from b2bua.sip.errors import SipError
 from b2bua.store.call_record import CallRecord
 
 if TYPE_CHECKING:
-    from b2bua.feature_server.b2bua import B2bua
+    from b2bua.feature_server.all_calls import AllCalls
 
 
-def restored_call(b2bua: B2bua, record: CallRecord) -> Call:
+def restored_call(all_calls: AllCalls, record: CallRecord) -> Call:
     """A call that stood before a restart; MalformedValue when the record makes none. `go_on` starts it."""
-    timers, wall = b2bua.environment.layer.timers, b2bua.environment.wall()
-    call = Call(b2bua, record.id, record.invite)
+    timers, wall = all_calls.environment.layer.timers, all_calls.environment.wall()
+    call = Call(all_calls, record.id, record.invite)
     now = timers.now()
     call.caller, call.callee = restored_legs(call, record, now, wall)
     call.caller.other, call.callee.other = call.callee, call.caller

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from b2bua.feature_server.aside import caller_leaves
 from b2bua.feature_server.attended_transfer import JoinedCalls
-from b2bua.feature_server.leg import CALLER, Leg
+from b2bua.feature_server.call_state import CALLER, EARLY
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.on_behalf import stand_in_leg
 from b2bua.feature_server.setup import Setup
 from b2bua.sip.errors import SipError
@@ -48,7 +49,7 @@ class RingingTransfer:
             return
         setup.onlooker = self
         self._call.handover = self._second.handover = self
-        self._progressed(180 if self._second.state == "early" else 100, "")
+        self._progressed(180 if self._second.state == EARLY else 100, "")
 
     # -- the second call's set-up ------------------------------------------------------------------------------
 

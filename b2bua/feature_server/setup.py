@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.branch import last_word
+from b2bua.feature_server.call_state import CALLEE, CALLER, CONFIRMED, EARLY, ENDED, TRYING
 from b2bua.feature_server.callees import Callees
-from b2bua.feature_server.carried import foreign_challenges
+from b2bua.feature_server.carried import foreign_challenges, is_sdp
 from b2bua.feature_server.early_dialogs import EarlyDialogs
 from b2bua.feature_server.feature_codes import FIRST, Dialled
 from b2bua.feature_server.hooks import status_of
-from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.leg_messages import finish_invite
 from b2bua.feature_server.refusals import GAVE_UP, NOBODY_ANSWERED
 from b2bua.feature_server.replaced import replaced_leg
 from b2bua.sip.errors import SipError
 from b2bua.sip.feature_name import feature_name
 from b2bua.sip.message import Request, Response
+from b2bua.sip.why import Why
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
@@ -65,7 +66,7 @@ class Setup:
         if "Require" in self._invite.names and demands(self._invite):
             EarlyDialogs(self, call, self._invite, call.callee)
         dialled = self._dialled()
-        call.enter("trying")
+        call.enter(TRYING)
         then = self._forward if dialled is None else partial(self._do, dialled)
         if "Replaces" in self._invite.names and call.hooks.overridden("replaces_received"):
             then, call.callee.has_lamp = self._find_replaced, False
@@ -87,7 +88,7 @@ class Setup:
     def _do(self, dialled: Dialled, invite: Request) -> None:
         """The caller dialled a code: its feature does what it stands for."""
         call = self._call
-        if call.state == "ended" or not call.caller.waits:
+        if call.state == ENDED or not call.caller.waits:
             return
         call.changed()
         arguments = (call, dialled.name, dialled.argument)
@@ -96,7 +97,7 @@ class Setup:
     def _find_replaced(self, invite: Request) -> None:
         """The call is to take the place of another (RFC 3891): of its callee nothing is wanted."""
         call = self._call
-        if call.state == "ended" or not call.caller.waits:
+        if call.state == ENDED or not call.caller.waits:
             return
         try:
             leg = replaced_leg(call, invite)
@@ -133,7 +134,7 @@ class Setup:
     def _forward(self, invite: Request) -> None:
         """Send the callee its own INVITE: other Call-ID, tags, CSeq, o= line; what is end to end goes along."""
         call = self._call
-        if call.state == "ended" or not call.caller.waits:
+        if call.state == ENDED or not call.caller.waits:
             return  # the caller gave up, or a feature refused, while another waited
         self.passed = invite
         if self.callees is None and not call.callee_hooks("callee_chosen"):
@@ -157,9 +158,9 @@ class Setup:
             self.callees = Callees(self, self._call, self._invite)
         return self.callees
 
-    def forwarded(self) -> None:
+    def forwarded(self, why: Why) -> None:
         """From the callees: another is tried."""
-        self._call.caller.respond(181)
+        self._call.caller.respond(181, why=why)
 
     def offer(self) -> bytes:
         """What the callee's description answers; b"" where that is an offer itself."""
@@ -205,13 +206,13 @@ class Setup:
         """This callee has said something that the caller hears."""
         call = self._call
         if not leg.silent:
-            call.enter("early")
+            call.enter(EARLY)
             return
         leg.silent = False
-        if call.state == "early":
+        if call.state == EARLY:
             call.parties_changed()
         else:
-            call.enter("early")
+            call.enter(EARLY)
 
     def accepted(self, leg: Leg, response: Response) -> None:
         call = self._call
@@ -256,7 +257,7 @@ class Setup:
             callee.descriptions.completed(self._as_sent or response.body, offer_to_callee)
         else:
             self.theirs, self.ours = self._as_sent or response.body, body
-        call.enter("confirmed")
+        call.enter(CONFIRMED)
         if self.offered or agreed:
             self._over()
         caller.respond(response.status, response, body)
@@ -309,10 +310,9 @@ class Setup:
             return
         self._over()
         if call.detail is not None and response is not None:
-            call.detail.ended_by, call.detail.reasons = "callee", response.get_all("Reason")
+            call.detail.ended_by, call.detail.reasons = CALLEE, response.get_all("Reason")
         if refusal is not None:
-            call.acted = refusal.why
-            call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers)
+            call.caller.respond(refusal.status, None, b"", refusal.reason, *refusal.headers, why=refusal.why)
         elif response is None:
             call.caller.refuse(status, (None, NOBODY_ANSWERED, status))
         else:
@@ -331,7 +331,7 @@ class Setup:
         self._let_others_go(*reasons)
         self._over()
         if call.detail is not None:
-            call.detail.ended_by, call.detail.reasons = "caller", [value for _, value in reasons]
+            call.detail.ended_by, call.detail.reasons = CALLER, [value for _, value in reasons]
         call.caller.refuse(487, GAVE_UP)
         call.finish("cancelled", *reasons)
 
@@ -357,8 +357,7 @@ class Setup:
         refusal = status_of(error)
         if refusal is not error:
             call.hook_failed(error)
-        call.acted = refusal.why
-        call.caller.respond(refusal.status, None, reason=refusal.reason)
+        call.caller.respond(refusal.status, None, reason=refusal.reason, why=refusal.why)
         self._let_others_go()
         self._over()
         call.finish(_result(refusal.status))

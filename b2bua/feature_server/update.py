@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from b2bua.feature_server.leg import is_sdp
+from b2bua.feature_server.call_state import CONFIRMED
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.setup import Setup
 from b2bua.sip import sdp
@@ -36,14 +37,14 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
         early = leg.early.dialog_of(leg, request) if leg.early is not None else None
         (early or leg.dialog).refresh_target(request)
         leg.answer_refresh(transaction, request)
-        if call.state == "confirmed":
+        if call.state == CONFIRMED:
             call.environment.observer.reinvite_finished("refresh", "ok")
         return
     if not is_sdp(request):
         raise SipError(415, "", ("Accept", sdp.CONTENT_TYPE)).because(
             "B2BUA: the body is no session description (RFC 3261 §21.4.13)"
         )
-    if call.state != "confirmed":
+    if call.state != CONFIRMED:
         _before_the_answer(call, leg, transaction, request)
         return
     if leg.usage.server is not None:

@@ -6,14 +6,12 @@ of which `take` hears. Where there is a store that outlives the process they do,
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import inf
 from typing import Final
 
-from b2bua.feature_server.feature import Feature
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.uri import parse_uri
 from b2bua.store.interface import Records
@@ -165,25 +163,3 @@ def check_text(name: str, value: str) -> None:
         raise ValueError(f"{name!r} is no name of a setting")
     if len(value) > LONGEST or not value.isprintable():
         raise ValueError(f"a value is printable and has at most {LONGEST} characters")
-
-
-def check_setting(features: Iterable[type[Feature]], name: str, value: str) -> None:
-    """ValueError, a sentence, when none of these features has such a setting, or it takes no such value."""
-    known = {setting: feature for feature in features for setting in feature.settings}
-    if name not in known:
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        hint = f"; the nearest known setting is {nearest[0]!r}" if nearest else "; no feature has settings"
-        raise ValueError(f"unknown setting {name!r}{hint}")
-    check_text(name, value)
-    if value:
-        known[name].check_setting(name, value)
-
-
-def check_defaults(features: Sequence[type[Feature]], defaults: Mapping[str, str]) -> None:
-    """The same for the defaults of the configuration."""
-    for name, value in defaults.items():
-        try:
-            check_setting(features, name, value)
-        except ValueError as error:
-            text = str(error)
-            raise ValueError(text if text.startswith("unknown") else f"{name}: {text}") from None

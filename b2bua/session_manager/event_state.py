@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from b2bua.observer import Observer
 from b2bua.session_manager.event_packages.package import Answer, EventPackage, package_for, refusal
+from b2bua.session_manager.publication import Publication, Resource
 from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.sip.errors import SipError
 from b2bua.sip.fast_tuple import new_tuple
@@ -35,43 +36,6 @@ UNKEPT_SECONDS: Final = 60
 """Seconds granted to a publication that the store does not take: its publisher asks again soon, when it may take it."""
 STORE_RETRY_AFTER: Final = "10"
 """Seconds until a publisher that was refused because of the store may try again."""
-
-Resource = tuple[str, str]
-"""Package name and address of record."""
-
-
-class Publication:
-    """One publication. The compositor alone changes it."""
-
-    __slots__ = ("call", "expires_at", "kept", "link", "number", "resource", "size", "tag", "tick", "value", "_owner")
-
-    def __init__(self, number: int, resource: Resource, link: str, owner: EventState) -> None:
-        self.number = number
-        """Unique here; a publication that replaces another takes its number over, so ids in documents stay."""
-        self.resource = resource
-        self.link = link
-        """The feature server link that published, or "" for a phone."""
-        self.tag = ""
-        """The entity tag that is good for the next PUBLISH."""
-        self.value: Any = None
-        """The event state, of the package's `value_type`."""
-        self.size = 0
-        """Bytes of a phone's document; 0 of a feature server's."""
-        self.call = ""
-        """Trace id of the call that published last."""
-        self.expires_at = 0.0
-        """Seconds on the clock of the timers."""
-        self.kept = False
-        """Whether the store has a record of it, or is about to."""
-        self.tick = NEVER
-        """Of the wheel (`timers.Waiting`), which looks then whether it has expired: a state that changes often puts that off
-        without another timer."""
-        self._owner = owner
-
-    def expire(self) -> None:
-        """From the wheel."""
-        self.tick = NEVER
-        self._owner.due(self)
 
 
 class EventState:
@@ -105,6 +69,7 @@ class EventState:
         self._observer = observer
         self._touched: Publication | None = None
         """What the PUBLISH at hand is about."""
+        self._when_due: Callable[[Publication], None] = self._due  # one of them for all publications
 
     def publish(self, request: Request, aor: str, link: str, elsewhere: bool = False) -> Answer:
         """Process a PUBLISH for `aor`, which is of our domain and may be published for by the sender (steps 2 to 6).
@@ -174,7 +139,7 @@ class EventState:
             return 0
         found = sorted(self._keeper.load(), key=lambda one: one[0].number)
         for record, value, seconds in found:
-            publication = Publication(record.number, (record.package, record.aor), record.link, self)
+            publication = Publication(record.number, (record.package, record.aor), record.link, self._when_due)
             publication.tag, publication.value, publication.call = record.tag, value, record.call
             publication.size = 0 if record.link else len(record.document)
             publication.kept = True
@@ -293,7 +258,7 @@ class EventState:
                 "overload: this address of record has as many publications as it may"
             ))
         self._number += 1
-        return Publication(self._number, resource, link, self)
+        return Publication(self._number, resource, link, self._when_due)
 
     def _store(self, publication: Publication, value: Any, call: str, seconds: int) -> str:
         """Give the publication its state, `seconds` to live and a new entity tag; it comes last in its resource."""
@@ -316,7 +281,7 @@ class EventState:
             self._timers.put(publication, seconds)
         return tag
 
-    def due(self, publication: Publication) -> None:
+    def _due(self, publication: Publication) -> None:
         """A publication's tick has come: it has expired, unless it was renewed meanwhile."""
         left = publication.expires_at - self._timers.now()
         if left > 0:

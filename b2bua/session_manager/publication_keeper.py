@@ -6,18 +6,16 @@ What the feature server in this process published is made anew of its calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from b2bua.session_manager.event_packages.package import EventPackage
+from b2bua.session_manager.publication import Publication
 from b2bua.sip.errors import SipError
 from b2bua.store.interface import Done, Records
 from b2bua.store.publication_record import PUBLICATION, PUBLICATION_VERSION, PublicationRecord
 from b2bua.store.record_text import decode_record, encode_record
 from b2bua.store.records import BadRecord
 from b2bua.transaction.timers import Timers
-
-if TYPE_CHECKING:
-    from b2bua.session_manager.event_state import Publication
 
 
 class PublicationKeeper:

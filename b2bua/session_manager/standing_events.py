@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from b2bua.session_manager.event_state import EventState, Publication
+from b2bua.session_manager.event_state import EventState
 from b2bua.session_manager.notifier import Notifier
+from b2bua.session_manager.publication import Publication
 from b2bua.session_manager.subscription import Subscription
 from b2bua.sip.dialog_info import DialogInfo, DialogState, Participant
 from b2bua.transaction.timers import Timers

@@ -5,13 +5,15 @@ Times are Unix seconds, 0.0 for what has not been.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 DETAIL: Final = "call detail"
 """The kind of the records of ended calls that the file of call detail records may not have yet: key the call's id, text its
 line."""
+Side = Literal["", "caller", "callee"]
+"""A party of a call, by its role; "" for neither."""
 
 
 class Forwarding(msgspec.Struct, frozen=True):
@@ -44,7 +46,7 @@ class CallDetail(msgspec.Struct):
     caller_call_id: str
     caller_transport: str
     """As the phone's Contact names it."""
-    serves: str = ""
+    serves: Side = ""
     """`caller` or `callee` where the feature server was passed for one of them alone, "" for both."""
     callee: str = ""
     """Who answered, else who was called last."""
@@ -61,7 +63,7 @@ class CallDetail(msgspec.Struct):
     """The final answer to the caller's INVITE; 0 for none."""
     reasons: list[str] = []
     """Reason values (RFC 3326) that came with the end."""
-    ended_by: str = ""
+    ended_by: Side = ""
     """`caller`, `callee`; "" for the server itself."""
     continued_in: str = ""
     """The call that one of its legs went on in."""

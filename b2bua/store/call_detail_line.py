@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from b2bua.store.call_detail import Side
+
 LINE_VERSION: Final = 1
 
 Time = Annotated[str, Meta(description="ISO 8601 with milliseconds, in UTC: 2026-11-29T15:04:05.123+00:00.")]
@@ -47,7 +49,7 @@ class CallDetailLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     id: Annotated[str, Meta(description="The call's id, as the log has it; no two records have the same.")]
     node: Annotated[str, Meta(description="Which feature server wrote it: NAME@HOST.")]
     serves: Annotated[
-        Literal["", "caller", "callee"],
+        Side,
         Meta(description="Where the call passes once for each party (application_passes): for which this record is."),
     ]
     caller: SideLine

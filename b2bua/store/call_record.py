@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from b2bua.store.call_detail import CallDetail
+from b2bua.store.call_detail import CallDetail, Side
 from b2bua.store.records import BadRecord
 
 CALL: Final = "call"
@@ -72,13 +72,13 @@ class CallRecord(msgspec.Struct, frozen=True):
     since: float
     """Unix seconds of the answer."""
     held_since: float | None
-    ended_by: str
+    ended_by: Side
     """`caller` or `callee`: whose BYE was acknowledged, the other party not having answered ours yet; "" while it stands."""
     caller: LegRecord
     callee: LegRecord
     absorbed: str = ""
     """The call whose leg this one has taken over: a record of that one is out of date."""
-    serves: str = ""
+    serves: Side = ""
     """`caller` or `callee`: the party that the feature server was passed for, where not for both."""
     served: str = ""
     """Its address of record."""

@@ -180,7 +180,9 @@ class AcceptingLink:
         # A name comes from anywhere: handshakes of strangers must leave room for its own.
         only, limits = (peer, Limits(connections=8)) if is_address(peer[0]) else (None, Limits(connections=256, unproven=128))
         certain = "" if tls is None else peer[0]
-        self._listener = TcpListener(told, recorder, observer, None, limits, only, kind, tls, certain)
+        self._listener = TcpListener(
+            told, recorder, observer, limits=limits, only=only, kind=kind, tls=tls, certain=certain
+        )
 
     @property
     def name(self) -> str:

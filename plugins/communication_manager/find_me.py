@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.confirmation import set_for_caller
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
@@ -82,7 +83,7 @@ class FindMe(Feature):
             self._hunts.refused(call, leg, status)
 
     def call_changed(self, call: Call) -> None:
-        if call.state == "confirmed":
+        if call.state == CONFIRMED:
             self._hunts.forget(call)
 
     def call_ended(self, call: Call) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CONFIRMED, EARLY, TRYING
 from b2bua.feature_server.confirmation import set_for_caller
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import BUSY, DEFLECTED, NO_ANSWER, UNCONDITIONAL, UNREACHABLE
@@ -109,7 +110,7 @@ class Forwarding(Feature):
         self._patience.stop(leg)
 
     def call_changed(self, call: Call) -> None:
-        if call.state == "confirmed":
+        if call.state == CONFIRMED:
             self._forget(call)
 
     def call_ended(self, call: Call) -> None:
@@ -117,7 +118,7 @@ class Forwarding(Feature):
 
     def _unanswered(self, call: Call, leg: Leg) -> None:
         target = self._target(leg, ON_SILENCE)  # as it is by now
-        if target and call.state in ("trying", "early"):
+        if target and call.state in (TRYING, EARLY):
             with suppress(SipError):  # in a circle: it rings on
                 call.redirect([target], NO_ANSWER, leg)
 

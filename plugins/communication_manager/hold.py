@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.leg import Leg
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message, Request, Response

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CALLER, CONFIRMED, EARLY, ENDED, TRYING
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.leg import Leg
@@ -15,7 +16,7 @@ from b2bua.feature_server.publication import Publication, Publications
 from b2bua.sip.dialog_info import CONTENT_TYPE, DialogInfo, DialogState, Participant
 from b2bua.sip.fast_tuple import new_tuple
 
-_STATES: Final = {"trying": "trying", "early": "early", "confirmed": "confirmed", "ended": "terminated"}
+_STATES: Final = {TRYING: "trying", EARLY: "early", CONFIRMED: "confirmed", ENDED: "terminated"}
 
 
 class Lamps(Feature):
@@ -34,7 +35,7 @@ class Lamps(Feature):
         """Its lamp goes out, while the others' go on."""
         publication = self._open.pop(leg, None)
         if publication is not None:
-            there = call.callee if leg.role == "caller" else call.caller
+            there = call.callee if leg.role == CALLER else call.caller
             own, other = _participant(leg, False), _hidden(there, _participant(there, False))
             publication.update(_document(call, leg, "terminated", own, other))
             publication.end()
@@ -49,7 +50,7 @@ class Lamps(Feature):
         """A leg's publication goes with it, where a transfer brings it into another call."""
         publication = self._open.get(leg)
         if publication is None:
-            if call.state == "ended" or leg.stand_in is not None or not (leg.has_lamp and call.tells_of(leg)):
+            if call.state == ENDED or leg.stand_in is not None or not (leg.has_lamp and call.tells_of(leg)):
                 return
             publication = self._open[leg] = self._publications.open(leg.party, call.id)
         publication.call = call.id
@@ -60,7 +61,7 @@ def documents(call: Call) -> list[DialogInfo]:
     """What the publication of each leg of the call says, as in `call.legs`."""
     caller, *callees = call.legs
     state = call.state
-    shows = state == "confirmed" or (state == "early" and _held_in_early_media(call))
+    shows = state == CONFIRMED or (state == EARLY and _held_in_early_media(call))
     callee = call.callee
     one, other = _participant(caller, shows), _participant(callee, shows)
     shown_one, shown_other = one, other
@@ -69,7 +70,7 @@ def documents(call: Call) -> list[DialogInfo]:
     found = [_document(call, caller, _STATES[state], one, shown_other)]
     for leg in callees:
         own = other if leg is callee else _participant(leg, shows)
-        said = "trying" if leg.silent and state == "early" else _STATES[state]
+        said = "trying" if leg.silent and state == EARLY else _STATES[state]
         found.append(_document(call, leg, said, own, shown_one))
     return found
 

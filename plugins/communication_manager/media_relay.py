@@ -14,10 +14,11 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature, Passed, PassedResponse
 from b2bua.feature_server.hooks import Pause
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.relay_again import RelayAgain, can_be_asked
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response

@@ -10,9 +10,11 @@ from __future__ import annotations
 from functools import partial
 
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CONFIRMED
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.leg import Leg, is_sdp
+from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.media_source import ECHO, check_source
 from b2bua.feature_server.music import Music
 from b2bua.sip.errors import SipError
@@ -80,7 +82,7 @@ class MusicOnHold(Feature):
     def _settle(self, call: Call) -> None:
         for leg in (call.caller, call.callee):
             music = self._music.get(leg)
-            if not (call.state == "confirmed" and leg.other.holding and not leg.holding):
+            if not (call.state == CONFIRMED and leg.other.holding and not leg.holding):
                 self._stop(leg)
             elif leg not in self._music or (music is not None and not music.stands):
                 self._stop(leg)

@@ -10,6 +10,7 @@ from typing import Final
 
 from b2bua.feature_server.blind_transfer import BlindTransfer
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.confirmation import confirm
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
@@ -24,6 +25,7 @@ from b2bua.sip.message import Request
 RETRIEVE: Final = "retrieve"
 MUSIC: Final = "park_music"
 USUAL_MUSIC: Final = "melody"
+NOT_SENT: Final = "feature park: the call that is held could not be sent there: {} {}"
 
 
 class Park(Feature):
@@ -56,7 +58,7 @@ class Park(Feature):
     def call_changed(self, call: Call) -> None:
         """Restored: whoever was parked when the process died waits under the same number."""
         for leg in (call.caller, call.callee):
-            if leg.note and leg.restored and call.state == "confirmed":
+            if leg.note and leg.restored and call.state == CONFIRMED:
                 self._parked.setdefault(leg.note, leg)
 
     def call_ended(self, call: Call) -> None:
@@ -67,7 +69,7 @@ class Park(Feature):
 
     def _park(self, call: Call, argument: str, invite: Request) -> None:
         """The caller holds somebody: that party is sent on to the same code, and waits there."""
-        held = [leg for leg in call.b2bua.legs_of(call.caller.party) if leg.holding and leg.call.handover is None]
+        held = [leg for leg in call.all_calls.legs_of(call.caller.party) if leg.holding and leg.call.handover is None]
         if not held:
             raise SipError(404, "Nothing To Park")
         number = argument or self._own(call.caller.party)
@@ -79,8 +81,7 @@ class Park(Feature):
             if status == 200:
                 confirm(call, f"Parked At {number}")
             else:
-                call.acted = (None, "feature park: the call that is held could not be sent there: {} {}", status, reason)
-                call.caller.respond(status, None, b"", reason)
+                call.caller.respond(status, None, b"", reason, why=(None, NOT_SENT, status, reason))
 
         BlindTransfer(max(held, key=lambda leg: leg.call.since), where, lambda status, reason: None, ended).start()
 

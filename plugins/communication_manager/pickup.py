@@ -29,7 +29,7 @@ class Pickup(Feature):
     def code_dialled(self, call: Call, name: str, argument: str, invite: Request) -> None:
         """404 where nothing rings that the caller may answer."""
         party = f"sip:{argument}@{self._domain}" if argument else ""
-        ringing = next((leg for leg in call.b2bua.ringing() if party in ("", leg.party) and self._may(call, leg)), None)
+        ringing = next((leg for leg in call.all_calls.ringing() if party in ("", leg.party) and self._may(call, leg)), None)
         if ringing is None:
             raise SipError(404, "Nothing To Pick Up")
         replace(call, ringing, invite)

@@ -8,6 +8,7 @@ from typing import Final
 from b2bua.feature_server.attended_transfer import JoinedCalls
 from b2bua.feature_server.blind_transfer import BlindTransfer
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CONFIRMED, ENDED
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.referral import Referral
@@ -27,18 +28,18 @@ class Transfer(Feature):
             referral.accept()
             BlindTransfer(leg, referral.to.uri, referral.progress, referral.end).start()
             return
-        other = call.b2bua.leg_of(replaces.call_id, replaces.to_tag, replaces.from_tag)
+        other = call.all_calls.leg_of(replaces.call_id, replaces.to_tag, replaces.from_tag)
         if other is not None and other.party != leg.party:
             referral.refuse(603, "", NOT_HIS_OWN)
             return
         referral.accept()
-        if other is None or other.ended or other.call is call or other.call.state == "ended":
+        if other is None or other.ended or other.call is call or other.call.state == ENDED:
             referral.end(481)
         elif other.answered and replaces.early_only:
             referral.end(486)
         elif other.call.handover is not None:
             referral.end(491)
-        elif other.call.state != "confirmed":
+        elif other.call.state != CONFIRMED:
             RingingTransfer(leg, other, referral.progress, referral.end).start()
         else:
             JoinedCalls(leg, other, referral.end).start()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.user_settings import UserSettings, check_defaults, check_setting
+from b2bua.feature_server.setting_checks import check_defaults, check_setting
+from b2bua.feature_server.user_settings import UserSettings
 from b2bua.store.setting_record import SETTING, SettingRecord, encode_setting
 from tests.scenarios.kept_records import KeptRecords
 

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet import reactor
 
 from b2bua.assembly.api_pages import api_pages
+from b2bua.assembly.mistakes import Mistakes
 from b2bua.config.settings import Settings
 from b2bua.drain import Drain
 from b2bua.faults.faults import Faults
@@ -37,7 +38,7 @@ def pages() -> dict[str, Any]:
     server = Server(Settings(store="memory:", listen=()), reactor, quiet)
     server.faults = Faults(
         lambda *_: "", lambda _: "", lambda _: lambda: 0.0, server.observer, quiet, lambda _: None,
-        FeatureFaults(list, server.observer, server._failed)
+        FeatureFaults(list, server.observer, Mistakes(server.observer, quiet).failed)
     )  # fmt: skip
     try:
         drain = Drain(server.admission, lambda: 0, lambda *_: None, lambda: None, quiet)

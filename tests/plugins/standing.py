@@ -5,8 +5,9 @@ from __future__ import annotations
 from b2bua.dialog.dialog import Dialog
 from b2bua.feature_server.b2bua import B2bua
 from b2bua.feature_server.call import Call
+from b2bua.feature_server.call_state import CALLEE, CALLER
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.leg import CALLEE, CALLER, Leg
+from b2bua.feature_server.leg import Leg
 from b2bua.sip.message import Request, Response
 from b2bua.transaction.server_invite import InviteServer
 from tests.feature_server.surroundings import Surroundings
@@ -31,7 +32,7 @@ class StandingCall:
         changes = Changes()
         invite = request("INVITE", more=(("Contact", "<sip:6001@192.0.2.10>"),))
         transaction = InviteServer(invite, surroundings.flow, ("z9hG4bK1",), surroundings.layer)
-        self.call = Call.of_invite(B2bua(surroundings.environment, [changes]), transaction, invite)
+        self.call = Call.of_invite(B2bua(surroundings.environment, [changes]).all_calls, transaction, invite)
         self.call.id = "call-1"
         self.call.state = state
         self.changes = changes.seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.feature_server.user_settings import check_setting
+from b2bua.feature_server.setting_checks import check_setting
 from plugins.communication_manager.do_not_disturb import DoNotDisturb
 from plugins.communication_manager.find_me import FindMe, steps_of
 from plugins.communication_manager.forwarding import Forwarding

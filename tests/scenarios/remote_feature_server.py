@@ -11,9 +11,9 @@ from b2bua.faults.fault import parse_fault
 from b2bua.faults.faults import Faults
 from b2bua.faults.wire import Deliver
 from b2bua.feature_server.b2bua import B2bua
+from b2bua.feature_server.chosen_codes import FeatureCodes
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import UserSettings

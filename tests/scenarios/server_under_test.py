@@ -18,9 +18,9 @@ from b2bua.faults.fault import parse_fault
 from b2bua.faults.installation import Installation
 from b2bua.faults.wire import Deliver
 from b2bua.feature_server.b2bua import B2bua
+from b2bua.feature_server.chosen_codes import FeatureCodes
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.feature import Feature
-from b2bua.feature_server.feature_codes import FeatureCodes
 from b2bua.feature_server.feature_faults import FeatureFaults
 from b2bua.feature_server.loader import Choices, load_features, load_server
 from b2bua.feature_server.user_settings import PICKUP_GROUP, UserSettings
@@ -228,12 +228,13 @@ class ServerUnderTest:
         self.bans = None if options.bans is None else Bans(options.bans, clock.now, observer, self.log)
         self.session_manager = SessionManager(
             Parts(
-                layer, domain, Tokens(b"t" * 32, f"p{self._start}"), self.links, self.store, self.location, registrar,
-                authenticator,
-                self.event_state, self.notifier, ("Allow-Events", allow_events(self.events.packages)), self.listeners, observer,
-                self._failed, self.recorder.continued, self.admission, options.requests_per_source,
-                self.bans, self.records, clock.wall, trunks, next_hops,
-                TrustedNetworks(map(ip_network, options.trusted)) if options.trusted else None, self.log,
+                layer=layer, domain=domain, tokens=Tokens(b"t" * 32, f"p{self._start}"), links=self.links, users=self.store,
+                location=self.location, registrar=registrar, authenticator=authenticator, event_state=self.event_state,
+                notifier=self.notifier, allow_events=("Allow-Events", allow_events(self.events.packages)),
+                flows=self.listeners, observer=observer, failed=self._failed, leg_continued=self.recorder.continued,
+                admission=self.admission, requests_per_source=options.requests_per_source, bans=self.bans,
+                records=self.records, wall=clock.wall, trunks=trunks, next_hops=next_hops,
+                trusted=TrustedNetworks(map(ip_network, options.trusted)) if options.trusted else None, log=self.log,
             )
         )  # fmt: skip
 
@@ -390,8 +391,8 @@ class ServerUnderTest:
             "client transactions of SM": clients,
             "server transactions of CM": feature_servers,
             "client transactions of CM": feature_clients,
-            "legs": len(b2bua._legs),
-            "calls": len(b2bua._open),
+            "legs": len(b2bua.all_calls.legs),
+            "calls": len(b2bua.all_calls.open),
             "publications": self.event_state.count(),
             "media streams": len(self.media.open_streams),
             "calls of the relay": len(self.relay.calls),
@@ -404,7 +405,7 @@ class ServerUnderTest:
             set_by_users = sum(kind == SETTING for kind, _ in self.records.kept)
             mailboxes = len(self.events.mailboxes.list())
             found["records"] = len(self.records.kept) - sum(self.notifier.count().values()) - set_by_users - mailboxes
-        for feature in b2bua.hooks.features:
+        for feature in b2bua.all_calls.hooks.features:
             # Not by vars(): a compiled class has slots only. Codes and settings are the class's.
             names = [name for name in dir(feature) if not name.startswith("__") and name not in ("codes", "settings", "faults")]
             held = [getattr(feature, name) for name in names]

@@ -35,7 +35,7 @@ class Desk:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.control = Control(scene.server.b2bua)
+        self.control = Control(scene.server.b2bua.all_calls)
 
     def ask(self, verb: str, *words: str) -> str:
         self.scene.server.turns.driving = True
@@ -347,10 +347,10 @@ def test_a_hold_for_a_party_survives_the_process(make_scene: MakeScene) -> None:
     scene.restart()
     for phone in (alice, bob):
         register_again(phone, 3)
-    [view] = Control(scene.server.b2bua).list()
+    [view] = Control(scene.server.b2bua.all_calls).list()
     assert view["holding"] == ["6001"]
     resume(a, b)
-    assert Control(scene.server.b2bua).list()[0]["holding"] == []
+    assert Control(scene.server.b2bua.all_calls).list()[0]["holding"] == []
     hang_up(a, b)
 
 

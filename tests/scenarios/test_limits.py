@@ -83,4 +83,4 @@ def test_calls_per_user(make_scene: MakeScene, limited: str) -> None:
     hang_up(a, b)
     c, d = talk(caller, callee)
     hang_up(c, d)
-    assert not scene.server.b2bua._calls_of
+    assert not scene.server.b2bua.all_calls._calls_of

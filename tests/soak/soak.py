@@ -226,8 +226,8 @@ class Soak:
         server, feature_server = self.server, self.server.feature_server
         assert isinstance(feature_server, B2bua)
         left = {f"transactions of {name}": sum(layer.transactions()) for name, layer in self._layers()}
-        left["legs"] = len(feature_server._legs)
-        left["calls"] = len(feature_server._open)
+        left["legs"] = len(feature_server.all_calls.legs)
+        left["calls"] = len(feature_server.all_calls.open)
         left["subscriptions"] = sum(server.notifier.count().values())
         left["publications"] = server.event_state.count()
         left["bindings"] = sum(1 for _ in server.location.users())

@@ -84,7 +84,7 @@ class Rig:
         users = (CALLER_USER, CALLEE_USER, *(user for pair in self.pairs for user in pair))
         server.store.put_users([make_user(user, DOMAIN, PASSWORD) for user in users])
         self.wire = Wire()
-        listener = UdpListener(server._received, server.recorder, server.observer)
+        listener = UdpListener(server.received, server.recorder, server.observer)
         listener._bound, listener.name = SERVER, f"udp:{SERVER[0]}:{SERVER[1]}"
         listener._socket = self.wire  # type: ignore[assignment]  # the same three methods
         self.listener = listener
