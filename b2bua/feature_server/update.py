@@ -48,16 +48,38 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
         return
     if leg.usage.server is not None:
         raise _later(call)  # an offer of its own has no answer yet
-    if call.exchange is not None or leg.other.ended:
+    pending = call.exchange
+    if isinstance(pending, Reinvite) and pending.waits_to_retry and leg is pending.far:
+        # Both sides collided and the far side came back first: its own goes (RFC 5407 §3.3.2), as a re-INVITE of its does.
+        leg.update = transaction, request
+        call.environment.observer.glare("yielded")
+        _bound(call, leg, transaction)
+        pending.give_way(lambda: _begin(call, leg, transaction, request))
+        return
+    if pending is not None or leg.other.ended or leg.other.usage.server is not None or leg.other.update is not None:
         call.environment.observer.glare("refused")
         raise SipError(491).because("glare: the other party is under way with an offer of its own, or gone (RFC 3311 §5.2)")
     leg.update = transaction, request
+    _begin(call, leg, transaction, request)
+    _bound(call, leg, transaction)
+
+
+def _begin(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+    if _is_open(leg, transaction):  # not answered while it gave another one's ACK the time
+        call.begin(leg, request)
+
+
+def _bound(call: Call, leg: Leg, transaction: ServerTransaction) -> None:
+    """Answer it in time, whatever the other party does."""
 
     def unanswered() -> None:
-        if _is_open(leg, transaction) and isinstance(call.exchange, Reinvite):
+        if not _is_open(leg, transaction):
+            return
+        if isinstance(call.exchange, Reinvite) and call.exchange.origin is leg:
             call.exchange.unanswered()
+        else:
+            leg.respond(408)
 
-    call.begin(leg, request)
     if _is_open(leg, transaction):
         call.environment.layer.timers.start(PATIENCE, unanswered)
 
