@@ -16,9 +16,11 @@ from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg import is_sdp
 from b2bua.feature_server.refusals import GAVE_UP, NOBODY_ANSWERED
+from b2bua.feature_server.reliable_progress import take
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
+from b2bua.sip.rseq import rseq_of
 from b2bua.sip.why import Why
 from b2bua.transaction.timers import Timer
 
@@ -55,6 +57,8 @@ class Reinvite:
         self._answer_theirs = b""
         self._answer_ours = b""
         self._ack_theirs = b""
+        self._described = b""
+        """The answer that the far party has said reliably: its 2xx needs none any more (RFC 3262 §5)."""
         self._retry: Timer | None = None
         self._retried = False
         self._cancelled = False
@@ -116,6 +120,10 @@ class Reinvite:
     # -- back --------------------------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response) -> None:
+        if not take(leg, response, not self._offered):
+            return
+        if self._offered and is_sdp(response) and rseq_of(response):
+            self._described = response.body
         self._call.run_hooks("response_received", leg, response, self._pass_progress, self._failed)
 
     def _pass_progress(self, response: Response | Request) -> None:
@@ -125,6 +133,9 @@ class Reinvite:
 
     def accepted(self, leg: Leg, response: Response) -> None:
         leg.dialog.refresh_target(response)
+        if self._described and not response.body:
+            response = response.copy()
+            response.set_body(self._described, sdp.CONTENT_TYPE)
         self._answer_theirs = response.body  # as it came, whatever features make of it
         if self._offered:
             leg.usage.acknowledge()
