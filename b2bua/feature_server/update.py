@@ -10,6 +10,7 @@ from b2bua.feature_server.setup import Setup
 from b2bua.sip import sdp
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+from b2bua.sip.why import Why
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMEOUT
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = TIMEOUT - 4.0
 """Seconds that the other party has to answer an offer in UPDATE: who sent it waits for 64·T1 and not longer, so an answer
 after that would reach nobody (RFC 4320 §4)."""
+WAITED_IN_VAIN: Final[Why] = (None, "glare: the 491 to the other party that goes before it has no ACK")
 
 
 def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
@@ -78,7 +80,7 @@ def _bound(call: Call, leg: Leg, transaction: ServerTransaction) -> None:
         if isinstance(call.exchange, Reinvite) and call.exchange.origin is leg:
             call.exchange.unanswered()
         else:
-            leg.respond(408)
+            leg.refuse(408, WAITED_IN_VAIN)
 
     if _is_open(leg, transaction):
         call.environment.layer.timers.start(PATIENCE, unanswered)

@@ -13,6 +13,7 @@ from b2bua.session_manager.identity import ASSERTED, strip
 from b2bua.session_manager.links import Links
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
+from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, own_uri
@@ -35,7 +36,7 @@ class Forwarding:
     """Used by whoever knows where a request goes: proxy.py out of dialog, in_dialog.py along a dialog's route."""
 
     def __init__(
-        self, layer: TransactionLayer, domain: Domain, links: Links, authenticator: Authenticator,
+        self, layer: TransactionLayer, domain: Domain, links: Links, authenticator: Authenticator, tokens: Tokens,
         open_invites: OpenInvites | None = None, credentials: Sequence[TrunkCredentials] = (),
     ) -> None:  # fmt: skip
         self.layer = layer
@@ -45,6 +46,7 @@ class Forwarding:
         self.credentials = tuple(credentials)
         """Those of all trunks that may ask who we are."""
         self._authenticator = authenticator
+        self._tokens = tokens
         self._tag = layer.identifiers.tag
 
     def start(self, arrival: Arrival, kind: type[ResponseContext] = ResponseContext) -> ResponseContext:
@@ -92,7 +94,7 @@ class Forwarding:
         if open_invites is None or request.method != "INVITE" or request.to.tag:
             failover.sent(self.layer.send_request(request, flow, context, mark))
             return
-        branch = self.layer.identifiers.branch() + mark
+        branch = self.branch(request, mark)
 
         def kept(kept: bool) -> None:
             if kept and failover.wanted:
@@ -105,6 +107,11 @@ class Forwarding:
                 failover.not_sent(480)
 
         open_invites.sending(request, flow, branch, kept)
+
+    def branch(self, invite: Request, mark: str = "") -> str:
+        """One for an INVITE that goes to a phone: by it the next process knows the answer, after a restart. `mark` goes
+        behind it (sip/loop_mark.py)."""
+        return self._tokens.branch(self.layer.identifiers.branch() + mark, invite.call_id)
 
     def credentials_at(self, flow: Flow) -> TrunkCredentials | None:
         """Those of the trunk that this flow leads to."""

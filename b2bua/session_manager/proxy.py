@@ -179,7 +179,7 @@ class Proxy:
         again: Callable[[], bool] | None,
     ) -> None:  # fmt: skip
         """Make the phone ring once it is certain that somebody will stop it."""
-        branch = self._layer.identifiers.branch() + mark
+        branch = self._forwarding.branch(invite, mark)
         context.expect()
 
         def kept(kept: bool) -> None:
