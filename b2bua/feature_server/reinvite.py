@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from b2bua.dialog.glare import wait_after_491
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.carried import foreign_challenges
 from b2bua.feature_server.hooks import status_of
@@ -27,13 +28,6 @@ from b2bua.transaction.timers import Timer
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
-
-OWNER_WAITS: Final[tuple[float, ...]] = (2.1, 4.0)
-"""Seconds after a 491 for the side that made the Call-ID (RFC 3261 §14.1); we made the callee leg's."""
-OTHER_WAITS: Final[tuple[float, ...]] = (0.0, 2.0)
-STEP: Final = 0.01
-"""Both bands go in steps of 10 ms."""
-
 
 SHOWN: Final = "feature hold: {} asks for a {}, which shows on its lamp before the other party hears of it"
 TRIED_AGAIN: Final[Why] = (None, "glare: the other party answered 491, tried once more after the wait (RFC 3261 §14.1)")
@@ -226,10 +220,9 @@ class Reinvite:
 
     def _wait_to_retry(self) -> None:
         """RFC 3261 §14.1: one more try, after a wait in the band of whoever made that leg's Call-ID."""
-        low, high = OWNER_WAITS if self.far.invited else OTHER_WAITS
         environment = self._call.environment
-        seconds = round(environment.uniform(low, high) / STEP) * STEP
-        self._retry = environment.layer.timers.start(min(max(seconds, low), high), self._try_again)
+        wait = wait_after_491(self.far.invited, environment.uniform)
+        self._retry = environment.layer.timers.start(wait, self._try_again)
 
     def _try_again(self) -> None:
         self._retry = None
