@@ -37,7 +37,11 @@ class VirtualStream:
         return self._owner.flow(remote)
 
     def put(self, data: bytes, message: Message | None) -> bytes:
-        network = self._owner.network
+        network, recorder = self._owner.network, self._owner._server.recorder
+        if message is not None:
+            recorder.sent(self, message, data)
+        else:
+            recorder.resent(self, data)
         reached = not self.dead and network.listens(self.remote) and (self.used or not self._owner.kind.web)
         self.used = True
         if self.open and reached:
