@@ -92,7 +92,8 @@ class Forwarding:
         """The same towards one of the targets of a name."""
         open_invites = self.open_invites
         if open_invites is None or request.method != "INVITE" or request.to.tag:
-            failover.sent(self.layer.send_request(request, flow, context, mark))
+            signed = self.branch(request, mark) if open_invites is not None and request.method == "INVITE" else ""
+            failover.sent(self.layer.send_request(request, flow, context, mark, branch=signed))
             return
         branch = self.branch(request, mark)
 

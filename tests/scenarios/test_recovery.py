@@ -26,6 +26,7 @@ from tests.scenarios.scene import (
     idle,
     invite,
     is_gone,
+    pending_hold,
     register,
     register_again,
     reinvite,
@@ -38,6 +39,7 @@ from tests.scenarios.scene import (
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
 from tests.scenarios.server_under_test import TCP_SERVER
+from tests.scenarios.test_trunks import CARRIER, call_out, carrier
 
 Talk = tuple[ScriptCall, ScriptCall]
 
@@ -661,6 +663,26 @@ def test_a_stray_2xx_of_before_the_restart_is_taken_for_32_seconds_and_by_its_br
     assert scene.count("messages_dropped", "stray response") == 3
     resume(a, b)
     hang_up(b, a)
+
+
+def test_a_stray_2xx_of_a_trunk_whose_contact_is_a_name() -> None:
+    """Its re-INVITE goes where the name leads, and its branch proves as much as that of a phone's."""
+    named = Scene(Options(records=KeptRecords(), entities=(CARRIER,)))
+    trunk = carrier(named)
+    trunk.contact = "<sip:0170@one.example.net>"
+    named.server.dns.zone = {("one.example.net", "A"): (trunk.address[0],)}
+    a, b = call_out(named, trunk)
+    named.advance(3)
+    first = pending_hold(a, b)
+    named.restart()
+    again = trunk << "INVITE a=sendonly"
+    trunk >> b.answer(first, 200, b.sdp("recvonly"))
+    trunk << "ACK"
+    trunk >> b.answer(again, 200, b.sdp("recvonly"))
+    trunk << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    hang_up(a, b)
+    named.quiet()
 
 
 def test_a_refused_reinvite_is_not_asked_for_again(scene: Scene) -> None:
