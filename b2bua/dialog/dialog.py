@@ -22,7 +22,7 @@ class Dialog:
 
     __slots__ = (
         "call_id", "local_tag", "remote_tag", "local", "remote", "local_cseq", "remote_cseq", "route_set",
-        "remote_target", "contact", "_lines", "_names", "_parties", "_strict",
+        "remote_target", "contact", "_lines", "_names", "_parties", "_strict", "_moved_cseq",
     )  # fmt: skip
 
     def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_target: str, contact: str) -> None:
@@ -46,6 +46,8 @@ class Dialog:
         self._lines: Sequence[str] = _NONE
         self._parties: tuple[Address | None, Address | None] = (None, None)
         self._strict = False
+        self._moved_cseq = 0
+        """CSeq of the peer's newest request that said where it is."""
 
     @classmethod
     def as_server(cls, request: Request, local_tag: str, contact: str) -> Dialog:
@@ -112,12 +114,14 @@ class Dialog:
     def refresh_target(self, message: Message) -> None:
         """Take a new Contact: from a re-INVITE or UPDATE once it is answered 2xx, or from its 2xx (§12.2, RFC 6141 §4).
 
-        MalformedValue for an unusable Contact; `check` has validated it for accepted requests.
+        MalformedValue for an unusable Contact; `check` has validated it for accepted requests. A re-INVITE that is answered
+        after an UPDATE within it says where the peer was before that (RFC 6141 §4.8).
         """
         if isinstance(message, Response):
             self._take_target(message)
-        elif message.has("Contact"):
+        elif message.has("Contact") and message.cseq >= self._moved_cseq:
             self.remote_target = contact_uri(message)
+            self._moved_cseq = message.cseq
 
     def _take_target(self, response: Response) -> None:
         """A response cannot be refused: with a Contact that leads nowhere the target stays what it was."""

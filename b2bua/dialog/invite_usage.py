@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from b2bua.dialog.dialog import Dialog
+from b2bua.dialog.reliable_provisional import ReliableReceiver
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.max_forwards import MAX_FORWARDS
@@ -59,7 +60,7 @@ class InviteUsage:
     __slots__ = (
         "dialog", "client", "server", "owes_ack", "_layer", "_flow", "_owner", "_ack", "_acked_cseq",
         "_accepted", "_accepted_cseq", "_answered", "tick", "_interval", "_until", "_ended", "_client_cseq",
-        "_ended_forks", "cancelled", "answered_cseq", "patience",
+        "_ended_forks", "cancelled", "answered_cseq", "patience", "received",
     )  # fmt: skip
 
     def __init__(self, layer: TransactionLayer, flow: Flow, owner: InviteOwner) -> None:
@@ -76,6 +77,8 @@ class InviteUsage:
         """CSeq of the peer's INVITE that was answered 2xx last, where its owner records that."""
         self.patience = TIMEOUT
         """Seconds for which our next 2xx is repeated and its ACK waited for."""
+        self.received: ReliableReceiver | None = None
+        """Of our open INVITE in a standing dialog: the reliable provisional responses, if there was one."""
         self._layer = layer
         self._flow = flow
         self._owner = owner
@@ -119,6 +122,7 @@ class InviteUsage:
         assert self.client is None, "one INVITE at a time (RFC 3261 §14.1)"
         self._client_cseq = request.cseq
         self.cancelled = False
+        self.received = None
         transaction = self._layer.send_request(request, self._flow, self, mark)
         assert isinstance(transaction, InviteClient)
         self.client = transaction

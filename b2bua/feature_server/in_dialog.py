@@ -70,7 +70,8 @@ def _reinvite(call: Call, leg: Leg, transaction: ServerTransaction, request: Req
         pending.give_way(lambda: call.begin(leg, request))
         return
     # Re-INVITEs are serialised per call: the other leg's gets 491 while one is forwarded, or its answer waits for the record.
-    if (pending is not None or leg.other.usage.server is not None) and leg.usage.server is None:
+    other = leg.other.usage.server is not None or leg.other.update is not None
+    if (pending is not None or other) and leg.usage.server is None:
         call.environment.observer.glare("refused")
         raise SipError(491).because(OTHER_LEG)
     try:

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from b2bua.dialog.glare import wait_after_491
 from b2bua.feature_server.call_state import ENDED
 from b2bua.feature_server.carried import is_sdp
-from b2bua.feature_server.refresh import OTHER_WAITS, OWNER_WAITS, Refresh
+from b2bua.feature_server.refresh import Refresh
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
@@ -128,8 +129,7 @@ class OwnOffer:
         if status == 491 and self._tried < TRIES and not self._unwanted:
             environment = leg.environment
             environment.observer.glare("retried")
-            wait = round(environment.uniform(*(OWNER_WAITS if leg.invited else OTHER_WAITS)), 2)
-            self._timer = environment.layer.timers.start(wait, self._try)
+            self._timer = environment.layer.timers.start(wait_after_491(leg.invited, environment.uniform), self._try)
             return
         self._count({408: "timeout", 481: "timeout", 487: "cancelled", 491: "glare"}.get(status, "refused"))
         self._end_refused(status, response)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from b2bua.dialog.glare import wait_after_491
 from b2bua.feature_server.exchange import WaitingReinvite
 from b2bua.feature_server.leg_messages import add_own_headers
 from b2bua.sip.errors import MalformedValue
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
 
-OWNER_WAITS: Final[tuple[float, ...]] = (2.1, 4.0)
-"""Seconds after a 491 for the side that made the Call-ID, here the callee's leg (RFC 3261 §14.1)."""
-OTHER_WAITS: Final[tuple[float, ...]] = (0.0, 2.0)
 REFRESHES: Final = "session timer: half of {} s is over, the session is refreshed (RFC 4028 §7.2)"
 LATER: Final = 10.0
 """Seconds until the one further try after another refusal that names no time."""
@@ -121,7 +119,7 @@ class Refresh:
         call = self._call
         if status == 491:
             call.environment.observer.glare("retried")
-            return round(call.environment.uniform(*(OWNER_WAITS if self._leg.invited else OTHER_WAITS)), 2)
+            return wait_after_491(self._leg.invited, call.environment.uniform)
         try:
             asked = response.integer("Retry-After") if response is not None else None
         except MalformedValue:

@@ -11,27 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from b2bua.dialog.glare import wait_after_491
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.call_state import ENDED
 from b2bua.feature_server.carried import foreign_challenges, is_sdp
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.refusals import GAVE_UP, NOBODY_ANSWERED
+from b2bua.feature_server.reliable_progress import take
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
+from b2bua.sip.rseq import rseq_of
 from b2bua.sip.why import Why
 from b2bua.transaction.timers import Timer
 
 if TYPE_CHECKING:
     from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
-
-OWNER_WAITS: Final[tuple[float, ...]] = (2.1, 4.0)
-"""Seconds after a 491 for the side that made the Call-ID (RFC 3261 §14.1); we made the callee leg's."""
-OTHER_WAITS: Final[tuple[float, ...]] = (0.0, 2.0)
-STEP: Final = 0.01
-"""Both bands go in steps of 10 ms."""
-
 
 SHOWN: Final = "feature hold: {} asks for a {}, which shows on its lamp before the other party hears of it"
 TRIED_AGAIN: Final[Why] = (None, "glare: the other party answered 491, tried once more after the wait (RFC 3261 §14.1)")
@@ -55,6 +51,8 @@ class Reinvite:
         self._answer_theirs = b""
         self._answer_ours = b""
         self._ack_theirs = b""
+        self._described = b""
+        """The answer that the far party has said reliably: its 2xx needs none any more (RFC 3262 §5)."""
         self._retry: Timer | None = None
         self._retried = False
         self._cancelled = False
@@ -113,6 +111,10 @@ class Reinvite:
     # -- back --------------------------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response) -> None:
+        if not take(leg, response, not self._offered):
+            return
+        if self._offered and is_sdp(response) and rseq_of(response):
+            self._described = response.body
         self._call.run_hooks("response_received", leg, response, self._pass_progress, self._failed)
 
     def _pass_progress(self, response: Response | Request) -> None:
@@ -122,6 +124,9 @@ class Reinvite:
 
     def accepted(self, leg: Leg, response: Response) -> None:
         leg.dialog.refresh_target(response)
+        if self._described and not response.body:
+            response = response.copy()
+            response.set_body(self._described, sdp.CONTENT_TYPE)
         self._answer_theirs = response.body  # as it came, whatever features make of it
         if self._offered:
             leg.usage.acknowledge()
@@ -212,10 +217,9 @@ class Reinvite:
 
     def _wait_to_retry(self) -> None:
         """RFC 3261 §14.1: one more try, after a wait in the band of whoever made that leg's Call-ID."""
-        low, high = OWNER_WAITS if self.far.invited else OTHER_WAITS
         environment = self._call.environment
-        seconds = round(environment.uniform(low, high) / STEP) * STEP
-        self._retry = environment.layer.timers.start(min(max(seconds, low), high), self._try_again)
+        wait = wait_after_491(self.far.invited, environment.uniform)
+        self._retry = environment.layer.timers.start(wait, self._try_again)
 
     def _try_again(self) -> None:
         self._retry = None

@@ -11,6 +11,7 @@ from b2bua.feature_server.setup import Setup
 from b2bua.sip import sdp
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request
+from b2bua.sip.why import Why
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMEOUT
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = TIMEOUT - 4.0
 """Seconds that the other party has to answer an offer in UPDATE: who sent it waits for 64·T1 and not longer, so an answer
 after that would reach nobody (RFC 4320 §4)."""
+WAITED_IN_VAIN: Final[Why] = (None, "glare: the 491 to the other party that goes before it has no ACK")
 
 
 def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
@@ -49,16 +51,38 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
         return
     if leg.usage.server is not None:
         raise _later(call)  # an offer of its own has no answer yet
-    if call.exchange is not None or leg.other.ended:
+    pending = call.exchange
+    if isinstance(pending, Reinvite) and pending.waits_to_retry and leg is pending.far:
+        # Both sides collided and the far side came back first: its own goes (RFC 5407 §3.3.2), as a re-INVITE of its does.
+        leg.update = transaction, request
+        call.environment.observer.glare("yielded")
+        _bound(call, leg, transaction)
+        pending.give_way(lambda: _begin(call, leg, transaction, request))
+        return
+    if pending is not None or leg.other.ended or leg.other.usage.server is not None or leg.other.update is not None:
         call.environment.observer.glare("refused")
         raise SipError(491).because("glare: the other party is under way with an offer of its own, or gone (RFC 3311 §5.2)")
     leg.update = transaction, request
+    _begin(call, leg, transaction, request)
+    _bound(call, leg, transaction)
+
+
+def _begin(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
+    if _is_open(leg, transaction):  # not answered while it gave another one's ACK the time
+        call.begin(leg, request)
+
+
+def _bound(call: Call, leg: Leg, transaction: ServerTransaction) -> None:
+    """Answer it in time, whatever the other party does."""
 
     def unanswered() -> None:
-        if _is_open(leg, transaction) and isinstance(call.exchange, Reinvite):
+        if not _is_open(leg, transaction):
+            return
+        if isinstance(call.exchange, Reinvite) and call.exchange.origin is leg:
             call.exchange.unanswered()
+        else:
+            leg.refuse(408, WAITED_IN_VAIN)
 
-    call.begin(leg, request)
     if _is_open(leg, transaction):
         call.environment.layer.timers.start(PATIENCE, unanswered)
 

@@ -13,6 +13,7 @@ from b2bua.session_manager.identity import ASSERTED, strip
 from b2bua.session_manager.links import Links
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.response_context import ResponseContext
+from b2bua.session_manager.tokens import Tokens
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, own_uri
@@ -37,7 +38,7 @@ class Forwarding:
     """Used by whoever knows where a request goes: proxy.py out of dialog, in_dialog.py along a dialog's route."""
 
     def __init__(
-        self, layer: TransactionLayer, domain: Domain, links: Links, authenticator: Authenticator,
+        self, layer: TransactionLayer, domain: Domain, links: Links, authenticator: Authenticator, tokens: Tokens,
         open_invites: OpenInvites | None = None, credentials: Sequence[TrunkCredentials] = (),
     ) -> None:  # fmt: skip
         self.layer = layer
@@ -47,6 +48,7 @@ class Forwarding:
         self.credentials = tuple(credentials)
         """Those of all trunks that may ask who we are."""
         self._authenticator = authenticator
+        self._tokens = tokens
         self._tag = layer.identifiers.tag
 
     def start(self, arrival: Arrival, kind: type[ResponseContext] = ResponseContext) -> ResponseContext:
@@ -92,7 +94,8 @@ class Forwarding:
         """Send to one of the targets a name resolved to; a first INVITE only once its record is stored."""
         open_invites = self.open_invites
         if open_invites is None or request.method != "INVITE" or request.to.tag:
-            failover.sent(self.layer.send_request(request, flow, context, mark))
+            signed = self.branch(request, mark) if open_invites is not None and request.method == "INVITE" else ""
+            failover.sent(self.layer.send_request(request, flow, context, mark, branch=signed))
             return
         self.send_when_kept(
             open_invites, request, flow, context, mark, lambda: failover.wanted, failover.sent,
@@ -105,7 +108,7 @@ class Forwarding:
     ) -> None:  # fmt: skip
         """Make the phone ring once it is certain that somebody will stop it, if it is `wanted` still; `not_sent`: no record could
         be stored."""
-        branch = self.layer.identifiers.branch() + mark
+        branch = self.branch(invite, mark)
 
         def kept(kept: bool) -> None:
             if kept and wanted():
@@ -118,6 +121,11 @@ class Forwarding:
                 not_sent()
 
         open_invites.sending(invite, flow, branch, kept)
+
+    def branch(self, invite: Request, mark: str = "") -> str:
+        """One for an INVITE that goes to a phone: by it the next process knows the answer, after a restart. `mark` goes
+        behind it (sip/loop_mark.py)."""
+        return self._tokens.branch(self.layer.identifiers.branch() + mark, invite.call_id)
 
     def credentials_at(self, flow: Flow) -> TrunkCredentials | None:
         """Those of the trunk that this flow leads to."""

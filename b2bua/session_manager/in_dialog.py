@@ -66,7 +66,10 @@ class InDialog:
         again = None
         if arrival.link is not None and self._ways.stands(flow):
             again = partial(self._send_another_way, arrival, context, flow)
-        context.add(self._layer.send_request(self._along_route(arrival, flow), flow, context), again)
+        forwarded = self._along_route(arrival, flow)
+        signed = self._open_invites is not None and arrival.link is not None and forwarded.method == "INVITE"
+        branch = self._forwarding.branch(forwarded) if signed else ""
+        context.add(self._layer.send_request(forwarded, flow, context, branch=branch), again)
 
     def _forward_to_name(self, arrival: Arrival, name: Uri) -> None:
         """The next hop is a name: the flow in the token first, which is the target of the dialog's last request there, and

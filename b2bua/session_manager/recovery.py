@@ -17,6 +17,7 @@ from b2bua.session_manager.elsewhere import BROKEN_OFF, RESTARTED, Elsewhere
 from b2bua.session_manager.links import FeatureLink, Links
 from b2bua.session_manager.location import way_to
 from b2bua.session_manager.open_invites import OpenInvites
+from b2bua.session_manager.tokens import Tokens
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedMessage
 from b2bua.sip.flow import Flow, Flows
@@ -59,7 +60,7 @@ class Recovery:
 
     def __init__(
         self, open_invites: OpenInvites, layer: TransactionLayer, domain: Domain, links: Links, flows: Flows, calls: Calls,
-        replay: Callable[[Request, Flow, str], None], elsewhere: Elsewhere,
+        replay: Callable[[Request, Flow, str], None], elsewhere: Elsewhere, tokens: Tokens,
     ) -> None:  # fmt: skip
         self._open_invites = open_invites
         self._records = open_invites.records
@@ -71,6 +72,7 @@ class Recovery:
         self._calls = calls
         self._replay = replay
         self._elsewhere = elsewhere
+        self._tokens = tokens
 
     def run(self) -> None:
         """End or go on with everything that was open."""
@@ -96,9 +98,14 @@ class Recovery:
 
     def takes(self, response: Response, flow: Flow | None = None) -> bool:
         """Whether a response that matches no transaction, from `flow`, is one to a request that went through an earlier
-        process, and nobody else can bring it home: a 2xx to an INVITE of the feature server here goes there."""
+        process, and nobody else can bring it home: a 2xx to an INVITE of the feature server here goes there. A phone's must
+        have a branch of ours; without `flow` the transaction of an earlier process has been matched."""
         if self._layer.timers.now() > self._until or response.cseq_method != "INVITE":
             return False
+        if flow is not None and self._links.of(flow) is None:
+            branch, call_id = response.top_via.branch, response.call_id
+            if not self._tokens.is_our_branch(branch, call_id):
+                return False
         link = self._links.asked(response)
         if link is not None and not link.over_network and 200 <= response.status < 300:
             link.flow.send(response.without_top_via())

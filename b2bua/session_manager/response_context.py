@@ -9,6 +9,7 @@ from typing import Final
 from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.identity import ASSERTED, strip, withhold
 from b2bua.session_manager.next_hops import TIMED_OUT, UNAVAILABLE, UNREACHABLE
+from b2bua.session_manager.stateless_refusal import RETRY_AFTER
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.best_response import rank
 from b2bua.sip.flow import Flow
@@ -282,6 +283,8 @@ class ResponseContext:
         if request is not None:
             response = response_to(request, status, tag=self._tag())
             response.why = why
+            if status == 503 and request.to.tag:
+                response.append("Retry-After", RETRY_AFTER)  # whoever asks once more may find another way, or another process
             self._failed(response, status)
 
     def _failed(self, response: Response, status: int) -> None:

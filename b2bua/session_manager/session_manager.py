@@ -71,8 +71,9 @@ class SessionManager:
         self._recovery: Recovery | None = None
         self._elsewhere = Elsewhere(parts.layer, parts.links, self._forwarded_once_more)
         forwarding = Forwarding(
-            parts.layer, parts.domain, parts.links, parts.authenticator, self._open_invites, _credentials(parts.trunks)
-        )
+            parts.layer, parts.domain, parts.links, parts.authenticator, parts.tokens, self._open_invites,
+            _credentials(parts.trunks),
+        )  # fmt: skip
         ways = Ways(parts.flows, parts.location, parts.domain)
         self._proxy = Proxy(forwarding, parts.tokens, parts.users, parts.location, parts.flows, ways, parts.next_hops)
         self._in_dialog = InDialog(forwarding, ways, parts.next_hops)
@@ -132,7 +133,8 @@ class SessionManager:
 
     def response_unmatched(self, response: Response, flow: Flow) -> None:
         """RFC 6026 §8.9: a proxy drops a response that matches no transaction, a 2xx to INVITE too. After a restart one that
-        answers an INVITE of the feature server in this process is its: nobody else can acknowledge it."""
+        answers an INVITE of a feature server is its for 64·T1, where the branch proves that we sent that: nobody else can
+        acknowledge it."""
         if self._recovery is None or not self._recovery.takes(response, flow):
             self._observer.message_dropped("stray response")
 
@@ -142,8 +144,8 @@ class SessionManager:
             parts = self._parts
             self._recovery = Recovery(
                 self._open_invites, parts.layer, parts.domain, parts.links, parts.flows, calls, self._replay,
-                self._elsewhere,
-            )
+                self._elsewhere, parts.tokens,
+            )  # fmt: skip
             self._recovery.run()
 
     def _replay(self, request: Request, flow: Flow, owner: str) -> None:

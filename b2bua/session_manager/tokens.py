@@ -2,7 +2,8 @@
 
 A flow token says which flow a phone is reached on (RFC 5626 §5.3) and which side of the dialog that phone is; it is signed
 over the Call-ID, so it opens one dialog and no other. A position token says how far a request has come in the sequence of
-applications; only a link may use one.
+applications; only a link may use one. A branch of an INVITE to a phone is signed as well: after a restart it proves that a
+2xx to it, which matches no transaction any more, answers what we had sent in this dialog.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ _MAC: Final = 9
 CALLER: Final = "o"
 CALLEE: Final = "t"
 BETWEEN: Final = "b"
+
+_SIGNED: Final = "~"
+"""Between a branch and its signature."""
+_BRANCH: Final = b"branch "
+"""Before a branch that is signed: no payload of another token begins so."""
 
 _ESCAPED: Final = "surrogateescape"
 """How bytes that are no UTF-8 travel."""
@@ -102,6 +108,16 @@ class Tokens:
             return None
         phase, left, passed, served, call_id = text[1:].split(">", 4)
         return Position(phase, _names(left), _names(passed), unquote(served, errors=_ESCAPED)), call_id
+
+    def branch(self, branch: str, call_id: str) -> str:
+        """The branch of an INVITE of this Call-ID, with what proves that it is ours."""
+        return f"{branch}{_SIGNED}{self._mac(_BRANCH + branch.encode(), call_id)}"
+
+    def is_our_branch(self, branch: str, call_id: str) -> bool:
+        """Whether we, or an earlier process, have sent an INVITE of this Call-ID under this branch."""
+        ours, _, mac = branch.rpartition(_SIGNED)
+        encoded = ours.encode("utf-8", "surrogateescape")
+        return compare_digest(self._mac(_BRANCH + encoded, call_id).encode(), mac.encode("utf-8", "surrogateescape"))
 
     def _sign(self, text: str, bound: str) -> str:
         payload = urlsafe_b64encode(text.encode("utf-8", "surrogateescape")).rstrip(b"=")

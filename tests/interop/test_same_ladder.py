@@ -1,94 +1,67 @@
-"""The same script on the virtual network and on real sockets gives the same ladder, and the same lamps at rest.
-
-Compared is what the trace of either server says: for each pair of entities what passed between them, in order. What is not
-causally fixed is left out: how many NOTIFYs fold into one, what one pair's messages have to do with another pair's, and the
-OPTIONS by which a process asks its link whether it is up.
-"""
+"""The same script on the virtual network and on real sockets gives the same ladder and the same lamps. The plain hold is in
+test_same_hold.py; here it is with phones over TCP, and with Communication Manager in a process of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from b2bua.trace.records import Reader
-from tests.interop.real_stage import RealStage
-from tests.interop.server import Hop, Server, wait_until
-from tests.scenarios.main_scripts import SCRIPTS, Lamps, Script
-from tests.scenarios.options import Options, password
-from tests.scenarios.scene import Scene
-from tests.scenarios.script_phone import ScriptPhone
+from tests.interop.feature_process import FeatureProcess
+from tests.interop.same_ladder import LINKED, OVER_TCP, PLAIN, Setting, compare
+from tests.interop.server import Server, free_port, wait_until
+from tests.scenarios.main_scripts import SCRIPTS, Script, glare, hold_and_resume, lost_datagrams
+from tests.scenarios.options import password
 
-HOST, PHONES = "127.0.0.65", "127.0.0.66"
-USERS = ("6001", "6002")
-LEFT_OUT = ("NOTIFY", "OPTIONS")
-LONGEST = 20.0
-"""Seconds of the virtual clock within which a lamp comes to rest."""
-
-Ladder = dict[str, list[str]]
-"""Pair of entities → what passed between them: arrow, method or status, direction of the media, step of a hold."""
-
-
-class VirtualStage:
-    """The whole server on the virtual network, its trace on."""
-
-    def __init__(self) -> None:
-        self.scene = Scene(Options(trace=1000))
-
-    def phone(self, user: str) -> ScriptPhone:
-        return self.scene.phone(user, registered=False)
-
-    def until(self, phone: ScriptPhone, reached: Callable[[], bool]) -> None:
-        end = self.scene.now() + LONGEST
-        while not reached():
-            assert self.scene.now() < end, self.scene.network.text()
-            self.scene.advance(0.05)
-
-    def hops(self) -> list[Hop]:
-        recorder = self.scene.server.recorder
-        return [Hop(record) for record in Reader(recorder).read(recorder.entries()) if record]
+HOST, PHONES, ELSEWHERE = "127.0.0.65", "127.0.0.66", "127.0.0.175"
+USERS = {user: password(user) for user in ("6001", "6002")}
+LINK = """
+feature_server = "none"
+links = ["cm=udp:{link}={peer}"]
+link_heartbeat = 0.5
+"""
+CASES = [
+    *((script, PLAIN) for script in SCRIPTS),
+    (hold_and_resume, OVER_TCP),
+    (hold_and_resume, LINKED),
+    (glare, LINKED),
+    (lost_datagrams, LINKED),
+]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path, HOST, {user: password(user) for user in USERS})
-    try:
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as made:
         yield made
-        made.check_healthy()
-        assert made.stop() == 0
-    finally:
-        made.kill()
 
 
-def ladder(hops: list[Hop]) -> Ladder:
-    found: Ladder = {}
-    for hop in hops:
-        message = hop.message
-        if hop.retransmission or message.cseq_method in LEFT_OUT:
-            continue
-        one, two = sorted(hop.way)
-        arrow = f"{one} → {two}" if hop.source == one else f"{one} ← {two}"
-        directions = [line for line in message.body.split() if line.startswith(("a=send", "a=recv", "a=inactive"))]
-        words = [arrow, message.method or str(message.status), message.cseq_method, *directions]
-        words += [f"[{hop.step}]"] if hop.step else []
-        found.setdefault(f"{one}, {two}", []).append(" ".join(words))
-    return found
+def started(stack: ExitStack, directory: Path, setting: Setting) -> Server:
+    """A server for one test."""
+    if setting is not LINKED:
+        server = Server(directory, HOST, USERS, own_ports=("tcp",) if setting is OVER_TCP else ())
+        stack.callback(server.kill)
+        return server
+    link, peer = f"{HOST}:{free_port(HOST)}", f"{ELSEWHERE}:{free_port(ELSEWHERE)}"
+    config = directory / "lab.toml"
+    config.write_text(LINK.format(link=link, peer=peer))
+    server = Server(directory, HOST, USERS, options=("--config", str(config)))
+    stack.callback(server.kill)
+    http = f"{ELSEWHERE}:{free_port(ELSEWHERE, socket.SOCK_STREAM)}"
+    elsewhere = FeatureProcess(directory, f"udp:{peer}", link, ("--http", http, "--store", "memory:"))
+    stack.callback(elsewhere.kill)
+    elsewhere.start()
+    wait_until("the link is up", lambda: server.metric("b2bua_entity_up", entity="cm") == 1)
+    return server
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
-def test_same_ladder(server: Server, script: Script) -> None:
-    virtual, real = VirtualStage(), RealStage(server, PHONES)
-    lamps: tuple[Lamps, Lamps] = ([], [])
-    script(virtual, lamps[0])
-    wanted = ladder(virtual.hops())
-    try:
-        script(real, lamps[1])
-        # The last message is on its way when its phone has done with it.
-        wait_until("the last message", lambda: sum(map(len, ladder(server.hops()).values())) >= sum(map(len, wanted.values())))
-    finally:
-        real.close()
-    assert ladder(server.hops()) == wanted
-    assert lamps[0] == lamps[1]
-    assert len(wanted) == (1 if script.__name__ == "registration" else 3)
-    virtual.scene.quiet()
+@pytest.mark.parametrize(
+    ("script", "setting"), CASES, ids=[f"{script.__name__} {setting.name}".strip() for script, setting in CASES]
+)
+def test_same_ladder(stack: ExitStack, tmp_path: Path, script: Script, setting: Setting) -> None:
+    server = started(stack, tmp_path, setting)
+    compare(server, PHONES, script, setting)
+    server.check_healthy()
+    assert server.stop() == 0

@@ -6,7 +6,20 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from b2bua.sip.dialog_info import DialogInfo
-from tests.scenarios.scene import as_it_was, hang_up, hold, invite, pending_hold, register, resume, talk, watch
+from b2bua.sip.message import Message, Response
+from tests.scenarios.scene import (
+    as_it_was,
+    hang_up,
+    hold,
+    invite,
+    pending_hold,
+    register,
+    reinvite,
+    resume,
+    send_offer,
+    talk,
+    watch,
+)
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
 
@@ -24,6 +37,12 @@ class Stage(Protocol):
 Lamps = list[str]
 """What the lamps say at rest, in the order in which the script looks at them."""
 Script = Callable[[Stage, Lamps], None]
+
+
+def comes(stage: Stage, phone: ScriptPhone, expected: str) -> Message:
+    """The next message of a phone, which takes its time: a timer of the server has to run first."""
+    stage.until(phone, lambda: any(not isinstance(each, Response) or each.status > 100 for each in phone.inbox))
+    return phone << expected
 
 
 def described(document: DialogInfo) -> str:
@@ -56,6 +75,16 @@ def _watched(stage: Stage, lamps: Lamps) -> tuple[ScriptCall, ScriptCall]:
     return calls
 
 
+def _over(stage: Stage, lamps: Lamps, one: ScriptCall, other: ScriptCall) -> None:
+    hang_up(one, other)
+    rests_at(stage, lamps, "terminated -/-", one.phone, other.phone)
+
+
+def _held(stage: Stage, lamps: Lamps, holder: ScriptCall, far: ScriptCall) -> None:
+    rests_at(stage, lamps, "confirmed no/-", holder.phone)
+    rests_at(stage, lamps, "confirmed -/no", far.phone)
+
+
 def registration(stage: Stage, lamps: Lamps) -> None:
     register(stage.phone("6001"))
 
@@ -67,24 +96,22 @@ def basic_call(stage: Stage, lamps: Lamps) -> None:
 def hold_and_resume(stage: Stage, lamps: Lamps) -> None:
     a, b = _watched(stage, lamps)
     hold(a, b)
-    rests_at(stage, lamps, "confirmed no/-", a.phone)
-    rests_at(stage, lamps, "confirmed -/no", b.phone)
+    _held(stage, lamps, a, b)
     resume(a, b)
     rests_at(stage, lamps, "confirmed yes/yes", a.phone, b.phone)
-    hang_up(a, b)
-    rests_at(stage, lamps, "terminated -/-", a.phone, b.phone)
+    _over(stage, lamps, a, b)
 
 
 def refused_hold(stage: Stage, lamps: Lamps) -> None:
     a, b = _watched(stage, lamps)
     arrived = pending_hold(a, b)
-    rests_at(stage, lamps, "confirmed no/-", a.phone)
+    _held(stage, lamps, a, b)
     b.phone >> b.answer(arrived, 488)
     b.phone << "ACK"
     a.phone >> a.ack(a.phone << "488 INVITE")
     as_it_was(a)
     rests_at(stage, lamps, "confirmed yes/yes", a.phone, b.phone)
-    hang_up(a, b)
+    _over(stage, lamps, a, b)
 
 
 def cancelled_call(stage: Stage, lamps: Lamps) -> None:
@@ -108,4 +135,106 @@ def busy(stage: Stage, lamps: Lamps) -> None:
     alice >> a.ack(alice << "486 INVITE")
 
 
-SCRIPTS: Final[tuple[Script, ...]] = (registration, basic_call, hold_and_resume, refused_hold, cancelled_call, busy)
+def hold_by_the_callee(stage: Stage, lamps: Lamps) -> None:
+    a, b = _watched(stage, lamps)
+    hold(b, a)
+    _held(stage, lamps, b, a)
+    resume(b, a)
+    rests_at(stage, lamps, "confirmed yes/yes", a.phone, b.phone)
+    _over(stage, lamps, b, a)
+
+
+def both_hold(stage: Stage, lamps: Lamps) -> None:
+    a, b = _watched(stage, lamps)
+    hold(a, b)
+    _held(stage, lamps, a, b)
+    reinvite(b, a, "inactive", "inactive")
+    rests_at(stage, lamps, "confirmed no/no", a.phone, b.phone)
+    reinvite(a, b, "recvonly", "sendonly")
+    _held(stage, lamps, b, a)
+    resume(b, a)
+    rests_at(stage, lamps, "confirmed yes/yes", a.phone, b.phone)
+    _over(stage, lamps, a, b)
+
+
+def glare(stage: Stage, lamps: Lamps) -> None:
+    a, b = _watched(stage, lamps)
+    arrived = pending_hold(a, b)
+    _held(stage, lamps, a, b)
+    b.phone >> b.answer(arrived, 491)
+    b.phone << "ACK"
+    again = comes(stage, b.phone, "INVITE a=sendonly")
+    b.phone >> b.answer(again, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    _over(stage, lamps, a, b)
+
+
+def cancelled_hold(stage: Stage, lamps: Lamps) -> None:
+    a, b = _watched(stage, lamps)
+    arrived = pending_hold(a, b)
+    _held(stage, lamps, a, b)
+    b.phone >> b.answer(arrived, 100)
+    a.phone >> a.cancel()
+    a.phone << "200 CANCEL"
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    b.phone >> b.answer(arrived, 487)
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "487 INVITE")
+    as_it_was(a)
+    rests_at(stage, lamps, "confirmed yes/yes", a.phone, b.phone)
+    _over(stage, lamps, a, b)
+
+
+def offerless_reinvite(stage: Stage, lamps: Lamps) -> None:
+    a, b = _watched(stage, lamps)
+    send_offer(a, "")
+    arrived = b.phone << "INVITE no-body"
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    a.phone >> a.ack(a.phone << "200 INVITE a=sendrecv", a.sdp("sendonly"))
+    b.phone << "ACK a=sendonly"
+    _held(stage, lamps, a, b)
+    _over(stage, lamps, a, b)
+
+
+def hold_by_update(stage: Stage, lamps: Lamps) -> None:
+    a, b = _watched(stage, lamps)
+    for direction, answer in (("sendonly", "recvonly"), ("sendrecv", "sendrecv")):
+        a.phone >> a.request("UPDATE", a.sdp(direction))
+        arrived = b.phone << f"INVITE a={direction}"
+        b.phone >> b.answer(arrived, 200, b.sdp(answer))
+        b.phone << "ACK"
+        a.phone << f"200 UPDATE a={answer}"
+        if direction == "sendonly":
+            _held(stage, lamps, a, b)
+    rests_at(stage, lamps, "confirmed yes/yes", a.phone, b.phone)
+    _over(stage, lamps, a, b)
+
+
+def lost_datagrams(stage: Stage, lamps: Lamps) -> None:
+    """Of a hold the 407, the re-INVITE to the far phone, a NOTIFY, the 200 to the holder and its ACK: each comes again."""
+    a, b = _watched(stage, lamps)
+    a.phone.loses("407")
+    a.phone >> a.invite(a.sdp("sendonly"))
+    challenge = comes(stage, a.phone, "407 INVITE")
+    a.phone >> a.ack(challenge)
+    a.phone.loses("NOTIFY")
+    b.phone.loses("INVITE")
+    a.phone >> a.with_credentials(challenge)
+    arrived = comes(stage, b.phone, "INVITE a=sendonly")
+    a.phone.loses("200")
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    answer = comes(stage, a.phone, "200 INVITE a=recvonly")
+    copies = len(a.phone.repeated)
+    stage.until(a.phone, lambda: len(a.phone.repeated) > copies)
+    a.phone >> a.ack(answer)
+    _held(stage, lamps, a, b)
+    _over(stage, lamps, a, b)
+
+
+SCRIPTS: Final[tuple[Script, ...]] = (
+    registration, basic_call, refused_hold, cancelled_call, busy, hold_by_the_callee, both_hold, glare, cancelled_hold,
+    offerless_reinvite, hold_by_update, lost_datagrams,
+)  # fmt: skip
+"""All but `hold_and_resume`."""

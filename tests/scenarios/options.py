@@ -61,6 +61,9 @@ class Options:
     """Whether it listens on TCP, too, at TCP_SERVER."""
     streams: Sequence[str] = ()
     """On which of `tls`, `ws` and `wss` it listens, too, at STREAM_SERVERS."""
+    bridged: bool = False
+    """Whether it runs in a container: its listeners are bound to BRIDGE, which nobody outside reaches, and advertise what they
+    are reached at."""
     ipv6: bool = False
     """Whether it listens on UDP over IPv6, too, at IPV6_SERVER."""
     feature_server: bool = True

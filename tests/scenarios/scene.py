@@ -41,8 +41,10 @@ class Scene:
             register(phone)
         return phone
 
-    def tcp_phone(self, user: str, *, listening: bool = True, transport: str = "tcp") -> ScriptPhone:
-        """A registered phone on a connection of its own from port 49152; `listening`: its Contact takes connections. One by
+    def tcp_phone(
+        self, user: str, *, listening: bool = True, transport: str = "tcp", registered: bool = True
+    ) -> ScriptPhone:
+        """A phone on a connection of its own from port 49152; `listening`: its Contact takes connections. One by
         WebSocket has a name in Via and Contact that nobody can look up, as browsers do (RFC 7118 §B.1)."""
         contact = (f"192.0.2.{int(user) - 6000 + 10}", 5060)
         phone = ScriptPhone(self.network, user, contact, server=STREAM_SERVERS[transport], transport=transport.upper())
@@ -54,7 +56,8 @@ class Scene:
             self.network.detach(contact)
         phone.connect_from(49152)
         self.phones.append(phone)
-        register(phone)
+        if registered:
+            register(phone)
         return phone
 
     def ipv6_phone(self, user: str) -> ScriptPhone:

@@ -54,6 +54,7 @@ class ScriptPhone:
         """How NOTIFYs are answered; None: not at all."""
         self.repeated: list[tuple[float, Message]] = []
         """Retransmissions, with the seconds at which they came."""
+        self._lost: list[str] = []
         self._seen: set[bytes] = set()
         self._branches = 0
         network.attach(self, address)
@@ -67,7 +68,10 @@ class ScriptPhone:
 
     def datagram(self, data: bytes, source: HostPort) -> None:
         message = parse_message(data)
-        if isinstance(message, Request) and message.method == "NOTIFY":
+        lost = next((what for what in self._lost if _difference(message, [what]) == ""), None)
+        if lost is not None:
+            self._lost.remove(lost)
+        elif isinstance(message, Request) and message.method == "NOTIFY":
             self._notify(message)
         elif data in self._seen:
             self.repeated.append((self.network.clock.now(), message))
@@ -95,6 +99,10 @@ class ScriptPhone:
         if difference:
             self.fail(f"wanted {expected}; {difference}:\n{message}")
         return message
+
+    def loses(self, start: str) -> None:
+        """The next message that comes with this method or status is lost on the last bit of its way."""
+        self._lost.append(start)
 
     def hears_nothing(self) -> None:
         """No message waits here."""
@@ -174,7 +182,7 @@ def text(lines: list[str], body: str = "") -> str:
 def _difference(message: Message, wanted: list[str]) -> str:
     """Why a message is not the wanted one; "" when it is."""
     if isinstance(message, Response):
-        start = [str(message.status), message.cseq_method]
+        start = [str(message.status), message.cseq_method][: len(wanted)]
     else:
         assert isinstance(message, Request)
         start = [message.method]

@@ -73,7 +73,16 @@ from tests.scenarios.options import DOMAIN, Options, password
 from tests.scenarios.remote_feature_server import RemoteFeatureServer
 from tests.scenarios.virtual_dns import VirtualDns
 from tests.scenarios.virtual_media import VirtualMedia
-from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, LINKS, SERVER, VirtualNetwork, VirtualSocket, VirtualUdp
+from tests.scenarios.virtual_network import (
+    BRIDGE,
+    FEATURE_SERVER,
+    LINK,
+    LINKS,
+    SERVER,
+    VirtualNetwork,
+    VirtualSocket,
+    VirtualUdp,
+)
 from tests.scenarios.virtual_relay import VirtualRelay
 from tests.scenarios.virtual_streams import VirtualTcp
 
@@ -116,8 +125,11 @@ class ServerUnderTest:
         self.reports: list[str] = []
         self.log = kept_log(self.reports, clock.wall, options.log_levels)
         self.listeners = ListenerSet(clock.now, self.log)
-        self.socket = self._listen(VirtualSocket(network, SERVER, self.recorder))
+        bound = ((BRIDGE, SERVER[1]), SERVER) if options.bridged else (SERVER, None)
+        self.socket = self._listen(VirtualSocket(network, bound[0], self.recorder, advertised=bound[1]))
         self.tcp = listener(network, TCP_SERVER, self, TCP)
+        if options.bridged:
+            self.tcp.bridge()
         if options.tcp:
             self._listen(self.tcp)
         self.streams = {"tcp": self.tcp}
@@ -162,7 +174,7 @@ class ServerUnderTest:
     def _listen(self, listener: Any) -> Any:
         self.listeners.listen(None, *listener.bound, listener)
         if listener.transport == "udp":
-            self.network.attach(_Port(self, listener), listener.bound)
+            self.network.attach(_Port(self, listener), listener.advertised or listener.bound)
         return listener
 
     def _session_manager(self, options: Options) -> None:

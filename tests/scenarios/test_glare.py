@@ -153,6 +153,42 @@ def test_the_retry_carries_the_same_description_and_a_higher_cseq(scene: Scene) 
     hang_up(a, b)
 
 
+def test_the_wait_goes_in_steps_of_10_ms(make_scene: MakeScene) -> None:
+    """What is drawn is 3.0996 s, what the timer gets 3.10 s: by a clock that is a hair behind its tick that is the tick after
+    the one in which 3.0996 s are over. The steps themselves are those of tests/dialog/test_glare.py."""
+    scene = make_scene(uniform=Wish((3.0996 - 2.1) / 1.9))
+    a, b = watched_call(scene)
+    refused_with_491(b, pending_hold(a, b))
+    assert round(scene.wait(b.phone, 4.1), 2) == 3.15
+    complete(b, b.phone << "INVITE a=sendonly", a)
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("holder_is_caller", [True, False])
+def test_the_holder_waits_on_100(scene: Scene, holder_is_caller: bool) -> None:
+    """It comes with the request, before timer A: the phone sends no second copy and may CANCEL. A copy that was doubled on
+    the way is answered 100 once more and goes no further."""
+    calls = watched_call(scene)
+    call, far = calls if holder_is_caller else calls[::-1]
+    send_offer(call, call.sdp("sendonly"))
+    sent = scene.now()
+    trying = call.phone << "100 INVITE"
+    assert trying.to.tag == call.remote_tag and not trying.body
+    refused_with_491(far, far.phone << "INVITE a=sendonly")
+    # Nobody but Session Manager says 100, and it does so once for a copy: at the moment at which it came.
+    steps = [step for step in scene.network.ladder if step.destination == call.phone.name and step.time >= sent - 0.01]
+    said = [step.time for step in steps if getattr(step.message, "status", 0) == 100]
+    assert [round(when - sent, 2) for when in said] == [0]
+    call.phone >> call.again()
+    assert [str(getattr(message, "status", 0)) for _, message in call.phone.repeated] == ["100"]
+    far.phone.hears_nothing()
+    scene.wait(far.phone, 4.1)
+    complete(far, far.phone << "INVITE a=sendonly", call)
+    assert len(call.phone.repeated) == 1
+    resume(call, far)
+    hang_up(call, far)
+
+
 def test_second_491_goes_back_and_the_lamp_with_it(scene: Scene) -> None:
     a, b = watched_call(scene)
     refused_with_491(b, pending_hold(a, b))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from b2bua.sip.message import Message
 from tests.scenarios.scene import (
     TIMEOUT,
     Scene,
@@ -19,6 +20,7 @@ from tests.scenarios.scene import (
     send_offer,
     watched_call,
 )
+from tests.scenarios.script_phone import ScriptPhone
 from tests.scenarios.virtual_network import perfect
 
 # ---- CANCEL of a re-INVITE
@@ -250,6 +252,72 @@ def test_info_passes_during_a_hold(scene: Scene) -> None:
     b.phone << "ACK"
     a.phone >> a.ack(a.phone << "200 INVITE")
     hang_up(a, b)
+
+
+def together(scene: Scene, *sent: tuple[ScriptPhone, str]) -> None:
+    """All of these are on their way before anybody hears of the first."""
+    for phone, text in sent:
+        scene.network.send(text.encode(), phone.address, phone.server)
+    scene.network.run()
+
+
+def heard(phone: ScriptPhone) -> dict[str, Message]:
+    """All that waits here but 100s, by status and method: each but once."""
+    found = {}
+    while phone.inbox:
+        message = phone.inbox.popleft()
+        name = f"{getattr(message, 'status', '')} {message.cseq_method}".strip()
+        assert name not in found, name
+        found[name] = message
+    found.pop("100 INVITE", None)
+    return found
+
+
+@pytest.mark.parametrize("said_100", [True, False])
+@pytest.mark.parametrize("cancel_first", [True, False])
+@pytest.mark.parametrize("holder_is_caller", [True, False])
+def test_cancel_and_bye_of_the_holder_together(
+    scene: Scene, holder_is_caller: bool, cancel_first: bool, said_100: bool
+) -> None:
+    """200 to each, one 487, and BYE wins: the far phone hears BYE at once, whatever becomes of the hold. Its 487 changes
+    nothing more."""
+    calls = watched_call(scene)
+    call, far = calls if holder_is_caller else calls[::-1]
+    arrived = pending_hold(call, far)
+    if said_100:
+        far.phone >> far.answer(arrived, 100)
+    sent = [(call.phone, call.cancel()), (call.phone, call.request("BYE"))]
+    together(scene, *(sent if cancel_first else sent[::-1]))
+    answers = heard(call.phone)
+    assert set(answers) == {"200 CANCEL", "200 BYE", "487 INVITE"}
+    call.phone >> call.ack(answers["487 INVITE"])
+    if said_100 and cancel_first:
+        far.phone >> far.answer(far.phone << "CANCEL", 200)
+    is_gone(far)
+    far.phone >> far.answer(arrived, 487)
+    far.phone << "ACK"
+    idle(scene, call, far)
+
+
+@pytest.mark.parametrize("cancel_first", [True, False])
+def test_cancel_of_the_holder_crosses_the_bye_of_the_far_phone(scene: Scene, cancel_first: bool) -> None:
+    """487 either way, once, and the holder hears BYE at once."""
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)
+    b.phone >> b.answer(arrived, 100)
+    sent = [(a.phone, a.cancel()), (b.phone, b.request("BYE"))]
+    together(scene, *(sent if cancel_first else sent[::-1]))
+    answers = heard(a.phone)
+    assert set(answers) == {"200 CANCEL", "487 INVITE", "BYE"}
+    a.phone >> a.ack(answers["487 INVITE"])
+    a.phone >> a.answer(answers["BYE"], 200)
+    answers = heard(b.phone)
+    assert set(answers) == ({"200 BYE", "CANCEL"} if cancel_first else {"200 BYE"})
+    if cancel_first:
+        b.phone >> b.answer(answers["CANCEL"], 200)
+    b.phone >> b.answer(arrived, 487)
+    b.phone << "ACK"
+    idle(scene, a, b)
 
 
 def test_refer_during_a_hold_is_refused_and_the_hold_goes_on(scene: Scene) -> None:

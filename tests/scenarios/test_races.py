@@ -7,6 +7,7 @@ import pytest
 from b2bua.sip.message import Message
 from tests.scenarios.scene import (
     TIMEOUT,
+    MakeScene,
     Scene,
     as_it_was,
     hang_up,
@@ -22,6 +23,7 @@ from tests.scenarios.scene import (
     watched_call,
 )
 from tests.scenarios.script_call import ScriptCall
+from tests.scenarios.virtual_network import perfect
 
 
 def test_3_1_4_reinvite_overtakes_the_ack(scene: Scene) -> None:
@@ -99,18 +101,167 @@ def test_3_3_1_reinvite_crossover(scene: Scene) -> None:
     hang_up(a, b)
 
 
-def test_3_3_2_update_crosses_with_a_reinvite(scene: Scene) -> None:
-    """An offer while ours is open on that dialog: 491 (RFC 3311 §5.2); the hold goes on."""
+def held_by_update(call: ScriptCall, far: ScriptCall) -> None:
+    """The phone's UPDATE goes on as a re-INVITE, since the far phone may know no UPDATE; its answer comes back in the 200."""
+    call.phone >> call.request("UPDATE", call.sdp("sendonly"))
+    arrived = far.phone << "INVITE a=sendonly"
+    far.phone >> far.answer(arrived, 200, far.sdp("recvonly"))
+    far.phone << "ACK"
+    call.phone << "200 UPDATE a=recvonly"
+
+
+def test_3_3_2_update_and_reinvite_crossover(scene: Scene) -> None:
+    """A hold by UPDATE and a session refresh cross: 491 to both, and each comes back in its band. Communication Manager holds
+    its answer to Alice back until Bob, who did not make the Call-ID, comes back."""
     a, b = watched_call(scene)
-    send_offer(a, a.sdp("sendonly"))
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"))  # F5
     arrived = b.phone << "INVITE a=sendonly"
-    b.phone >> b.request("UPDATE", b.sdp("sendonly"))
-    b.phone << "491 UPDATE"
-    b.version, b._direction = 1, "sendrecv"
+    send_offer(b, b.sdp())  # F6
+    b.phone >> b.ack(b.phone << "491 INVITE")  # F8, F9
+    b.phone >> b.answer(arrived, 491)  # F7
+    b.phone << "ACK"
+    scene.advance(1.2)
+    a.phone.hears_nothing()
+    send_offer(b, b.sdp())  # F10
+    b.phone >> b.ack(b.phone << "200 INVITE a=sendrecv")  # F11, F12
+    a.phone << "491 UPDATE"
+    as_it_was(a)
+    lamps_are_back(scene, a, b)
+    scene.advance(2.0)
+    b.phone.hears_nothing()
+    held_by_update(a, b)  # F13, F14
+    scene.advance(1.1)
+    assert renderings(a.phone) == ("no", "") and renderings(b.phone) == ("", "no")
+    resume(a, b)
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_3_3_2_the_other_way_about(scene: Scene, comes_back: bool) -> None:
+    """Alice's re-INVITE, Bob's UPDATE. Bob comes back within 2 s: his goes first, as a re-INVITE of his does, and Alice hears
+    491. Where he wants it no more, Communication Manager's own retry is what he answers."""
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)  # F6
+    b.phone >> b.request("UPDATE", b.sdp("sendonly"))  # F5
+    b.phone << "491 UPDATE"  # F7
+    as_it_was(b)
+    b.phone >> b.answer(arrived, 491)  # F8
+    b.phone << "ACK"  # F9
+    assert renderings(a.phone) == ("no", "")
+    if not comes_back:
+        scene.wait(b.phone, 4.1)
+        again = b.phone << "INVITE a=sendonly"
+        b.phone >> b.answer(again, 200, b.sdp("recvonly"))
+        b.phone << "ACK"
+        a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+        hang_up(a, b)
+        return
+    scene.advance(1.2)
+    a.phone.hears_nothing()
+    b.phone >> b.request("UPDATE", b.sdp("sendonly"))  # F13
+    a.phone >> a.ack(a.phone << "491 INVITE")
+    as_it_was(a)
+    arrived = a.phone << "INVITE a=sendonly"
+    a.phone >> a.answer(arrived, 200, a.sdp("recvonly"))
+    a.phone << "ACK"
+    b.phone << "200 UPDATE a=recvonly"  # F14
+    assert scene.count("glare", "yielded") == 1
+    scene.advance(1.1)
+    assert renderings(a.phone) == ("", "no") and renderings(b.phone) == ("no", "")
+    scene.advance(3.0)
+    b.phone.hears_nothing()
+    send_offer(a, a.sdp("inactive"))  # F10
+    arrived = b.phone << "INVITE a=inactive"
+    b.phone >> b.answer(arrived, 200, b.sdp("inactive"))  # F11
+    b.phone << "ACK"  # F12
+    a.phone >> a.ack(a.phone << "200 INVITE a=inactive")
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("inviter_is_caller", [True, False])
+def test_3_3_2_update_without_a_description_crosses_with_a_reinvite(scene: Scene, inviter_is_caller: bool) -> None:
+    """Nothing is offered in it: 200 to both."""
+    calls = watched_call(scene)
+    call, far = calls if inviter_is_caller else calls[::-1]
+    arrived = pending_hold(call, far)
+    far.phone >> far.request("UPDATE")
+    far.phone << "200 UPDATE no-body"
+    call.phone >> call.request("UPDATE")
+    call.phone << "200 UPDATE no-body"
+    far.phone >> far.answer(arrived, 200, far.sdp("recvonly"))
+    far.phone << "ACK"
+    call.phone >> call.ack(call.phone << "200 INVITE a=recvonly")
+    assert scene.server.observer.counts["glare"] == {}
+    resume(call, far)
+    hang_up(call, far)
+
+
+def test_3_3_2_updates_cross_and_one_has_no_description(scene: Scene) -> None:
+    """The same of two UPDATEs: 200 to both."""
+    a, b = watched_call(scene)
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    b.phone >> b.request("UPDATE")
+    b.phone << "200 UPDATE no-body"
     b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
     b.phone << "ACK"
-    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    a.phone << "200 UPDATE a=recvonly"
     resume(a, b)
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_what_was_given_way_waits_for_the_ack_of_the_491(make_scene: MakeScene, method: str) -> None:
+    """The ACK of Alice's 491 is lost on the link, and she is back at once: one offer a call, so hers gets 491 again."""
+    scene = make_scene()
+    if scene.server.options.link != "udp":
+        return
+    a, b = watched_call(scene)
+    b.phone >> b.answer(pending_hold(a, b), 491)
+    b.phone << "ACK"
+    scene.network.link_rule = lambda index, data: () if data.startswith(b"ACK") else (0.0,)
+    if method == "INVITE":
+        send_offer(b, b.sdp("sendonly"))
+    else:
+        b.phone >> b.request("UPDATE", b.sdp("sendonly"))
+    a.phone >> a.ack(a.phone << "491 INVITE")
+    send_offer(a, a.sdp("sendonly"))
+    a.phone >> a.ack(a.phone << "491 INVITE")
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"))
+    a.phone << "491 UPDATE"
+    as_it_was(a)
+    scene.network.link_rule = perfect
+    scene.wait(a.phone, 1.1)
+    arrived = a.phone << "INVITE a=sendonly"
+    a.phone >> a.answer(arrived, 200, a.sdp("recvonly"))
+    a.phone << "ACK"
+    answer = b.phone << f"200 {method} a=recvonly"
+    if method == "INVITE":
+        b.phone >> b.ack(answer)
+    hang_up(a, b)
+
+
+def test_an_update_that_was_given_way_is_answered_though_the_ack_never_comes(make_scene: MakeScene) -> None:
+    """504 while its sender waits still; the call stands."""
+    scene = make_scene()
+    if scene.server.options.link != "udp":
+        return
+    a, b = watched_call(scene)
+    b.phone >> b.answer(pending_hold(a, b), 491)
+    b.phone << "ACK"
+    scene.network.link_rule = lambda index, data: () if data.startswith(b"ACK") else (0.0,)
+    b.phone >> b.request("UPDATE", b.sdp("sendonly"))
+    a.phone >> a.ack(a.phone << "491 INVITE")
+    as_it_was(a)
+    scene.advance(27.9)
+    b.phone.hears_nothing()
+    scene.advance(0.3)
+    b.phone << "504 UPDATE"
+    as_it_was(b)
+    scene.advance(5)
+    a.phone.hears_nothing()
+    scene.network.link_rule = perfect
+    hold(b, a)
     hang_up(a, b)
 
 

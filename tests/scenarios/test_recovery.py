@@ -26,6 +26,7 @@ from tests.scenarios.scene import (
     idle,
     invite,
     is_gone,
+    pending_hold,
     register,
     register_again,
     reinvite,
@@ -38,6 +39,7 @@ from tests.scenarios.scene import (
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
 from tests.scenarios.server_under_test import TCP_SERVER
+from tests.scenarios.test_trunks import CARRIER, call_out, carrier
 
 Talk = tuple[ScriptCall, ScriptCall]
 
@@ -635,6 +637,66 @@ def test_a_reinvite_in_flight_is_completed(scene: Scene, who: str) -> None:
     assert renderings(one.phone) == ("no", "")
     resume(one, other)
     hang_up(other, one)
+
+
+def forged(answer: str) -> str:
+    """The response with another branch in our Via than the one that was sent: as of somebody who never got the request."""
+    start, branch, rest = answer.partition(";branch=")
+    assert branch, answer
+    value, separator, rest = rest.partition(";")
+    return f"{start}{branch}{value[:-1]}{'A' if value[-1] != 'A' else 'B'}{separator}{rest}"
+
+
+def test_a_stray_2xx_of_before_the_restart_is_taken_for_32_seconds_and_by_its_branch(scene: Scene) -> None:
+    """Nobody but Communication Manager can acknowledge it, and no transaction is left that proves whose it is: our branch in
+    its Via does, for this Call-ID alone. Else it is dropped, as RFC 6026 §8.9 has it."""
+    a, b = standing(scene)
+    send_offer(a, a.sdp("sendonly"))
+    first = b.phone << "INVITE a=sendonly"
+    scene.restart()
+    again = b.phone << "INVITE a=sendonly"
+    stray = b.answer(first, 200, b.sdp("recvonly"))
+    of_another_call = stray.replace(f"Call-ID: {b.call_id}", "Call-ID: another")
+    linked = len(scene.linked("SM", "CM", "INVITE"))
+    for dropped, answer in enumerate((forged(stray), of_another_call), 1):
+        b.phone >> answer
+        assert scene.count("messages_dropped", "stray response") == dropped
+    b.phone.hears_nothing()
+    assert len(scene.linked("SM", "CM", "INVITE")) == linked
+    b.phone >> stray
+    b.phone << "ACK"
+    b.phone >> b.answer(again, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    scene.advance(31)
+    b.phone >> stray
+    b.phone << "ACK"
+    scene.advance(1.5)
+    b.phone >> stray
+    b.phone.hears_nothing()
+    assert scene.count("messages_dropped", "stray response") == 3
+    resume(a, b)
+    hang_up(b, a)
+
+
+def test_a_stray_2xx_of_a_trunk_whose_contact_is_a_name() -> None:
+    """Its re-INVITE goes where the name leads, and its branch proves as much as that of a phone's."""
+    named = Scene(Options(records=KeptRecords(), entities=(CARRIER,)))
+    trunk = carrier(named)
+    trunk.contact = "<sip:0170@one.example.net>"
+    named.server.dns.zone = {("one.example.net", "A"): (trunk.address[0],)}
+    a, b = call_out(named, trunk)
+    named.advance(3)
+    first = pending_hold(a, b)
+    named.restart()
+    again = trunk << "INVITE a=sendonly"
+    trunk >> b.answer(first, 200, b.sdp("recvonly"))
+    trunk << "ACK"
+    trunk >> b.answer(again, 200, b.sdp("recvonly"))
+    trunk << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    hang_up(a, b)
+    named.quiet()
 
 
 def test_a_refused_reinvite_is_not_asked_for_again(scene: Scene) -> None:

@@ -30,6 +30,7 @@ from tests.scenarios.scene import (
 )
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import response
+from tests.scenarios.test_recovery import forged
 from tests.scenarios.transfer_scene import refer
 from tests.scenarios.virtual_network import perfect
 
@@ -169,6 +170,27 @@ def test_a_hold_that_session_manager_dies_over_is_answered(scene: Scene, who: st
     hang_up(one, other)
 
 
+def test_an_answer_that_no_request_of_ours_had_is_none(scene: Scene) -> None:
+    """Session Manager has died over the hold: what it sent on it knows by its branch. The answer of somebody who never got the
+    hold is dropped, before 32 s and after."""
+    a, b = standing(scene)
+    send_offer(a, a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    scene.restart_session_manager()
+    answer = b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone >> forged(answer)
+    assert scene.count("messages_dropped", "stray response") == 1
+    a.phone.hears_nothing()
+    b.phone >> answer
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    scene.advance(TIMEOUT)
+    b.phone >> answer
+    assert scene.count("messages_dropped", "stray response") == 2 and not b.phone.repeated
+    resume(a, b)
+    hang_up(a, b)
+
+
 @pytest.mark.parametrize("who", ["caller", "callee"])
 def test_a_hold_that_was_answered_and_something_later_is_not_refused_as_late(scene: Scene, who: str) -> None:
     """The 200 dies with Session Manager, and the phone has asked something else meanwhile: the next process asks for the hold
@@ -221,6 +243,8 @@ def test_a_hold_that_communication_manager_dies_over_fails(scene: Scene, restart
     restart(scene)
     scene.advance(0.1)
     refused = a.phone << "500 INVITE"
+    seconds = refused.integer("Retry-After")
+    assert seconds is not None and 0 <= seconds <= 10
     a.phone >> a.ack(refused)
     b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
     b.phone << "ACK"

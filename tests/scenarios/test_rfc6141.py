@@ -1,7 +1,10 @@
 """RFC 6141: what a re-INVITE changes, when it may still be refused, and whom it moves. Sections are in the tests' names.
 
-There are no reliable provisional responses here (`Require: 100rel` is 420), and an UPDATE with an offer within a re-INVITE is
-491: so a 2xx is the only thing that executes a change.
+Reliable provisional responses are for the first INVITE (test_reliable.py): no re-INVITE of ours says `Supported: 100rel`, so
+none is due there. From a phone that sends one all the same it is taken: acknowledged, its Contact moves the target, and its
+description is the answer where the 2xx has none. To the holder it goes on unreliably, and an UPDATE with an offer within a
+re-INVITE is 491 or 500: for the holder a 2xx is the only thing that executes a change. An UPDATE without an offer moves its
+sender at once.
 """
 
 from __future__ import annotations
@@ -210,6 +213,146 @@ def test_4_7_the_contact_of_an_unreliable_provisional_response_moves_nobody(scen
     bob << "ACK"
     alice >> a.ack(alice << "488 INVITE")
     bye_to(a, b, "sip:6002")
+
+
+RELIABLY = ("Require: 100rel", "RSeq: 17")
+"""What a provisional response has that is sent reliably (RFC 3262 §3)."""
+
+
+def prack(call: ScriptCall, arrived: Message, rseq: int = 17) -> Message:
+    """The PRACK of this reliable response to the re-INVITE, answered."""
+    found = call.phone << "PRACK no-body"
+    assert found.get("RAck") == f"{rseq} {arrived.cseq} INVITE" and found.cseq > arrived.cseq
+    call.phone >> call.answer(found, 200)
+    return found
+
+
+@pytest.mark.parametrize("status", [200, 488])
+@pytest.mark.parametrize("holder_is_caller", [True, False])
+def test_4_7_the_contact_of_a_reliable_provisional_response_moves_who_sent_it(
+    scene: Scene, holder_is_caller: bool, status: int
+) -> None:
+    """At once, and for good: a refusal afterwards takes nothing of it back."""
+    calls = talk(scene.phone("6001"), scene.phone("6002"))
+    call, far = calls if holder_is_caller else calls[::-1]
+    arrived = pending_hold(call, far)
+    home, far.phone.contact = far.phone.contact, moved(far)
+    far.phone >> far.answer(arrived, 183, "", *RELIABLY)
+    assert target(prack(far, arrived)) == "sip:elsewhere"
+    call.phone << "183 INVITE"
+    if status == 200:
+        # A 2xx that repeats where the phone is now: it may not say another thing (§4.8).
+        far.phone >> far.answer(arrived, 200, far.sdp("recvonly"))
+    else:
+        far.phone.contact = home
+        far.phone >> far.answer(arrived, 488)
+    far.phone << "ACK"
+    call.phone >> call.ack(call.phone << f"{status} INVITE")
+    far.phone.contact = home
+    bye_to(call, far, "sip:elsewhere")
+
+
+@pytest.mark.parametrize("lines", [(), ("Supported: 100rel",), ("Require: 100rel",)])
+def test_a_reliable_provisional_response_that_nobody_asked_for(scene: Scene, lines: tuple[str, ...]) -> None:
+    """Whatever the holder knows: the far phone is told of no 100rel, and has its PRACK all the same, each response once, in
+    order. The holder gets it unreliably, or where it demands reliable ones not at all."""
+    a, b = watched_call(scene)
+    send_offer(a, a.sdp("sendonly"), *lines)
+    arrived = b.phone << "INVITE a=sendonly"
+    assert not arrived.tokens("Supported") & {"100rel"} and not arrived.has("Require")
+    for status, rseq, comes in ((183, 17, True), (183, 17, False), (182, 19, False), (180, 18, True), (182, 19, True)):
+        b.phone >> b.answer(arrived, status, "", "Require: 100rel", f"RSeq: {rseq}")
+        if comes:
+            prack(b, arrived, rseq)
+        if comes and lines != ("Require: 100rel",):
+            progress = a.phone << f"{status} INVITE"
+            assert not progress.has("RSeq") and not progress.has("Require")
+        a.phone.hears_nothing()
+        b.phone.hears_nothing()
+    assert not a.phone.repeated and not b.phone.repeated
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    resume(a, b)
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_the_answer_in_a_reliable_provisional_response_stands_for_the_2xx(scene: Scene, again: bool) -> None:
+    """The far phone's 2xx needs no description any more (RFC 3262 §5): the holder's has one. After 491 all begins anew."""
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)
+    b.phone >> b.answer(arrived, 183, b.sdp("recvonly"), *RELIABLY)
+    prack(b, arrived)
+    a.phone << "183 INVITE a=recvonly"
+    if again:
+        b.phone >> b.answer(arrived, 491)
+        b.phone << "ACK"
+        scene.wait(b.phone, 4.1)
+        arrived = b.phone << "INVITE a=sendonly"
+        b.phone >> b.answer(arrived, 183, b.sdp("inactive"), *RELIABLY)
+        prack(b, arrived)
+        a.phone << "183 INVITE a=inactive"
+    b.phone >> b.answer(arrived, 200)
+    b.phone << "ACK"
+    answer = "inactive" if again else "recvonly"
+    a.phone >> a.ack(a.phone << f"200 INVITE a={answer}")
+    scene.advance(1.1)
+    assert renderings(a.phone) == ("no", "")
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"))
+    a.phone << f"200 UPDATE a={answer}"  # the same again is a refresh, answered here
+    b.phone.hears_nothing()
+    hang_up(a, b)
+
+
+def test_an_offer_in_a_reliable_provisional_response_is_not_acknowledged(scene: Scene) -> None:
+    """The re-INVITE had none. Its answer would stand in the PRACK, and the holder, who gets it unreliably, has none for it:
+    what is acknowledged without would leave the far phone with an offer for good."""
+    a, b = watched_call(scene)
+    send_offer(a, "")
+    arrived = b.phone << "INVITE no-body"
+    b.phone >> b.answer(arrived, 183, b.sdp(), *RELIABLY)
+    b.phone.hears_nothing()
+    a.phone << "183 INVITE"
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    offer = a.phone << "200 INVITE a=sendrecv"
+    a.phone >> a.ack(offer, a.sdp())
+    b.phone << "ACK a=sendrecv"
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("status", [200, 488])
+def test_4_5_an_update_within_the_reinvite_moves_who_was_asked(scene: Scene, status: int) -> None:
+    """Who may send a request moves by that and not by a response (§4.8); whatever becomes of the re-INVITE."""
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    arrived = pending_hold(a, b)
+    home, b.phone.contact = b.phone.contact, moved(b)
+    b.phone >> b.request("UPDATE")
+    b.phone << "200 UPDATE no-body"
+    a.phone >> a.request("INFO")
+    info = b.phone << "INFO"
+    assert target(info) == "sip:elsewhere"
+    b.phone >> b.answer(info, 200)
+    a.phone << "200 INFO"
+    b.phone >> b.answer(arrived, status, b.sdp("recvonly") if status == 200 else "")
+    b.phone << "ACK"
+    b.phone.contact = home
+    a.phone >> a.ack(a.phone << f"{status} INVITE")
+    bye_to(a, b, "sip:elsewhere")
+
+
+@pytest.mark.parametrize("status", [200, 488])
+def test_4_8_an_update_is_newer_than_the_reinvite_that_it_stands_in(scene: Scene, status: int) -> None:
+    """The holder moves while its re-INVITE is open: what that says, with the lower CSeq, must not move it back."""
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    arrived = pending_hold(a, b)
+    a.phone.contact = moved(a)
+    a.phone >> a.request("UPDATE")
+    a.phone << "200 UPDATE no-body"
+    b.phone >> b.answer(arrived, status, b.sdp("recvonly") if status == 200 else "")
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << f"{status} INVITE")
+    bye_to(b, a, "sip:elsewhere")
 
 
 def test_4_9_the_2xx_to_the_invite_says_where_the_dialog_goes(scene: Scene) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from b2bua.sip import sdp
-from b2bua.sip.message import Request
+from b2bua.sip.address import parse_address
+from b2bua.sip.message import Message, Request
 from tests.scenarios.scene import (
     TIMEOUT,
+    MakeScene,
     Scene,
     answered,
     called,
     hang_up,
     invite,
     is_gone,
+    send_offer,
     talk,
+    watch,
 )
 from tests.scenarios.script_call import ScriptCall
+from tests.scenarios.virtual_network import BRIDGE, FEATURE_SERVER
 from tests.sip.origin import without_origin
 
 # ---- answered
@@ -53,10 +60,7 @@ def test_100_comes_first_and_is_never_forwarded(scene: Scene) -> None:
 
 
 def test_what_the_callee_sees_of_the_caller(scene: Scene) -> None:
-    """A B2BUA: own Call-ID, tag, CSeq and o= line; hops counted; the address of Session Manager and no other of ours.
-
-    docker-freepbx 114, livekit/sip 515: no inner address in SDP or Contact.
-    """
+    """A B2BUA: own Call-ID, tag, CSeq and o= line; hops counted; the address of Session Manager and no other of ours."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
     a, b, arrived = invite(alice, bob, None, "Subject: hello", "X-Unknown: kept")
     assert isinstance(arrived, Request)
@@ -75,6 +79,59 @@ def test_what_the_callee_sees_of_the_caller(scene: Scene) -> None:
     assert len(arrived.elements("Via")) == 2
     answered(a, b, arrived)
     hang_up(a, b)
+
+
+def tells_only(message: Message, host: str, port: int, media: str = "IN IP4 192.0.2.200") -> None:
+    """Whatever leads back to us, or says who made the description, has this address of ours and no other."""
+    if isinstance(message, Request):
+        assert (message.top_via.host, message.top_via.port) == (host, port)
+    contact = message.contact()
+    assert contact is not None
+    route = parse_address(message.elements("Record-Route")[0 if isinstance(message, Request) else -1])
+    for address in (contact, route):
+        uri = address.parsed_uri()
+        assert (uri.host, uri.port) == (host, port), message
+    assert sdp.parse_origin(message.body).address == f"IN IP4 {host}"
+    assert f"c={media}" in message.body.decode().splitlines()
+
+
+@pytest.mark.parametrize("over_tcp", [False, True])
+def test_no_bridge_address_of_a_container_is_told(make_scene: MakeScene, over_tcp: bool) -> None:
+    """docker-freepbx 114, livekit/sip 515. The server is bound to an address that no phone reaches: on both legs Contact,
+    Record-Route, Via and SDP have the one that it advertises, in the INVITE, its 200, and re-INVITEs of either side."""
+    scene = make_scene(bridged=True, tcp=True)
+    alice = scene.phone("6001")
+    bob = scene.tcp_phone("6002") if over_tcp else scene.phone("6002")
+    watch(alice, alice)
+    a, b, arrived = invite(alice, bob)
+    tells_only(arrived, *bob.server)
+    bob >> b.answer(arrived, 200, b.sdp())
+    bob << "ACK"
+    answer = alice << "200 INVITE a=sendrecv"
+    tells_only(answer, *alice.server)
+    a.learn(answer)
+    alice >> a.ack(answer)
+    for call, far in ((a, b), (b, a)):
+        for direction, back in (("sendonly", "recvonly"), ("sendrecv", "sendrecv")):
+            arrived = pending(call, far, direction)
+            tells_only(arrived, *far.phone.server)
+            far.phone >> far.answer(arrived, 200, far.sdp(back))
+            far.phone << "ACK"
+            answer = call.phone << f"200 INVITE a={back}"
+            tells_only(answer, *call.phone.server)
+            call.phone >> call.ack(answer)
+    hang_up(a, b)
+    scene.advance(1.1)
+    heard = [step.message for step in scene.network.ladder if step.destination in ("6001", "6002") and step.message is not None]
+    assert len(heard) > 30 and [message for message in heard if BRIDGE.encode() in message.encode()] == []
+    inner = [*(message.get("Contact") or "" for message in heard), *(message.body.decode() for message in heard)]
+    assert [text for text in inner if re.search(rf"\b{re.escape(FEATURE_SERVER[0])}\b", text)] == []
+
+
+def pending(call: ScriptCall, far: ScriptCall, direction: str) -> Message:
+    """A re-INVITE up to the far phone."""
+    send_offer(call, call.sdp(direction))
+    return far.phone << f"INVITE a={direction}"
 
 
 def test_asserted_identity_of_a_phone_is_worth_nothing(scene: Scene) -> None:

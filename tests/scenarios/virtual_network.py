@@ -21,6 +21,8 @@ from b2bua.transaction.timers import TICK
 WALL: Final = 1_700_000_000.0
 """Unix seconds at which every scenario begins."""
 SERVER: Final[HostPort] = ("192.0.2.1", 5060)
+BRIDGE: Final = "192.0.2.99"
+"""Where a server in a container is bound."""
 LINK: Final[HostPort] = ("192.0.2.1", 5070)
 """Where Session Manager hears a feature server on the network."""
 FEATURE_SERVER: Final[HostPort] = ("192.0.2.2", 5071)
@@ -199,7 +201,7 @@ class VirtualUdp:
 
     def __init__(self, socket: VirtualSocket, remote: HostPort) -> None:
         self._socket = socket
-        self.local = socket.address
+        self.local = socket.advertised or socket.address
         self.remote = remote
         self.listener = f"udp:{socket.address[0]}:{socket.address[1]}"
 
@@ -230,8 +232,10 @@ class VirtualSocket:
 
     def __init__(
         self, network: VirtualNetwork, address: HostPort, recorder: Recorder | None = None,
-        kind: type[VirtualUdp] = VirtualUdp,
+        kind: type[VirtualUdp] = VirtualUdp, advertised: HostPort | None = None,
     ) -> None:  # fmt: skip
+        """`advertised`: what peers are told in place of `address`, and where the network reaches it."""
+        self.advertised = advertised
         self.network = network
         self.address = address
         self.recorder = recorder
@@ -256,7 +260,6 @@ class VirtualSocket:
     # -- `b2bua.transport.listener_set.Listener` ---------------------------------------------------------------
 
     transport = "udp"
-    advertised = None
     waited = 0.0
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 from b2bua.sip.flow import Flow, HostPort, Put
 from b2bua.sip.message import Message
 from b2bua.transport.kinds import TCP, Kind
-from tests.scenarios.virtual_network import VirtualNetwork
+from tests.scenarios.virtual_network import BRIDGE, VirtualNetwork
 
 
 class VirtualStream:
@@ -19,7 +19,7 @@ class VirtualStream:
         self._owner = owner
         self.transport = owner.kind.transport
         self.via_transport = owner.kind.via_transport
-        self.local = owner.bound
+        self.local = owner.advertised or owner.bound
         self.remote = remote
         self.listener = owner.name
         self.open = True
@@ -37,7 +37,11 @@ class VirtualStream:
         return self._owner.flow(remote)
 
     def put(self, data: bytes, message: Message | None) -> bytes:
-        network = self._owner.network
+        network, recorder = self._owner.network, self._owner._server.recorder
+        if message is not None:
+            recorder.sent(self, message, data)
+        else:
+            recorder.resent(self, data)
         reached = not self.dead and network.listens(self.remote) and (self.used or not self._owner.kind.web)
         self.used = True
         if self.open and reached:
@@ -51,21 +55,28 @@ class VirtualTcp:
     """A listener of the server under test whose messages travel on connections, of whatever kind:
     `b2bua.transport.listener_set.Listener`, and a `Host` of the network."""
 
-    advertised = None
     waited = 0.0
 
     def __init__(self, network: VirtualNetwork, address: HostPort, server: Any, kind: Kind = TCP) -> None:
         self.network = network
         self.bound = address
+        self.advertised: HostPort | None = None
         self.kind = kind
         self.transport = kind.transport
-        self.name = f"{kind.transport}:{address[0]}:{address[1]}"
         self._server = server
         self._flows: dict[HostPort, VirtualStream] = {}
         self.put: Put = VirtualStream.put
 
+    def bridge(self) -> None:
+        """It runs in a container: bound to BRIDGE, reached at what it was made for."""
+        self.advertised, self.bound = self.bound, (BRIDGE, self.bound[1])
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.transport}:{self.bound[0]}:{self.bound[1]}"
+
     def listen(self, reactor: Any, host: str, port: int) -> None:
-        self.network.attach(self._Host(self), self.bound)
+        self.network.attach(self._Host(self), self.advertised or self.bound)
 
     def find(self, remote: HostPort) -> VirtualStream | None:
         flow = self._flows.get(remote)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +42,27 @@ def test_it_is_the_user_part_of_a_uri() -> None:
 @pytest.mark.parametrize("call_id", ["c2", "", "c1 ", "C1", "c1\0", "sequence"])
 def test_another_call_id_opens_nothing(call_id: str) -> None:
     assert TOKENS.read_flow(token(), call_id) is None
+
+
+@given(call_id=st.text(max_size=40), other=st.text(max_size=40))
+def test_a_branch_is_ours_for_one_call_id_alone(call_id: str, other: str) -> None:
+    """It stays a token (RFC 3261 §25.1), and no earlier process of ours has a key of its own."""
+    made = TOKENS.branch("z9hG4bK5e551on17.mark", call_id)
+    assert made.startswith("z9hG4bK5e551on17.mark") and re.fullmatch(r"[\w.!%*+`'~-]+", made, re.ASCII)
+    assert Tokens(b"k" * 32, "another process").is_our_branch(made, call_id)
+    assert TOKENS.is_our_branch(made, other) is (other == call_id)
+    assert not Tokens(b"x" * 32).is_our_branch(made, call_id)
+
+
+@pytest.mark.parametrize("branch", ["", "z9hG4bK5e5", "~", "z9hG4bK5e5~", "é~\udcff", "z9hG4bK5e5~AAAAAAAAAAAA"])
+def test_a_branch_that_is_none_of_ours(branch: str) -> None:
+    assert not TOKENS.is_our_branch(branch, "c1")
+
+
+def test_a_branch_is_no_route_token_and_the_other_way_about() -> None:
+    made = token()
+    assert not TOKENS.is_our_branch(made.replace(".", "~"), "c1")
+    assert TOKENS.read_flow(TOKENS.branch(made, "c1").replace("~", "."), "c1") is None
 
 
 def test_another_key_opens_nothing() -> None:
