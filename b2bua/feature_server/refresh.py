@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.leg_messages import add_own_headers
 from b2bua.feature_server.refusals import GAVE_UP
-from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request, Response
+from b2bua.sip.retry_after import retry_after
 from b2bua.transaction.client import ClientTransaction, ClientUser
 
 if TYPE_CHECKING:
@@ -124,10 +124,7 @@ class Refresh:
         if status == 491:
             call.environment.observer.glare("retried")
             return round(call.environment.uniform(*(OWNER_WAITS if self._leg.invited else OTHER_WAITS)), 2)
-        try:
-            asked = response.integer("Retry-After") if response is not None else None
-        except MalformedValue:
-            asked = None
+        asked = retry_after(response) if response is not None else None
         return float(asked) if asked is not None else LATER
 
     def _finish(self, result: str) -> None:

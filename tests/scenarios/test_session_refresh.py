@@ -194,7 +194,7 @@ def test_a_refusal_by_a_phone_with_timers_is_tried_once_more_and_does_not_move_t
         scene, (*refreshes_itself(3600), "Min-SE: 3600"), (SUPPORTED, "Session-Expires: 90;refresher=uac", UPDATES)
     )
     scene.advance(HALF + 0.1)
-    b.phone >> b.answer(b.phone << "UPDATE", 500, "", "Retry-After: 4")
+    b.phone >> b.answer(b.phone << "UPDATE", 500, "", "Retry-After: 4 (in a meeting)")
     scene.advance(3.9)
     b.phone.hears_nothing()
     scene.advance(0.2)
