@@ -78,6 +78,16 @@ def view(stack: ExitStack, directory: Path, *arguments: str, width: int = 120, h
     return terminal
 
 
+def answer(terminal: Terminal, key: str, prompt: str, text: str) -> None:
+    """What a key asks for, in place of what stands there: each step once the one before is seen, since in a burst keys that
+    act overtake those that are text, on a busy machine."""
+    terminal.keys(key)
+    terminal.until(prompt)
+    terminal.keys("C-u")
+    wait_until("an empty line, which shows the hint too", lambda: terminal.screen().count(prompt) == 2)
+    terminal.type(text)
+
+
 def test_a_hold_is_watched_live_and_looked_into(stack: ExitStack, tmp_path: Path) -> None:
     server = start(stack, tmp_path)
     terminal = view(stack, tmp_path, "--url", url(server), "-nr", "-no")
@@ -127,16 +137,15 @@ def test_filters_a_file_and_narrow_windows(stack: ExitStack, tmp_path: Path) -> 
     held(stack, server)
     terminal = view(stack, tmp_path, "--url", url(server), "-u", "6003", "-o", "dialog", width=100)
     terminal.until("filter -u 6003 -o dialog", "SUBSCRIBE", without="INVITE")
-    terminal.keys("f", "C-u")
-    terminal.type("-o (")
+    answer(terminal, "f", "filter: -u URI|NUMBER", "-o (")
     terminal.until("filter: -o '(': ")
     terminal.keys("C-u")
+    terminal.until("filter: -u URI|NUMBER")
     terminal.type("-o a=sendonly -ns")
     terminal.until("filter -o a=sendonly -ns", HOLD, without="NOTIFY 6001")
 
     written = tmp_path / "hold.log"
-    terminal.keys("w", "C-u")
-    terminal.type(str(written))
+    answer(terminal, "w", "write:", str(written))
     terminal.until("written: ")
     lines = written.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("### traceSM name_ip: ") and lines[1] == "com.avaya.asm  SIPMSGT "
@@ -200,11 +209,9 @@ def test_every_switch_of_the_filter_at_once(stack: ExitStack, tmp_path: Path) ->
     terminal.keys("i")
     terminal.until("i=Addresses")
     # The same without -or: no call meets all of it. What the line says is what the key f takes.
-    terminal.keys("f", "C-u")
-    terminal.type(shlex.join([*switches, *more[1:]]))
+    answer(terminal, "f", "filter: -u URI|NUMBER", shlex.join([*switches, *more[1:]]))
     terminal.until("0 of ", "-nr -ns -no", without="INVITE ×3")
-    terminal.keys("f", "C-u")
-    terminal.type("-u 7001 -c of-u1 -o ^INVITE -no")
+    answer(terminal, "f", "filter: -u URI|NUMBER", "-u 7001 -c of-u1 -o ^INVITE -no")
     terminal.until("INVITE ×3", without=by["i"].end)
     terminal.keys("q")
     terminal.until("ended 0")
