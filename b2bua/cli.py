@@ -286,9 +286,11 @@ _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", 
 @click.argument("file", required=False, default="")
 @click.option("--json", "as_json", is_flag=True, help="One JSON record a line instead of the ladder.")
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server's HTTP address.")
-@click.option("-c", "--call-id", default="", metavar="ID", help="Only the call with a leg of this Call-ID, all its legs.")
-@click.option("-u", "--user", default="", metavar="USER|URI", help="Only this user's calls and messages.")
-@click.option("-i", "addresses", multiple=True, metavar="REGEX", help="Only calls with a message from or to such an address.")
+@click.option("-c", "--call-id", "call_ids", multiple=True, metavar="ID",
+              help="Only the call with a leg of this Call-ID, all its legs. This and each of the next may stand there again.")
+@click.option("-u", "--user", "users", multiple=True, metavar="USER|URI",
+              help="Only this user's calls and messages; of several users those that all take part in, with -or any of them.")
+@click.option("-i", "hosts", multiple=True, metavar="REGEX", help="Only calls with a message from or to such an address.")
 @click.option("-s", "sessions", multiple=True, metavar="GSID", help="Only calls of this global session id.")
 @click.option("-g", "headers", multiple=True, metavar="HEADER=VALUE", help="Only calls with a header that has this in it.")
 @click.option("-o", "patterns", multiple=True, metavar="REGEX", help="Only calls with a message that this is found in.")
@@ -297,7 +299,9 @@ _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", 
 @click.option("-ns", "no_subscribe", is_flag=True, help="Hide SUBSCRIBE and NOTIFY.")
 @click.option("-no", "no_options", is_flag=True, help="Hide OPTIONS.")
 @click.option("--follow", is_flag=True, help="With --json: go on with new messages until interrupted.")
-@click.option("--plain", is_flag=True, help="The ladder as plain text in a terminal, too.")
+@click.option("--plain", is_flag=True,
+              help="The ladder as plain text in a terminal, too. Live each copy of a message is a line, of FILE they count.")
+@click.option("--addresses", is_flag=True, help="Addresses above the ladder's lines in place of names, as with the key i.")
 @click.option("--server", "servers", multiple=True, metavar="[NAME=]URL", help="Follow this server; several as one trace.")
 @click.option("--token-file", "token_files", multiple=True, metavar="FILE",
               help="A token of the server, where it has a log-in (or B2BUA_TOKEN_FILE); one for all servers, or one for each.")
@@ -305,8 +309,8 @@ _EXPORT_FORMS = click.Choice(("html", "json", "mermaid", "pcap", "svg", "text", 
 @click.option("--export", type=(_EXPORT_FORMS, str), help="Write html, json, mermaid, pcap, svg, text or tracesm to a new file.")
 @click.option("--secrets", is_flag=True, help="Unredacted, if the server runs with --trace-secrets.")
 def trace(
-    file: str, url: str, as_json: bool, follow: bool, plain: bool, secrets: bool, export: tuple[str, str] | None,
-    servers: tuple[str, ...], token_files: tuple[str, ...], since: str, **wanted: Any,
+    file: str, url: str, as_json: bool, follow: bool, plain: bool, addresses: bool, secrets: bool,
+    export: tuple[str, str] | None, servers: tuple[str, ...], token_files: tuple[str, ...], since: str, **wanted: Any,
 ) -> int:  # fmt: skip
     """Show the messages of a running server as a ladder, or those of FILE, written by --json or by traceSM."""
     from b2bua.trace import client  # Late: no other command needs it.
@@ -314,17 +318,18 @@ def trace(
 
     words = _filter_words(**wanted)
     return client.main(
-        url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, file=file, export=export,
-        servers=servers, token_files=token_files, since=since, token_for=no_token if file or token_files else token_reader(),
+        url=url, as_json=as_json, follow=follow, secrets=secrets, filter_words=words, plain=plain, addresses=addresses,
+        file=file, export=export, servers=servers, token_files=token_files, since=since,
+        token_for=no_token if file or token_files else token_reader(),
     )  # fmt: skip
 
 
 def _filter_words(
-    call_id: str, user: str, addresses: Sequence[str], sessions: Sequence[str], headers: Sequence[str],
+    call_ids: Sequence[str], users: Sequence[str], hosts: Sequence[str], sessions: Sequence[str], headers: Sequence[str],
     patterns: Sequence[str], any_of: bool, no_register: bool, no_subscribe: bool, no_options: bool,
 ) -> list[str]:  # fmt: skip
     """The filter as the ladder's key `f` takes it."""
-    valued = {"-c": [call_id], "-u": [user], "-i": addresses, "-s": sessions, "-g": headers, "-o": patterns}
+    valued = {"-c": call_ids, "-u": users, "-i": hosts, "-s": sessions, "-g": headers, "-o": patterns}
     words = [word for switch, values in valued.items() for value in values if value for word in (switch, value)]
     switches = {"-or": any_of, "-nr": no_register, "-ns": no_subscribe, "-no": no_options}
     return words + [switch for switch, is_set in switches.items() if is_set]

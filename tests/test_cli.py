@@ -386,15 +386,18 @@ def test_trace_hands_its_options_on(call, client):
     assert call("trace", *arguments)[0] == 4
     filters = ("-u", "6001", "-i", "a", "-i", "b", "-s", "s", "-g", "Event=x", "-o", "(?i)y", "-or", "-nr", "-ns", "-no")
     assert call("trace", "--plain", *filters, "x.log")[0] == 4
+    several = ("-c", "c1", "-c", "c2", "-u", "6001", "-u", "sip:6002@example.com", "-or")
+    assert call("trace", "--addresses", *several)[0] == 4
     assert call("trace", "--export", "pcap", "x.pcap")[0] == 4
     first = {"url": "http://127.0.0.1:8080", "as_json": False, "follow": False, "secrets": False, "plain": False, "file": ""}
     second = {"url": "http://127.0.0.1:1", "as_json": True, "follow": True, "secrets": True, "plain": False, "file": ""}
-    both = {"export": None, "servers": (), "token_files": (), "since": ""}
+    both = {"addresses": False, "export": None, "servers": (), "token_files": (), "since": ""}
     first, second = first | both, second | both
     assert client == [
         first | {"filter_words": []},
         second | {"filter_words": ["-c", "c1", "-u", "6001"]},
         first | {"filter_words": list(filters), "plain": True, "file": "x.log"},
+        first | {"filter_words": list(several), "addresses": True},
         first | {"filter_words": [], "export": ("pcap", "x.pcap")},
     ]
 

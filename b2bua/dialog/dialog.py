@@ -156,7 +156,10 @@ class Dialog:
     def _towards_strict_router(self, names: list[str], lines: list[str]) -> str:
         """RFC 3261 §12.2.1.1: the first route without lr becomes the Request-URI, the target the last Route."""
         first = names.index("Route")
-        uri = lines[first].partition("<")[2].partition(">")[0]
+        try:
+            uri = address_in(lines[first]).uri
+        except MalformedValue:
+            uri = lines[first].partition("<")[2].partition(">")[0]
         del names[first], lines[first]
         last = len(self.route_set) - 1
         names.insert(last, "Route")

@@ -5,10 +5,13 @@ Nothing is added to a call that goes where its caller sent it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from b2bua.sip.address import parse_address
+from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Request
 from b2bua.sip.privacy import privacy_levels
 
@@ -24,6 +27,8 @@ _REASONS: Final = {
     UNCONDITIONAL: "unconditional", DEFLECTED: "deflection", BUSY: "user-busy", NO_ANSWER: "no-answer",
     UNREACHABLE: "unavailable",
 }  # fmt: skip
+_INDEX: Final = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+"""`index-val = number *( DOT number )` (RFC 7044 §5)."""
 _HIDDEN: Final = frozenset(("header", "session", "history"))
 """Levels of Privacy that let nobody read where a call has been (RFC 7044 §10.1.1)."""
 
@@ -48,7 +53,7 @@ def add_history(invite: Request, called: str, tried: Sequence[Attempt], now: Att
     for attempt in tried:
         counted = f"<{attempt.uri}>;reason={_REASONS.get(attempt.cause, 'unknown')};counter=1"
         invite.insert_before("Diversion", counted)  # the newest is the topmost (RFC 5806 §9.2.3)
-    entries = invite.elements("History-Info")
+    entries = _entries_of(invite)
     root = _index_of(entries[-1]) if entries else ""
     if not root:
         root = "1"
@@ -61,18 +66,28 @@ def add_history(invite: Request, called: str, tried: Sequence[Attempt], now: Att
 
 def _entry(attempt: Attempt, root: str) -> str:
     uri = attempt.uri
-    if attempt.cause and attempt.cause != UNCONDITIONAL:  # it has been there, and was answered so (RFC 7044 §10.2)
-        uri += ("&" if "?" in uri else "?") + "Reason=" + quote(f"SIP;cause={attempt.cause}", safe="")
+    # It has been there, and was answered so (RFC 7044 §10.2); only a SIP URI has headers.
+    if attempt.cause and attempt.cause != UNCONDITIONAL and uri.startswith(("sip:", "sips:")):
+        headers = "?" in uri.rpartition("@")[2]  # in the user part it may stand for itself
+        uri += ("&" if headers else "?") + "Reason=" + quote(f"SIP;cause={attempt.cause}", safe="")
     if attempt.number == 1:
         return f"<{uri}>;index={root}.1;np={root}"
     parent = f"{root}.{attempt.parent}" if attempt.parent else root
     return f"<{uri}>;index={root}.{attempt.number};mp={parent}"
 
 
+def _entries_of(invite: Request) -> list[str]:
+    """Those that the call came with; none where they cannot be told apart: nothing could stand behind them then."""
+    try:
+        return invite.elements("History-Info")
+    except MalformedValue:
+        return []
+
+
 def _index_of(entry: str) -> str:
     """The hi-index of an entry, "" where it has none that can be read."""
-    for parameter in entry.rpartition(">")[2].split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "index" and value.strip().replace(".", "").isdigit():
-            return value.strip()
-    return ""
+    try:
+        index = parse_address(entry).parameter("index") or ""
+    except MalformedValue:
+        return ""
+    return index if _INDEX.fullmatch(index) else ""

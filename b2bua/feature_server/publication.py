@@ -11,8 +11,10 @@ from typing import Final
 
 from b2bua.feature_server.contract import Environment
 from b2bua.sip.address import Address
+from b2bua.sip.errors import MalformedValue
 from b2bua.sip.fast_tuple import new_tuple
 from b2bua.sip.message import Document, Request, Response
+from b2bua.sip.retry_after import retry_after
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.timers import NEVER, TICK, Timer
 
@@ -197,7 +199,7 @@ class Publication:
         self._etag = response.get("SIP-ETag") or ""
         if not self._ending:
             # Refreshed by publishing the same state again, well before it would lapse.
-            seconds = (_seconds(response, "Expires") or EXPIRES) * 0.8
+            seconds = (_granted(response) or EXPIRES) * 0.8
             timers = self._owner.environment.layer.timers
             self._refresh_at = at = timers.now() + seconds
             if self.tick == NEVER or self.tick * TICK > at + TICK:
@@ -232,7 +234,7 @@ class Publication:
                 self._die()
             return
         self._wanted = self._sending == "state" or self._wanted
-        wait = _seconds(response, "Retry-After") if response is not None else None
+        wait = retry_after(response) if response is not None else None
         seconds = RETRY_AFTER if wait is None else float(min(max(wait, 1), 60))
         self._stop_timer()
         self._timer = self._owner.environment.layer.timers.start(seconds, self._refresh_or_end)
@@ -247,8 +249,9 @@ class Publication:
             self._timer = None
 
 
-def _seconds(response: Response, name: str) -> int | None:
-    """A number of seconds in an answer, a comment behind it ignored; None where there is none that can be read."""
-    value = response.get(name) or ""
-    digits = value if value.isalnum() else value.partition("(")[0].partition(";")[0].strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
+def _granted(response: Response) -> int | None:
+    """The Expires of an answer; None where there is none that can be read."""
+    try:
+        return response.integer("Expires")
+    except MalformedValue:
+        return None

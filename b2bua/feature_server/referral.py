@@ -13,11 +13,13 @@ from b2bua.feature_server.hooks import always, status_of
 from b2bua.feature_server.leg_messages import leg_response
 from b2bua.feature_server.refusals import BY_A_FEATURE
 from b2bua.sip.errors import SipError
+from b2bua.sip.event_id import event_id
 from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.reason import REASON
 from b2bua.sip.refer_to import refer_to_of
 from b2bua.sip.response_to import response_to
+from b2bua.sip.subscription_state import ACTIVE, TERMINATED, SubscriptionState
 from b2bua.sip.uri import Uri
 from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction
@@ -164,9 +166,7 @@ class Referral:
 
     def is_named(self, event: str) -> bool:
         """Whether an Event header names this subscription: the id may be left out (RFC 3515 §2.4.6)."""
-        name, *parameters = (part.strip() for part in event.split(";"))
-        ids = [part[3:] for part in parameters if part.startswith("id=")]
-        return name.lower() == "refer" and ids in ([], [self._id])
+        return event.partition(";")[0].strip().lower() == "refer" and event_id(event) in (None, self._id)
 
     def renew(self, transaction: ServerTransaction, request: Request) -> None:
         """From the party: refreshed, or with Expires 0 ended; a NOTIFY follows either (RFC 6665 §4.2.1.2)."""
@@ -201,8 +201,8 @@ class Referral:
         self._add_contact(request)
         request.append("Event", f"refer;id={self._id}")
         left = int(self._until - environment.layer.timers.now())
-        state = f"terminated;reason={self._ended}" if self._ended else f"active;expires={max(left, 1)}"
-        request.append("Subscription-State", state)
+        state = SubscriptionState(TERMINATED, None, self._ended) if self._ended else SubscriptionState(ACTIVE, max(left, 1))
+        request.append("Subscription-State", str(state))
         request.call = self._name
         request.set_body(f"{self._told}\r\n".encode("utf-8", "surrogateescape"), CONTENT_TYPE)
         environment.layer.send_request(request, environment.link, self)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from b2bua.dialog.glare import wait_after_491
 from b2bua.feature_server.exchange import WaitingReinvite
 from b2bua.feature_server.leg_messages import add_own_headers
-from b2bua.sip.errors import MalformedValue
 from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
+from b2bua.sip.retry_after import retry_after
 from b2bua.transaction.client import ClientTransaction, ClientUser
 
 if TYPE_CHECKING:
@@ -120,10 +120,7 @@ class Refresh:
         if status == 491:
             call.environment.observer.glare("retried")
             return wait_after_491(self._leg.invited, call.environment.uniform)
-        try:
-            asked = response.integer("Retry-After") if response is not None else None
-        except MalformedValue:
-            asked = None
+        asked = retry_after(response) if response is not None else None
         return float(asked) if asked is not None else LATER
 
     def _finish(self, result: str) -> None:

@@ -9,6 +9,7 @@ from b2bua.phone.agent import Agent, refresh_after
 from b2bua.sip.address import parse_address
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Response
+from b2bua.sip.retry_after import retry_after
 from b2bua.transaction.timers import Timer
 
 RETRY_SECONDS: Final = 30.0
@@ -98,9 +99,5 @@ class Registration:
 
 
 def _retry_after(response: Response | None) -> float:
-    if response is None:
-        return RETRY_SECONDS
-    try:
-        return float(response.integer("Retry-After") or RETRY_SECONDS)
-    except MalformedValue:
-        return RETRY_SECONDS
+    asked = None if response is None else retry_after(response)
+    return float(asked or RETRY_SECONDS)

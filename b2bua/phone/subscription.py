@@ -10,6 +10,7 @@ from b2bua.sip.dialog_info import CONTENT_TYPE, DialogInfo, parse_dialog_info
 from b2bua.sip.errors import SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
+from b2bua.sip.subscription_state import TERMINATED, SubscriptionState, subscription_state
 from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import Timer
 
@@ -140,9 +141,7 @@ class Subscription:
             raise SipError(481)
         if (request.get("Event") or "").partition(";")[0].strip() != EVENT:
             raise SipError(489)
-        state = (request.get("Subscription-State") or "").strip()
-        if not state:
-            raise SipError(400, "Missing Subscription-State")
+        state = subscription_state(request)
         newer = parse_dialog_info(request.body) if request.body else None
         if not dialog.remote_tag:
             dialog.remote_tag = request.from_.tag
@@ -153,15 +152,13 @@ class Subscription:
         self._agent.layer.respond(transaction, response_to(request, 200))
         self._notified(newer, state)
 
-    def _notified(self, newer: DialogInfo | None, state: str) -> None:
+    def _notified(self, newer: DialogInfo | None, state: SubscriptionState) -> None:
         changed = newer is not None and self._take(newer)
-        word, _, parameters = state.partition(";")
-        if word.strip().lower() == "terminated":
-            self._terminated(_parameter(parameters, "reason"))
+        if state.state == TERMINATED:
+            self._terminated(state.reason)
             return
-        seconds = _parameter(parameters, "expires")
-        if self._expires and seconds.isascii() and seconds.isdigit() and len(seconds) < 10:
-            self._refresh_in(int(seconds))
+        if self._expires and state.expires is not None:
+            self._refresh_in(state.expires)
         began, self.active = not self.active, True
         if changed or began:
             self._user.lamp_changed(self)
@@ -188,14 +185,6 @@ class Subscription:
             self._start()
             return
         self._over(reason)
-
-
-def _parameter(parameters: str, name: str) -> str:
-    for part in parameters.split(";"):
-        key, _, value = part.partition("=")
-        if key.strip().lower() == name:
-            return value.strip()
-    return ""
 
 
 

@@ -15,9 +15,10 @@ OUTBOUND = "outbound"
 def reg_id_of(contact: Address) -> int:
     """The flow's number that a Contact gives; 0 for none, and without an instance, where it means nothing."""
     text = contact.parameter("reg-id")
-    if text is None or not contact.parameter("+sip.instance") or not (text.isascii() and text.isdigit() and len(text) < 10):
+    if text is None or not contact.parameter("+sip.instance") or not (text.isascii() and text.isdigit() and len(text) <= 10):
         return 0
-    return int(text)
+    number = int(text)
+    return number if number < 2**31 else 0  # RFC 5626 §4.2: 1 to 2³¹ − 1
 
 
 def may_name_flows(request: Request, contacts: Sequence[Address]) -> bool:

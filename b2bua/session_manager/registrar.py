@@ -210,7 +210,7 @@ class Registrar:
             stated = request.integer("Expires")
             wanted = self._limits.default if stated is None else stated
         else:
-            wanted = int(value[:10]) if value.isascii() and value.isdigit() else HOUR
+            wanted = int(value.lstrip("0")[:10] or "0") if value.isascii() and value.isdigit() else HOUR
         if 0 < wanted < min(self._limits.least, HOUR):
             if self._profiles.has(ASTERISK, user):  # longer than asked for, which §10.3 step 7 does not allow
                 return self._limits.least

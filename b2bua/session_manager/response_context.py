@@ -15,6 +15,7 @@ from b2bua.sip.best_response import rank
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
+from b2bua.sip.retry_after import retry_after
 from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.client_invite import InviteClient
@@ -174,7 +175,7 @@ class ResponseContext:
         self._branch_done(transaction)
         if self._cancelled or self._final or given_up or (why == TIMED_OUT and transaction.method != "INVITE"):
             failover.give_up()
-        seconds = None if response is None else _leading_number(response.get("Retry-After") or "")
+        seconds = None if response is None else retry_after(response)
         return failover.failed(why, None if response is None else response.without_top_via(), seconds)
 
     def _next_is_asked(self, transaction: ClientTransaction, response: Response) -> bool:
@@ -332,7 +333,7 @@ class ResponseContext:
         self._layer.forward_response(self._server, best)
 
     def _note_retry_after(self, response: Response) -> None:
-        seconds = _leading_number(response.get("Retry-After") or "")
+        seconds = retry_after(response)
         if seconds is not None:
             self._retry_after = seconds if self._retry_after is None else min(self._retry_after, seconds)
 
@@ -391,9 +392,3 @@ class ResponseContext:
         self._given_up.append(branch)
         if isinstance(branch, InviteClient):
             branch.cancel(why=_RINGS_ON)
-
-
-def _leading_number(text: str) -> int | None:
-    """The seconds of a Retry-After, whose comment and parameters follow them (RFC 3261 §20.33); None when it has none."""
-    digits = text.partition(";")[0].partition("(")[0].strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None

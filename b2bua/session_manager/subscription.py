@@ -17,6 +17,7 @@ from b2bua.sip.flow import Flow
 from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request
 from b2bua.sip.rlmi import EVENTLIST
+from b2bua.sip.subscription_state import ACTIVE, TERMINATED, SubscriptionState
 from b2bua.sip.watched_dialog import WatchedDialog
 from b2bua.transaction.timers import TIMEOUT, Timer
 
@@ -193,12 +194,12 @@ class Subscription:
         request.append("Contact", self.dialog.contact)
         request.append("Event", self.event)
         if self.ending:
-            state = f"terminated;reason={self.ending}"
+            state = SubscriptionState(TERMINATED, None, self.ending)
         else:
             # Cut, not rounded: a NOTIFY may shorten a subscription and never lengthen it (RFC 6665 §4.2.2).
             left = int(self.expires_at - self._notifier.timers.now() + 0.001)
-            state = f"active;expires={max(left, 0)}"
-        request.append("Subscription-State", state)
+            state = SubscriptionState(ACTIVE, max(left, 0))
+        request.append("Subscription-State", str(state))
         if self.watched_list is not None:
             request.append("Require", EVENTLIST)  # RFC 4662 §4.1
         # The versions of the documents rise with the CSeqs, from 0: one number to keep over restarts, not two.

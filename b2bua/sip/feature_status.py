@@ -34,7 +34,7 @@ class FeatureStatus(NamedTuple):
 
 
 def parse_feature_status(body: bytes) -> FeatureStatus:
-    """A published document; MalformedValue (400) for what is none. Its version is not looked at."""
+    """A document as a value; MalformedValue (400) for what is none. A version that is no number is 0."""
     root = read_xml(body, "feature-status")
     features: dict[str, str] = {}
     for child in root:
@@ -45,4 +45,6 @@ def parse_feature_status(body: bytes) -> FeatureStatus:
             features[name] = status
     if not root.get("entity") or len(features) > MOST:
         raise MalformedValue("feature-status document")
-    return FeatureStatus(root.get("entity", ""), tuple(features.items()))
+    version = root.get("version", "")
+    number = int(version) if version.isascii() and version.isdigit() and len(version) <= 10 else 0
+    return FeatureStatus(root.get("entity", ""), tuple(features.items()), number, root.get("state") != "partial")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from b2bua.sip.address import split_unquoted
 from b2bua.sip.digest import HEADERS, MAX_ROUNDS, parse_parameters
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.message import Message
@@ -20,6 +21,10 @@ _ROUNDS: Final = {str(number): number for number in range(1, MAX_ROUNDS + 1)}
 
 def marked(challenge: str, number: int) -> str:
     """A challenge as it is handed on in this round, counted from 1."""
+    if BY_PROXY in challenge.lower():  # a mark of others, which would stand there twice
+        scheme, _, rest = challenge.partition(" ")
+        parts = [part for part in split_unquoted(rest, ",") if part.partition("=")[0].strip().lower() != BY_PROXY]
+        challenge = f"{scheme} {','.join(parts).strip()}"
     return f"{challenge}, {BY_PROXY}={number}"
 
 

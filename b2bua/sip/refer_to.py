@@ -48,7 +48,7 @@ def _replaces_in(headers: str) -> Replaces | None:
     found = [value for name, _, value in (part.partition("=") for part in headers[1:].split("&")) if _is_replaces(name)]
     if len(found) > 1:
         raise MalformedValue("Refer-To")
-    return parse_replaces(unquote(found[0])) if found else None
+    return parse_replaces(unquote(found[0], errors="surrogateescape")) if found else None
 
 
 def _is_replaces(name: str) -> bool:

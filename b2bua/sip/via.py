@@ -48,7 +48,7 @@ class Via(NamedTuple):
 
     def parameter(self, name: str) -> str | None:
         """The value of a parameter ("" for a flag), or None; `name` in lower case."""
-        for part in self.parameters.split(";"):
+        for part in _parts(self.parameters):
             key, _, value = part.partition("=")
             if key.strip().lower() == name:
                 return value.strip()
@@ -65,7 +65,7 @@ class Via(NamedTuple):
         if not rport and host == self.host.strip("[]") and "received" not in self.parameters.lower():
             return self
         kept = []
-        for part in self.parameters.split(";")[1:]:
+        for part in _parts(self.parameters)[1:]:
             name = part.partition("=")[0].strip().lower()
             if name not in ("received", "rport"):
                 kept.append(part)
@@ -117,11 +117,16 @@ def parse_via(text: str) -> Via:
     name, version, transport, sent_by, parameters = match.groups()
     # The colon is cut free of blanks; a blank anywhere else in sent-by is refused with the host.
     host, port = split_host_port(_COLON.sub(":", sent_by.strip()))
-    parts = parameters.rstrip().split(";")[1:]
+    parts = _parts(parameters.rstrip())[1:]
     if not all(part.strip() for part in parts):
         raise MalformedValue("Via parameter")
     protocol = f"{name.upper()}/{version}"
     return Via(transport.lower(), host, port, parameters.rstrip(), _branch(parts), protocol)
+
+
+def _parts(parameters: str) -> list[str]:
+    """Hardly a Via has quotes, in which a semicolon is a sign as any other."""
+    return split_unquoted(parameters, ";") if '"' in parameters else parameters.split(";")
 
 
 def _branch(parts: list[str]) -> str:

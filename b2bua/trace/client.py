@@ -18,7 +18,7 @@ from b2bua.trace.filters import BadFilter, Criteria, Held, parse_criteria, selec
 from b2bua.trace.http_client import Address, TokenFor, TraceError, no_token
 from b2bua.trace.ladder import Ladder
 from b2bua.trace.reader_left import when_reader_left
-from b2bua.trace.rows import KEPT
+from b2bua.trace.rows import KEPT, Rows
 from b2bua.trace.saved import SavedTrace
 from b2bua.trace.servers import Server, Servers, kept, parse_servers
 from b2bua.trace.since import time_of
@@ -66,6 +66,7 @@ def main(
     secrets: bool = False,
     filter_words: Sequence[str] = (),
     plain: bool = False,
+    addresses: bool = False,
     file: str = "",
     export: tuple[str, str] | None = None,
     servers: Sequence[str] = (),
@@ -75,9 +76,9 @@ def main(
 ) -> int:
     """Show the trace; returns the exit status. The ladder follows until it is ended, JSON only when asked to.
 
-    With a `file` its records are shown, and no server is asked. `export` names a form and the new file to write in it. Several
-    `servers` are shown as one trace. `since`: what is kept on disk from then on, too. `token_for`: what a server is shown that no
-    token file is named for.
+    With a `file` its records are shown, and no server is asked. `addresses`: they stand in place of the names above a ladder.
+    `export` names a form and the new file to write in it. Several `servers` are shown as one trace. `since`: what is kept on
+    disk from then on, too. `token_for`: what a server is shown that no token file is named for.
     """
     try:
         criteria = parse_criteria(filter_words)
@@ -86,15 +87,16 @@ def main(
         if export is not None:
             _export(*export, SavedTrace(Path(file)).records if file else _kept(asked), criteria)
         elif file:
-            return _show_file(file, criteria, as_json, plain)
+            return _show_file(file, criteria, as_json, plain, addresses)
         elif as_json:
             _print_records(asked, criteria, follow)
         elif plain or not _is_terminal():
-            _print_ladder(asked, criteria)
+            _print_ladder(asked, criteria, addresses)
         else:
             from b2bua.trace import terminal  # Late: it needs the extra `terminal`.
 
-            return terminal.run(criteria, asked.source, " ".join(server.address.url for server in asked.servers))
+            where = " ".join(server.address.url for server in asked.servers)
+            return terminal.run(criteria, asked.source, where, addresses)
     except (TraceError, BadFilter) as error:
         print(f"b2bua trace: {error}", file=sys.stderr)
         return 2
@@ -137,17 +139,28 @@ def _export(form: str, target: str, records: Iterable[Mapping[str, Any]], criter
         raise TraceError(f"{target}: {error.strerror}") from None
 
 
-def _show_file(file: str, criteria: Criteria, as_json: bool, plain: bool) -> int:
+def _show_file(file: str, criteria: Criteria, as_json: bool, plain: bool, addresses: bool) -> int:
     saved = SavedTrace(Path(file))
     if not (as_json or plain) and _is_terminal():
         from b2bua.trace import terminal  # Late, as above.
 
-        return terminal.run(criteria, lambda _after: saved, file)
-    ladder = Ladder(shutil.get_terminal_size((110, 24)).columns)
-    for record in select(criteria, saved.records):
-        sys.stdout.write("".join(f"{line}\n" for line in ([json.dumps(record)] if as_json else ladder.feed(record))))
+        return terminal.run(criteria, lambda _after: saved, file, addresses)
+    chosen = select(criteria, saved.records)
+    if as_json:
+        sys.stdout.writelines(f"{json.dumps(record)}\n" for record in chosen)
+    else:
+        _print_rows(chosen, addresses)
     sys.stdout.flush()
     return 0
+
+
+def _print_rows(records: Iterable[Mapping[str, Any]], addresses: bool) -> None:
+    """What has ended is folded as in the terminal: all copies of a message are there before its line is drawn."""
+    rows, ladder = Rows(), Ladder(shutil.get_terminal_size((110, 24)).columns, addresses)
+    for record in records:
+        rows.take(record)
+    for row in rows.all:
+        sys.stdout.writelines(f"{line}\n" for line in ladder.feed_row(row))
 
 
 def _is_terminal() -> bool:
@@ -234,9 +247,9 @@ def _chosen(lines: Iterator[str], criteria: Criteria, follow: bool) -> Iterator[
         yield from (shown["line"] for shown in held.feed(record))
 
 
-def _print_ladder(asked: Asked, criteria: Criteria) -> None:
+def _print_ladder(asked: Asked, criteria: Criteria, addresses: bool) -> None:
     query, rest = ({}, criteria) if asked.several else _asked_of_server(criteria)
-    ladder, held = Ladder(shutil.get_terminal_size((110, 24)).columns), Held(rest, KEPT)
+    ladder, held = Ladder(shutil.get_terminal_size((110, 24)).columns, addresses), Held(rest, KEPT)
     for news in _news(asked._replace(query=asked.query | query)):
         lines = [f"-- {news.gap} --"] if news.gap else []
         for record in news.records:

@@ -97,12 +97,13 @@ class Columns:
 
     def head(self, addresses: bool) -> str:
         """The names above the lifelines, or the addresses where they are known."""
-        line = ""
+        line, end = "", self._position(len(self._names) - 1) + self._measure.right
         for index, name in enumerate(self._names):
             text = self._addresses.get(name, name) if addresses else name
             if len(text) >= self._gap:  # the ends of addresses differ, the beginnings of names
                 text = "…" + text[2 - self._gap :] if addresses else text[: self._gap - 2] + "…"
-            line = line.ljust(max(self._position(index) - len(text) // 2, len(line) + bool(line))) + text
+            start = min(self._position(index) - len(text) // 2, end - len(text))
+            line = line.ljust(max(start, len(line) + bool(line))) + text
         return line
 
     def draw(self, row: Row) -> Line:
@@ -134,8 +135,7 @@ class Columns:
 
 def labels_of(row: Row) -> list[str]:
     """What may stand on the arrow, the fullest first; a folded message counts its copies."""
-    times = f" ×{len(row.copies) + 1}" if row.copies else ""
-    return [label + times for label in labels(row.record["message"])]
+    return labels(row.record["message"], len(row.copies))
 
 
 def clock(seconds: float) -> str:

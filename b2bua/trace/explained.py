@@ -61,7 +61,7 @@ def _block(rows: Sequence[Row]) -> Iterator[str]:
             yield f"  wrong: #{row.number} {note.partition('wrong: ')[2]}"
     ladder = Ladder(MAX_WIDTH)
     for row in rows:
-        yield from (f"  {line}" for line in ladder.feed(row.record))
+        yield from (f"  {line}" for line in ladder.feed_row(row))
     for row in rows:
         for decision in row.record.get("decisions", ()):
             yield f"  why: #{row.number} {line_of(row)}: {decision}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from b2bua.sip.dialog_info import DialogInfo, parse_dialog_info
@@ -15,7 +16,7 @@ from b2bua.sip.errors import MalformedValue
 from b2bua.sip.sdp import parse_streams
 from b2bua.trace.hop import read_facts
 from b2bua.trace.names import CM, ROLES, SM
-from b2bua.trace.rows import Letters, Rounds
+from b2bua.trace.rows import Letters, Rounds, Row
 
 MIN_WIDTH: Final = 80
 MAX_WIDTH: Final = 110
@@ -36,26 +37,43 @@ _EXPIRES_NOW: Final = re.compile(r"(?im)^expires\s*:\s*0+\s*$")
 class Ladder:
     """Feed it records in order and print the lines that come back. `width` is 80 to 110.
 
-    Columns are the caller, SM, CM, then whoever else turns up. The head line is drawn again when a column is added.
+    Columns are the caller, SM, CM, then whoever else turns up. The head line is drawn again when a column is added, and with
+    `addresses`, which stand in place of the names then, when a party has another one.
     """
 
-    def __init__(self, width: int = MAX_WIDTH) -> None:
+    def __init__(self, width: int = MAX_WIDTH, addresses: bool = False) -> None:
         self._width = min(max(width, MIN_WIDTH), MAX_WIDTH)
         self._columns: list[str] = []
+        self._addresses: dict[str, str] | None = {} if addresses else None
         self._quiet_since: dict[str, float] = {}
         self._start: float | None = None
         self._letters = Letters()
         self._rounds = Rounds()
 
     def feed(self, record: Mapping[str, Any]) -> list[str]:
-        """The lines for one record: its arrow, above it the head where the columns changed, below it the note."""
+        """The lines for one record that comes while nobody knows what follows: its arrow, above it the head where the columns
+        changed, below it the note. A retransmission has an arrow of its own."""
+        bracket = ""
+        if not record["retransmission"]:
+            bracket = self._rounds.mark(record, read_facts(str(record["message"]).encode("utf-8", "replace")))
+        return self._draw(record, self._letters.of(record["call"]), bracket, 0)
+
+    def feed_row(self, row: Row) -> list[str]:
+        """The same for a message of which all is known that followed: its copies are counted, a round is bracketed from its
+        first message on."""
+        return self._draw(row.record, row.letter, row.bracket, len(row.copies))
+
+    def _draw(self, record: Mapping[str, Any], letter: str, bracket: str, copies: int) -> list[str]:
         time, source, destination = float(record["time"]), str(record["source"]), str(record["destination"])
         if self._start is None:
             self._start = time
         changed = self._seat(source, time)
         changed = self._seat(destination, time) or changed
+        changed = self._learn(record) or changed
         lines = ["", self.head()] if changed else []
-        lines.append(self._arrow(record, source, destination, time - self._start))
+        step = f"({record['step']})" if record.get("step") else "   "
+        margin = f"{time - self._start:9.3f} {letter} {step}{bracket or ' '}"
+        lines.append((margin + self._arrow(record, source, destination, copies)[_MARGIN:]).rstrip())
         return lines + self._note(record)
 
     def _note(self, record: Mapping[str, Any]) -> list[str]:
@@ -65,9 +83,14 @@ class Ladder:
         return textwrap.wrap(str(record["note"]), self._width, initial_indent=margin, subsequent_indent=margin + "  ")
 
     def head(self) -> str:
-        """The names above their columns."""
+        """The names above their columns, or the ends of the addresses that are known."""
         line = [" "] * self._width
-        for name, position in zip(self._columns, self._positions(), strict=True):
+        positions = self._positions()
+        gap = min((right - left for left, right in pairwise(positions)), default=self._width)
+        for name, position in zip(self._columns, positions, strict=True):
+            if self._addresses is not None:
+                name = self._addresses.get(name, name)
+                name = name if len(name) < gap else "…" + name[2 - gap :]
             start = min(max(position - len(name) // 2, 0), self._width - len(name))
             line[start : start + len(name)] = name
         return "".join(line)[: self._width].rstrip()
@@ -93,6 +116,16 @@ class Ladder:
             self._columns[self._columns.index(quietest)] = name
         return True
 
+    def _learn(self, record: Mapping[str, Any]) -> bool:
+        """Where addresses are shown: whether a party has another one."""
+        if self._addresses is None:
+            return False
+        before = dict(self._addresses)
+        for side in ("source", "destination"):
+            if address := record.get(f"{side}_address"):
+                self._addresses[str(record[side])] = str(address)
+        return self._addresses != before
+
     def _positions(self) -> list[int]:
         gaps = max(len(self._columns) - 1, 1)
         room = self._width - _LEFT - _RIGHT
@@ -100,7 +133,7 @@ class Ladder:
 
     # -- one message -------------------------------------------------------------------------------------------
 
-    def _arrow(self, record: Mapping[str, Any], source: str, destination: str, offset: float) -> str:
+    def _arrow(self, record: Mapping[str, Any], source: str, destination: str, copies: int) -> str:
         positions = self._positions()
         line = [" "] * self._width
         for position in positions:
@@ -110,11 +143,8 @@ class Ladder:
         again = bool(record["retransmission"])
         room = right - left - 1
         if room > 0:
-            line[left + 1 : right] = shaft(labels(str(record["message"])), room, again, start < end)
-        step = f"({record['step']})" if record.get("step") else "   "
-        bracket = "" if again else self._rounds.mark(record, read_facts(str(record["message"]).encode("utf-8", "replace")))
-        margin = f"{offset:9.3f} {self._letters.of(record['call'])} {step}{bracket or ' '}"
-        return (margin + "".join(line)[_MARGIN:]).rstrip()
+            line[left + 1 : right] = shaft(labels(str(record["message"]), copies), room, again, start < end)
+        return "".join(line)
 
 
 def shaft(candidates: Sequence[str], room: int, again: bool, rightwards: bool) -> str:
@@ -138,8 +168,14 @@ def _shaft(candidates: Sequence[str], room: int, again: bool) -> str:
     return spaced.center(room, line)[:room] if label else line * room
 
 
-def labels(message: str) -> list[str]:
-    """What may stand on an arrow, the fullest first: `INVITE sdp:sendonly`, `407 INVITE`, `NOTIFY lamp: hold`."""
+def labels(message: str, copies: int = 0) -> list[str]:
+    """What may stand on an arrow, the fullest first: `INVITE sdp:sendonly`, `407 INVITE`, `NOTIFY lamp: hold`, with the number
+    of times that it was sent where there are copies: `INVITE ×3`."""
+    times = f" ×{copies + 1}" if copies else ""
+    return [label + times for label in _labels(message)]
+
+
+def _labels(message: str) -> list[str]:
     head, _, body = message.lstrip("\r\n").partition("\r\n\r\n")
     start = printable(head.partition("\r\n")[0])
     first, _, rest = start.partition(" ")

@@ -48,9 +48,9 @@ class Source(Protocol):
         """Nothing more is wanted."""
 
 
-def run(criteria: Criteria, connect: Callable[[float], Source], name: str) -> int:
+def run(criteria: Criteria, connect: Callable[[float], Source], name: str, addresses: bool = False) -> int:
     """Until `q`; the exit status. TraceError when there is nothing to show at the start."""
-    view = TraceApp(criteria, connect, name)
+    view = TraceApp(criteria, connect, name, addresses)
     view.run()
     if view.failure:
         raise TraceError(view.failure)
@@ -110,7 +110,9 @@ class TraceApp(App[None]):
         )
     ]  # fmt: skip
 
-    def __init__(self, criteria: Criteria, connect: Callable[[float], Source], server: str) -> None:
+    def __init__(
+        self, criteria: Criteria, connect: Callable[[float], Source], server: str, addresses: bool = False
+    ) -> None:
         super().__init__()
         self.failure = ""
         """Why there was nothing to show at all."""
@@ -118,6 +120,7 @@ class TraceApp(App[None]):
         self._server = server
         self._feed: Source | None = None
         self._ladder = LadderView(criteria)
+        self._ladder.addresses = addresses
         self._said = ""
         self._asked = ""
 

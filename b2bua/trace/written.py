@@ -35,7 +35,7 @@ def text(rows: Sequence[Row]) -> Iterator[str]:
     """The ladder, then each message with what is known of it, numbered as in the view."""
     ladder = Ladder(MAX_WIDTH)
     for row in rows:
-        yield from [f"-- {row.gap} --"] if row.gap else ladder.feed(row.record)
+        yield from [f"-- {row.gap} --"] if row.gap else ladder.feed_row(row)
     for row in rows:
         if not row.gap:
             yield from ("", "=" * MAX_WIDTH, *facts_of(row), "-" * MAX_WIDTH)

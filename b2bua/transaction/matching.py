@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from b2bua.sip.address import split_unquoted
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request
 from b2bua.sip.via import MAGIC_COOKIE
@@ -32,8 +33,8 @@ def note_source(request: Request, flow: Flow) -> None:
         return
     index = request.names.index("Via")
     line = request.lines[index]
-    rest = ""
-    if "," in line:  # several Vias share the line
-        rest = line.partition(":")[2].partition(",")[2]
-    request.lines[index] = f"Via: {noted},{rest}" if rest else f"Via: {noted}"
+    rest: list[str] = []
+    if "," in line:  # several Vias share the line, or one has it in quotes
+        rest = split_unquoted(line.partition(":")[2], ",")[1:]
+    request.lines[index] = ",".join((f"Via: {noted}", *rest))
     request._via = noted

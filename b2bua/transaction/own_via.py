@@ -40,7 +40,7 @@ class OwnVia:
 
 
 def _start_of_via(transport: str, local: HostPort) -> tuple[str, str, str, int]:
-    host, port = local
+    host, port = host_text(local[0]), local[1]
     # Over TLS we let the peer use the connection for its own requests, too (RFC 5923 §8.1): where its certificate proves it.
     alias = ";alias" if transport == "TLS" else ""
-    return f"Via: SIP/2.0/{transport} {host_text(host)}:{port}{alias};branch=", transport.lower(), host, port
+    return f"Via: SIP/2.0/{transport} {host}:{port}{alias};branch=", transport.lower(), host, port

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from b2bua.dialog.dialog import Dialog, contact_uri
+from b2bua.sip.address import Address
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to
+from tests.sip.test_round_trips import addresses, properties
 
 ROUTES = ("<sip:p1.example.com;lr>", "<sip:p2.example.com;lr>", "<sip:p3.example.com;lr>")
 STRICT = "<sip:strict.example.com>"
@@ -175,6 +179,17 @@ def test_a_strict_router_alone() -> None:
     made = as_server(STRICT).make_request("BYE")
     assert made.uri == "sip:strict.example.com"
     assert made.elements("Route") == ["<sip:6001@192.0.2.10:5070>"]
+
+
+@properties
+@given(st.lists(addresses().filter(lambda route: ";lr" not in str(route).lower()), min_size=1, max_size=3))
+@example([Address('"a<sip:b>"', "sip:c@example.com")])
+def test_any_route_set_reads_back(routes: list[Address]) -> None:
+    """Whatever stands in the display names."""
+    dialog = as_server(*map(str, routes))
+    made = dialog.make_request("BYE")
+    assert (made.uri, dialog.make_request("INFO").uri) == (routes[0].uri, routes[0].uri)
+    assert made.elements("Route") == [*map(str, routes[1:]), "<sip:6001@192.0.2.10:5070>"]
 
 
 def test_a_strict_router_behind_a_loose_one_is_not_our_business() -> None:

@@ -12,6 +12,7 @@ from b2bua.dialog.glare import wait_after_491
 STEP = Fraction(1, 100)
 
 
+@pytest.mark.row(3)
 @pytest.mark.parametrize(("owner", "low", "high"), [(True, 2.1, 4.0), (False, 0.0, 2.0)])
 def test_every_wait_is_in_its_band_and_a_multiple_of_10_ms(owner: bool, low: float, high: float) -> None:
     random = Random(491)

@@ -116,6 +116,7 @@ async def newcomers(server: Server) -> tuple[int, int]:
             await phone.close()
 
 
+@pytest.mark.row(11)
 def test_a_standing_call_goes_on(lab: Lab) -> None:
     """Held and resumed on a full disk; who is new is refused in a way that brings it back later. Once there is room again all is
     as if nothing had been: also for the next process."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +78,16 @@ def view(stack: ExitStack, directory: Path, *arguments: str, width: int = 120, h
     return terminal
 
 
+def answer(terminal: Terminal, key: str, prompt: str, text: str) -> None:
+    """What a key asks for, in place of what stands there: each step once the one before is seen, since in a burst keys that
+    act overtake those that are text, on a busy machine."""
+    terminal.keys(key)
+    terminal.until(prompt)
+    terminal.keys("C-u")
+    wait_until("an empty line, which shows the hint too", lambda: terminal.screen().count(prompt) == 2)
+    terminal.type(text)
+
+
 def test_a_hold_is_watched_live_and_looked_into(stack: ExitStack, tmp_path: Path) -> None:
     server = start(stack, tmp_path)
     terminal = view(stack, tmp_path, "--url", url(server), "-nr", "-no")
@@ -125,16 +137,15 @@ def test_filters_a_file_and_narrow_windows(stack: ExitStack, tmp_path: Path) -> 
     held(stack, server)
     terminal = view(stack, tmp_path, "--url", url(server), "-u", "6003", "-o", "dialog", width=100)
     terminal.until("filter -u 6003 -o dialog", "SUBSCRIBE", without="INVITE")
-    terminal.keys("f", "C-u")
-    terminal.type("-o (")
+    answer(terminal, "f", "filter: -u URI|NUMBER", "-o (")
     terminal.until("filter: -o '(': ")
     terminal.keys("C-u")
+    terminal.until("filter: -u URI|NUMBER")
     terminal.type("-o a=sendonly -ns")
     terminal.until("filter -o a=sendonly -ns", HOLD, without="NOTIFY 6001")
 
     written = tmp_path / "hold.log"
-    terminal.keys("w", "C-u")
-    terminal.type(str(written))
+    answer(terminal, "w", "write:", str(written))
     terminal.until("written: ")
     lines = written.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("### traceSM name_ip: ") and lines[1] == "com.avaya.asm  SIPMSGT "
@@ -148,6 +159,74 @@ def test_filters_a_file_and_narrow_windows(stack: ExitStack, tmp_path: Path) -> 
     terminal.until("0 ", " messages · live", without=HOLD)  # none of those that came since: "0 of 2"
     terminal.keys("q")
     terminal.until("ended 0")
+
+
+class Stranger:
+    """A UDP socket that asks, hears nothing and repeats itself."""
+
+    def __init__(self, stack: ExitStack, server: Server, host: str = HOST) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        stack.callback(self._socket.close)
+        self._socket.bind((host, 0))
+        self._server = (HOST, server.port)
+        self.end = f"{host}:{self._socket.getsockname()[1]}"
+
+    def asks(self, method: str, user: str, call_id: str, *headers: str, copies: int = 1) -> None:
+        lines = [
+            f"{method} sip:6009@{DOMAIN} SIP/2.0", f"Via: SIP/2.0/UDP {self.end};branch=z9hG4bK{call_id}{method}",
+            f"From: <sip:{user}@{DOMAIN}>;tag=1", f"To: <sip:6009@{DOMAIN}>", f"Call-ID: {call_id}", f"CSeq: 1 {method}",
+            f"Contact: <sip:{user}@{self.end}>", "Max-Forwards: 70", *headers, "Content-Length: 0", "", "",
+        ]  # fmt: skip
+        for _ in range(copies):
+            self._socket.sendto("\r\n".join(lines).encode(), self._server)
+
+
+def test_every_switch_of_the_filter_at_once(stack: ExitStack, tmp_path: Path) -> None:
+    """Each criterion, some twice, is met by one call alone; what is hidden is so though it meets one."""
+    server = start(stack, tmp_path)
+    by = {name: Stranger(stack, server) for name in ("u1", "u2", "c1", "c2", "s", "g", "o", "none")}
+    by["i"] = Stranger(stack, server, "127.0.0.82")
+    by["u1"].asks("INVITE", "7001", "of-u1", copies=3)
+    by["u2"].asks("INVITE", "7002", "of-u2")
+    by["c1"].asks("INVITE", "7000", "of-c1")
+    by["c2"].asks("INVITE", "7000", "of-c2")
+    by["s"].asks("INVITE", "7000", "of-s", "Av-Global-Session-ID: gsid-7")
+    by["g"].asks("INVITE", "7000", "of-g", "s: Thirty Two")
+    by["o"].asks("INVITE", "7000", "of-o", "Organization: nine")
+    by["i"].asks("INVITE", "7000", "of-i")
+    by["none"].asks("INVITE", "7000", "of-none")
+    for method in ("REGISTER", "SUBSCRIBE", "OPTIONS"):
+        by["u1"].asks(method, "7001", f"hidden-{method}", "Event: dialog", "Expires: 60")
+    wait_until("all of it", lambda: sum("hidden-OPTIONS" in row["message"] for row in server.trace()) >= 2)
+
+    switches = ["-u", "7001", "-u", f"sip:7002@{DOMAIN}", "-i", r"^127\.0\.0\.82:", "-c", "of-c1", "-c", "of-c2", "-s", "gsid-7",
+                "-g", "Subject=thirty two", "-o", "^Organization: n[aeiou]ne"]  # fmt: skip
+    more = ["-or", "-nr", "-ns", "-no"]
+    terminal = view(stack, tmp_path, "--url", url(server), *switches, *more, "--addresses", width=235, height=60)
+    shown = terminal.until("INVITE ×3", "i=Names", "-or -nr -ns -no", *(by[name].end for name in by if name != "none"))
+    assert by["none"].end not in shown
+    assert not any(method in shown for method in ("REGISTER", "SUBSCRIBE", "OPTIONS"))
+    terminal.keys("i")
+    terminal.until("i=Addresses")
+    # The same without -or: no call meets all of it. What the line says is what the key f takes.
+    answer(terminal, "f", "filter: -u URI|NUMBER", shlex.join([*switches, *more[1:]]))
+    terminal.until("0 of ", "-nr -ns -no", without="INVITE ×3")
+    answer(terminal, "f", "filter: -u URI|NUMBER", "-u 7001 -c of-u1 -o ^INVITE -no")
+    terminal.until("INVITE ×3", without=by["i"].end)
+    terminal.keys("q")
+    terminal.until("ended 0")
+
+    lone = subprocess.run(
+        command("trace", "--url", url(server), "--json", *switches, *more), env=environment(), capture_output=True, text=True,
+        timeout=20.0, check=True,
+    )  # fmt: skip
+    assert [f"Call-ID: of-{name}" in lone.stdout for name in by] == [name != "none" for name in by]
+    assert "hidden-" not in lone.stdout
+    saved = tmp_path / "saved.json"
+    saved.write_text(lone.stdout, encoding="utf-8")
+    (tmp_path / "again").mkdir()
+    again = view(stack, tmp_path / "again", str(saved), "--plain", *switches, *more, width=110, height=80)
+    assert "REGISTER" not in again.until("INVITE ×3", "ended 0")
 
 
 def test_a_server_is_restarted_under_the_view(stack: ExitStack, tmp_path: Path) -> None:

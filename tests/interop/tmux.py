@@ -30,8 +30,9 @@ class Terminal:
         self._tmux("send-keys", *keys)
 
     def type(self, text: str) -> None:
-        """A text, then ENTER."""
+        """A text, then ENTER once it is on the screen: on a busy machine ENTER would overtake it."""
         self._tmux("send-keys", "-l", "--", text)
+        self.until(text[-20:])
         self._tmux("send-keys", "Enter")
 
     def resize(self, width: int, height: int) -> None:

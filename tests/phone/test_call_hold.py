@@ -50,6 +50,7 @@ def test_hold_and_resume_say_one_new_thing_each(scene):
     assert call.session.sends
 
 
+@pytest.mark.row(10)
 def test_a_challenged_hold_keeps_its_version(scene):
     call = scene.established()
     call.hold()
@@ -66,6 +67,7 @@ def test_a_challenged_hold_keeps_its_version(scene):
     assert call.told
 
 
+@pytest.mark.bug("SIP.js 774")
 def test_each_reinvite_is_challenged_anew_and_answered_anew(scene):
     call = scene.established()
     for number, verb in enumerate((call.hold, call.resume, call.hold), 1):
@@ -176,6 +178,8 @@ def test_an_offerless_reinvite_while_we_hold_is_offered_sendonly(scene):
     assert scene.take() == []
 
 
+@pytest.mark.bug("JsSIP 612")
+@pytest.mark.bug("FreeSWITCH 1091")
 def test_an_offerless_reinvite_while_held_is_offered_sendrecv(scene):
     """JsSIP issue 612, FreeSWITCH issue 1091: never the remote's hold."""
     call = scene.established()
@@ -204,6 +208,7 @@ def test_no_reinvite_is_taken_while_our_offer_is_open(scene):
     scene.one(491)
 
 
+@pytest.mark.bug("JsSIP 977")
 def test_a_remote_sendrecv_does_not_cancel_our_hold(scene):
     """JsSIP issue 977."""
     call = held_by_us(scene)
@@ -213,6 +218,8 @@ def test_a_remote_sendrecv_does_not_cancel_our_hold(scene):
     assert (call.session.holding, call.session.sends) == (True, False)
 
 
+@pytest.mark.bug("pjsip 1181")
+@pytest.mark.bug("linphone-android 2222")
 def test_both_hold_and_the_resume_of_one_leaves_the_other(scene):
     """pjsip issue 1181, linphone-android issue 2222."""
     call = held_by_us(scene)

@@ -77,7 +77,10 @@ def test_a_wrong_password_is_not_tried_again(scene):
     assert (registration.registered, registration.status) == (False, 401)
 
 
-@pytest.mark.parametrize(("headers", "wait"), [((), RETRY_SECONDS), ((("Retry-After", "10"),), 10)])
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [((), RETRY_SECONDS), ((("Retry-After", "10"),), 10), ((("Retry-After", "10 (busy);duration=60"),), 10)],
+)
 def test_a_failed_refresh_is_tried_again(scene, headers, wait):
     scene.phone.registration.register(600)
     granted(scene, scene.one("REGISTER"), 600)

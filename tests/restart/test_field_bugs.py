@@ -107,6 +107,7 @@ async def bye(leg: Leg, other: Leg) -> None:
     assert other.over == "BYE"
 
 
+@pytest.mark.bug("FreeSWITCH 1141")
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_freeswitch_1141_from_and_to_of_a_held_call_are_not_transposed(tmp_path: Path, transport: str) -> None:
     """Each phone is asked in its own dialog: From is the other party with the tag that it has had, To is this phone's."""
@@ -129,6 +130,7 @@ def test_freeswitch_1141_from_and_to_of_a_held_call_are_not_transposed(tmp_path:
     play(tmp_path, script, transport)
 
 
+@pytest.mark.bug("FreeSWITCH 755")
 @pytest.mark.parametrize("first", ["caller", "callee"])
 def test_freeswitch_755_both_legs_come_back_when_the_callee_holds(tmp_path: Path, first: str) -> None:
     async def script(scene: Scene) -> None:
@@ -145,6 +147,7 @@ def test_freeswitch_755_both_legs_come_back_when_the_callee_holds(tmp_path: Path
     play(tmp_path, script)
 
 
+@pytest.mark.bug("FreeSWITCH 1833")
 @pytest.mark.parametrize("deaths", [1, 3])
 def test_freeswitch_1833_the_cseq_of_each_leg_only_rises(tmp_path: Path, deaths: int) -> None:
     """Over several deaths, too; a phone that finds a lower one answers 500 (RFC 3261 §12.2.2), as these do."""
@@ -163,6 +166,7 @@ def test_freeswitch_1833_the_cseq_of_each_leg_only_rises(tmp_path: Path, deaths:
     play(tmp_path, script)
 
 
+@pytest.mark.bug("FreeSWITCH 2403")
 @pytest.mark.parametrize("side", ["caller", "callee"])
 @pytest.mark.parametrize("holds", ["caller", "callee", "nobody"])
 def test_freeswitch_2403_the_bye_of_either_side_is_forwarded(tmp_path: Path, side: str, holds: str) -> None:
@@ -176,6 +180,7 @@ def test_freeswitch_2403_the_bye_of_either_side_is_forwarded(tmp_path: Path, sid
     play(tmp_path, script)
 
 
+@pytest.mark.bug("FreeSWITCH 1679")
 @pytest.mark.parametrize("returns", [True, False], ids=["registers again", "only listens"])
 def test_freeswitch_1679_a_call_over_tls_goes_on_over_tls(tmp_path: Path, returns: bool) -> None:
     """Its connection is gone with the server; nothing of it goes over UDP or TCP, whether the phone comes back or not."""

@@ -337,6 +337,7 @@ def test_glare_with_the_transferee(scene: Scene) -> None:
     hang_up(b, c)
 
 
+@pytest.mark.row(7)
 def test_a_hold_that_is_under_way_comes_first(scene: Scene) -> None:
     """The REFER comes while the transferee's answer to the hold is still out."""
     a, b = in_call(scene, True)
@@ -554,6 +555,23 @@ def test_subscription_is_renewed_and_ended_by_subscribe(scene: Scene) -> None:
     target_answers(c, arrived, b)
     is_gone(a)
     assert reports(a)[-1] == "180 Whatever terminated"
+    hang_up(b, c)
+
+
+@pytest.mark.parametrize("event", ["refer;ID=999", "refer; id = 999", 'refer;x="a;id=999";id=999'])
+def test_another_subscription_is_none_however_its_id_is_written(scene: Scene, event: str) -> None:
+    """RFC 6665 §8.2.1: parameters have their names in any case, with blanks around."""
+    a, b = in_call(scene, True)
+    refer(a, aor("6003"))
+    c, arrived = target_rings(scene)
+    lines = [f"Event: {event}", "Expires: 60"]
+    a.phone >> a.request("SUBSCRIBE", "", *lines)
+    if a.phone.inbox[0].has("Proxy-Authenticate") or a.phone.inbox[0].has("WWW-Authenticate"):
+        challenge = a.phone.inbox.popleft()
+        a.phone >> a.request("SUBSCRIBE", "", *lines, a.phone.credentials(challenge, "SUBSCRIBE", a.target))
+    a.phone << "481 SUBSCRIBE"
+    target_answers(c, arrived, b)
+    is_gone(a)
     hang_up(b, c)
 
 

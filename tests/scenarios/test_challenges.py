@@ -75,6 +75,7 @@ def test_options_to_the_server_itself_is_answered(scene: Scene) -> None:
     assert answer.has("Allow") and answer.get("Allow-Events") == ALLOWED
 
 
+@pytest.mark.bug("drachtio-server 190")
 def test_in_dialog_bye_info_and_ack_pass(scene: Scene) -> None:
     """drachtio-server 190: a BYE that is challenged is unknown to many phones."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
@@ -125,6 +126,8 @@ def test_unsolicited_notify_is_taken_and_goes_nowhere(scene: Scene) -> None:
 # ---- re-INVITE: always
 
 
+@pytest.mark.row(10)
+@pytest.mark.bug("SIP.js 774")
 def test_each_reinvite_is_challenged_with_a_fresh_nonce(scene: Scene) -> None:
     """SIP.js 774 is about phones that send no credentials then: 407 is all that they get."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
@@ -307,6 +310,7 @@ def test_never_challenges_no_reinvite(make_scene: MakeScene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(10)
 def test_reinvite_of_the_far_side_may_complete_between_challenge_and_answer(scene: Scene) -> None:
     """407 happens before Communication Manager: B's own re-INVITE goes through meanwhile, then A's."""
     alice, bob = scene.phone("6001"), scene.phone("6002")

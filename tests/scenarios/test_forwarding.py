@@ -49,6 +49,21 @@ def test_5359_2_8_busy(scene: Scene, status: int) -> None:
     hang_up(a, c)
 
 
+def test_a_history_that_cannot_be_read_keeps_nobody_from_it(scene: Scene) -> None:
+    """RFC 7044: what stands there cannot be gone on with, so that ours begins anew."""
+    alice, bob, carol = phones(scene, "6001", "6002", "6003")
+    has_set(scene, "6002", forward_busy="6003")
+    a = called(alice, bob.aor, 'History-Info: <sip:6009@example.com>;index=1, "x')
+    b, first = at(bob)
+    refuses(b, first, 486)
+    alice << "181 INVITE"
+    c, second = at(carol)
+    entries = [entry.partition(";")[2] for entry in second.elements("History-Info")]
+    assert entries == ["index=1", "index=1.1;np=1", "index=1.2;mp=1.1"]
+    answers(a, c, second)
+    hang_up(a, c)
+
+
 @pytest.mark.parametrize("status", [603, 404, 488])
 def test_who_declines_is_not_forwarded(scene: Scene, status: int) -> None:
     alice, bob, carol = phones(scene, "6001", "6002", "6003")

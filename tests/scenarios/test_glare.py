@@ -50,6 +50,7 @@ def complete(far: ScriptCall, arrived: Message, call: ScriptCall, answer: str = 
 # ---- we send 491 or 500
 
 
+@pytest.mark.row(1)
 @pytest.mark.parametrize("holder_is_caller", [True, False])
 def test_491_while_our_invite_is_pending_on_that_dialog(scene: Scene, holder_is_caller: bool) -> None:
     calls = watched_call(scene)
@@ -64,6 +65,7 @@ def test_491_while_our_invite_is_pending_on_that_dialog(scene: Scene, holder_is_
     hang_up(call, far)
 
 
+@pytest.mark.row(4)
 def test_refresh_of_the_far_phone_during_a_hold_gets_491(scene: Scene) -> None:
     a, b = watched_call(scene)
     arrived = pending_hold(a, b)
@@ -74,6 +76,7 @@ def test_refresh_of_the_far_phone_during_a_hold_gets_491(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(2)
 def test_500_and_retry_after_for_a_second_invite_before_the_first_is_answered(scene: Scene) -> None:
     a, b = watched_call(scene)
     first = pending_hold(a, b)
@@ -90,6 +93,7 @@ def test_500_and_retry_after_for_a_second_invite_before_the_first_is_answered(sc
     hang_up(a, b)
 
 
+@pytest.mark.row(2)
 def test_reinvite_before_the_call_is_answered(scene: Scene) -> None:
     """The caller cannot hold what does not stand: 500 + Retry-After (RFC 3261 §14.2), the call comes about."""
     from tests.scenarios.scene import invite
@@ -115,6 +119,8 @@ def test_reinvite_before_the_call_is_answered(scene: Scene) -> None:
 # ---- we receive 491
 
 
+@pytest.mark.row(3)
+@pytest.mark.bug("pjsip 3886")
 @pytest.mark.parametrize("holder_is_caller", [True, False])
 @pytest.mark.parametrize("share", [0.0, 0.503, 1.0])
 def test_pjsip_3886_a_491_is_retried_once_in_the_band_of_that_leg(
@@ -142,6 +148,7 @@ def test_pjsip_3886_a_491_is_retried_once_in_the_band_of_that_leg(
     hang_up(call, far)
 
 
+@pytest.mark.row(3)
 def test_the_retry_carries_the_same_description_and_a_higher_cseq(scene: Scene) -> None:
     a, b = watched_call(scene)
     first = pending_hold(a, b)
@@ -153,6 +160,7 @@ def test_the_retry_carries_the_same_description_and_a_higher_cseq(scene: Scene) 
     hang_up(a, b)
 
 
+@pytest.mark.row(3)
 def test_the_wait_goes_in_steps_of_10_ms(make_scene: MakeScene) -> None:
     """What is drawn is 3.0996 s, what the timer gets 3.10 s: by a clock that is a hair behind its tick that is the tick after
     the one in which 3.0996 s are over. The steps themselves are those of tests/dialog/test_glare.py."""
@@ -164,6 +172,7 @@ def test_the_wait_goes_in_steps_of_10_ms(make_scene: MakeScene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(4)
 @pytest.mark.parametrize("holder_is_caller", [True, False])
 def test_the_holder_waits_on_100(scene: Scene, holder_is_caller: bool) -> None:
     """It comes with the request, before timer A: the phone sends no second copy and may CANCEL. A copy that was doubled on
@@ -189,6 +198,7 @@ def test_the_holder_waits_on_100(scene: Scene, holder_is_caller: bool) -> None:
     hang_up(call, far)
 
 
+@pytest.mark.row(4)
 def test_second_491_goes_back_and_the_lamp_with_it(scene: Scene) -> None:
     a, b = watched_call(scene)
     refused_with_491(b, pending_hold(a, b))
@@ -204,6 +214,7 @@ def test_second_491_goes_back_and_the_lamp_with_it(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(4)
 def test_bye_of_the_holder_ends_the_retry(scene: Scene) -> None:
     a, b = watched_call(scene)
     refused_with_491(b, pending_hold(a, b))
@@ -213,6 +224,7 @@ def test_bye_of_the_holder_ends_the_retry(scene: Scene) -> None:
     is_gone(b)
 
 
+@pytest.mark.row(4)
 def test_cancel_of_the_holder_ends_the_retry(scene: Scene) -> None:
     a, b = watched_call(scene)
     refused_with_491(b, pending_hold(a, b))
@@ -253,6 +265,7 @@ def give_way(scene: Scene, a: ScriptCall, b: ScriptCall) -> Message:
     return a.phone << "INVITE a=sendonly"
 
 
+@pytest.mark.row(4)
 def test_during_the_wait_the_far_phones_own_goes_first(scene: Scene) -> None:
     """The retry is dropped, A gets 491, the lamp goes back; then B's goes."""
     a, b = watched_call(scene)
@@ -270,6 +283,7 @@ def test_during_the_wait_the_far_phones_own_goes_first(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(4)
 def test_giving_way_when_the_491_is_lost(make_scene: MakeScene) -> None:
     """A's own is open in its eyes: it answers 491, and B's is tried again within 2 s, when A has the repeated 491."""
     scene = make_scene(uniform=Wish(0.6))
@@ -335,6 +349,8 @@ def test_cancel_of_the_one_who_was_given_way(scene: Scene) -> None:
 # ---- both at once
 
 
+@pytest.mark.row(8)
+@pytest.mark.bug("linphone-android 2222")
 def test_both_hold_at_once(make_scene: MakeScene) -> None:
     """One glare, then inactive both ways; the first resume leaves it held by the other (linphone-android 2222)."""
     scene = make_scene(rule=late(0.05))

@@ -141,6 +141,7 @@ def test_trace_numbers_the_steps(make_scene: MakeScene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.bug("livekit/sip 779")
 def test_livekit_779_sendonly_is_answered_as_the_far_phone_answers(scene: Scene) -> None:
     """The answer's direction is the far phone's: never sendrecv by ourselves, also when that phone says inactive."""
     a, b = watched_call(scene)
@@ -151,6 +152,8 @@ def test_livekit_779_sendonly_is_answered_as_the_far_phone_answers(scene: Scene)
     hang_up(a, b)
 
 
+@pytest.mark.row(8)
+@pytest.mark.bug("JsSIP 977")
 def test_both_hold_one_after_the_other_and_the_first_resume_leaves_it_held(scene: Scene) -> None:
     """JsSIP 977: the other's resume does not cancel one's own hold. linphone-android 2222: the call goes on."""
     a, b = watched_call(scene)
@@ -168,6 +171,7 @@ def test_both_hold_one_after_the_other_and_the_first_resume_leaves_it_held(scene
     hang_up(a, b)
 
 
+@pytest.mark.row(9)
 def test_second_holder_offers_inactive(scene: Scene) -> None:
     """A held phone that holds as well may say inactive at once: it holds too."""
     a, b = watched_call(scene)
@@ -182,6 +186,8 @@ def test_second_holder_offers_inactive(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(9)
+@pytest.mark.bug("pjsip 1181")
 def test_pjsip_1181_double_hold_is_answered_like_the_first(scene: Scene) -> None:
     """The same hold with a higher version goes to the far phone, which answers recvonly again."""
     a, b = watched_call(scene)
@@ -197,6 +203,7 @@ def test_pjsip_1181_double_hold_is_answered_like_the_first(scene: Scene) -> None
     hang_up(a, b)
 
 
+@pytest.mark.row(9)
 def test_same_offer_byte_for_byte_is_a_refresh(scene: Scene) -> None:
     """Answered with the last description sent on that leg; the far phone hears nothing."""
     a, b = watched_call(scene)
@@ -221,6 +228,7 @@ def test_refresh_by_the_held_phone_leaves_the_hold(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(9)
 def test_resume_without_hold(scene: Scene) -> None:
     a, b = watched_call(scene)
     before = len(a.phone.notified)
@@ -231,6 +239,7 @@ def test_resume_without_hold(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.bug("FreeSWITCH 1141")
 def test_freeswitch_1141_held_call_is_recovered_by_either_side(scene: Scene) -> None:
     """The holder's resume after the held phone re-INVITEd in between; both still talk."""
     a, b = watched_call(scene)
@@ -243,6 +252,7 @@ def test_freeswitch_1141_held_call_is_recovered_by_either_side(scene: Scene) -> 
     hang_up(a, b)
 
 
+@pytest.mark.bug("FreeSWITCH 1833")
 def test_freeswitch_1833_cseq_of_each_leg_only_rises(scene: Scene) -> None:
     a, b = watched_call(scene)
     cseqs = []

@@ -31,6 +31,7 @@ def test_resume_without_a_direction_line(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.bug("diago 125")
 def test_emiago_diago_125_direction_on_the_last_line_without_crlf(scene: Scene) -> None:
     a, b = watched_call(scene)
     send_offer(a, a.sdp("sendonly").removesuffix("\r\n"))
@@ -175,6 +176,7 @@ def test_our_version_rises_by_one_per_change_and_leg(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.bug("JsSIP 612")
 def test_jssip_612_offerless_reinvite_goes_on_offerless(scene: Scene) -> None:
     """The far phone offers from its own state; the answer stands in the holder's ACK and reaches it in CM's."""
     a, b = watched_call(scene)
@@ -192,6 +194,7 @@ def test_jssip_612_offerless_reinvite_goes_on_offerless(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.bug("FreeSWITCH 1091")
 def test_freeswitch_1091_holder_answers_an_offerless_reinvite_with_its_hold(scene: Scene) -> None:
     a, b = watched_call(scene)
     hold(a, b)

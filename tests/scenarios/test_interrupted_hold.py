@@ -26,6 +26,7 @@ from tests.scenarios.virtual_network import perfect
 # ---- CANCEL of a re-INVITE
 
 
+@pytest.mark.row(6)
 def test_cancel_is_passed_on_once_the_far_phone_has_answered_anything(scene: Scene) -> None:
     a, b = watched_call(scene)
     arrived = pending_hold(a, b)
@@ -61,6 +62,7 @@ def test_cancel_carries_its_reason(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(6)
 def test_cancel_that_crosses_with_the_2xx(scene: Scene) -> None:
     """2xx to A, ACK to B: the hold stands (RFC 6141 §3.8)."""
     a, b = watched_call(scene)
@@ -79,6 +81,7 @@ def test_cancel_that_crosses_with_the_2xx(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(6)
 @pytest.mark.parametrize("said_100", [True, False])
 def test_cancel_without_a_final_answer_in_32_seconds(scene: Scene, said_100: bool) -> None:
     """487 to A; and the call ends as with 408."""
@@ -120,6 +123,7 @@ def test_cancel_of_nothing_is_481(scene: Scene) -> None:
 # ---- BYE, INFO, REFER during a pending hold
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize("holder_is_caller", [True, False])
 def test_bye_of_the_holder_wins(scene: Scene, holder_is_caller: bool) -> None:
     """200 to it, 487 to the open INVITE, BYE to the other leg, all at once."""
@@ -137,6 +141,7 @@ def test_bye_of_the_holder_wins(scene: Scene, holder_is_caller: bool) -> None:
     idle(scene, *calls)
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize("holder_is_caller", [True, False])
 @pytest.mark.parametrize("holder_hangs_up", [True, False])
 def test_bye_after_an_answer_that_was_lost(scene: Scene, holder_is_caller: bool, holder_hangs_up: bool) -> None:
@@ -181,6 +186,7 @@ def test_bye_in_place_of_an_ack(scene: Scene) -> None:
     a.phone.hears_nothing()
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize("holder_is_caller", [True, False])
 def test_bye_of_the_far_phone_wins(scene: Scene, holder_is_caller: bool) -> None:
     calls = watched_call(scene)
@@ -224,6 +230,7 @@ def test_bye_of_the_far_phone_after_its_2xx(scene: Scene) -> None:
     idle(scene, a, b)
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize("answer", [200, 481])
 def test_byes_that_cross_during_a_hold(scene: Scene, answer: int) -> None:
     a, b = watched_call(scene)
@@ -273,6 +280,7 @@ def heard(phone: ScriptPhone) -> dict[str, Message]:
     return found
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize("said_100", [True, False])
 @pytest.mark.parametrize("cancel_first", [True, False])
 @pytest.mark.parametrize("holder_is_caller", [True, False])
@@ -299,6 +307,7 @@ def test_cancel_and_bye_of_the_holder_together(
     idle(scene, call, far)
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize("cancel_first", [True, False])
 def test_cancel_of_the_holder_crosses_the_bye_of_the_far_phone(scene: Scene, cancel_first: bool) -> None:
     """487 either way, once, and the holder hears BYE at once."""
@@ -320,6 +329,7 @@ def test_cancel_of_the_holder_crosses_the_bye_of_the_far_phone(scene: Scene, can
     idle(scene, a, b)
 
 
+@pytest.mark.row(7)
 def test_refer_during_a_hold_is_refused_and_the_hold_goes_on(scene: Scene) -> None:
     a, b = watched_call(scene)
     arrived = pending_hold(a, b)

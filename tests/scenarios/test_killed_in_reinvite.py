@@ -69,6 +69,7 @@ def final_answers(scene: MortalScene, phone: PatientPhone, since: int) -> list[s
     ]  # fmt: skip
 
 
+@pytest.mark.row(11)
 @links
 @holders
 @pytest.mark.parametrize("what", WHAT)
@@ -78,6 +79,7 @@ def test_one_death(link: str, who: str, what: str) -> None:
             held_over(MortalScene(link), who, Kill(what, number, down))
 
 
+@pytest.mark.row(11)
 @pytest.mark.long
 @links
 @holders
@@ -93,6 +95,7 @@ def test_several_deaths(link: str, who: str, seed: int) -> None:
             held_over(MortalScene(link), who, *kills)
 
 
+@pytest.mark.row(11)
 @holders
 def test_a_phone_that_nobody_hears_for_64_t1_ends_the_call_itself(who: str) -> None:
     """Its copies leave 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s after the first (timer A): a server that is away for 33 s, or at

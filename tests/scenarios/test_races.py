@@ -136,6 +136,7 @@ def test_3_3_2_update_and_reinvite_crossover(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(4)
 @pytest.mark.parametrize("comes_back", [True, False])
 def test_3_3_2_the_other_way_about(scene: Scene, comes_back: bool) -> None:
     """Alice's re-INVITE, Bob's UPDATE. Bob comes back within 2 s: his goes first, as a re-INVITE of his does, and Alice hears
@@ -210,6 +211,7 @@ def test_3_3_2_updates_cross_and_one_has_no_description(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(4)
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
 def test_what_was_given_way_waits_for_the_ack_of_the_491(make_scene: MakeScene, method: str) -> None:
     """The ACK of Alice's 491 is lost on the link, and she is back at once: one offer a call, so hers gets 491 again."""

@@ -94,6 +94,7 @@ STATES = {
 }
 
 
+@pytest.mark.row(11)
 @pytest.mark.parametrize("state", STATES)
 def test_the_lamps_and_the_gauges_are_right_at_once(scene: Scene, state: str) -> None:
     a, b = standing(scene)
@@ -111,6 +112,7 @@ def test_the_lamps_and_the_gauges_are_right_at_once(scene: Scene, state: str) ->
     idle(scene, a, b)
 
 
+@pytest.mark.row(11)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("who", ["caller", "callee"])
 @pytest.mark.parametrize("direction", ["sendrecv", "sendonly"])
@@ -136,6 +138,9 @@ def test_the_call_goes_on(scene: Scene, state: str, who: str, direction: str) ->
     hang_up(one, other)
 
 
+@pytest.mark.row(11)
+@pytest.mark.bug("FreeSWITCH 755")
+@pytest.mark.bug("FreeSWITCH 2403")
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("who", ["caller", "callee"])
 def test_freeswitch_755_2403_bye_of_either_side_reaches_the_other(scene: Scene, state: str, who: str) -> None:
@@ -147,6 +152,7 @@ def test_freeswitch_755_2403_bye_of_either_side_reaches_the_other(scene: Scene, 
     assert not records(scene).kept
 
 
+@pytest.mark.bug("FreeSWITCH 1141")
 def test_freeswitch_1141_from_and_to_are_not_transposed(scene: Scene) -> None:
     a, b = standing(scene)
     hold(a, b)
@@ -159,6 +165,7 @@ def test_freeswitch_1141_from_and_to_are_not_transposed(scene: Scene) -> None:
     a.phone >> a.answer(bye, 200)
 
 
+@pytest.mark.bug("FreeSWITCH 1833")
 def test_freeswitch_1833_the_cseq_never_falls(scene: Scene) -> None:
     """Also after many requests that no record follows: INFO in both directions, then a BYE after the start."""
     a, b = standing(scene)
@@ -209,6 +216,7 @@ def test_a_refresh_of_the_phone_is_answered(scene: Scene, refresher: str) -> Non
     hang_up(a, b)
 
 
+@pytest.mark.row(11)
 def test_a_phone_that_is_gone_ends_the_call_by_the_session_timer() -> None:
     """The interval counts from the last refresh and not from the start; the lamps go out."""
     scene = Scene(Options(records=KeptRecords(), limits=CallLimits(session_expires=90, session_expires_min=90)))
@@ -388,6 +396,7 @@ def is_final_to(call: ScriptCall, data: bytes) -> bool:
     return data.startswith(b"SIP/2.0 200") and data.count(b"Via:") == 1 and f"branch=z9hG4bK-{call.phone.name}".encode() in data
 
 
+@pytest.mark.row(11)
 def test_whoever_has_declined_is_not_cancelled(scene: Scene) -> None:
     """Its transaction is over: a CANCEL after the restart would match nothing there (RFC 3261 §9.2)."""
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
@@ -479,6 +488,7 @@ def test_whoever_answers_a_call_that_is_lost_gets_bye(scene: Scene) -> None:
     b.phone >> b.answer(cancel, 200)
 
 
+@pytest.mark.row(11)
 def test_whoever_is_hung_up_on_by_a_process_that_dies_over_it_hears_a_higher_cseq(scene: Scene) -> None:
     """Nothing stands of the call, the 200 crosses the CANCEL, and the server dies before its BYE is answered."""
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
@@ -503,6 +513,7 @@ def test_whoever_is_hung_up_on_by_a_process_that_dies_over_it_hears_a_higher_cse
     b.phone.hears_nothing()
 
 
+@pytest.mark.row(11)
 def test_a_call_that_stood_at_a_restart_and_has_ended_is_not_hung_up_on_again(scene: Scene) -> None:
     """The first process died before it could strike out that the callee rings; the next said BYE. The one after knows of no
     call, nor that anybody rang."""
@@ -518,6 +529,7 @@ def test_a_call_that_stood_at_a_restart_and_has_ended_is_not_hung_up_on_again(sc
     b.phone.hears_nothing()
 
 
+@pytest.mark.row(11)
 def test_the_other_phones_of_a_fork_that_was_answered_stop_ringing(scene: Scene) -> None:
     """Their CANCEL was lost with the process. To who has answered it says nothing (RFC 3261 §9.2): the call goes on."""
     phones = [scene.phone("6002"), scene.phone("6002", device=1)]
@@ -598,6 +610,7 @@ def test_an_answer_that_was_committed_is_given(scene: Scene) -> None:
     hang_up(b, a)
 
 
+@pytest.mark.row(11)
 def test_an_answer_that_nobody_wants_ends_its_call_over_restarts_too(scene: Scene) -> None:
     """The caller gave up as the server died. It is waited for 64·T1 in all, not anew by each process."""
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
@@ -617,6 +630,7 @@ def test_an_answer_that_nobody_wants_ends_its_call_over_restarts_too(scene: Scen
     assert scene.server.b2bua.calls() == {"early": 0, "confirmed": 0, "held": 0}
 
 
+@pytest.mark.row(11)
 @pytest.mark.parametrize("who", ["caller", "callee"])
 def test_a_reinvite_in_flight_is_completed(scene: Scene, who: str) -> None:
     """It was handed on and nothing came back yet: the far phone gets it once more, CSeq risen, and the holder its answer."""
@@ -647,6 +661,7 @@ def forged(answer: str) -> str:
     return f"{start}{branch}{value[:-1]}{'A' if value[-1] != 'A' else 'B'}{separator}{rest}"
 
 
+@pytest.mark.row(11)
 def test_a_stray_2xx_of_before_the_restart_is_taken_for_32_seconds_and_by_its_branch(scene: Scene) -> None:
     """Nobody but Communication Manager can acknowledge it, and no transaction is left that proves whose it is: our branch in
     its Via does, for this Call-ID alone. Else it is dropped, as RFC 6026 §8.9 has it."""

@@ -27,6 +27,8 @@ from tests.scenarios.script_call import ScriptCall
 # ---- refused
 
 
+@pytest.mark.row(5)
+@pytest.mark.bug("SIP.js 685")
 @pytest.mark.parametrize("status", [302, 400, 403, 404, 415, 480, 486, 488, 500, 503, 600, 603, 606])
 def test_sipjs_685_refused_hold_takes_the_lamp_back(scene: Scene, status: int) -> None:
     """The session stays as it was; the same hold may be tried again, with the same o= version."""
@@ -61,6 +63,7 @@ def test_refused_resume_leaves_it_held(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.row(5)
 def test_refused_offer_leaves_no_trace(scene: Scene) -> None:
     """The refused description offered again is no refresh: it goes to the far phone once more, its version the same."""
     a, b = watched_call(scene)
@@ -104,6 +107,7 @@ def test_refusal_carries_what_the_far_phone_says(scene: Scene) -> None:
 # ---- 408, 481, no answer: the call ends
 
 
+@pytest.mark.row(5)
 @pytest.mark.parametrize("status", [408, 481])
 @pytest.mark.parametrize("holder_is_caller", [True, False])
 def test_408_and_481_end_the_call(scene: Scene, status: int, holder_is_caller: bool) -> None:
@@ -120,6 +124,7 @@ def test_408_and_481_end_the_call(scene: Scene, status: int, holder_is_caller: b
     idle(scene, *calls)
 
 
+@pytest.mark.row(5)
 def test_no_answer_at_all_is_408_and_the_end(scene: Scene) -> None:
     a, b = watched_call(scene)
     pending_hold(a, b)
@@ -209,6 +214,7 @@ def test_lower_cseq_is_refused(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.bug("mod_prometheus 10")
 def test_gauges_never_go_negative(scene: Scene) -> None:
     """mod_prometheus 10: counted from what stands, whatever ended it."""
     server = scene.server.b2bua

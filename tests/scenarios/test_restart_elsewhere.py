@@ -64,6 +64,7 @@ def lamps(*calls: ScriptCall) -> None:
         watch(call.phone, call.phone)
 
 
+@pytest.mark.row(11)
 @whoever
 def test_a_held_call_goes_on(scene: Scene, restart: Restart) -> None:
     a, b = standing(scene)
@@ -113,6 +114,7 @@ def join_stream(b: ScriptCall) -> None:
     b.phone << "ACK no-body"
 
 
+@pytest.mark.row(11)
 @whoever
 def test_again_and_again(scene: Scene, restart: Restart) -> None:
     a, b = standing(scene)
@@ -135,6 +137,7 @@ def test_a_bye_stays_one(scene: Scene, restart: Restart) -> None:
     a.phone << "481 BYE"
 
 
+@pytest.mark.row(11)
 @whoever
 def test_a_call_in_set_up_ends(scene: Scene, restart: Restart) -> None:
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
@@ -155,6 +158,7 @@ def test_a_call_in_set_up_ends(scene: Scene, restart: Restart) -> None:
     idle(scene, a, b)
 
 
+@pytest.mark.row(11)
 @pytest.mark.parametrize("who", ["caller", "callee"])
 def test_a_hold_that_session_manager_dies_over_is_answered(scene: Scene, who: str) -> None:
     """Communication Manager lives on, and says what the far phone said: the next process brings it to the phone."""
@@ -170,6 +174,7 @@ def test_a_hold_that_session_manager_dies_over_is_answered(scene: Scene, who: st
     hang_up(one, other)
 
 
+@pytest.mark.row(11)
 def test_an_answer_that_no_request_of_ours_had_is_none(scene: Scene) -> None:
     """Session Manager has died over the hold: what it sent on it knows by its branch. The answer of somebody who never got the
     hold is dropped, before 32 s and after."""
@@ -215,6 +220,7 @@ def test_a_hold_that_was_answered_and_something_later_is_not_refused_as_late(sce
     hang_up(one, other)
 
 
+@pytest.mark.row(11)
 @pytest.mark.parametrize("who", ["caller", "callee"])
 @pytest.mark.parametrize("first", ["holder", "far phone"])
 def test_whoever_hangs_up_before_session_manager_has_brought_the_answer_gets_that_too(scene: Scene, who: str, first: str) -> None:
@@ -233,6 +239,7 @@ def test_whoever_hangs_up_before_session_manager_has_brought_the_answer_gets_tha
     one.phone >> one.ack(one.phone << "200 INVITE a=recvonly")
 
 
+@pytest.mark.row(11)
 @pytest.mark.parametrize("restart", [RESTARTS["Communication Manager"], RESTARTS["both"]], ids=["it alone", "both"])
 def test_a_hold_that_communication_manager_dies_over_fails(scene: Scene, restart: Restart) -> None:
     """It has forgotten the holder's request: that may come again. Who was asked hears what is agreed."""

@@ -194,7 +194,7 @@ def test_a_refusal_by_a_phone_with_timers_is_tried_once_more_and_does_not_move_t
         scene, (*refreshes_itself(3600), "Min-SE: 3600"), (SUPPORTED, "Session-Expires: 90;refresher=uac", UPDATES)
     )
     scene.advance(HALF + 0.1)
-    b.phone >> b.answer(b.phone << "UPDATE", 500, "", "Retry-After: 4")
+    b.phone >> b.answer(b.phone << "UPDATE", 500, "", "Retry-After: 4 (in a meeting)")
     scene.advance(3.9)
     b.phone.hears_nothing()
     scene.advance(0.2)
@@ -210,6 +210,7 @@ def test_a_refusal_by_a_phone_with_timers_is_tried_once_more_and_does_not_move_t
 # ---- refresh and re-INVITE
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize("allow", [(), (UPDATES,)], ids=["INVITE", "UPDATE"])
 def test_a_hold_of_the_other_phone_waits_for_the_refresh(make_scene: MakeScene, allow: tuple[str, ...]) -> None:
     """Serialised, not refused: many phones never come back after a 491."""
@@ -296,6 +297,7 @@ def test_a_hold_of_the_refreshed_phone_crosses_the_refresh(make_scene: MakeScene
     hang_up(a, b)
 
 
+@pytest.mark.row(7)
 def test_a_refresh_waits_for_a_hold(make_scene: MakeScene) -> None:
     """What is under way refreshes both legs when it is done: no refresh of its own follows."""
     scene = make_scene(limits=LIMITS)

@@ -53,6 +53,7 @@ def is_forwarded(caller: ScriptPhone, dialled: ScriptPhone, to: ScriptPhone) -> 
     dialled.hears_nothing()
 
 
+@pytest.mark.row(11)
 @whoever
 def test_do_not_disturb(scene: Scene, restart: Callable[[Scene], None]) -> None:
     alice, bob = phones(scene, "6001", "6002")
@@ -64,6 +65,7 @@ def test_do_not_disturb(scene: Scene, restart: Callable[[Scene], None]) -> None:
     hang_up(*talk(alice, bob))
 
 
+@pytest.mark.row(11)
 @whoever
 def test_forwarding(scene: Scene, restart: Callable[[Scene], None]) -> None:
     alice, bob, carol = phones(scene, "6001", "6002", "6003")

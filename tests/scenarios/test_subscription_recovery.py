@@ -155,6 +155,7 @@ def test_a_full_disk_refuses_new_ones_and_keeps_what_stands(scene: Scene) -> Non
     assert (a << "200 SUBSCRIBE").get("Expires") == "600"
 
 
+@pytest.mark.row(11)
 def test_a_subscribe_sent_again_after_a_restart_finds_its_subscription(scene: Scene) -> None:
     """Its 200 was lost with the process: the phone knows no dialog and repeats the request. A second dialog beside the first
     would light the lamp twice, with numbers that start anew."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from b2bua.sip.errors import MalformedValue
 from b2bua.sip.feature_status import MOST, FeatureStatus, parse_feature_status
@@ -16,9 +18,24 @@ def test_as_in_traces() -> None:
     assert '<feature name="call-forwarding-all" status="off"/>' in text
 
 
-def test_a_document_reads_as_it_was_written() -> None:
-    document = FeatureStatus(AOR, (("a", "on"), ("b", "off")))
+WORDS = st.text("abcXYZ019-._", min_size=1, max_size=64)
+
+
+@given(
+    st.builds(
+        FeatureStatus, st.sampled_from((AOR, "sip:a&b<c>\"d@example.com", "sips:6001@[::1]")),
+        st.dictionaries(WORDS, st.sampled_from(("on", "off")) | WORDS, max_size=5).map(lambda features: tuple(features.items())),
+        st.integers(0, 2**32 - 1), st.booleans(),
+    )
+)  # fmt: skip
+def test_a_document_reads_as_it_was_written(document: FeatureStatus) -> None:
     assert parse_feature_status(document.encode()) == document
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "٣", "9" * 5000])
+def test_a_version_that_is_none_counts_as_the_first(version: str) -> None:
+    body = f"<feature-status entity='{AOR}' version='{version}'/>".encode()
+    assert parse_feature_status(body) == FeatureStatus(AOR)
 
 
 @pytest.mark.parametrize("body", [

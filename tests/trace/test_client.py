@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,37 @@ def test_any_of_several_is_no_question_for_the_server(
     assert main(as_json=True, filter_words=["-u", "6009", "-c", "leg-b", "-or"]) == 0
     assert server.asked == ["GET /api/trace"]
     assert len(capsys.readouterr().out.splitlines()) == len(server.lines)
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_one_switch_several_times(server: type[FakeConnection], capsys: pytest.CaptureFixture[str], follow: bool) -> None:
+    """All have to be met, as behind `f`, or with -or any: none is lost, and the server, which knows one, is asked for all."""
+    shown = {}
+    for words in (["-u", "6001", "-u", "6002"], ["-u", "6001", "-u", "6009"], ["-u", "6009", "-u", "6001", "-or"],
+                  ["-c", "leg-a", "-c", "leg-b"], ["-c", "leg-a", "-c", "leg-z"]):  # fmt: skip
+        server.asked.clear()
+        assert main(as_json=True, follow=follow, filter_words=words) == 0
+        assert server.asked == ["GET /api/trace" + ("?follow=1" if follow else "")]
+        shown[" ".join(words)] = len(capsys.readouterr().out.splitlines())
+    both, lost, either, legs, unknown = shown.values()
+    assert both and either and legs and (lost, unknown) == (0, 0)
+
+
+def test_a_file_in_plain_text_is_folded_and_may_have_addresses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = standing_call()
+    call.change("6001", "sendonly")
+    records = list(call.scene.records())
+    asked = next(one for one in records if one.get("step") == 1)
+    file = tmp_path / "saved.json"
+    file.write_text("".join(json.dumps(one) + "\n" for one in [*records, asked | {"retransmission": True}]), encoding="utf-8")
+    assert main(file=str(file), plain=True) == 0
+    names = capsys.readouterr().out
+    assert "×2" in names and "(1)┌" in names and "again INVITE" not in names and "192.0.2." not in names
+    assert main(file=str(file), plain=True, addresses=True) == 0
+    found = capsys.readouterr().out
+    assert asked["source_address"] in found and "6001   " not in found
+    assert main(file=str(file), as_json=True) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(records) + 1, "JSON has each copy"
 
 
 def test_a_restarted_server_is_waited_for(server: type[FakeConnection], capsys: pytest.CaptureFixture[str]) -> None:

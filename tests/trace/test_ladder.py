@@ -8,6 +8,7 @@ import pytest
 
 from b2bua.sip.dialog_info import DialogInfo, DialogState, Participant
 from b2bua.trace.ladder import MAX_COLUMNS, Ladder, labels, lamp
+from b2bua.trace.rows import Rows
 from tests.trace.hand_made import TwoLegs, document, first_line, request, sdp, standing_call
 
 
@@ -72,6 +73,38 @@ def test_a_note_stands_below_its_arrow_and_a_round_has_its_bracket() -> None:
     assert "(3)└" in "".join(lines[challenged:])
     long = next(index for index, line in enumerate(lines) if "wrong: " in line)
     assert lines[long + 1].startswith(" " * 18), "a long note goes on in the next line"
+
+
+def test_of_what_has_ended_copies_are_counted_and_rounds_bracketed_from_the_first() -> None:
+    call = standing_call()
+    call.change("6001", "sendonly")
+    rows, ladder = Rows(), Ladder(110)
+    records = list(call.scene.records())
+    asked = next(one for one in records if one.get("step") == 1)
+    copies = [asked | {"retransmission": True, "time": asked["time"] + later} for later in (0.5, 1.5)]
+    for one in (*records, *copies):
+        rows.take(one)
+    lines = [line for row in rows.all for line in ladder.feed_row(row)]
+    [first] = [line for line in lines if "(1)" in line]
+    assert "(1)┌" in first and "INVITE" in first and "×3" in first
+    signs = [sign for line in lines for sign in "┌│└" if sign in line[:17]]
+    assert signs.count("┌") == signs.count("└") == 2 and signs[0] == "┌", "of the call and of the hold"
+    assert not any("again INVITE" in line for line in lines)
+    live = [line for one in (*records, *copies) for line in Ladder(110).feed(one)]
+    assert not any("┌" in line or "×" in line for line in live) and sum("again INVITE" in line for line in live) == 2
+
+
+def test_addresses_above_the_lines() -> None:
+    ladder = Ladder(80, addresses=True)
+    at = {"source_address": "192.0.2.10:5060", "destination_address": "192.0.2.1:5060"}
+    _, head, _ = ladder.feed(record("6001", "SM", **at))
+    assert head.split() == ["192.0.2.10:5060", "192.0.2.1:5060", "CM"]
+    assert len(ladder.feed(record("6001", "SM", **at))) == 1, "the same head is not drawn again"
+    _, moved, _ = ladder.feed(record("6001", "SM", **at | {"source_address": "192.0.2.10:6060"}))
+    assert moved.split()[0] == "192.0.2.10:6060"
+    for user in ("6002", "6003"):
+        _, head, _ = ladder.feed(record("SM", user, destination_address="[2001:db8:ffff:ffff:ffff:ffff:ffff:11]:5060"))
+    assert head.split()[-2:] == ["…f:11]:5060"] * 2 and len(head) <= 80, "the ends of long ones differ"
 
 
 def test_what_a_terminal_would_obey_is_no_label() -> None:

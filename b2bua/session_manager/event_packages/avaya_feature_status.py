@@ -22,6 +22,11 @@ def compose(aor: str, published: Sequence[Published]) -> FeatureStatus:
     return FeatureStatus(aor, tuple(sorted(features.items())))
 
 
+def published(body: bytes) -> FeatureStatus:
+    """What a feature server says is on. The versions that it counts are its own: the same features are the same state."""
+    return FeatureStatus(*parse_feature_status(body)[:2])
+
+
 def document(value: FeatureStatus, before: FeatureStatus | None, version: int, _form: Form) -> bytes:
     """Everything, or what has changed; a feature that is gone cannot be said but by a full document."""
     if before is None or not {name for name, _ in before.features} <= {name for name, _ in value.features}:
@@ -38,7 +43,7 @@ AVAYA_FEATURE_STATUS: Final = EventPackage(
     max_expires=3600,
     min_interval=1.0,
     value_type=FeatureStatus,
-    parse=parse_feature_status,
+    parse=published,
     call_of=lambda value: "",
     compose=compose,
     view=lambda value, whole: value,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
-from b2bua.sip.address import split_unquoted
 from b2bua.sip.errors import SipError
+from b2bua.sip.event_id import event_id
 from b2bua.sip.message import Request
 from b2bua.sip.profiles import ASTERISK, PARTIAL, PVALUE, SINGLE_DIALOG
 from b2bua.sip.rlmi import EVENTLIST
@@ -162,11 +162,8 @@ def allow_events(packages: Mapping[str, EventPackage]) -> str:
 
 def event_value(package: EventPackage, request: Request) -> str:
     """The Event value of the NOTIFYs: the subscriber's id as sent, the one parameter that matches (RFC 6665 §8.2.1)."""
-    for parameter in split_unquoted(request.get("Event") or "", ";")[1:]:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "id":
-            return f"{package.name};id={value.strip()}"
-    return package.name
+    named = event_id(request.get("Event") or "")
+    return package.name if named is None else f"{package.name};id={named}"
 
 
 def check_accept(package: EventPackage, request: Request) -> None:
