@@ -56,6 +56,22 @@ def _faces(call: ModelCall, far: ModelCall) -> bool:
     return call.media.peer == far.session.address and far.media.peer == call.session.address
 
 
+def wrong_gauges(counted: Mapping[str, int], longest_hold: float, one: ModelPhone, other: ModelPhone) -> list[str]:
+    """Calls by state as the server counts them, where the two phones have others: each call once, held when either end holds."""
+    there = calls_of(other)
+    had = dict.fromkeys(("early", "confirmed", "held"), 0)
+    for call in calls_of(one):
+        far = _far_end(call, there)
+        if far is not None:
+            there.remove(far)
+            holds = call.media.shown or far.media.shown
+            had["early" if call.state is not CallState.ESTABLISHED else "held" if holds else "confirmed"] += 1
+    found = [] if counted == had else [f"the server counts {dict(counted)}, the phones have {had}"]
+    if (longest_hold > 0) != (had["held"] > 0):
+        found.append(f"the longest hold is {longest_hold:.1f} s, {had['held']} calls are held")
+    return found
+
+
 def lying_lamps(phones: Mapping[str, ModelPhone]) -> list[str]:
     """Lamps whose last document is not what the watched phone and its other party are doing (RFC 4235 §3.7), or that have
     none: who subscribes is told the state at once (RFC 6665 §4.2.1.2)."""

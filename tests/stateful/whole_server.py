@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Literal
 
 from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from b2bua.feature_server.contract import CallLimits
 from b2bua.phone.call import CallState
@@ -29,7 +29,7 @@ from tests.scenarios.virtual_sockets import Segments
 from tests.stateful.connections import ModelListener, PhoneLink
 from tests.stateful.fair_loss import FairLoss
 from tests.stateful.model_phone import LATE, SILENCE, ModelCall, ModelPhone, calls_of
-from tests.stateful.rest_checks import lying_lamps, unequal_ends
+from tests.stateful.rest_checks import lying_lamps, unequal_ends, wrong_gauges
 from tests.stateful.wire_checks import wrong_answers, wrong_notifies
 
 ADDRESSES: Final = {"6001": ("192.0.2.11", 5060), "6002": ("192.0.2.12", 5060), "6003": ("192.0.2.13", 5060)}
@@ -227,6 +227,12 @@ class WholeServer(RuleBasedStateMachine):
 
     # -- what must be true -------------------------------------------------------------------------------------
 
+    @invariant()
+    def no_gauge_is_negative(self) -> None:
+        b2bua = self.server.b2bua
+        gauges = {**b2bua.calls(), "longest hold": b2bua.longest_hold()}
+        self._check([f"{what} is {number}" for what, number in gauges.items() if number < 0])
+
     @rule()
     def rest(self) -> None:
         """Nobody does anything for a while, and nothing is lost: the two ends agree, and the lamps with them."""
@@ -236,7 +242,10 @@ class WholeServer(RuleBasedStateMachine):
             self.phone_returns(user)
         self.network.advance(SETTLED)
         self._check(self._ours())
-        self._check([*unequal_ends(self.phones["6001"], self.phones["6002"]), *lying_lamps(self.phones)])
+        one, other = self.phones["6001"], self.phones["6002"]
+        b2bua = self.server.b2bua
+        gauges = wrong_gauges(b2bua.calls(), b2bua.longest_hold(), one, other)
+        self._check([*unequal_ends(one, other), *lying_lamps(self.phones), *gauges])
         self._set_network(*before)
 
     def teardown(self) -> None:
