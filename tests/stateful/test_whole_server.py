@@ -1,6 +1,6 @@
 """Two phones, a watcher, any order of what their users may do, on networks good and bad: see whole_server.py.
 
-A run that fails prints its steps (the first has its seed), the ladder, and the `@reproduce_failure` line that repeats it.
+A run that fails prints its steps, its seed, the ladder, and the `@reproduce_failure` line that repeats it (test_failing_run.py).
 """
 
 from __future__ import annotations

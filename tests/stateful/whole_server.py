@@ -49,6 +49,10 @@ shares = st.sampled_from((0.0, 0.0, 0.1, 0.3))
 delays = st.sampled_from((0.0, 0.0, 0.1, 0.7))
 
 
+class WrongRun(AssertionError):
+    """Something was looked at and is not as it must be: the text has what, and the whole story."""
+
+
 class WholeServer(RuleBasedStateMachine):
     """`link`: Communication Manager in this process, or on another host. `connected`: phones that speak over connections, and
     over which kind. `scheme`: `sips` where all of them are secure."""
@@ -62,6 +66,10 @@ class WholeServer(RuleBasedStateMachine):
         talking=st.sampled_from((True, True, True, False)), certified=st.booleans(),
     )  # fmt: skip
     def start(self, seed: int, share: float, delay: float, interval: int, talking: bool, certified: bool) -> None:
+        self.begun = (
+            f"seed {seed}, share {share}, delay {delay}, interval {interval}, talking {talking}, certified {certified}, "
+            f"link {self.link}, connected {dict(self.connected)}"
+        )
         random = Random(seed)
         self.loss, self.link_loss = (FairLoss(random.getrandbits(32)) for _ in range(2))
         self.network = VirtualNetwork(self.loss)
@@ -251,8 +259,10 @@ class WholeServer(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "server"):
             return
-        if sys.exc_info()[0] is not None:
-            note(self.ladder())
+        error = sys.exc_info()[1]
+        if error is not None:
+            if not isinstance(error, WrongRun):
+                note(self.story())
             return
         for phone in self.phones.values():
             phone.answers.clear()
@@ -305,7 +315,11 @@ class WholeServer(RuleBasedStateMachine):
 
     def _check(self, wrong: list[str]) -> None:
         if wrong:
-            raise AssertionError("\n".join([*wrong, "", self.ladder()]))
+            raise WrongRun("\n".join([*wrong, "", self.story()]))
+
+    def story(self) -> str:
+        """How the run began, and its ladder: what whoever reads of a failure has in hand."""
+        return f"{self.begun}\n\n{self.ladder()}"
 
     def ladder(self) -> str:
         """The trace's own ladder of the whole run, as far as the ring reaches."""
