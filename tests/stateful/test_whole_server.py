@@ -6,16 +6,10 @@ A run that fails prints its steps, its seed, the ladder, and the `@reproduce_fai
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.random_runs import chosen
 from tests.stateful.whole_server import WholeServer
-
-
-def chosen() -> settings:
-    """The same runs every time, unless others are asked for: `--hypothesis-profile=long`."""
-    name = settings.get_current_profile_name()
-    return settings.get_profile("quick" if name in ("default", "ci") else name)  # hypothesis takes `ci` where CI is set
 
 
 @pytest.mark.parametrize("link", ["memory", "udp", "tcp"])
