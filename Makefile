@@ -40,7 +40,7 @@ help:
 	@echo "make mutants  whether the tests notice whatever could be wrong in a table (a minute or two)"
 	@echo "make fuzz     each fuzz target for FUZZ_SECONDS (10)"
 	@echo "make drill    kill -9 at random moments under load, and a judge of what was acknowledged (ARGS='--kills 1000')"
-	@echo "make stateful  two phones and a watcher do anything at any time on a bad network, thousands of runs"
+	@echo "make stateful  two phones and a watcher do anything at any time on a bad network, and what else is random: thousands of runs"
 	@echo "make check-long  what takes a minute or more: make fuzz mutants stateful"
 	@echo "make soak     phones and SIPp call for SOAK_SECONDS (60) over bad networks; then nothing is left, everything adds up"
 	@echo "make bench    the load table (make bench overload: twice and four times what a slow server can do)"
@@ -147,10 +147,14 @@ check: setup
 
 check-long: fuzz mutants stateful
 
-# Two phones and a watcher do anything at any time on a bad network, over each kind of link and of connection. A run that fails
-# prints its seed.
+# Two phones and a watcher do anything at any time on a bad network, over each kind of link and of connection; two transaction
+# layers over a channel that loses; values that are printed and read back. All that takes its number of runs from the profile
+# (tests/random_runs.py) is named here. A run that fails prints its seed.
 stateful: setup
-	$(BIN)/python -m pytest -q --hypothesis-profile=long tests/stateful
+	$(BIN)/python -m pytest -q --hypothesis-profile=long tests/stateful tests/transaction/test_unreliable_channel.py \
+	  tests/sip/test_round_trips.py tests/sip/test_round_trips_of_headers.py tests/sip/test_round_trips_of_parts.py \
+	  tests/sip/test_round_trips_of_values.py tests/sip/test_reg_info.py tests/session_manager/test_round_trips.py \
+	  tests/feature_server/test_round_trips.py tests/dialog/test_dialog.py
 
 # The matrix of what goes on after a restart, whose table b2bua/feature_server/README.md gets; then sixty kills. A run that loses anything prints its
 # seed and the ladders.

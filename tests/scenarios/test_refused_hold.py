@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.sip.message import Message
 from tests.scenarios.scene import (
     TIMEOUT,
     MakeScene,
@@ -22,7 +21,6 @@ from tests.scenarios.scene import (
     watch,
     watched_call,
 )
-from tests.scenarios.script_call import ScriptCall
 
 # ---- refused
 
@@ -212,29 +210,6 @@ def test_lower_cseq_is_refused(scene: Scene) -> None:
     a.cseq += 50
     resume(a, b)
     hang_up(a, b)
-
-
-@pytest.mark.bug("mod_prometheus 10")
-def test_gauges_never_go_negative(scene: Scene) -> None:
-    """mod_prometheus 10: counted from what stands, whatever ended it."""
-    server = scene.server.b2bua
-    a, b = watched_call(scene)
-    assert server.calls() == {"early": 0, "confirmed": 1, "held": 0}
-    hold(a, b)
-    assert server.calls() == {"early": 0, "confirmed": 0, "held": 1}
-    arrived = pending_resume(a, b)
-    a.phone >> a.request("BYE")
-    a.phone << "200 BYE"
-    a.phone >> a.ack(a.phone << "487 INVITE")
-    is_gone(b)
-    b.phone >> b.answer(arrived, 487)
-    b.phone << "ACK"
-    assert server.calls() == {"early": 0, "confirmed": 0, "held": 0}
-
-
-def pending_resume(call: ScriptCall, far: ScriptCall) -> Message:
-    send_offer(call, call.sdp("sendrecv"))
-    return far.phone << "INVITE a=sendrecv"
 
 
 def test_watcher_sees_the_lamp_go_back_too(make_scene: MakeScene) -> None:

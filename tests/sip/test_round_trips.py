@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from b2bua.sip.address import Address, parse_address, quote_string
@@ -21,13 +21,12 @@ from b2bua.sip.pidf import Presence, Reach
 from b2bua.sip.response_to import response_to
 from b2bua.sip.uri import Uri, equivalent, parse_uri
 from b2bua.sip.via import Via, parse_via
+from tests.random_runs import examples
 from tests.sip.readers import GETTERS
 from tests.sip.wire import answer, invite
 
-# The same examples in every run: a failure here is a mistake in the code, never in the day's luck.
-properties = settings(
-    max_examples=60, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
+# The same examples in every normal run: a failure there is a mistake in the code, never in the day's luck.
+properties = examples(60)
 
 ALPHANUM = string.ascii_letters + string.digits
 token = st.text(ALPHANUM + "-.!%*_+`'~", min_size=1, max_size=12)
@@ -218,14 +217,14 @@ PIECES = [
 ]
 
 
-@settings(properties, max_examples=250)
+@examples(250)
 @given(st.binary(max_size=200) | st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join))
 def test_random_bytes_raise_nothing_but_malformed(data):
     digest_everything(data)
     digest_everything(b"INVITE sip:a@b SIP/2.0\r\nVia: " + data)
 
 
-@settings(properties, max_examples=600)
+@examples(600)
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), st.sampled_from(PIECES)), max_size=4),

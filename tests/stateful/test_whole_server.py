@@ -1,21 +1,15 @@
 """Two phones, a watcher, any order of what their users may do, on networks good and bad: see whole_server.py.
 
-A run that fails prints its steps (the first has its seed), the ladder, and the `@reproduce_failure` line that repeats it.
+A run that fails prints its steps, its seed, the ladder, and the `@reproduce_failure` line that repeats it (test_failing_run.py).
 """
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.random_runs import chosen
 from tests.stateful.whole_server import WholeServer
-
-
-def chosen() -> settings:
-    """The same runs every time, unless others are asked for: `--hypothesis-profile=long`."""
-    name = settings.get_current_profile_name()
-    return settings.get_profile("quick" if name in ("default", "ci") else name)  # hypothesis takes `ci` where CI is set
 
 
 @pytest.mark.parametrize("link", ["memory", "udp", "tcp"])

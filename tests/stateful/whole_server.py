@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Literal
 
 from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from b2bua.feature_server.contract import CallLimits
 from b2bua.phone.call import CallState
@@ -29,7 +29,7 @@ from tests.scenarios.virtual_sockets import Segments
 from tests.stateful.connections import ModelListener, PhoneLink
 from tests.stateful.fair_loss import FairLoss
 from tests.stateful.model_phone import LATE, SILENCE, ModelCall, ModelPhone, calls_of
-from tests.stateful.rest_checks import lying_lamps, unequal_ends
+from tests.stateful.rest_checks import lying_lamps, unequal_ends, wrong_gauges
 from tests.stateful.wire_checks import wrong_answers, wrong_notifies
 
 ADDRESSES: Final = {"6001": ("192.0.2.11", 5060), "6002": ("192.0.2.12", 5060), "6003": ("192.0.2.13", 5060)}
@@ -49,6 +49,10 @@ shares = st.sampled_from((0.0, 0.0, 0.1, 0.3))
 delays = st.sampled_from((0.0, 0.0, 0.1, 0.7))
 
 
+class WrongRun(AssertionError):
+    """Something was looked at and is not as it must be: the text has what, and the whole story."""
+
+
 class WholeServer(RuleBasedStateMachine):
     """`link`: Communication Manager in this process, or on another host. `connected`: phones that speak over connections, and
     over which kind. `scheme`: `sips` where all of them are secure."""
@@ -62,6 +66,10 @@ class WholeServer(RuleBasedStateMachine):
         talking=st.sampled_from((True, True, True, False)), certified=st.booleans(),
     )  # fmt: skip
     def start(self, seed: int, share: float, delay: float, interval: int, talking: bool, certified: bool) -> None:
+        self.begun = (
+            f"seed {seed}, share {share}, delay {delay}, interval {interval}, talking {talking}, certified {certified}, "
+            f"link {self.link}, connected {dict(self.connected)}"
+        )
         random = Random(seed)
         self.loss, self.link_loss = (FairLoss(random.getrandbits(32)) for _ in range(2))
         self.network = VirtualNetwork(self.loss)
@@ -227,6 +235,12 @@ class WholeServer(RuleBasedStateMachine):
 
     # -- what must be true -------------------------------------------------------------------------------------
 
+    @invariant()
+    def no_gauge_is_negative(self) -> None:
+        b2bua = self.server.b2bua
+        gauges = {**b2bua.calls(), "longest hold": b2bua.longest_hold()}
+        self._check([f"{what} is {number}" for what, number in gauges.items() if number < 0])
+
     @rule()
     def rest(self) -> None:
         """Nobody does anything for a while, and nothing is lost: the two ends agree, and the lamps with them."""
@@ -236,14 +250,19 @@ class WholeServer(RuleBasedStateMachine):
             self.phone_returns(user)
         self.network.advance(SETTLED)
         self._check(self._ours())
-        self._check([*unequal_ends(self.phones["6001"], self.phones["6002"]), *lying_lamps(self.phones)])
+        one, other = self.phones["6001"], self.phones["6002"]
+        b2bua = self.server.b2bua
+        gauges = wrong_gauges(b2bua.calls(), b2bua.longest_hold(), one, other)
+        self._check([*unequal_ends(one, other), *lying_lamps(self.phones), *gauges])
         self._set_network(*before)
 
     def teardown(self) -> None:
         if not hasattr(self, "server"):
             return
-        if sys.exc_info()[0] is not None:
-            note(self.ladder())
+        error = sys.exc_info()[1]
+        if error is not None:
+            if not isinstance(error, WrongRun):
+                note(self.story())
             return
         for phone in self.phones.values():
             phone.answers.clear()
@@ -296,7 +315,11 @@ class WholeServer(RuleBasedStateMachine):
 
     def _check(self, wrong: list[str]) -> None:
         if wrong:
-            raise AssertionError("\n".join([*wrong, "", self.ladder()]))
+            raise WrongRun("\n".join([*wrong, "", self.story()]))
+
+    def story(self) -> str:
+        """How the run began, and its ladder: what whoever reads of a failure has in hand."""
+        return f"{self.begun}\n\n{self.ladder()}"
 
     def ladder(self) -> str:
         """The trace's own ladder of the whole run, as far as the ring reaches."""

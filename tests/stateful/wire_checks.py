@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from b2bua.sip.dialog_info import parse_dialog_info
 from b2bua.sip.message import Message, Request, Response
@@ -16,15 +17,30 @@ SILENCE_SECONDS = 33.0
 """Timer F, and some."""
 
 
+class Final(NamedTuple):
+    """What two copies of one final answer have in common, and two answers to one request have not."""
+
+    status: int
+    tag: str
+    contact: str
+    body: bytes
+
+    def __str__(self) -> str:
+        """With the whole body: the difference may be in any line."""
+        return " ".join([str(self.status), self.tag, self.contact, *self.body.decode("utf-8", "replace").splitlines()])
+
+
 def wrong_answers(ladder: Iterable[Step], unanswered: Container[str], breaks: Sequence[float] = ()) -> list[str]:
-    """Requests that arrived and have no final answer, or more than one (RFC 3261 §8.2.6, §17.2).
+    """Requests that arrived and have no final answer, or more than one (RFC 3261 §8.2.6, §17.2), and final answers to no
+    request that arrived.
 
     `unanswered` has the branches of requests to which a phone kept silent on purpose, or that it sent again; `breaks` the
     times at which a connection of a phone broke: what is no INVITE, and was under way then, may stay without an answer (RFC
     4320 §4.2).
     """
     requests: dict[Hop, Step] = {}
-    finals: dict[Hop, set[tuple[int, str]]] = {}
+    finals: dict[Hop, set[Final]] = {}
+    found = []
     for step in ladder:
         message = step.message
         if isinstance(message, Request):
@@ -33,13 +49,15 @@ def wrong_answers(ladder: Iterable[Step], unanswered: Container[str], breaks: Se
                 requests.setdefault(hop, step)
         elif isinstance(message, Response) and message.status >= 200:
             hop = step.destination, step.source, message.top_via.branch, message.cseq_method
-            finals.setdefault(hop, set()).add((message.status, message.to.tag))
-    found = []
+            if hop not in requests:
+                found.append(f"a final answer to no request: {step}")
+            final = Final(message.status, message.to.tag, message.get("Contact") or "", message.body)
+            finals.setdefault(hop, set()).add(final)
     for hop, step in requests.items():
         answers = finals.get(hop, set())
         cut_off = not answers and hop[3] != "INVITE" and any(0 <= at - step.time <= SILENCE_SECONDS for at in breaks)
         if len(answers) != 1 and hop[2] not in unanswered and not cut_off:
-            found.append(f"{len(answers)} final answers {sorted(answers)} to {step}")
+            found.append(f"{len(answers)} final answers {sorted(map(str, answers))} to {step}")
     return found
 
 
