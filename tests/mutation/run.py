@@ -1,12 +1,13 @@
-"""Runs the tests of one table against each of its mutants: `python -m tests.mutation.run IDENTITY` prints the survivors.
+"""Runs the tests of each table against its mutants: `python -m tests.mutation.run IDENTITY…` prints the survivors, a line a table.
 
-The tests are collected once; each mutant is a child of that process, which puts the mutant in the table's place wherever the
-table is known by a name, and ends at the first test that fails. What it changed ends with it.
+The tests of a table are collected once; each mutant is a child of that process, which puts the mutant in the table's place
+wherever the table is known by a name, and ends at the first test that fails. What it changed ends with it.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import signal
@@ -87,14 +88,35 @@ def sources_only() -> None:
     sys.path_importer_cache.clear()
 
 
-def main(identity: str) -> None:
+def main(identity: str) -> dict[str, object]:
+    """What becomes of one table, in this process, which is no use for another afterwards."""
     [table] = [table for table in TABLES if table.identity == identity]
     runner = Runner(table)
-    options = ["-p", "no:terminal", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    options = ["--assert=plain", "-p", "no:terminal", "-p", "no:cacheprovider", "--import-mode=importlib"]
     status = pytest.main([*options, *(str(ROOT / test) for test in table.tests)], plugins=[runner])
-    print(json.dumps({"tried": runner.tried, "survivors": runner.survivors, "status": int(status)}))
+    return {"table": identity, "tried": runner.tried, "survivors": runner.survivors, "status": int(status)}
+
+
+def each(identities: list[str]) -> None:
+    """A child a table, as many at a time as there are processors: what most tests import is imported once, before."""
+    for table in TABLES:
+        importlib.import_module(table.module)
+    importlib.import_module("tests.scenarios")
+    waiting, running = identities[::-1], 0
+    while waiting or running:
+        if waiting and running < (os.cpu_count() or 1):
+            identity = waiting.pop()
+            running += 1
+            if os.fork() == 0:
+                found = json.dumps(main(identity)) + "\n"
+                os.write(1, found.encode())  # at once, not between those of another table
+                os._exit(0)
+        else:
+            os.wait()
+            running -= 1
 
 
 if __name__ == "__main__":
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # they take longer to load than most tables to be tried
     sources_only()
-    main(sys.argv[1])
+    each(sys.argv[1:])
