@@ -1,4 +1,5 @@
-"""Runs the tests of each table against its mutants: `python -m tests.mutation.run IDENTITY…` prints the survivors, a line a table.
+"""Runs the tests of each table against its mutants: `python -m tests.mutation.run IDENTITY…` prints a line a table, with what
+survived.
 
 The tests of a table are collected once; each mutant is a child of that process, which puts the mutant in the table's place
 wherever the table is known by a name, and ends at the first test that fails. What it changed ends with it.
