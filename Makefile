@@ -37,7 +37,7 @@ help:
 	@echo "make test     the tests in parts, side by side; installs what they need first (ARGS=FILES: those)"
 	@echo "make again    what failed in the last make test or make interop, alone (as root; five tests at most)"
 	@echo "make check    ruff, mypy --strict, the import layers"
-	@echo "make mutants  whether the tests notice whatever could be wrong in a table (a minute or two)"
+	@echo "make mutants  whether the tests notice whatever could be wrong in a table or a state machine (some minutes)"
 	@echo "make fuzz     each fuzz target for FUZZ_SECONDS (10)"
 	@echo "make drill    kill -9 at random moments under load, and a judge of what was acknowledged (ARGS='--kills 1000')"
 	@echo "make stateful  two phones and a watcher do anything at any time on a bad network, and what else is random: thousands of runs"
@@ -92,9 +92,10 @@ system:
 prepare: SYSTEM_PACKAGES += $(INTEROP_PACKAGES) $(IMAGE_PACKAGES)
 prepare: system setup $(BROWSER)/jssip.js
 
-# Each table that decides something, with one thing wrong at a time: its tests must notice (tests/mutation).
+# Each table that decides something, and each machine that is no table, with one thing wrong at a time: its tests must notice
+# (tests/mutation). ARGS="-k NAME": that one.
 mutants: setup
-	$(BIN)/python -m pytest tests/mutation/every_table.py
+	$(BIN)/python -m pytest tests/mutation/every_table.py $(ARGS)
 
 demo: setup
 	$(BIN)/python -P -m b2bua.phone.demo

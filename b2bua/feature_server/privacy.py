@@ -17,7 +17,7 @@ ANONYMOUS_URI: Final = "sip:anonymous@anonymous.invalid"
 ANONYMOUS: Final = f'"Anonymous" <{ANONYMOUS_URI}>'
 """What a caller without a name is called (RFC 3323 §4.1.1.3)."""
 _OURS: Final = frozenset(("user", "header"))
-_KEPT: Final = _OURS | {"id", "none", "critical"}
+_KEPT: Final = _OURS | {"id", "critical"}
 _TELLING: Final = frozenset(
     ("Subject", "Call-Info", "Organization", "User-Agent", "Reply-To", "In-Reply-To", "P-Asserted-Identity")
 )

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from b2bua.dialog.dialog import Dialog, contact_uri
+from b2bua.observer import METHODS
 from b2bua.sip.address import Address
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
@@ -230,6 +231,17 @@ def test_order_by_cseq() -> None:
         with pytest.raises(SipError) as error:
             dialog.check(invite(cseq=cseq))
         assert (error.value.status, dialog.remote_cseq) == (status, before)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_who_moves_the_target_needs_a_contact_that_can_be_one(method: str) -> None:
+    """RFC 3261 §12.2, RFC 3311 §5.1, RFC 6665 §4.1.2; of any other request the Contact says nothing."""
+    request = invite(method=method, cseq=6, contact="<mailto:a@example.com>")
+    if method in ("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY"):
+        with pytest.raises(MalformedValue):
+            as_server().check(request)
+    else:
+        as_server().check(request)
 
 
 def test_the_peers_first_request_may_have_any_number() -> None:

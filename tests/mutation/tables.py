@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from b2bua.observer import METHODS
 from b2bua.sip.reason import REASON
+from b2bua.transaction import server_invite
+from b2bua.transaction.machine import State
 
 FAILURES: Final = tuple(status for status in REASON if status >= 300)
 NOT_LOST: Final = tuple(status for status in FAILURES if status not in (408, 481))
@@ -31,7 +33,7 @@ class Table(NamedTuple):
     tests: tuple[str, ...]
     """Files, or files::tests, which are to fail; as few as know the table."""
     others: tuple[Hashable, ...] = ()
-    """Members that a set has not, or values that a mapping has nowhere: the ones to try."""
+    """Members that a set or tuple has not, or values that a mapping has nowhere: the ones to try."""
     keys: tuple[Hashable, ...] = ()
     """Keys that a mapping has not."""
     default: object = None
@@ -57,6 +59,8 @@ def mutants(table: Table) -> Iterator[Mutant]:
     value = table.value()
     if isinstance(value, Mapping):
         yield from _of_mapping(table, dict(value))
+    elif isinstance(value, tuple):
+        yield from _of_tuple(table, value)
     else:
         yield from _of_set(table, frozenset(value))
 
@@ -67,6 +71,14 @@ def _of_set(table: Table, members: frozenset[Any]) -> Iterator[Mutant]:
     for other in table.others:
         if other not in members:
             yield Mutant(f"with {other!r}", members | {other})
+
+
+def _of_tuple(table: Table, members: tuple[Any, ...]) -> Iterator[Mutant]:
+    for index, member in enumerate(members):
+        yield Mutant(f"without {member!r}", (*members[:index], *members[index + 1 :]))
+    for other in table.others:
+        if other not in members:
+            yield Mutant(f"with {other!r}", (*members, other))
 
 
 def _of_mapping(table: Table, entries: dict[Any, Any]) -> Iterator[Mutant]:
@@ -112,10 +124,20 @@ def _session_timer() -> tuple[Hashable, ...]:
     return tuple(sorted(IGNORED))
 
 
+def _awaited() -> tuple[Hashable, ...]:
+    from b2bua.dialog.reliable_provisional import State as Reliable
+
+    return tuple(Reliable)
+
+
 POLICY: Final = ("tests/session_manager/test_challenge_policy.py",)
 AUTHENTICATOR: Final = ("tests/session_manager/test_authenticator.py",)
 SM: Final = "b2bua.session_manager"
 CM: Final = "b2bua.feature_server"
+TR: Final = "b2bua.transaction"
+ANSWER: Final = "tests/transaction/test_answer_flow.py"
+SERVER: Final = (State.TRYING, *server_invite.STATES)
+"""States of a server transaction."""
 
 ASKED: Final = tuple(sorted(METHODS - {"ACK", "CANCEL", "NOTIFY"}))
 """Methods that may be challenged at all: an entry for another says nothing, NEVER stands above it."""
@@ -170,10 +192,10 @@ TABLES: Final = (
     Table(f"{SM}.screening", "_NAMING_TARGET", ("tests/session_manager/test_screening.py",), tuple(sorted(METHODS))),
     Table(f"{SM}.identity", "ASSERTED", IDENTITY),
     Table(f"{SM}.identity", "_NAMELESS", IDENTITY, tuple(sorted(METHODS - {"ACK"}))),
-    Table(f"{SM}.identity", "_HIDING", IDENTITY, ("none", "session", "critical")),
+    Table(f"{SM}.identity", "_HIDING", IDENTITY, ("session", "critical", "history")),
     Table(f"{CM}.privacy", "_OURS", PRIVACY, ("id", "session")),
     Table(f"{CM}.privacy", "_KEPT", PRIVACY, ("session", "history")),
-    Table(f"{CM}.privacy", "_TELLING", PRIVACY, ("Reason", "Privacy")),
+    Table(f"{CM}.privacy", "_TELLING", PRIVACY, ("Reason", "Warning")),
     Table("b2bua.session_manager.admission", "_NEW", ("tests/session_manager/test_admission.py",), tuple(sorted(METHODS))),
     Table(f"{CM}.publication", "FINAL_FAILURES", ("tests/feature_server/test_publication.py",), FAILURES),
     Table(f"{CM}.leg_session", "LOST", (LEG,), FAILURES),
@@ -188,6 +210,48 @@ TABLES: Final = (
     Table("plugins.communication_manager.lamps", "_STATES", ("tests/plugins/test_lamps.py",)),
     Table("plugins.communication_manager.hold", "_OFFERING", ("tests/plugins/test_hold.py",), ("BYE", "INFO", "MESSAGE")),
     Table("plugins.communication_manager.hold", "_ANSWERING", ("tests/plugins/test_hold.py",), ("BYE", "INFO", "MESSAGE")),
+    Table(f"{TR}.server", "_UNANSWERED", (ANSWER,), SERVER),
+    Table(f"{TR}.server", "_SPEAKING", (ANSWER,), SERVER),
+    # After a final response there is no request any more that could be cancelled, or sent another way.
+    Table(f"{TR}.client_invite", "_UNANSWERED", ("tests/transaction/test_client_invite.py",)),
+    Table(f"{TR}.flow_failure", "_UNHEARD", ("tests/transaction/test_layer.py",), (State.PROCEEDING,)),
+    # What is over is not found, and an ACK in Proceeding is dropped either way.
+    Table(f"{TR}.layer", "_FAILED", ("tests/transaction/test_server_invite.py",), (State.ACCEPTED,)),
+    Table(f"{TR}.layer", "_CHALLENGES", ("tests/transaction/test_layer.py",), (200, 402, 403, 404, 406, 408, 486, 503)),
+    Table("b2bua.dialog.dialog", "TARGET_REFRESH", ("tests/dialog/test_dialog.py",), tuple(sorted(METHODS))),
+    Table("b2bua.dialog.credentials", "KNOWN", ("tests/dialog/test_credentials.py",)),
+    Table("b2bua.dialog.reliable_provisional", "_AWAITING", ("tests/dialog/test_reliable_provisional.py",), _awaited()),
+    Table(f"{SM}.open_invites", "_OVER", ("tests/session_manager/test_open_invites.py",), server_invite.STATES),
+    Table(f"{SM}.open_invites", "_ANSWERED", ("tests/session_manager/test_open_invites.py",), server_invite.STATES),
+    Table(f"{SM}.elsewhere", "KNOWN", ("tests/session_manager/test_elsewhere.py",), (200, 404, 408, 481, 486, 491, 503)),
+    Table(f"{SM}.location", "_NO_NEW_WAY", ("tests/session_manager/test_location.py",), ("tcp", "tls")),
+    Table("b2bua.sip.flow", "WEB", ("tests/session_manager/test_location.py", "tests/transport/test_listener_set.py"),
+          ("udp", "tcp", "tls")),
+    Table(f"{SM}.domain", "_UNSPECIFIED", ("tests/session_manager/test_domain.py",), ("127.0.0.1", "::1")),
+    Table("b2bua.transport.address", "WILDCARDS", ("tests/transport/test_listener_set.py", "tests/transport/test_udp.py"),
+          ("127.0.0.1", "::1")),
+    Table(f"{SM}.event_packages.presence", "_DIALLING", ("tests/session_manager/test_presence.py",), ("terminated",)),
+    Table(f"{SM}.event_packages.reg", "_OF_3261", ("tests/session_manager/test_reg.py",),
+          ("+sip.instance", "reg-id")),
+    Table(f"{SM}.source_limit", "_LOOPBACK", ("tests/session_manager/test_source_limit.py",), ("192.", "::ffff:")),
+    Table(f"{SM}.challenge_policy", "REINVITE", POLICY, ("sometimes",)),
+    Table(f"{SM}.header_rule", "ACTIONS", ("tests/session_manager/test_header_rule.py",), ("drop",)),
+    Table(f"{SM}.time_range", "DAYS", ("tests/session_manager/test_time_range.py",), ("day",)),
+    # What no SIP URI is, is read as one whole: there is nothing to take out of it.
+    Table("b2bua.sip.refer_to", "_SCHEMES", ("tests/sip/test_refer_to.py",)),
+    Table("b2bua.sip.next_hop", "_NOWHERE", ("tests/sip/test_next_hop.py",), (".com", ".net")),
+    Table("b2bua.sip.dialog_info", "STATES", ("tests/sip/test_dialog_info.py",), ("calling",)),
+    Table("b2bua.sip.dialog_info", "_EVENTS", ("tests/sip/test_dialog_info.py",), ("removed",)),
+    Table("b2bua.transport.dns_client", "_TYPES", ("tests/transport/test_dns_client.py",)),
+    Table("b2bua.transport.frame_boundary", "_LONGER", ("tests/transport/test_frame_boundary.py",)),
+    Table("b2bua.sip.pidf", "ACTIVITIES", ("tests/sip/test_pidf.py",), ("humming",)),
+    Table("b2bua.sip.sdp", "DIRECTIONS", ("tests/sip/test_sdp.py",), ("ptime:20", "rtpmap:0 PCMU/8000")),
+    Table("b2bua.sip.digest_algorithms", "STRENGTH", ("tests/sip/test_digest_algorithms.py",), ("SHA-1",)),
+    # No code begins in another way, so none is found.
+    Table(f"{CM}.feature_codes", "FIRST", ("tests/scenarios/test_feature_codes.py",)),
+    Table(f"{CM}.feature_faults", "BUILT_IN", ("tests/feature_server/test_feature_faults.py",), ("lose",)),
+    Table("plugins.communication_manager.do_not_disturb", "_WORDS", ("tests/plugins/test_settings.py",), ("yes",)),
+    Table("plugins.communication_manager.forwarding", "_FOLLOWED", ("tests/plugins/test_settings.py",), ("some",)),
     Table("b2bua.phone.call", "ENDING", ("tests/phone/test_call_hold.py",), REFUSALS),
     # What the call itself does not know it refuses, too.
     Table("b2bua.phone.phone", "IN_DIALOG", ("tests/phone/test_call_hold.py",)),

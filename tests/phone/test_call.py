@@ -22,8 +22,25 @@ def test_a_call_is_dialled_rings_and_is_answered(scene):
     scene.reply(invite, 200, description("sendrecv"))
     ack = scene.one("ACK")
     assert (ack.cseq, ack.uri, ack.get("Route")) == (invite.cseq, "sip:6002@192.0.2.1:5060;fs=cm", ROUTE)
+    assert ack.body == b"" and not ack.has("Content-Type")
     assert call.state is CallState.ESTABLISHED
     assert call.session.remote == ("192.0.2.20", 4000)
+
+
+@pytest.mark.parametrize(("status", "rings"), [(180, True), (183, True), (181, False), (182, False), (199, False)])
+def test_what_rings(scene, status, rings):
+    call = scene.phone.dial("6002")
+    scene.reply(scene.one("INVITE"), status)
+    assert (call.state is CallState.RINGING) is rings
+
+
+def test_a_call_that_was_hung_up_does_not_ring_any_more(scene):
+    call = scene.phone.dial("6002")
+    invite = scene.one("INVITE")
+    call.hang_up()
+    scene.reply(invite, 180)
+    scene.one("CANCEL")
+    assert call.state is CallState.ENDING
 
 
 def test_a_challenged_invite_is_repeated_with_credentials(scene):
@@ -94,7 +111,8 @@ def test_a_call_without_an_offer_answers_in_the_ack(scene):
     invite = scene.one("INVITE")
     assert invite.body == b""
     scene.reply(invite, 200, description("sendrecv"))
-    assert direction(scene.one("ACK")) == "sendrecv"
+    ack = scene.one("ACK")
+    assert (direction(ack), ack.get("Content-Type")) == ("sendrecv", "application/sdp")
     assert call.session.sends
 
 
@@ -252,6 +270,21 @@ def test_a_request_out_of_order_is_refused(scene):
     scene.ask_in(call, "INVITE", 4, description("sendonly", 2))
     scene.one(500)
     assert call.session.direction == "sendrecv"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "target"),
+    [(description("sendonly", 2), 200, "sip:6002@192.0.2.1:5060;fs=cm"), (b"no sdp", 488, "sip:6002@192.0.2.9")],
+)
+def test_a_reinvite_moves_the_target_if_it_is_taken(scene, body, status, target):
+    """RFC 6141 §4.1."""
+    call = scene.established()
+    call.dialog.remote_target = "sip:6002@192.0.2.9"
+    scene.ask_in(call, "INVITE", 1, body)
+    scene.one(status)
+    scene.ask_in(call, "ACK", 1)
+    assert call.dialog.remote_target == target
+    assert call.session.sends is (status != 200)
 
 
 def test_an_unknown_method_is_refused(scene):

@@ -89,8 +89,9 @@ def test_a_code_may_be_escaped(with_codes: CodeScene) -> None:
     bob = scene.phone("6002")
     assert dial(bob, "%237", "404") == "Not Found"
     assert dial(bob, "%2317", "480") == "Mood 7"
+    assert dial(bob, "#18", "480") == "Mood 8"  # as it must not be written, and is
     assert dial(bob, "*5542", "404") == "Not Found"
-    assert scene.server.user_settings.of("6002") == {"mood": "7"}
+    assert scene.server.user_settings.of("6002") == {"mood": "8"}
 
 
 def test_a_code_without_its_argument_is_incomplete(with_codes: CodeScene) -> None:

@@ -109,3 +109,19 @@ def test_what_is_remembered_is_bounded(domain: Domain) -> None:
 def test_the_canonical_address_of_record(domain: Domain) -> None:
     assert domain.name == "example.com"
     assert domain.aor("6001") == "sip:6001@example.com"
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [("192.0.2.1", True), ("0.0.0.0", True), ("::", True), ("127.0.0.1", False), ("::1", False), ("192.0.2.2", False)],
+)
+def test_socket_addresses_of_ours(domain: Domain, host: str, ours: bool) -> None:
+    """A wildcard leads to this host; any other address must be one that is listened on."""
+    assert domain.is_ours((host, 5060)) is ours
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_loopback_is_ours_where_it_is_listened_on(host: str) -> None:
+    made = Domain("example.com", ())
+    made.listens_on([(host, 5060)])
+    assert made.is_ours((host, 5060)) and made.is_alias(host, 5060)

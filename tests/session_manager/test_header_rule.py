@@ -63,7 +63,7 @@ def test_what_a_rule_may_touch(name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "remove", "remove:", "remove:A:1", "add:A", "add:A:", "replace:A:", "drop:A", "add:A B:1", "add:A:1\r\nB: 2",
+    ["", "remove", "remove:", "remove:A:1", "add:A", "add:A:", "replace:A:", "drop:A", "drop:A:1", "add:A B:1", "add:A:1\r\nB: 2",
      "remove:v"],
 )  # fmt: skip
 def test_no_rule(text: str) -> None:

@@ -149,6 +149,38 @@ def test_the_flow(one: Binding, remote: HostPort) -> None:
     assert flows.asked == [("udp:192.0.2.1:5060", remote)]
 
 
+AT_HOME: HostPort = ("192.0.2.10", 40000)
+UDP, TCP, TLS, WS, WSS = (f"{transport}:192.0.2.1:5060" for transport in ("udp", "tcp", "tls", "ws", "wss"))
+
+
+@pytest.mark.parametrize(
+    ("listener", "named", "asked"),
+    [
+        # Over UDP: a new connection where the Contact names one that can be opened, and the datagram where there is none.
+        (UDP, "", [(UDP, ("192.0.2.10", 5060))]),
+        (UDP, "udp", [(UDP, ("192.0.2.10", 5060))]),
+        (UDP, "ws", [(UDP, ("192.0.2.10", 5060))]),
+        (UDP, "wss", [(UDP, ("192.0.2.10", 5060))]),
+        (UDP, "tcp", [("tcp", ("192.0.2.10", 5060)), (UDP, ("192.0.2.10", 5060))]),
+        (UDP, "tls", [("tls", ("192.0.2.10", 5061)), (UDP, ("192.0.2.10", 5060))]),
+        # Over a stream: the phone's own connection, then a new one; none to a browser (RFC 7118 §3).
+        (TCP, "", [(TCP, AT_HOME), ("tcp", ("192.0.2.10", 5060))]),
+        (TCP, "udp", [(TCP, AT_HOME), ("udp", ("192.0.2.10", 5060))]),
+        (TCP, "tls", [(TCP, AT_HOME), ("tls", ("192.0.2.10", 5061))]),
+        (TCP, "ws", [(TCP, AT_HOME), ("tcp", ("192.0.2.10", 5060))]),
+        (TCP, "wss", [(TCP, AT_HOME), ("tcp", ("192.0.2.10", 5060))]),
+        (TLS, "tcp", [(TLS, AT_HOME), ("tls", ("192.0.2.10", 5061))]),
+        (WS, "ws", [(WS, AT_HOME)]),
+        (WSS, "wss", [(WSS, AT_HOME)]),
+    ],
+)
+def test_the_ways_in_order(listener: str, named: str, asked: list[tuple[str, HostPort]]) -> None:
+    flows = Flows()
+    uri = "sip:6001@192.0.2.10" + (f";transport={named}" if named else "")
+    assert binding(uri, listener=listener, source=AT_HOME).flow(flows) is None
+    assert flows.asked == asked
+
+
 # -- behind NAT? --------------------------------------------------------------------------------------------------
 
 

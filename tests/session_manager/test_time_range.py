@@ -43,7 +43,7 @@ def test_several() -> None:
     assert any_holds([], WeekTime(6, 0))
 
 
-@pytest.mark.parametrize("text", ["", "mon", "mon 24:00", "abc 10:00", "10:00", "mon 10:61", "mon 1:00"])
+@pytest.mark.parametrize("text", ["", "mon", "mon 24:00", "abc 10:00", "day 10:00", "10:00", "mon 10:61", "mon 1:00"])
 def test_no_time_of_the_week(text: str) -> None:
     with pytest.raises(ValueError, match="no time"):
         read_week_time(text)

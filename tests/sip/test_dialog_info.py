@@ -152,6 +152,7 @@ REMOTE_DTD = '<!DOCTYPE d SYSTEM "http://192.0.2.1/d.dtd"><dialog-info entity="s
         '<dialog-info entity="sip:a@b">',
         '<dialog-info entity="sip:a@b"><dialog id="1"/></dialog-info>',
         '<dialog-info entity="sip:a@b"><dialog id="1"><state>on</state></dialog></dialog-info>',
+        '<dialog-info entity="sip:a@b"><dialog id="1"><state>calling</state></dialog></dialog-info>',
         '<dialog-info entity="sip:a@b"><dialog><state>early</state></dialog></dialog-info>',
         '<?xml version="1.0" encoding="no-such"?><dialog-info entity="sip:a@b"/>',
         "<a>" * 20_000,
@@ -170,3 +171,16 @@ def test_what_is_no_word_of_the_schema_is_escaped_all_the_same() -> None:
     state = root.find(f"{{{NAMESPACE}}}dialog/{{{NAMESPACE}}}state")
     assert (root.get("state"), state.text, state.get("event")) == (NASTY, NASTY, NASTY)
     assert root.find(f".//{{{NAMESPACE}}}param").get("pval") == NASTY
+
+
+@pytest.mark.parametrize(
+    ("event", "read"),
+    [*((each, each) for each in ("cancelled", "rejected", "replaced", "local-bye", "remote-bye", "error", "timeout")),
+     ("removed", ""), ("", "")],
+)  # fmt: skip
+def test_why_a_dialog_ended(event, read):
+    """RFC 4235 §4.1.2 has seven; any other word says nothing to us."""
+    state = f'<state event="{event}">terminated</state>'
+    head = f'<dialog-info xmlns="{NAMESPACE}" version="1" state="full" entity="sip:a@b">'
+    [dialog] = parse_dialog_info(f'{head}<dialog id="1">{state}</dialog></dialog-info>'.encode()).dialogs
+    assert dialog.event == read

@@ -212,6 +212,8 @@ def test_weight_is_a_share_of_the_draw(drawn: int, first: str) -> None:
         ("sip:6001@[2001:db8::1]", ""),
         ("sip:6001@x7.invalid", ""),
         ("sip:6001@printer.local", ""),
+        ("sip:6001@sip.localhost", ""),
+        ("sip:6001@phone.example.net", "phone.example.net"),
         ("sip:6001@desk", ""),
         ("sip:6001@phone.example.com;maddr=192.0.2.10", ""),
     ],

@@ -6,6 +6,8 @@ import pytest
 
 from b2bua.sip.message import Request
 from b2bua.sip.response_to import response_to
+from b2bua.transaction.machine import State
+from b2bua.transaction.server import answer_address
 from tests.transaction.neighbours import Element, FakeFlow, request
 
 
@@ -87,3 +89,17 @@ def test_without_rport_behind_nat_the_answer_goes_where_the_request_came_from(
     source = FakeFlow(remote=("203.0.113.7", 40000))
     flow = answered(element, request("OPTIONS", sent_by=sent_by), source)
     assert flow.remote == ("203.0.113.7", port)
+
+
+# -- what a state leaves to say -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_who_is_answered_and_who_has_something_more_to_say(element: Element, state: State) -> None:
+    """In Accepted each 2xx leaves once more (RFC 6026 §7.1); where a failure response was sent, that was the last word."""
+    element.receive(request("INVITE"))
+    transaction = element.transaction()
+    transaction.state = state
+    assert transaction.answered is (state not in (State.TRYING, State.PROCEEDING))
+    speaks = state in (State.TRYING, State.PROCEEDING, State.ACCEPTED)
+    assert answer_address(transaction) == (("192.0.2.10", 5060) if speaks else None)

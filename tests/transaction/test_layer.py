@@ -609,3 +609,11 @@ def test_the_link_in_process_is_not_measured() -> None:
     element.receive(request("PUBLISH"))
     element.layer.respond(element.transaction(), reply(request("PUBLISH"), 200))
     assert waited(element, "PUBLISH") == (0, 0.0)
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 402, 403, 404, 406, 408, 486, 503, 603])
+def test_any_other_final_response_is_one(status: int) -> None:
+    element = Element()
+    element.receive(request("REGISTER"))
+    element.layer.respond(element.transaction(), reply(request("REGISTER"), status))
+    assert waited(element, "REGISTER") == (1, 0.0)

@@ -85,6 +85,20 @@ def test_the_nearest_listener(transport: str, name: str, remote: HostPort, local
     assert flow is not None and (flow.transport, flow.local[0], flow.remote) == (transport, local, remote)
 
 
+@pytest.mark.parametrize(
+    ("host", "every", "remote"), [("127.0.0.1", "0.0.0.0", PHONE), ("192.0.2.1", "0.0.0.0", PHONE), ("::1", "::", PHONE6)]
+)
+def test_one_on_all_addresses_goes_before_one_on_another_host(host: str, every: str, remote: HostPort) -> None:
+    flow = Made(("udp", host), ("udp", every)).set.open("udp", "", remote)
+    assert flow is not None and flow.local[0] == every
+
+
+def test_what_can_be_called() -> None:
+    """No WebSocket is opened by us (RFC 7118 §3)."""
+    made = Made(*((transport, "192.0.2.1") for transport in ("udp", "tcp", "tls", "ws", "wss")), ("tls", "2001:db8::1"))
+    assert made.set.reach() == {("udp", "A"), ("tcp", "A"), ("tls", "A"), ("tls", "AAAA")}
+
+
 @pytest.mark.parametrize(("transport", "remote"), [("tls", PHONE), ("tcp", PHONE6)])
 def test_no_listener_leads_there(transport: str, remote: HostPort) -> None:
     assert Made(("udp", "::"), ("tcp", "0.0.0.0")).set.open(transport, "", remote) is None
