@@ -302,11 +302,16 @@ class Figure(NamedTuple):
 
     def misjudged(self, equivalent: Mapping[str, Iterable[str]]) -> list[str]:
         """The mutants that survive and do not stand, by a pattern, under a reason why they change nothing; those that stand
-        there and are noticed; the patterns that stand for none."""
+        there and are noticed; the patterns that stand for none. A compiled action refuses what is of another type than it
+        takes, even where it looks at nothing: there one that stands may be noticed."""
         patterns = [pattern for each in equivalent.values() for pattern in each]
         listed = {name: [each for each in patterns if re.fullmatch(each, name)] for name, _ in self.mutants()}
         survivors = set(self.survivors())
-        wrong = [name for name, matching in listed.items() if bool(matching) != (name in survivors)]
+        compiled = not hasattr(self.kind.fire, "__code__")
+        wrong = [
+            name for name, matching in listed.items()
+            if bool(matching) != (name in survivors) and not (compiled and matching)
+        ]  # fmt: skip
         return wrong + sorted(set(patterns) - {each for matching in listed.values() for each in matching})
 
 
