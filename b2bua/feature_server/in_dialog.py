@@ -70,7 +70,8 @@ def _reinvite(call: Call, leg: Leg, transaction: ServerTransaction, request: Req
         pending.give_way(lambda: call.begin(leg, request))
         return
     # Re-INVITEs are serialised per call: the other leg's gets 491 while one is forwarded, or its answer waits for the record.
-    other = leg.other.usage.server is not None or leg.other.update is not None
+    # So does one of this leg while an UPDATE of its own waits for the ACK of the 491 that made it room.
+    other = leg.other.usage.server is not None or leg.other.update is not None or leg.update is not None
     if (pending is not None or other) and leg.usage.server is None:
         call.environment.observer.glare("refused")
         raise SipError(491).because(OTHER_LEG)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from b2bua.dialog.glare import wait_after_491
 from b2bua.feature_server.exchange import WaitingReinvite
 from b2bua.feature_server.leg_messages import add_own_headers
+from b2bua.feature_server.reliable_progress import take
 from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.retry_after import retry_after
@@ -68,7 +69,7 @@ class Refresh:
     # -- answers -----------------------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response) -> None:
-        return
+        take(leg, response, offers=False)
 
     def accepted(self, leg: Leg, response: Response) -> None:
         """2xx to the re-INVITE; the leg has restarted its timer."""

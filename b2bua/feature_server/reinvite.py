@@ -224,6 +224,7 @@ class Reinvite:
     def _try_again(self) -> None:
         self._retry = None
         self._retried = True
+        self._described = b""
         if self._call.exchange is not self or self._call.state == ENDED:
             return
         self._call.environment.observer.glare("retried")

@@ -76,7 +76,7 @@ class Links:
         """The feature server that has put this Via."""
         for link in self.sequence:
             host, port = link.flow.remote
-            if via.host == host and (via.port or 5060) == port:
+            if via.host.strip("[]") == host and (via.port or 5060) == port:
                 return link
         return None
 

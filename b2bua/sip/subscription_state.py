@@ -36,7 +36,10 @@ def subscription_state(notify: Request) -> SubscriptionState:
     state = state.strip().lower()
     if not state:
         raise MalformedValue("Subscription-State")
-    said = dict(split_parameters(parameters)) if parameters else {}
+    try:
+        said = dict(split_parameters(parameters)) if parameters else {}
+    except MalformedValue:
+        said = {}
     seconds = said.get("expires", "")
     known = seconds.isascii() and seconds.isdigit() and len(seconds) <= 10
     return SubscriptionState(state, min(int(seconds), _MOST) if known else None, said.get("reason", "").lower())

@@ -54,9 +54,8 @@ def _over_udp(layer: TransactionLayer, client: ClientTransaction, request: Reque
     """The connection that a long request was to take came to nothing: RFC 3261 §18.1.1 wants UDP tried."""
     again = request.copy()
     again.remove_first("Via")
-    layer.clients.pop((client.branch, client.method), None)
-    client.branch = layer.via.put(again, flow)
-    layer.clients[client.branch, client.method] = client
+    # The same branch: it is signed, recorded, and what a CANCEL after a restart names.
+    layer.via.put(again, flow, branch=client.branch)
     if layer.streams is not None:
         layer.streams.refused(flow, length_of(again))
     layer.observer.requests["out", METHOD_LABELS[client.method], flow.transport] += 1

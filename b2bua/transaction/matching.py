@@ -34,7 +34,9 @@ def note_source(request: Request, flow: Flow) -> None:
     index = request.names.index("Via")
     line = request.lines[index]
     rest: list[str] = []
-    if "," in line:  # several Vias share the line, or one has it in quotes
+    if '"' in via.parameters or "," in via.parameters:  # the line has been split once, to read this value
         rest = split_unquoted(line.partition(":")[2], ",")[1:]
+    elif "," in line:  # several Vias share it: what is wrong with the others is none of our business
+        rest = [line.partition(",")[2]]
     request.lines[index] = ",".join((f"Via: {noted}", *rest))
     request._via = noted

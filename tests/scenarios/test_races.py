@@ -231,6 +231,9 @@ def test_what_was_given_way_waits_for_the_ack_of_the_491(make_scene: MakeScene, 
     a.phone >> a.ack(a.phone << "491 INVITE")
     a.phone >> a.request("UPDATE", a.sdp("sendonly"))
     a.phone << "491 UPDATE"
+    if method == "UPDATE":  # nor may who has asked ask for more before that is answered
+        send_offer(b, b.sdp("inactive"))
+        b.phone >> b.ack(b.phone << "491 INVITE")
     as_it_was(a)
     scene.network.link_rule = perfect
     scene.wait(a.phone, 1.1)

@@ -105,6 +105,22 @@ def test_refresh_by_reinvite_changes_nothing(make_scene: MakeScene) -> None:
     hang_up(a, b)
 
 
+def test_a_reliable_progress_of_a_refresh_is_acknowledged(make_scene: MakeScene) -> None:
+    """Nobody asked for it; without a PRACK the phone would refuse the refresh. The answer in it stands for that of the 2xx."""
+    scene = make_scene(limits=LIMITS)
+    a, b = timed_call(scene)
+    scene.wait(b.phone, HALF + 1)
+    refresh = b.phone << "INVITE a=sendrecv"
+    b.phone >> b.answer(refresh, 183, b.sdp(), "Require: 100rel", "RSeq: 17")
+    prack = b.phone << "PRACK no-body"
+    assert prack.get("RAck") == f"17 {refresh.cseq} INVITE"
+    b.phone >> b.answer(prack, 200)
+    b.phone >> b.answer(refresh, 200)
+    b.phone << "ACK"
+    assert scene.count("reinvites", "refresh", "ok") == 1
+    hang_up(a, b)
+
+
 @pytest.mark.parametrize("holder_is_caller", [True, False])
 def test_refresh_while_on_hold_leaves_the_hold(make_scene: MakeScene, holder_is_caller: bool) -> None:
     scene = make_scene(limits=LIMITS)

@@ -99,6 +99,15 @@ def test_where_a_request_came_from_is_noted_and_nothing_else_changes(via, others
     assert request.elements("Via") == [str(noted), *others, "SIP/2.0/UDP a;branch=last"]
 
 
+@pytest.mark.parametrize("beneath", ['SIP/2.0/UDP 198.51.100.1;x="oops', "SIP/2.0/UDP a, <", "rubbish"])
+def test_where_a_request_came_from_is_noted_whatever_stands_beneath(beneath):
+    request = with_lines()
+    request.replace("Via", f"SIP/2.0/UDP 192.0.2.10:5060;rport;branch=z9hG4bK1, {beneath}")
+    note_source(request, FakeFlow(remote=("192.0.2.11", 5070)))
+    line = request.lines[request.names.index("Via")]
+    assert line.endswith(f", {beneath}") and "rport=5070" in line and "received=192.0.2.11" in line
+
+
 @properties
 @given(st.booleans(), hosts, st.integers(1, 65535), token)
 def test_a_via_of_ours(reliable, address, number, branch):

@@ -503,14 +503,14 @@ def test_a_long_request_takes_a_stream(element: Element, method: str) -> None:
 
 @pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
 def test_a_long_request_falls_back_to_udp(element: Element, method: str) -> None:
-    """RFC 3261 §18.1.1, with all its timers from now, as a request of its own."""
+    """RFC 3261 §18.1.1, with all its timers from now, under the branch that it has: records and CANCEL name that."""
     element.layer.streams = beside = Beside()
     user = ClientRecorder()
     element.layer.send_request(long_request(method, 1400), element.flow, user)
     element.layer.flow_failed(beside.flow)
     (sent,) = element.flow.requests(method)
     assert sent.top_via.transport == "udp" and sent.names.count("Via") == 1
-    assert sent.top_via.branch != beside.flow.last_request().top_via.branch
+    assert sent.top_via.branch == beside.flow.last_request().top_via.branch
     assert beside.refusals == [(element.flow, 1400)]
     element.clock.pass_time(1)
     assert element.flow.resent == [sent.encode()]
