@@ -128,6 +128,7 @@ class Soak:
         for success, failure in await DeferredList(work):
             if not success:
                 self.flaws.append(f"{failure.getErrorMessage()}")
+        self._hang_up_what_stands()
         await self._register(0)
         await self._until(self._is_quiet, "everything to be over", QUIET, lambda: f"; left: {self._left()}")
         await self._counted()
@@ -138,6 +139,15 @@ class Soak:
         self.streams.close()
         await self._until(lambda: not self.server.listeners.count().get("tcp"), "the server to let go of connections", QUIET)
         self.flaws += self.log.errors + [repr(error) for phone in self.phones for error in phone.failures]
+
+    def _hang_up_what_stands(self) -> None:
+        """By the phones whose connection had just broken when the other party hung up: their BYE found no way (430). They hang
+        up themselves, as their users would, and get 481. More of them than connections that broke are a flaw."""
+        standing = [call for phone in self.phones for call in phone.phone.calls if call.state is CallState.ESTABLISHED]
+        if len(standing) > self.streams.broken:
+            self.flaws.append(f"{len(standing)} calls stand at phones, and {self.streams.broken} connections broke")
+        for call in standing:
+            call.hang_up()
 
     def _descriptors(self) -> int:
         """Open ones, but for connections of phones, which come and go."""
