@@ -91,8 +91,9 @@ class FeatureService:
             needed = settings.rtpengine_down == "refuse"
             self.rtpengine = Rtpengine(reactor, parse_server(settings.rtpengine), needed, _call, log)
         self.store = open_mended(
-            settings.store, f"{settings.domain} {name}", reactor.callFromThread, settings.durability, log
-        )
+            settings.store, f"{settings.domain} {name}", reactor.callFromThread, settings.durability, log,
+            partial(reactor.callLater, 0),
+        )  # fmt: skip
 
         # The feature server on it.
         self.cdr = cdr_file(settings, name, self.observer, reactor.callFromThread, log)

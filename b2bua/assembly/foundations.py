@@ -41,7 +41,7 @@ def lay_foundations(settings: Settings, reactor: Any, log: Log, committed: Calla
     mistakes = Mistakes(observer, log)
     recorder = Recorder(settings.trace, time.time, most_bytes=settings.trace_bytes)
     observer.trace, log.lost = recorder, partial(observer.write_failed, "log")
-    tell = partial(reactor.callFromThread, committed)
+    tell, defer = partial(reactor.callFromThread, committed), partial(reactor.callLater, 0)
     return Foundations(
         settings=settings,
         reactor=reactor,
@@ -51,5 +51,5 @@ def lay_foundations(settings: Settings, reactor: Any, log: Log, committed: Calla
         timers=Timers(time.monotonic, mistakes.of("timer")),
         recorder=recorder,
         listeners=ListenerSet(time.monotonic, log),
-        store=open_mended(settings.store, settings.domain, tell, settings.durability, log),
+        store=open_mended(settings.store, settings.domain, tell, settings.durability, log, defer),
     )

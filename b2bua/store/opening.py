@@ -13,7 +13,7 @@ from b2bua.store.interface import Store, StoreError
 from b2bua.store.memory import MemoryStore
 from b2bua.store.records import User
 from b2bua.store.sqlite import SqliteStore, peek_database
-from b2bua.store.writer import Post
+from b2bua.store.writer import Defer, Post, at_once
 
 SYNCHRONOUS: Final = {"process": "NORMAL", "power": "FULL"}
 """The setting `durability` → what SQLite calls it."""
@@ -21,17 +21,18 @@ SYNCHRONOUS: Final = {"process": "NORMAL", "power": "FULL"}
 
 def open_store(
     url: str, realm: str, call_soon_threadsafe: Post, now: Callable[[], float] = time.time, durability: str = "process",
-    log: Say = quiet,
+    log: Say = quiet, defer: Defer = at_once,
 ) -> Store:
     """Open `memory:` or `sqlite:PATH`; StoreError in one line when that fails.
 
-    `call_soon_threadsafe(function, *arguments)` runs a function later on the caller's thread, where `done` is called.
+    `call_soon_threadsafe(function, *arguments)` runs a function later on the caller's thread, where `done` is called;
+    `defer(function)` runs one when that thread's turn ends.
     """
     if url == "memory:":
         return MemoryStore(now)
     if url.startswith("sqlite:"):
         safe = SYNCHRONOUS[durability]
-        return SqliteStore(database_path(url), realm, call_soon_threadsafe, now, synchronous=safe, log=log)
+        return SqliteStore(database_path(url), realm, call_soon_threadsafe, now, synchronous=safe, log=log, defer=defer)
     raise _unsupported(url)
 
 
@@ -41,14 +42,15 @@ def mend_store(url: str, stamp: str) -> Damage | None:
 
 
 def open_mended(
-    url: str, realm: str, call_soon_threadsafe: Post, durability: str, log: Say, now: Callable[[], float] = time.time
+    url: str, realm: str, call_soon_threadsafe: Post, durability: str, log: Say, defer: Defer,
+    now: Callable[[], float] = time.time,
 ) -> Store:
     """As `open_store`, for who runs: a damaged database is set aside first, with a line in `log`."""
     damage = mend_store(url, time.strftime("%Y%m%dT%H%M%S"))
     if damage is not None:
         found = {"path": str(damage.kept), "reason": damage.verdict, "rows_taken_over": damage.saved}
         log("database_damaged", **found)
-    return open_store(url, realm, call_soon_threadsafe, now, durability, log)
+    return open_store(url, realm, call_soon_threadsafe, now, durability, log, defer)
 
 
 def peek_users(url: str, realm: str) -> dict[str, User]:

@@ -17,7 +17,7 @@ from b2bua.store.promises import Promises
 from b2bua.store.record_writes import RecordWrite, dropped, purge
 from b2bua.store.records import BadRecord, BindingRecord, User, decode_binding, encode_binding
 from b2bua.store.schema import look_into, open_database, version_of
-from b2bua.store.writer import Post, Writer
+from b2bua.store.writer import Defer, Post, Writer, at_once
 
 MANY_DROPPED = 1000
 """Dropped records after which they are taken away: that reads the whole table."""
@@ -28,14 +28,15 @@ _HEX = re.compile(r"[0-9a-f]+")
 class SqliteStore:
     """Users and bindings of one realm in the file `path`; see `Store` for what each method promises.
 
-    `post` is the reactor's `call_soon_threadsafe`; `now` gives Unix seconds. The constructor raises StoreError.
+    `post` is the reactor's `call_soon_threadsafe`, `defer` its `callLater(0, …)`; `now` gives Unix seconds. The constructor
+    raises StoreError.
     """
 
     durable = True
 
     def __init__(
         self, path: Path, realm: str, post: Post, now: Callable[[], float], monotonic: Callable[[], float] = time.monotonic,
-        synchronous: str = "NORMAL", log: Say = quiet,
+        synchronous: str = "NORMAL", log: Say = quiet, defer: Defer = at_once,
     ) -> None:
         self._path = path
         self._realm = realm
@@ -48,7 +49,7 @@ class SqliteStore:
         """Records dropped since those were taken away."""
         self._watched: dict[str, Callable[[Sequence[tuple[str, str]]], None]] = {}
         self._seen_version = 0  # Writer's thread only.
-        self._writer = Writer(open_database(path, synchronous), str(path), post, log)
+        self._writer = Writer(open_database(path, synchronous), str(path), post, log, defer)
         self._promises = Promises(self._writer, str(path), post, monotonic, log)
         try:
             self._users = self._writer.run(self._load_users)

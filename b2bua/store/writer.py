@@ -1,6 +1,8 @@
 """The one thread that touches the database: it commits whatever has gathered as soon as it is idle (group commit).
 
-So a lone write is committed at once, and groups form under load only. A caller pays for a queue entry, not the disk.
+Jobs are handed over once in a turn of the caller's thread, when it is about to sleep: handed over one by one they would
+have the two threads win Python's lock from each other around every system call of that turn, for groups of one. So a lone
+write is committed at once, and groups form under load only.
 """
 
 from __future__ import annotations
@@ -33,6 +35,14 @@ class BadWrite(StoreError):
 Job = Callable[[sqlite3.Connection], object]
 Post = Callable[..., object]
 """`call_soon_threadsafe(function, *arguments)`: runs the function later on the caller's thread."""
+Defer = Callable[[Callable[[], None]], object]
+"""`defer(function)`, on the caller's thread: runs the function once when its turn ends (the reactor's `callLater(0, …)`)."""
+
+
+def at_once(function: Callable[[], None]) -> None:
+    """The `Defer` of a caller without turns: a command, not a reactor."""
+    function()
+
 
 
 class _Work(NamedTuple):
@@ -47,12 +57,20 @@ class _Work(NamedTuple):
 class Writer:
     """Owns the connection from its construction to `close`. `name` stands before errors: the file's path."""
 
-    def __init__(self, database: sqlite3.Connection, name: str, post: Post, log: Say = quiet) -> None:
+    def __init__(
+        self, database: sqlite3.Connection, name: str, post: Post, log: Say = quiet, defer: Defer = at_once
+    ) -> None:
         self._database = database
         self._name = name
         self._post = post
         self._log = log
-        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._defer = defer
+        self._gathered: list[_Work] = []
+        """Submitted in this turn."""
+        self._queue: queue.SimpleQueue[Sequence[_Work]] = queue.SimpleQueue()
+        """Nothing at all is the sign to end."""
+        self._ordered = self._taken = 0
+        """Jobs so far; the thread counts those it takes."""
         self._closed = False
         self._write_failed = self._look_failed = False
         self._thread = threading.Thread(target=self._run, name="b2bua-store", daemon=True)
@@ -65,7 +83,8 @@ class Writer:
 
     @property
     def waiting(self) -> int:
-        return self._queue.qsize()
+        """Jobs that the thread has not come to."""
+        return self._ordered - self._taken
 
     def submit(self, job: Job, done: Done | None = None, writes: bool = True) -> None:
         """Run a job in the next commit; `done` follows on the caller's thread."""
@@ -73,7 +92,9 @@ class Writer:
             if done is not None:
                 self._post(done, BadWrite(f"{self._name}: the store is closed"))
         else:
-            self._queue.put(_Work(job, done, True, writes))
+            self._gather(_Work(job, done, True, writes))
+            if len(self._gathered) == 1:
+                self._defer(self._hand_over)
 
     def run(self, job: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a job and wait for its commit; StoreError when it fails."""
@@ -88,7 +109,8 @@ class Writer:
             else:
                 outcome.set_exception(error)
 
-        self._queue.put(_Work(lambda database: results.append(job(database)), done, False))
+        self._gather(_Work(lambda database: results.append(job(database)), done, False))
+        self._hand_over()
         return outcome.result()
 
     def close(self) -> None:
@@ -96,18 +118,31 @@ class Writer:
         if self._closed:
             return
         self._closed = True
-        self._queue.put(None)
+        self._hand_over()
+        self._queue.put(())
         self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():
             self._log("store_not_closed", path=self._name)
 
+    def _gather(self, work: _Work) -> None:
+        self._ordered += 1
+        self._gathered.append(work)
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._queue.put(gathered)
+
     def _run(self) -> None:
-        group: list[_Work | None] = []
-        while None not in group:
-            group = [self._queue.get()]
-            while len(group) < GROUP_LIMIT and not self._queue.empty():
-                group.append(self._queue.get())  # Never waits: this thread alone takes from the queue.
-            works = [work for work in group if work is not None]
+        going_on = True
+        while going_on:
+            works = list(self._queue.get())
+            going_on = bool(works)
+            while going_on and len(works) < GROUP_LIMIT and not self._queue.empty():
+                more = self._queue.get()  # Never waits: this thread alone takes from the queue.
+                works += more
+                going_on = bool(more)
+            self._taken += len(works)
             if works:
                 self._serve(works)
         self._database.close()

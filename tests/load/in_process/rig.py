@@ -107,6 +107,8 @@ class Rig:
         """Whether a commit is waited for: then it is what the server does next."""
         store = self.server.store
         waits = isinstance(store, SqliteStore) and bool(store._promises._pending)
+        if waits:
+            store._writer._hand_over()  # as its turn's end would have it
         self._next = self._reactor.committed.get(timeout=COMMIT_SECONDS) if waits else self.listener.doRead
         return waits
 
