@@ -95,6 +95,10 @@ class OpenInvites:
         # Whoever has refused rings no more: a CANCEL after a restart would match nothing there.
         transaction.failed = partial(self._refused, (request.call_id, request.from_.tag, request.cseq))
 
+    def answered(self, branch: str, record: InviteRecord, then: Kept) -> None:
+        """Keep what the record of an INVITE to a phone says of its answers, which are to be acknowledged."""
+        self._keep(SENT, branch, record, then)
+
     def given_up(self, branch: str) -> None:
         """It does not leave after all."""
         self.records.drop(SENT, branch)

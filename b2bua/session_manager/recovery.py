@@ -8,8 +8,10 @@ BYE where it has answered meanwhile.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from b2bua.dialog.dialog import Dialog
 from b2bua.session_manager.domain import Domain
@@ -77,24 +79,25 @@ class Recovery:
     def run(self) -> None:
         """End or go on with everything that was open."""
         sent = list(self._read(SENT))
-        branches = Counter(_identity(request) for _, _, request in sent)
-        for key, record, request in sent:
-            self._sent(key, record, request, branches[_identity(request)] > 1)
-        for key, record, request in list(self._read(RECEIVED)):
+        branches = Counter(_identity(request) for _, _, request, _ in sent)
+        for key, record, request, answers in sent:
+            self._sent(key, record, request, answers, branches[_identity(request)] > 1)
+        for key, record, request, _ in list(self._read(RECEIVED)):
             self._received(key, record, request)
 
-    def _read(self, kind: str) -> Iterator[tuple[str, InviteRecord, Request]]:
-        """Each record with its INVITE; a bad one is set aside."""
+    def _read(self, kind: str) -> Iterator[tuple[str, InviteRecord, Request, list[Response]]]:
+        """Each record with its INVITE and the answers of that; a bad one is set aside."""
         for key, text in self._records.records(kind):
             try:
                 record = decode_invite(text)
                 request = parse_message(record.request)
                 if not isinstance(request, Request) or request.method != "INVITE":
                     raise BadRecord("no INVITE")
+                answers = [_response(answer) for answer in record.answers]
             except (BadRecord, MalformedMessage) as error:
                 self._records.set_aside(kind, key, str(error))
             else:
-                yield key, record, request
+                yield key, record, request, answers
 
     def takes(self, response: Response, flow: Flow | None = None) -> bool:
         """Whether a response that matches no transaction, from `flow`, is one to a request that went through an earlier
@@ -156,7 +159,9 @@ class Recovery:
 
     # -- to phones ---------------------------------------------------------------------------------------------
 
-    def _sent(self, key: str, record: InviteRecord, request: Request, forked: bool) -> None:
+    def _sent(
+        self, key: str, record: InviteRecord, request: Request, answers: Sequence[Response], forked: bool
+    ) -> None:
         source = record.host, record.port
         # A phone that opened the connection is asked where its Contact is; behind NAT there is no such place.
         flow = way_to(self._flows, record.listener, source, False, request.parsed_uri())
@@ -165,13 +170,16 @@ class Recovery:
             return
         peer = self._calls.answered_by(request.call_id, request.from_.tag)
         asks = self._links.at(request.top_via)
-        rung = _Rung(self, key, record.since, request, flow, peer)
+        rung = _Rung(self, key, record, request, flow, peer)
         user = _Asked(asks) if asks is not None and asks.over_network else rung
         branch = self._layer.adopt(request, flow, user, key)
         self._open_invites.sent(request, key, branch)
         if peer and not forked:
             # It stands by the record of its call; this one would be taken for a call in set-up when that has ended.
             self._records.drop(SENT, key)
+        elif answers:
+            for answer in answers:  # Its ACK may have arrived: then nothing but a BYE ends it.
+                rung.hang_up(answer)
         else:
             # Of a fork that was answered the others may ring yet; to who has answered a CANCEL says nothing (RFC 3261 §9.2).
             branch.cancel(("Reason", f'SIP;cause=480;text="{RESTARTED}"'))
@@ -179,6 +187,11 @@ class Recovery:
     def stands(self, invite: Request) -> bool:
         """Whether the leg that this INVITE made is still there."""
         return bool(self._calls.answered_by(invite.call_id, invite.from_.tag))
+
+    def answered(self, key: str, record: InviteRecord, then: Callable[[bool], None]) -> None:
+        """Keep `record` before an answer in it is acknowledged: whoever has got the ACK says no more that it has answered, so
+        a process that dies over the BYE would leave it in the call."""
+        self._open_invites.answered(key, record, then)
 
     def acknowledge(self, invite: Request, response: Response, flow: Flow) -> Dialog:
         """Whoever answered hears no more of it; the dialog that its 2xx makes (RFC 3261 §13.2.2.4)."""
@@ -209,6 +222,13 @@ def _identity(invite: Request) -> tuple[str, str, int]:
     return invite.call_id, invite.from_.tag, invite.cseq
 
 
+def _response(text: bytes) -> Response:
+    response = parse_message(text)
+    if not isinstance(response, Response):
+        raise BadRecord("no response")
+    return response
+
+
 def _complete(request: Request) -> Request:
     request.append("Max-Forwards", MAX_FORWARDS)
     request.append("Content-Length", "0")
@@ -218,10 +238,12 @@ def _complete(request: Request) -> Request:
 class _Rung:
     """The user of an INVITE that an earlier process sent. `peer` is the To tag of who had answered it then, or ""."""
 
-    def __init__(self, recovery: Recovery, key: str, since: float, invite: Request, flow: Flow, peer: str) -> None:
+    def __init__(
+        self, recovery: Recovery, key: str, record: InviteRecord, invite: Request, flow: Flow, peer: str
+    ) -> None:
         self._recovery = recovery
         self._key = key
-        self._since = since
+        self._record = record
         self._invite = invite
         self._flow = flow
         self._peer = peer
@@ -235,12 +257,21 @@ class _Rung:
         if answered and recovery.stands(self._invite):
             recovery.takes(response)
             return
-        dialog = recovery.acknowledge(self._invite, response, self._flow)
         if answered:
+            recovery.acknowledge(self._invite, response, self._flow)
             recovery.forget(self._key)  # its call has had its BYE meanwhile
-        elif tag not in self._ended:
-            self._ended.add(tag)
-            recovery.hang_up(self._key, self._since, dialog, self._flow)
+        elif tag in self._ended:
+            recovery.acknowledge(self._invite, response, self._flow)
+        else:
+            self._record = replace(self._record, answers=[*self._record.answers, response.encode()])
+            recovery.answered(self._key, self._record, lambda _kept: self.hang_up(response))
+
+    def hang_up(self, response: Response) -> None:
+        """Acknowledge a 2xx that stands in the record, and say BYE, once a dialog."""
+        dialog = self._recovery.acknowledge(self._invite, response, self._flow)
+        if response.to.tag not in self._ended:
+            self._ended.add(response.to.tag)
+            self._recovery.hang_up(self._key, self._record.since, dialog, self._flow)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         return

@@ -29,6 +29,8 @@ class InviteRecord(msgspec.Struct, frozen=True):
     """The user that authenticated."""
     since: float = 0.0
     """Unix seconds at which it was recorded first; 0 in records of before this was kept."""
+    answers: list[bytes] = []
+    """The 2xx that we have acknowledged, or are about to, of a phone that must get BYE."""
     version: int = INVITE_VERSION
 
 

@@ -495,22 +495,59 @@ def test_whoever_is_hung_up_on_by_a_process_that_dies_over_it_hears_a_higher_cse
     scene.restart()
     a.phone >> a.ack(a.phone << "480 INVITE")
     b.phone >> b.answer(b.phone << "CANCEL", 200)
-    byes = []
-    for _ in range(3):
-        b.phone >> b.answer(arrived, 200, b.sdp())
-        b.phone << "ACK"
-        byes.append(b.phone << "BYE")
-        scene.advance(0.3)
-        scene.restart()
     b.phone >> b.answer(arrived, 200, b.sdp())
     b.phone << "ACK"
-    byes.append(b.phone << "BYE")
+    byes = [b.phone << "BYE"]
+    for _ in range(3):
+        scene.advance(0.3)
+        scene.restart()
+        b.phone << "ACK"
+        byes.append(b.phone << "BYE")
+    b.phone >> b.answer(arrived, 200, b.sdp())  # it has heard no ACK
+    b.phone << "ACK"
     b.phone >> b.answer(byes[-1], 200)
     assert [bye.cseq for bye in byes] == sorted({bye.cseq for bye in byes})
     scene.advance(0)
     assert not records(scene).records(SENT)
     scene.restart()
     b.phone.hears_nothing()
+
+
+@pytest.mark.row(11)
+def test_whoever_has_the_ack_of_a_process_that_dies_before_its_bye_gets_bye_of_the_next(scene: Scene) -> None:
+    """It sends its 200 no more, and to a CANCEL it would say 200 and stay in the call (RFC 3261 §9.2)."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    scene.network.rule = lambda index, data: () if data.startswith(b"BYE") else (0.0,)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "ACK"
+    scene.advance(0.3)
+    scene.network.rule = lambda index, data: (0.0,)
+    scene.restart()
+    b.phone << "ACK"
+    is_gone(b)
+    scene.advance(0)
+    assert not records(scene).records(SENT)
+    scene.restart()
+    b.phone.hears_nothing()
+
+
+@pytest.mark.row(11)
+def test_nobody_hears_the_ack_of_an_answer_that_is_not_on_record(scene: Scene) -> None:
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    records(scene).slow = True
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    scene.advance(0.1)
+    b.phone.hears_nothing()
+    records(scene).slow = False
+    scene.advance(0.05)
+    b.phone << "ACK"
+    is_gone(b)
 
 
 @pytest.mark.row(11)
