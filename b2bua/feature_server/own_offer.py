@@ -17,11 +17,10 @@ from b2bua.dialog.glare import wait_after_491
 from b2bua.feature_server.call_state import ENDED
 from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.refresh import Refresh
-from b2bua.feature_server.reliable_progress import take
+from b2bua.feature_server.reliable_progress import ReliableAnswer
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
-from b2bua.sip.rseq import rseq_of
 from b2bua.transaction.timers import Timer
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ class OwnOffer:
         self.leg = leg
         self.body = b""
         """Our offer as it was sent; b"" where the party was asked for one."""
-        self._described = b""
-        """The answer that the party has said reliably: its 2xx needs none any more (RFC 3262 §5)."""
+        self._answer = ReliableAnswer()
         self._accepted = accepted
         self._refused = refused
         self._timer: Timer | None = None
@@ -83,7 +81,7 @@ class OwnOffer:
             self._end_refused(error.status, None)
             return
         call.exchange = self
-        self._described = b""
+        self._answer = ReliableAnswer()
         self._tried += 1
         leg.reinvite(self.body)
 
@@ -117,14 +115,11 @@ class OwnOffer:
     # -- an exchange of the call -------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response) -> None:
-        if take(leg, response, not self.body) and self.body and is_sdp(response) and rseq_of(response):
-            self._described = response.body
+        self._answer.take(leg, response, bool(self.body))
 
     def accepted(self, leg: Leg, response: Response) -> None:
         leg.dialog.refresh_target(response)
-        if self._described and not response.body:
-            response = response.copy()
-            response.set_body(self._described, sdp.CONTENT_TYPE)
+        response = self._answer.stands_in(response)
         if self._unwanted:
             self._restore(response)
             return

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.glare import wait_after_491
 from b2bua.dialog.reliable_provisional import demands
-from b2bua.feature_server.call_state import ENDED
 from b2bua.feature_server.carried import foreign_challenges, is_sdp
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.refusals import GAVE_UP, NOBODY_ANSWERED
-from b2bua.feature_server.reliable_progress import take
+from b2bua.feature_server.reliable_progress import ReliableAnswer
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.message import Request, Response
-from b2bua.sip.rseq import rseq_of
 from b2bua.sip.why import Why
 from b2bua.transaction.timers import Timer
 
@@ -51,8 +49,7 @@ class Reinvite:
         self._answer_theirs = b""
         self._answer_ours = b""
         self._ack_theirs = b""
-        self._described = b""
-        """The answer that the far party has said reliably: its 2xx needs none any more (RFC 3262 §5)."""
+        self._answer = ReliableAnswer()
         self._retry: Timer | None = None
         self._retried = False
         self._cancelled = False
@@ -73,8 +70,7 @@ class Reinvite:
             if self._offered:
                 origin.descriptions.check_offer(request.body)
         except SipError as error:
-            why = (error.why, BAD_OFFER, error.reason or error.status)
-            self._refuse(error.status, None, why, error.reason, *error.headers)
+            self._refuse(error.status, None, (error.why, BAD_OFFER, error.status), error.reason, *error.headers)
             return
         if self._offered and origin.descriptions.is_refresh(request.body):
             self._answer_refresh()
@@ -111,11 +107,8 @@ class Reinvite:
     # -- back --------------------------------------------------------------------------------------------------
 
     def progressed(self, leg: Leg, response: Response) -> None:
-        if not take(leg, response, not self._offered):
-            return
-        if self._offered and is_sdp(response) and rseq_of(response):
-            self._described = response.body
-        self._call.run_hooks("response_received", leg, response, self._pass_progress, self._failed)
+        if self._answer.take(leg, response, self._offered):
+            self._call.run_hooks("response_received", leg, response, self._pass_progress, self._failed)
 
     def _pass_progress(self, response: Response | Request) -> None:
         if isinstance(response, Response) and not demands(self._request):
@@ -124,9 +117,7 @@ class Reinvite:
 
     def accepted(self, leg: Leg, response: Response) -> None:
         leg.dialog.refresh_target(response)
-        if self._described and not response.body:
-            response = response.copy()
-            response.set_body(self._described, sdp.CONTENT_TYPE)
+        response = self._answer.stands_in(response)
         self._answer_theirs = response.body  # as it came, whatever features make of it
         if self._offered:
             leg.usage.acknowledge()
@@ -159,7 +150,7 @@ class Reinvite:
     def _pass_ack(self, ack: Request | Response) -> None:
         origin, far = self.origin, self.far
         body = far.render(ack, self._answer_theirs)
-        if ack.body:
+        if is_sdp(ack):
             far.descriptions.completed(self._answer_theirs, body)
             origin.descriptions.completed(self._ack_theirs, self._answer_ours)
         far.usage.acknowledge(body, ack.get("Content-Type") or "")
@@ -176,7 +167,7 @@ class Reinvite:
             self._end_call(487, None)
         elif response is None:
             # Nobody said so: Session Manager was not there for 64·T1, or its connection is gone. The party may be.
-            self._refuse(500 if status in (408, 503) else status, None)
+            self._refuse(500, None, (None, NOBODY_ANSWERED, 500))
         elif status in (408, 481):
             self._end_call(status, response)
         else:
@@ -202,8 +193,6 @@ class Reinvite:
         if self._call.exchange is not self:
             return
         self._finish(status)
-        if response is None and why is None and self._call.acted is None:
-            why = GAVE_UP if status == 487 else (None, NOBODY_ANSWERED, status)
         self.origin.respond(status, response, response.body if response is not None else b"", reason, *headers, why=why)
 
     def _end_call(self, status: int, response: Response | None) -> None:
@@ -224,8 +213,8 @@ class Reinvite:
     def _try_again(self) -> None:
         self._retry = None
         self._retried = True
-        self._described = b""
-        if self._call.exchange is not self or self._call.state == ENDED:
+        self._answer = ReliableAnswer()
+        if self._call.exchange is not self:  # nobody waits for it any more
             return
         self._call.environment.observer.glare("retried")
         self.far.offer(self._forwarded, self._body, TRIED_AGAIN)
@@ -247,7 +236,7 @@ class Reinvite:
         self._cancelled = True
         if self._retry is not None or not self._sent:
             self._stop_retry()
-            self._refuse(487, None)
+            self._refuse(487, None, GAVE_UP)
         else:
             self.far.usage.cancel(*reasons)
 

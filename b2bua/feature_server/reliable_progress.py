@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from b2bua.dialog.reliable_provisional import Order, ReliableReceiver
+from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.early_request import send_early
+from b2bua.sip import sdp
 from b2bua.sip.message import Response
 from b2bua.sip.rack import RAck
 from b2bua.sip.rseq import rseq_of
@@ -38,3 +40,28 @@ def take(leg: Leg, response: Response, offers: bool) -> bool:
             leg.keep_ahead()
         send_early(leg, leg.dialog, "PRACK", None, b"", NOBODY, ("RAck", str(RAck(rseq, response.cseq, "INVITE"))))
     return True
+
+
+class ReliableAnswer:
+    """What a party has answered reliably to the offer in one re-INVITE of ours, before its 2xx (RFC 3262 §5)."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self) -> None:
+        self._body = b""
+
+    def take(self, leg: Leg, response: Response, offered: bool) -> bool:
+        """As `take` above, which it calls; `offered`: whether the re-INVITE had an offer."""
+        if not take(leg, response, not offered):
+            return False
+        if offered and not self._body and is_sdp(response) and rseq_of(response):
+            self._body = response.body
+        return True
+
+    def stands_in(self, accepted: Response) -> Response:
+        """The party's 2xx, with that answer: a description of its own, where it has one, is ignored (RFC 6337 §3.1.1)."""
+        if not self._body:
+            return accepted
+        accepted = accepted.copy()
+        accepted.set_body(self._body, sdp.CONTENT_TYPE)
+        return accepted

@@ -222,3 +222,40 @@ def test_offerless_reinvite_answered_with_a_hold_in_the_ack(scene: Scene) -> Non
     assert renderings(a.phone) == ("no", "")
     resume(a, b)
     hang_up(a, b)
+
+
+def test_what_an_offerless_reinvite_has_agreed_on_is_what_a_refresh_repeats(scene: Scene) -> None:
+    """Offer in the 2xx, answer in the ACK (RFC 3264 §4): whoever says it once more has what it heard then (§8), and the other
+    phone is not asked."""
+    a, b = watched_call(scene)
+    send_offer(a, "")
+    arrived = b.phone << "INVITE no-body"
+    b.version += 1
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    offer = a.phone << "200 INVITE a=sendrecv"
+    a.phone >> a.ack(offer, a.sdp("sendonly"))
+    ack = b.phone << "ACK a=sendonly"
+    assert ack.get("Content-Type") == "application/sdp"
+    for call, far, heard in ((a, b, offer), (b, a, ack)):
+        send_offer(call, call.sdp(call._direction))
+        again = call.phone << "200 INVITE"
+        assert again.body == heard.body
+        call.phone >> call.ack(again)
+        far.phone.hears_nothing()
+    hang_up(a, b)
+
+
+def test_an_answer_whose_ack_does_not_say_what_it_is_goes_on_as_it_came(scene: Scene) -> None:
+    """Its sender must say (RFC 3261 §20.15): we do not guess, and what was agreed before counts for refreshes."""
+    a, b = watched_call(scene)
+    before = a.sdp()
+    send_offer(a, "")
+    b.phone >> b.answer(b.phone << "INVITE no-body", 200, b.sdp())
+    offer = a.phone << "200 INVITE a=sendrecv"
+    a.phone >> a.ack(offer, a.sdp("inactive")).replace("Content-Type: application/sdp\r\n", "")
+    ack = b.phone << "ACK a=inactive"
+    assert not ack.has("Content-Type")
+    send_offer(a, before)
+    a.phone >> a.ack(a.phone << "200 INVITE")
+    b.phone.hears_nothing()
+    hang_up(a, b)

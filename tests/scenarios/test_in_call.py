@@ -79,6 +79,23 @@ def test_info_is_relayed_both_ways_with_its_body(scene: Scene) -> None:
     hang_up(a, b)
 
 
+def test_a_reinvite_with_another_body_offers_nothing(scene: Scene) -> None:
+    """It goes on as it is. The far phone's 2xx has the offer then, the ACK the answer (RFC 3264 §4)."""
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    a.phone >> a.invite("hello").replace("application/sdp", "text/plain")
+    challenge = a.phone << "407 INVITE"
+    a.phone >> a.ack(challenge)
+    a.phone >> a.with_credentials(challenge).replace("application/sdp", "text/plain")
+    arrived = b.phone << "INVITE hello"
+    assert arrived.get("Content-Type") == "text/plain"
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    offer = a.phone << "200 INVITE a=sendrecv"
+    b.phone.hears_nothing()
+    a.phone >> a.ack(offer, a.sdp())
+    b.phone << "ACK a=sendrecv"
+    hang_up(a, b)
+
+
 def test_info_in_an_early_dialog_both_ways(scene: Scene) -> None:
     """A phone may send digits while it hears the other's announcement; a 481 would be the end of its call."""
     alice, bob = scene.phone("6001"), scene.phone("6002")

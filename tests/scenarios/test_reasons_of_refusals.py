@@ -10,7 +10,18 @@ import pytest
 from b2bua.feature_server.contract import CallLimits
 from b2bua.sip.message import Message
 from b2bua.transaction.layer import REFUSED
-from tests.scenarios.scene import Scene, called, hang_up, invite, send_offer, talk, watched_call
+from tests.scenarios.scene import (
+    TIMEOUT,
+    Scene,
+    called,
+    hang_up,
+    invite,
+    is_gone,
+    pending_hold,
+    send_offer,
+    talk,
+    watched_call,
+)
 from tests.scenarios.script_call import ScriptCall, register_text
 from tests.scenarios.script_phone import ScriptPhone
 from tests.scenarios.test_decisions import made, records, stopped, whys
@@ -145,8 +156,53 @@ def test_an_offer_that_leaves_out_what_the_session_has() -> None:
     send_offer(a, "v=0\r\no=- 1 9 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n")
     a.phone >> a.ack(a.phone << "488 INVITE")
     told = last_refusal(scene, "SIP/2.0 488", "CM")
-    assert told[0].startswith("B2BUA: the offer leaves out m= lines of the session") and "cannot be passed on" in told[-1]
+    assert told[0].startswith("B2BUA: the offer leaves out m= lines of the session")
+    assert told[-1] == "B2BUA: the offer cannot be passed on: 488"
     hang_up(a, b)
+
+
+@pytest.mark.parametrize(("status", "why"), [
+    (487, "cancelled: who asked has given up (RFC 3261 §9.2)"),
+    (491, "B2BUA: what the other leg was answered, passed back"),
+])
+def test_a_hold_after_glare(status: int, why: str) -> None:
+    """Cancelled while Communication Manager waits; or refused once more."""
+    scene = made()
+    a, b = watched_call(scene)
+    b.phone >> b.answer(pending_hold(a, b), 491)
+    b.phone << "ACK"
+    if status == 487:
+        a.phone >> a.cancel()
+        a.phone << "200 CANCEL"
+    else:
+        scene.wait(b.phone, 4.1)
+        b.phone >> b.answer(b.phone << "INVITE a=sendonly", 491)
+        b.phone << "ACK"
+    a.phone >> a.ack(a.phone << f"{status} INVITE")
+    assert last_refusal(scene, f"SIP/2.0 {status}", "CM")[-1] == why
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize(("status", "why"), [
+    (408, "B2BUA: what the other leg was answered, passed back"),
+    (487, "B2BUA: the other party gave no final answer, which counts as 487 (RFC 3261 §8.1.3.1)"),
+])
+def test_a_hold_that_ends_the_call(status: int, why: str) -> None:
+    """The far phone says 408; or it says nothing, not even to a CANCEL."""
+    scene = made()
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)
+    if status == 408:
+        b.phone >> b.answer(arrived, 408)
+        b.phone << "ACK"
+    else:
+        a.phone >> a.cancel()
+        a.phone << "200 CANCEL"
+        scene.advance(TIMEOUT)
+    a.phone >> a.ack(a.phone << f"{status} INVITE")
+    assert last_refusal(scene, f"SIP/2.0 {status}", "CM")[-1] == why
+    is_gone(a)
+    is_gone(b)
 
 
 def test_what_is_not_for_this_call() -> None:

@@ -21,6 +21,7 @@ from tests.scenarios.scene import (
     watch,
     watched_call,
 )
+from tests.scenarios.virtual_network import perfect
 
 # ---- refused
 
@@ -179,6 +180,24 @@ def test_provisional_answer_and_then_nothing(scene: Scene) -> None:
     is_gone(a)
     is_gone(b)
     idle(scene, a, b)
+
+
+def test_session_manager_does_not_carry_the_hold_on(make_scene: MakeScene) -> None:
+    """Nobody has said that the far phone is gone: 500, not 408, and the call stands (RFC 5057 §5.1 is about its dialog)."""
+    scene = make_scene()
+    if scene.server.options.link != "udp":
+        return
+    a, b = watched_call(scene)
+    scene.network.link_rule = lambda index, data: () if data.startswith(b"INVITE sip:6002@") else (0.0,)
+    send_offer(a, a.sdp("sendonly"))
+    scene.advance(TIMEOUT)
+    a.phone >> a.ack(a.phone << "500 INVITE")
+    b.phone.hears_nothing()
+    scene.network.link_rule = perfect
+    lamps_are_back(scene, a, b)
+    as_it_was(a)
+    hold(a, b)
+    hang_up(a, b)
 
 
 # ---- around them

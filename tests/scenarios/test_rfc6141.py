@@ -305,6 +305,36 @@ def test_the_answer_in_a_reliable_provisional_response_stands_for_the_2xx(scene:
     hang_up(a, b)
 
 
+@pytest.mark.parametrize("said", ["", "inactive"])
+def test_the_answer_that_was_said_reliably_stays_the_answer(scene: Scene, said: str) -> None:
+    """Reliable responses behind it need none, and another description is ignored (RFC 6337 §3.1.1)."""
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)
+    b.phone >> b.answer(arrived, 183, b.sdp("recvonly"), *RELIABLY)
+    prack(b, arrived)
+    a.phone << "183 INVITE a=recvonly"
+    b.phone >> b.answer(arrived, 180, b.sdp(said) if said else "", "Require: 100rel", "RSeq: 18")
+    prack(b, arrived, 18)
+    a.phone << "180 INVITE"
+    b.phone >> b.answer(arrived, 200, b.sdp(said) if said else "")
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    resume(a, b)
+    hang_up(a, b)
+
+
+def test_a_description_that_was_said_unreliably_is_not_the_answer(scene: Scene) -> None:
+    """It is a preview: the answer stands in the 2xx (RFC 3261 §13.2.1), and nowhere where that has none."""
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)
+    b.phone >> b.answer(arrived, 183, b.sdp("inactive"))
+    a.phone << "183 INVITE a=inactive"
+    b.phone >> b.answer(arrived, 200)
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE no-body")
+    hang_up(a, b)
+
+
 def test_an_offer_in_a_reliable_provisional_response_is_not_acknowledged(scene: Scene) -> None:
     """The re-INVITE had none. Its answer would stand in the PRACK, and the holder, who gets it unreliably, has none for it:
     what is acknowledged without would leave the far phone with an offer for good."""

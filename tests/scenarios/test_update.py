@@ -203,3 +203,20 @@ def test_update_that_the_other_party_never_answers_is_answered_in_time(make_scen
     far.phone << "ACK"
     scene.advance(70)
     assert not any(scene.server.leaks().values())
+
+
+def test_update_whose_time_is_over_while_its_second_try_waits(make_scene: MakeScene) -> None:
+    """504 and the end, as where nobody answers at all; the second try does not leave."""
+    scene = make_scene(limits=LIMITS)
+    a, b = timed_call(scene, refreshes_itself(), refreshed_by_phone())
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    scene.advance(27)
+    b.phone >> b.answer(arrived, 491)
+    b.phone << "ACK"
+    scene.advance(1.1)
+    a.phone << "504 UPDATE"
+    is_gone(a)
+    is_gone(b)
+    scene.advance(5)
+    b.phone.hears_nothing()
