@@ -11,7 +11,7 @@ from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.call_state import CALLEE, CALLER, CONFIRMED, EARLY, ENDED, TRYING, CallState
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import UNCONDITIONAL
-from b2bua.feature_server.exchange import Exchange
+from b2bua.feature_server.exchange import Exchange, GivenWay
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.legs_of_invite import callee_leg, caller_leg
@@ -337,9 +337,9 @@ class Call:
         exchange.start()
 
     def reinvite_answered(self, leg: Leg, status: int) -> None:
-        """A final response to the re-INVITE of `leg` left: when a feature sent it, nothing is under way any more."""
-        if isinstance(self.exchange, Reinvite) and leg is self.exchange.origin:
-            self.exchange.answered_by_feature(status)
+        """A final response to the re-INVITE of `leg` left: when the far party did not give it, nothing is under way any more."""
+        if isinstance(self.exchange, (Reinvite, GivenWay)) and leg is self.exchange.origin:
+            self.exchange.answered_here(status)
 
     # -- events of the legs ------------------------------------------------------------------------------------
 

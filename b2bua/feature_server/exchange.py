@@ -50,6 +50,28 @@ class IdleExchange:
         return
 
 
+class GivenWay(IdleExchange):
+    """A party's re-INVITE, or UPDATE with an offer, from when the other one's makes room for it to the ACK of the 491 that
+    says so (RFC 5407 §3.3.1). Until then the far party has not heard of it."""
+
+    def __init__(self, origin: Leg, request: Request) -> None:
+        self.origin = origin
+        self._request = request
+
+    def begin(self) -> None:
+        """The other party knows that its own is over, or has had the time to."""
+        call = self.origin.call
+        if call.exchange is self:  # not answered meanwhile
+            call.begin(self.origin, self._request)
+
+    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
+        self.origin.refuse(487, GAVE_UP)
+
+    def answered_here(self, status: int) -> None:
+        """It has its final response, and nothing is under way any more."""
+        self.origin.call.exchange = None
+
+
 class WaitingReinvite:
     """A re-INVITE of a party that waits until one of our own, which it has nothing to do with, has its answer."""
 

@@ -67,7 +67,7 @@ def _reinvite(call: Call, leg: Leg, transaction: ServerTransaction, request: Req
         # Both sides collided and the far side came back first: its own goes, and ours is given up (RFC 3261 §14.1).
         _take(call, leg, transaction, request)
         call.environment.observer.glare("yielded")
-        pending.give_way(lambda: call.begin(leg, request))
+        pending.give_way(request)
         return
     # Re-INVITEs are serialised per call: the other leg's gets 491 while one is forwarded, or its answer waits for the record.
     # So does one of this leg while an UPDATE of its own waits for the ACK of the 491 that made it room.

@@ -8,12 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.glare import wait_after_491
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.carried import foreign_challenges, is_sdp
+from b2bua.feature_server.exchange import GivenWay
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.refusals import GAVE_UP, NOBODY_ANSWERED
 from b2bua.feature_server.reliable_progress import ReliableAnswer
@@ -95,7 +95,7 @@ class Reinvite:
         self._body = self.far.render(request)
         self.far.offer(request, self._body, (None, SHOWN, self.origin.party, self.kind) if self.kind != "media" else None)
 
-    def answered_by_feature(self, status: int) -> None:
+    def answered_here(self, status: int) -> None:
         """A feature answered the party itself and keeps the re-INVITE from the far one."""
         if not self._sent:
             self._finish(status)
@@ -219,17 +219,18 @@ class Reinvite:
         self._call.environment.observer.glare("retried")
         self.far.offer(self._forwarded, self._body, TRIED_AGAIN)
 
-    def give_way(self, then: Callable[[], None]) -> None:
-        """The far party's own re-INVITE came while we waited: this one is answered 491, and `then` runs on its ACK."""
+    def give_way(self, request: Request) -> None:
+        """The far party's own came while we waited, a re-INVITE or an UPDATE with an offer: this one is answered 491, and on
+        the ACK of that `request` begins."""
         self._stop_retry()
         transaction = self.origin.usage.server
-        self._finish(491)
-        if transaction is None:  # an UPDATE, whose answer has no ACK
-            self.origin.respond(491, why=GAVE_WAY)
-            then()
-            return
-        transaction.acknowledged = then
+        waits = GivenWay(self.far, request)
+        self._finish(491, waits)
+        if transaction is not None:
+            transaction.acknowledged = waits.begin
         self.origin.respond(491, why=GAVE_WAY)
+        if transaction is None:  # an UPDATE, whose answer has no ACK
+            waits.begin()
 
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         """CANCEL of the re-INVITE: passed on, and the far party's final answer decides (RFC 6141 §3.8)."""
@@ -256,11 +257,11 @@ class Reinvite:
             self._retry.cancel()
             self._retry = None
 
-    def _finish(self, status: int) -> None:
+    def _finish(self, status: int, following: GivenWay | None = None) -> None:
         """No longer under way: before the answer leaves, so that what the features show is right when it arrives."""
         call = self._call
         if call.exchange is self:
-            call.exchange = None
+            call.exchange = following
         self._count(status, "")
         call.hooks.tell("exchange_ended", call.hook_failed, call, self.origin, status)
 

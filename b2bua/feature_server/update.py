@@ -57,19 +57,14 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
         leg.update = transaction, request
         call.environment.observer.glare("yielded")
         _bound(call, leg, transaction)
-        pending.give_way(lambda: _begin(call, leg, transaction, request))
+        pending.give_way(request)
         return
     if pending is not None or leg.other.ended or leg.other.usage.server is not None or leg.other.update is not None:
         call.environment.observer.glare("refused")
         raise SipError(491).because("glare: the other party is under way with an offer of its own, or gone (RFC 3311 §5.2)")
     leg.update = transaction, request
-    _begin(call, leg, transaction, request)
+    call.begin(leg, request)
     _bound(call, leg, transaction)
-
-
-def _begin(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
-    if _is_open(leg, transaction):  # not answered while it gave another one's ACK the time
-        call.begin(leg, request)
 
 
 def _bound(call: Call, leg: Leg, transaction: ServerTransaction) -> None:

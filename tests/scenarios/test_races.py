@@ -246,6 +246,32 @@ def test_what_was_given_way_waits_for_the_ack_of_the_491(make_scene: MakeScene, 
     hang_up(a, b)
 
 
+@pytest.mark.row(6)
+def test_what_was_given_way_may_be_cancelled_before_the_ack_of_the_491(make_scene: MakeScene) -> None:
+    """Bob has his 100 and may (RFC 3261 §9.1): 487, and Alice never hears of it, nor when the ACK has come."""
+    scene = make_scene()
+    if scene.server.options.link != "udp":
+        return
+    a, b = watched_call(scene)
+    b.phone >> b.answer(pending_hold(a, b), 491)
+    b.phone << "ACK"
+    scene.network.link_rule = lambda index, data: () if data.startswith(b"ACK") else (0.0,)
+    send_offer(b, b.sdp("sendonly"))
+    a.phone >> a.ack(a.phone << "491 INVITE")
+    b.phone >> b.cancel()
+    b.phone << "200 CANCEL"
+    b.phone >> b.ack(b.phone << "487 INVITE")
+    as_it_was(a)
+    as_it_was(b)
+    scene.network.link_rule = perfect
+    scene.advance(5)
+    a.phone.hears_nothing()
+    b.phone.hears_nothing()
+    lamps_are_back(scene, a, b)
+    hold(a, b)
+    hang_up(a, b)
+
+
 def test_an_update_that_was_given_way_is_answered_though_the_ack_never_comes(make_scene: MakeScene) -> None:
     """504 while its sender waits still; the call stands."""
     scene = make_scene()
