@@ -73,7 +73,8 @@ class GivenWay(IdleExchange):
 
 
 class WaitingReinvite:
-    """A re-INVITE of a party that waits until one of our own, which it has nothing to do with, has its answer."""
+    """A re-INVITE of a party, or an UPDATE with an offer, that waits until an exchange of our own, which it has nothing to do
+    with, has its answer."""
 
     __slots__ = ("_waits",)
 
@@ -96,8 +97,9 @@ class WaitingReinvite:
             leg.refuse(487, GAVE_UP)
 
     def go_on(self) -> None:
-        """It begins; where the call is over its leg has answered it."""
+        """It begins, unless its leg has answered it: an UPDATE whose time was over, or whatever the call ended with."""
         if self._waits is not None:
             leg, request = self._waits
             self._waits = None
-            leg.call.begin(leg, request)
+            if leg.usage.server is not None or leg.update is not None:
+                leg.call.begin(leg, request)

@@ -1,7 +1,7 @@
 """The re-INVITE by which a held party is turned to music (RFC 7088), and back to nothing where nobody wants that any more.
 
-A re-INVITE of the other party, the resume above all, waits for its answer; one of the held party itself crosses it and gets
-491 (RFC 3261 §14.2).
+A re-INVITE of the other party, or its UPDATE with an offer, the resume above all, waits for its answer; one of the held party
+itself crosses it and gets 491 (RFC 3261 §14.2, RFC 3311 §5.2).
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 An UPDATE without a description where the phone takes UPDATE; else a re-INVITE with the description that it has from us,
 byte for byte, o= version and direction included: nothing changes, on hold neither. While it is under way no re-INVITE
-passes: one that comes waits for its end, and one that crosses it on the same leg gets 491 (RFC 3261 §14.2).
+passes, nor an UPDATE with an offer: one that comes waits for its end, and one that crosses our re-INVITE on the same leg gets
+491. The RFCs want that for an offer in the same dialog only (RFC 3261 §14.2, RFC 3311 §5.2), and many phones never come back.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.music_offer import MusicOffer
+from b2bua.feature_server.refresh import Refresh
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.setup import Setup
 from b2bua.sip import sdp
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = TIMEOUT - 4.0
 """Seconds that the other party has to answer an offer in UPDATE: who sent it waits for 64·T1 and not longer, so an answer
 after that would reach nobody (RFC 4320 §4)."""
-WAITED_IN_VAIN: Final[Why] = (None, "glare: the 491 to the other party that goes before it has no ACK")
+WAITED_IN_VAIN: Final[Why] = (None, "glare: what goes before it, of the other party or of ours, has not ended in time")
 
 
 def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
@@ -58,6 +60,12 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
         call.environment.observer.glare("yielded")
         _bound(call, leg, transaction)
         pending.give_way(request)
+        return
+    if isinstance(pending, (Refresh, MusicOffer)) and not leg.other.ended and pending.takes(leg):
+        # An offer of ours that its sender has nothing to do with: 491 is for one in the same dialog (RFC 3311 §5.2).
+        leg.update = transaction, request
+        _bound(call, leg, transaction)
+        pending.then(leg, request)
         return
     if pending is not None or leg.other.ended or leg.other.usage.server is not None or leg.other.update is not None:
         call.environment.observer.glare("refused")

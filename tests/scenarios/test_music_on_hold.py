@@ -467,16 +467,19 @@ def test_an_update_holds_as_a_reinvite_does(with_music):
     hang_up(a, b)
 
 
-def test_an_update_that_resumes_crosses_the_offer_of_music(with_music):
+def test_an_update_that_resumes_waits_for_the_answer_to_the_offer_of_music(with_music):
     scene = with_music()
     a, b = talk(scene.phone("6001"), scene.phone("6002"))
     hold(a, b)
     music = offered(scene, b)
     a.phone >> a.request("UPDATE", a.sdp("sendrecv"))
-    a.phone << "491 UPDATE"
-    a.version, a._direction = 2, "sendonly"
-    takes(scene, b, music)
-    resume(a, b)
+    b.phone.hears_nothing()
+    b.phone >> b.answer(music, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 200, b.sdp("sendrecv"))
+    b.phone << "ACK"
+    a.phone << "200 UPDATE a=sendrecv"
+    assert silent(scene)
     hang_up(a, b)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.feature_server.contract import CallLimits
-from tests.scenarios.scene import TIMEOUT, MakeScene, hang_up, idle, is_gone, renderings, resume, send_offer
+from tests.scenarios.scene import TIMEOUT, MakeScene, as_it_was, hang_up, hold, idle, is_gone, renderings, resume, send_offer
 from tests.scenarios.timed_call import (
     HALF,
     LIMITS,
@@ -228,6 +228,79 @@ def test_a_hold_of_the_other_phone_waits_for_the_refresh(make_scene: MakeScene, 
     scene.advance(1.1)
     assert renderings(a.phone) == ("no", "")
     hang_up(a, b)
+
+
+@pytest.mark.parametrize("allow", [(), (UPDATES,)], ids=["INVITE", "UPDATE"])
+def test_a_hold_by_update_of_the_other_phone_waits_too(make_scene: MakeScene, allow: tuple[str, ...]) -> None:
+    """Our offer, if there is one, is of another dialog than its own: RFC 3311 §5.2 wants no 491 for that."""
+    scene = make_scene(limits=LIMITS)
+    a, b = only_b_is_refreshed(scene, *allow)
+    refresh = b.phone << ("UPDATE" if allow else "INVITE")
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"))
+    send_offer(b, b.sdp("sendonly"))  # one may wait
+    b.phone >> b.ack(b.phone << "491 INVITE")
+    as_it_was(b)
+    a.phone.hears_nothing()
+    take(b, refresh)
+    arrived = b.phone << "INVITE a=sendonly"
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone << "200 UPDATE a=recvonly"
+    scene.advance(1.1)
+    assert renderings(a.phone) == ("no", "")
+    hang_up(a, b)
+
+
+@pytest.mark.parametrize("allow", [(), (UPDATES,)], ids=["INVITE", "UPDATE"])
+def test_a_hold_by_update_of_the_refreshed_phone(make_scene: MakeScene, allow: tuple[str, ...]) -> None:
+    """491 where our offer to it has no answer (RFC 3311 §5.2), as for a re-INVITE; our UPDATE offers nothing: it waits."""
+    scene = make_scene(limits=LIMITS)
+    a, b = only_b_is_refreshed(scene, *allow)
+    refresh = b.phone << ("UPDATE" if allow else "INVITE")
+    b.phone >> b.request("UPDATE", b.sdp("sendonly"))
+    if not allow:
+        b.phone << "491 UPDATE"
+        as_it_was(b)
+        take(b, refresh)
+        a.phone.hears_nothing()
+    else:
+        b.phone.hears_nothing()
+        take(b, refresh)
+        arrived = a.phone << "INVITE a=sendonly"
+        a.phone >> a.answer(arrived, 200, a.sdp("recvonly"))
+        a.phone << "ACK"
+        b.phone << "200 UPDATE a=recvonly"
+    hang_up(a, b)
+
+
+def test_a_hold_by_update_that_waits_is_answered_in_time(make_scene: MakeScene) -> None:
+    """504 while its sender waits still (RFC 4320 §4); the refresh that ends after that begins nothing."""
+    scene = make_scene(limits=LIMITS)
+    a, b = only_b_is_refreshed(scene)
+    refresh = b.phone << "INVITE"
+    b.phone >> b.answer(refresh, 100)
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"))
+    scene.advance(27.9)
+    a.phone.hears_nothing()
+    scene.advance(0.3)
+    a.phone << "504 UPDATE"
+    as_it_was(a)
+    take(b, refresh)
+    b.phone.hears_nothing()
+    hold(a, b)
+    hang_up(a, b)
+
+
+def test_a_hold_by_update_that_waits_ends_with_the_call(make_scene: MakeScene) -> None:
+    scene = make_scene(limits=LIMITS)
+    a, b = only_b_is_refreshed(scene)
+    refresh = b.phone << "INVITE"
+    a.phone >> a.request("UPDATE", a.sdp("sendonly"))
+    b.phone >> b.answer(refresh, 481)
+    b.phone << "ACK"
+    a.phone << "487 UPDATE"
+    is_gone(a)
+    is_gone(b)
 
 
 def test_a_hold_that_waits_may_be_cancelled(make_scene: MakeScene) -> None:
