@@ -21,6 +21,7 @@ class Machine(NamedTuple):
 
     module: str
     tests: tuple[str, ...]
+    """Files, or single tests as pytest names them."""
     equivalent: tuple[str, ...] = ()
     """Conditions that decide nothing in the one way in which the mutant has them, each with the reason."""
 
@@ -136,7 +137,27 @@ def _known(module: str, name: str) -> Any:
     return getattr(found, "fget", None) or getattr(found, "__func__", found)
 
 
+_REINVITE: Final = (
+    "test_rfc6141.py",
+    "test_hold_descriptions.py",
+    "test_reasons_of_refusals.py",
+    "test_update.py::test_update_with_an_offer_goes_on_as_a_reinvite",
+    "test_update.py::test_the_far_phones_own_goes_before_an_update_that_waits",
+    "test_update.py::test_update_that_the_other_party_never_answers_is_answered_in_time",
+    "test_decisions.py::test_a_hold_its_feature_its_state_and_who_is_told",
+    "test_in_call.py::test_a_reinvite_with_another_body_offers_nothing",
+    "test_credentials.py::test_a_challenge_of_the_far_phone_to_a_reinvite_does_not_cross",
+    "test_refused_hold.py::test_no_answer_but_a_bye_of_the_holder",
+    "test_measures.py::test_a_repeated_description_is_a_refresh",
+    "test_media_relay.py::test_it_goes_down_in_a_call_and_the_hold_is_refused",
+    "test_media_relay.py::test_hold_and_resume_pass_it_with_the_lamps",
+    "test_review.py::test_hold_gets_a_legal_answer_whatever_the_far_phone_says",
+    "test_races.py::test_3_1_4_the_ack_arrives_while_the_reinvite_is_open",
+)
+"""Of a re-INVITE, those in tests/scenarios that notice most: whatever survives takes a minute or more with all of them."""
+
 MACHINES: Final = (
+    Machine("b2bua.feature_server.reinvite", tuple(f"tests/scenarios/{test}" for test in _REINVITE)),
     Machine(
         "b2bua.transport.stream_flow",
         ("tests/transport/test_stream_flow.py", "tests/transport/test_stream.py", "tests/transport/test_tls.py"),

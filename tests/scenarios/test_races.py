@@ -43,6 +43,36 @@ def test_3_1_4_reinvite_overtakes_the_ack(scene: Scene) -> None:
     hang_up(a, b)
 
 
+@pytest.mark.parametrize("offer", ["sendonly", ""])
+@pytest.mark.parametrize("asks_caller", [True, False])
+def test_3_1_4_the_ack_arrives_while_the_reinvite_is_open(scene: Scene, offer: str, asks_caller: bool) -> None:
+    """It is for the 2xx of before: the far phone is sent no ACK for it, and no answer."""
+    alice, bob = scene.phone("6001"), scene.phone("6002")
+    a, b, arrived = invite(alice, bob)
+    bob >> b.answer(arrived, 200, b.sdp())
+    bob << "ACK"
+    answer = alice << "200 INVITE"
+    a.learn(answer)
+    ack = a.ack(answer)
+    call, far = (a, b) if asks_caller else (b, a)
+    send_offer(call, call.sdp(offer) if offer else "")
+    arrived = far.phone << ("INVITE a=sendonly" if offer else "INVITE no-body")
+    if offer:
+        alice >> ack
+        far.phone.hears_nothing()
+    far.phone >> far.answer(arrived, 200, far.sdp("recvonly" if offer else "sendrecv"))
+    if offer:
+        far.phone << "ACK no-body"
+    final = call.phone << "200 INVITE"
+    if not offer:
+        alice >> ack
+        far.phone.hears_nothing()
+    call.phone >> call.ack(final, "" if offer else call.sdp())
+    if not offer:
+        far.phone << "ACK a=sendrecv"
+    hang_up(a, b)
+
+
 def test_3_1_5_reinvite_overtakes_the_ack_with_the_answer(scene: Scene) -> None:
     """The offer of the 2xx is not answered yet: 491, and after the ACK the re-INVITE goes."""
     alice, bob = scene.phone("6001"), scene.phone("6002")
