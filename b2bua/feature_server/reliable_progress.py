@@ -36,8 +36,7 @@ def take(leg: Leg, response: Response, offers: bool) -> bool:
         return False
     leg.dialog.refresh_target(response)  # RFC 6141 §4.7
     if not (offers and response.body):
-        if leg.reserved:
-            leg.keep_ahead()
+        leg.keep_ahead()
         send_early(leg, leg.dialog, "PRACK", None, b"", NOBODY, ("RAck", str(RAck(rseq, response.cseq, "INVITE"))))
     return True
 

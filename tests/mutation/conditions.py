@@ -156,8 +156,33 @@ _REINVITE: Final = (
 )
 """Of a re-INVITE, those in tests/scenarios that notice most: whatever survives takes a minute or more with all of them."""
 
+_OWN_OFFER: Final = (
+    "test_attended_transfer.py::test_who_comes_never_answers",
+    "test_music_on_hold.py::test_the_music_waits_for_the_ack_of_the_hold",
+    "test_music_on_hold.py::test_glare_with_the_held_party",
+    "test_blind_transfer.py::test_glare_with_the_transferee",
+    "test_blind_transfer.py::test_target_hangs_up_right_after_its_answer",
+    "test_relay_restarted.py::test_a_call_that_ends_before_it_is_asked_again",
+    "test_freed.py::test_blind_transfer",
+)
+_WAITING: Final = (
+    "test_session_refresh.py::test_a_hold_of_the_other_phone_waits_for_the_refresh",
+    "test_session_refresh.py::test_a_hold_by_update_of_the_refreshed_phone",
+    "test_session_refresh.py::test_a_hold_by_update_that_waits_is_answered_in_time",
+    "test_session_refresh.py::test_a_hold_that_waits_may_be_cancelled",
+    "test_glare.py::test_bye_of_the_one_who_was_given_way",
+)
+
+
+def _scenarios(*tests: str) -> tuple[str, ...]:
+    return tuple(f"tests/scenarios/{test}" for test in tests)
+
+
 MACHINES: Final = (
-    Machine("b2bua.feature_server.reinvite", tuple(f"tests/scenarios/{test}" for test in _REINVITE)),
+    Machine("b2bua.feature_server.reinvite", _scenarios(*_REINVITE)),
+    Machine("b2bua.feature_server.own_offer", _scenarios(*_OWN_OFFER)),
+    Machine("b2bua.feature_server.exchange", _scenarios(*_WAITING)),
+    Machine("b2bua.feature_server.reliable_progress", _scenarios("test_rfc6141.py")),
     Machine(
         "b2bua.transport.stream_flow",
         ("tests/transport/test_stream_flow.py", "tests/transport/test_stream.py", "tests/transport/test_tls.py"),

@@ -174,6 +174,20 @@ def test_a_call_that_ends_while_it_is_asked(with_relay: RelayScene) -> None:
     b.phone >> b.answer(bye, 200)
 
 
+def test_a_call_that_ends_before_it_is_asked_again(with_relay: RelayScene) -> None:
+    """Its 491 had to be waited for (RFC 3261 §14.1): nothing follows the BYE."""
+    scene = with_relay()
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    relay(scene).restart()
+    scene.advance(LOOK)
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 491)
+    b.phone << "ACK"
+    hang_up(a, b)
+    scene.advance(5)
+    a.phone.hears_nothing()
+    b.phone.hears_nothing()
+
+
 def test_while_it_is_down_nobody_is_asked(with_relay: RelayScene) -> None:
     scene = with_relay()
     a, b = talk(scene.phone("6001"), scene.phone("6002"))
