@@ -33,7 +33,6 @@ from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT
 
-
 MOST_ANSWERS: Final = 16
 """Dialogs of one INVITE that are hung up on: a fork behind a phone makes a few. More get neither ACK nor BYE, and end
 themselves after 64·T1 (RFC 3261 §13.3.1.4)."""
