@@ -21,8 +21,9 @@ from b2bua.session_manager.location import way_to
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.tokens import Tokens
 from b2bua.sip.address import parse_address
-from b2bua.sip.errors import MalformedMessage, MalformedValue
+from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import Flow, Flows
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message

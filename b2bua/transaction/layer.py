@@ -10,9 +10,10 @@ from typing import Final
 
 from b2bua.log.events import Say, quiet
 from b2bua.observer import CODES, METHOD_LABELS, Observer
-from b2bua.sip.errors import MalformedMessage, SipError
+from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.identifiers import Identifiers
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to

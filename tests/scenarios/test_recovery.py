@@ -551,7 +551,6 @@ def test_nobody_hears_the_ack_of_an_answer_that_is_not_on_record(scene: Scene) -
     is_gone(b)
 
 
-@pytest.mark.row(11)
 def test_whoever_answers_with_a_route_that_cannot_be_read_is_hung_up_on_and_stops_no_start(scene: Scene) -> None:
     """It is given its own words back; and whoever else rings is told all the same by the next process."""
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
@@ -576,7 +575,6 @@ def test_whoever_answers_with_a_route_that_cannot_be_read_is_hung_up_on_and_stop
     assert not records(scene).records(SENT)
 
 
-@pytest.mark.row(11)
 def test_an_answer_that_comes_again_while_its_record_is_written_stands_there_once(scene: Scene) -> None:
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
     scene.restart()
@@ -602,7 +600,6 @@ def forked(b: ScriptCall, arrived: Request, tag: str) -> str:
     return b.answer(arrived, 200, b.sdp()).replace(f"tag={b.tag}", f"tag={tag}", 1)
 
 
-@pytest.mark.row(11)
 def test_of_several_that_answer_each_is_hung_up_on_until_it_knows(scene: Scene) -> None:
     """A proxy behind the phone's Contact forked (RFC 3261 §13.2.2.4); one BYE is answered, the other lost with the process."""
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
@@ -628,7 +625,6 @@ def test_of_several_that_answer_each_is_hung_up_on_until_it_knows(scene: Scene) 
     assert not records(scene).records(SENT)
 
 
-@pytest.mark.row(11)
 def test_no_more_answers_are_kept_than_a_fork_gives(scene: Scene) -> None:
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
     scene.restart()

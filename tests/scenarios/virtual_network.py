@@ -11,8 +11,8 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
-from b2bua.sip.errors import MalformedMessage
 from b2bua.sip.flow import HostPort, Put
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.trace.recorder import Recorder
