@@ -223,14 +223,7 @@ class ResponseContext:
                 self._failed_here(502, _CUT_SHORT)
             return
         if status < 200:
-            if self._failovers is not None and transaction in self._failovers:
-                failover = self._failovers[transaction]
-                failover.speaks()
-                failover.heard = failover.heard or status > 100
-            if status > 100 and not self._final:
-                if transaction in self._timers_c:
-                    self._start_timer_c(transaction)
-                self._forward(response)
+            self._progressed(transaction, response)
         elif status < 300:
             # Every 2xx of an INVITE goes up at once, repeated and late ones too (§16.7 step 5); of another request the first.
             self._branch_done(transaction)
@@ -249,6 +242,18 @@ class ResponseContext:
                 self._asked_who_we_are(transaction.flow, response)
             else:
                 self._failed(self._upstream(response), status)
+
+    def _progressed(self, transaction: ClientTransaction, response: Response) -> None:
+        """1xx: 100 goes no further (§16.7 step 5), another starts Timer C anew (§16.7 step 2)."""
+        status = response.status
+        if self._failovers is not None and transaction in self._failovers:
+            failover = self._failovers[transaction]
+            failover.speaks()
+            failover.heard = failover.heard or status > 100
+        if status > 100 and not self._final:
+            if transaction in self._timers_c:
+                self._start_timer_c(transaction)
+            self._forward(response)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         if self._abandoned is not None and transaction in self._abandoned:
