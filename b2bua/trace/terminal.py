@@ -152,6 +152,9 @@ class TraceApp(App[None]):
         self.set_interval(LATENCY, self._look)
         self.action_start_stop()
 
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show_status)
+
     def on_unmount(self) -> None:
         if self._feed is not None:
             self._feed.stop()
@@ -277,7 +280,7 @@ class TraceApp(App[None]):
     def action_ask(self, what: str) -> None:
         """Ask for a filter, a file or a place."""
         prompt = self.query_one("#prompt", Input)
-        hints = {"filter": "-u URI|NUMBER -i IP -c CALL-ID -s GSID -g HEADER=VALUE -o REGEX -or -nr -ns -no",
+        hints = {"filter": "-u USER -i IP -c CALL-ID -s GSID -g HEADER=TEXT -o REGEX -or -nr -ns -no",
                  "go to": "number of a message, or HH:MM:SS", "write": ""}  # fmt: skip
         prompt.value = str(self._ladder.criteria) if what == "filter" else self._file_name() if what == "write" else ""
         prompt.placeholder = f"{what}: {hints[what]}"
@@ -354,4 +357,6 @@ class TraceApp(App[None]):
         shown = str(self.query_one(ContentSwitcher).current)
         enter, face = _ENTER[shown], FACES[(FACES.index(shown) + 1) % len(FACES)].capitalize()
         keys = f"s={stop} q=Quit {enter}f=Filter w=Write c=Clear i={names} g=Go to d={face}"
+        if len(keys) > self.size.width:
+            keys = f"s={stop} q=Quit ENTER f=Filter w=Write c=Clear i g d={face}"
         self.query_one("#keys", Static).update(Text(keys, no_wrap=True, overflow="ellipsis"))

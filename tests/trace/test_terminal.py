@@ -228,6 +228,20 @@ def test_enter_in_the_list_shows_the_call_of_the_cursor_and_escape_leads_back_to
     play(FakeFeed(News(two_calls())), script)
 
 
+def test_all_switches_and_keys_can_be_read_in_a_small_terminal() -> None:
+    async def script(pilot: Pilot[None], view: TraceApp) -> None:
+        await pilot.press("f")
+        for word in ("-or", "-nr", "-ns", "-no"):
+            assert word in status(view)[:80].split()
+        await pilot.press("escape")
+        assert keys(view).endswith("ENTER=Details f=Filter w=Write c=Clear i=Addresses g=Go to d=Calls") and len(keys(view)) <= 80
+        await pilot.resize_terminal(60, 24)
+        await pilot.pause()
+        assert keys(view) == "s=Stop q=Quit ENTER f=Filter w=Write c=Clear i g d=Calls"
+
+    play(FakeFeed(News(held_call())), script, size=(80, 24))
+
+
 def test_what_is_no_place_is_said() -> None:
     async def script(pilot: Pilot[None], view: TraceApp) -> None:
         await pilot.press("home")
