@@ -302,9 +302,10 @@ class TransactionLayer:
         response.why = error.why or (None, REFUSED)
         self.respond(transaction, response)
 
-    def flow_failed(self, flow: Flow) -> None:
-        """A connection is gone, or a way declared dead."""
-        flow_failed(self, flow)
+    def flow_failed(self, flow: Flow, comes_back: bool = False) -> None:
+        """A connection is gone, or a way declared dead. `comes_back`: whoever is there has another one with us before long, and
+        is asked by it."""
+        flow_failed(self, flow, comes_back)
 
     def open_invites(self, flow: Flow) -> list[ServerTransaction]:
         """The INVITEs from this peer that have no final answer yet. Walks all transactions: for what is rare."""

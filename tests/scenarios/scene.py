@@ -74,7 +74,19 @@ class Scene:
             heartbeat.stop()
         if old.records is not None:
             old.records.crash()
+        for remote in old.remotes.values():
+            if old.options.link == "tcp":
+                remote.connection_broke()
         self.server = ServerUnderTest(network, old.options, USERS, remotes=old.remotes)
+        self.advance(0)
+
+    def break_link(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """The connection of a link by TCP breaks, and there is another; both ends live on but for what happens `meanwhile`."""
+        link = self.server.links.named("cm")
+        assert link is not None
+        self.server.connection_failed(link.flow)
+        meanwhile()
+        self.server.remotes["cm"].connection_broke()
         self.advance(0)
 
     def restart_communication_manager(self, gone: float = 0.0) -> None:

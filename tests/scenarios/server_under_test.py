@@ -359,7 +359,8 @@ class ServerUnderTest:
 
     def connection_failed(self, flow: Flow) -> None:
         self.turns.driving = True
-        self.layer.flow_failed(flow)
+        link = self.links.of(flow)
+        self.layer.flow_failed(flow, comes_back=link is not None and not link.foreign)
         self.run()
 
     def tick(self) -> None:

@@ -174,6 +174,46 @@ def test_a_hold_that_session_manager_dies_over_is_answered(scene: Scene, who: st
     hang_up(one, other)
 
 
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_a_hold_outlives_the_connection_of_its_link(who: str) -> None:
+    """Both have taken it and live on: what the far phone says goes by the next connection (RFC 3261 §18.2.2)."""
+    scene = linked_by_tcp()
+    a, b = standing(scene)
+    one, other = (a, b) if who == "caller" else (b, a)
+    send_offer(one, one.sdp("sendonly"))
+    arrived = other.phone << "INVITE a=sendonly"
+    scene.break_link()
+    scene.advance(5.1)
+    one.phone.hears_nothing()
+    other.phone >> other.answer(arrived, 200, other.sdp("recvonly"))
+    other.phone << "ACK"
+    one.phone >> one.ack(one.phone << "200 INVITE a=recvonly")
+    resume(one, other)
+    hang_up(one, other)
+    scene.quiet()
+
+
+def test_a_hold_that_communication_manager_dies_over_with_its_connection_fails_when_it_is_back() -> None:
+    scene = linked_by_tcp()
+    a, b = standing(scene)
+    send_offer(a, a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    scene.advance(1)
+    scene.break_link(scene.restart_communication_manager)
+    a.phone >> a.ack(a.phone << "500 INVITE")
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 200, b.sdp("sendrecv"))
+    b.phone << "ACK"
+    a.version, a._direction = 1, "sendrecv"
+    hang_up(a, b)
+    scene.quiet()
+
+
+def linked_by_tcp() -> Scene:
+    return Scene(Options(records=KeptRecords(), remote_records=KeptRecords(), link="tcp", heartbeat=5.0))
+
+
 @pytest.mark.row(11)
 def test_an_answer_that_no_request_of_ours_had_is_none(scene: Scene) -> None:
     """Session Manager has died over the hold: what it sent on it knows by its branch. The answer of somebody who never got the
@@ -333,8 +373,6 @@ def test_a_full_disk_refuses_new_calls_and_keeps_what_stands(scene: Scene) -> No
     scene.restart_communication_manager()
     resume(a, b)
     hang_up(a, b)
-
-
 
 
 def test_a_holder_that_lost_its_answer_with_session_manager_stays_in_the_call(scene: Scene) -> None:

@@ -327,6 +327,27 @@ def test_a_failed_flow_ends_what_runs_on_it(element: Element) -> None:
     assert element.layer.transactions() == (3, 1)  # who asked there may ask again elsewhere (RFC 6026 §8.8)
 
 
+def test_a_reinvite_waits_for_who_comes_back(element: Element) -> None:
+    """Figure 5 of RFC 3261 has no transport error in Proceeding. What has not been taken fails, and so does all else: a call in
+    set-up, whatever is no INVITE."""
+    broken, users = FakeFlow(reliable=True), [ClientRecorder() for _ in range(4)]
+    for method, tag, status, user in (("INVITE", "t", 100, users[0]), ("INVITE", "t", 0, users[1]),
+                                      ("INVITE", "", 100, users[2]), ("UPDATE", "t", 0, users[3])):  # fmt: skip
+        made = unsent(method)
+        if tag:
+            made.replace("To", f"{made.get('To')};tag={tag}")
+        element.layer.send_request(made, broken, user)
+        if status:
+            element.receive(reply(broken.last_request(), status), broken)
+    element.layer.flow_failed(broken, comes_back=True)
+    assert [user.failures for user in users] == [[], [503], [503], [503]]
+    element.layer.flow_failed(broken, comes_back=True)
+    reinvite = broken.requests("INVITE")[0]
+    element.receive(reply(reinvite, 180), broken)
+    element.layer.flow_failed(broken)
+    assert users[0].failures == [503] and element.layer.transactions() == (0, 0) and element.layer.on_streams == {}
+
+
 def test_a_response_owed_leaves_on_another_connection(element: Element) -> None:
     """RFC 3261 §18.2.2: to where the request came from, at the port of its Via; what is lost there as well is lost, but the
     request that comes again is known, and the next response takes the connection that brought it."""
