@@ -10,6 +10,7 @@ from typing import Literal
 
 import pytest
 
+from b2bua.sip.message import Request
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
 from tests.scenarios.scene import (
@@ -322,22 +323,68 @@ def test_an_answer_that_was_committed_is_given_through_the_next_session_manager(
 
 def test_whoever_answers_a_call_that_communication_manager_has_forgotten_gets_bye(scene: Scene) -> None:
     """The 200 crosses the CANCEL of Session Manager, which lives on."""
-    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
-    scene.advance(1)
-    scene.server.remotes["cm"].kill()
+    b, arrived = forgotten(scene)
     b.phone >> b.answer(arrived, 200, b.sdp())
-    scene.server.start_remote("cm", scene.server.remotes["cm"].address, ("192.0.2.1", 5070))
-    scene.advance(0.1)
-    a.phone >> a.ack(a.phone << "500 INVITE")
-    scene.advance(1)
+    is_gone(b)
+    b.phone << "ACK"
     b.phone >> b.answer(arrived, 200, b.sdp())
     b.phone << "ACK"
-    is_gone(b)
+    scene.advance(PUBLISHED)
+
+
+def test_it_gets_its_ack_when_it_has_answered_the_bye(scene: Scene) -> None:
+    """And no second BYE meanwhile: an ACK would have it wait for nothing more, whoever has died by then (RFC 5407 §3.1.6)."""
+    b, arrived = forgotten(scene)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    bye = b.phone << "BYE"
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone.hears_nothing()
+    b.phone >> b.answer(bye, 200)
+    b.phone << "ACK"
+    scene.advance(PUBLISHED)
+
+
+def test_who_wants_its_ack_before_a_bye_hears_both(scene: Scene) -> None:
+    b, arrived = forgotten(scene)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    first = b.phone << "BYE"
+    b.phone >> b.answer(first, 500)
+    b.phone << "ACK"
+    second = b.phone << "BYE"
+    assert second.cseq == first.cseq + 1
+    b.phone >> b.answer(second, 500)  # and no third
+    b.phone << "ACK"
     scene.advance(PUBLISHED)
 
 
 def test_whoever_is_hung_up_on_by_one_that_dies_over_it_hears_a_higher_cseq(scene: Scene) -> None:
-    """The 200 comes again to each process that knows nothing of the call, and each dies before its BYE is answered."""
+    """Each process that knows nothing of the call dies before its BYE is answered: the phone has had no ACK, and says 200 to
+    the next one as well."""
+    b, arrived = forgotten(scene)
+    byes = []
+    for _ in range(3):
+        b.phone >> b.answer(arrived, 200, b.sdp())
+        byes.append(b.phone << "BYE")
+        b.phone.hears_nothing()
+        scene.restart_communication_manager(1)
+        scene.advance(1)
+    assert [bye.cseq for bye in byes] == sorted({bye.cseq for bye in byes})
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    is_gone(b)
+    b.phone << "ACK"
+    scene.advance(PUBLISHED)
+
+
+def test_a_stray_answer_that_leads_nowhere_is_dropped(scene: Scene) -> None:
+    b, arrived = forgotten(scene)
+    b.phone >> b.answer(arrived, 200, b.sdp()).replace("\nContact:", "\nX-Contact:")
+    b.phone.hears_nothing()
+    assert scene.count("messages_dropped", "stray response") == 1
+    scene.advance(PUBLISHED)
+
+
+def forgotten(scene: Scene) -> tuple[ScriptCall, Request]:
+    """Communication Manager dies over a call that rings, and what the callee says is lost: the callee, and its INVITE."""
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
     scene.advance(1)
     scene.server.remotes["cm"].kill()
@@ -345,16 +392,8 @@ def test_whoever_is_hung_up_on_by_one_that_dies_over_it_hears_a_higher_cseq(scen
     scene.server.start_remote("cm", scene.server.remotes["cm"].address, ("192.0.2.1", 5070))
     scene.advance(0.1)
     a.phone >> a.ack(a.phone << "500 INVITE")
-    byes = []
-    for _ in range(3):
-        scene.advance(1)
-        b.phone >> b.answer(arrived, 200, b.sdp())
-        b.phone << "ACK"
-        byes.append(b.phone << "BYE")
-        scene.restart_communication_manager(1)
-    assert [bye.cseq for bye in byes] == sorted({bye.cseq for bye in byes})
-    b.phone >> b.answer(byes[-1], 200)
-    scene.advance(PUBLISHED)
+    scene.advance(1)
+    return b, arrived
 
 
 def test_a_full_disk_refuses_new_calls_and_keeps_what_stands(scene: Scene) -> None:
