@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from b2bua.session_manager.sequences import Sequences
+from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Response
 from b2bua.sip.via import Via, parse_via
@@ -70,7 +71,10 @@ class Links:
     def asked(self, response: Response) -> FeatureLink | None:
         """The feature server whose request a response answers, by the Via beneath ours; None for everybody else."""
         vias = response.elements("Via")
-        return self.at(parse_via(vias[1])) if len(vias) > 1 else None
+        try:
+            return self.at(parse_via(vias[1])) if len(vias) > 1 else None
+        except MalformedValue:  # not as it was put there
+            return None
 
     def at(self, via: Via) -> FeatureLink | None:
         """The feature server that has put this Via."""
