@@ -6,7 +6,8 @@ Whoever lives on is asked; whoever died begins on its own records. What both kno
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from dataclasses import replace
+from typing import Final, Literal
 
 import pytest
 
@@ -46,9 +47,14 @@ PUBLISHED = 121
 whoever = pytest.mark.parametrize("restart", RESTARTS.values(), ids=RESTARTS)
 
 
-@pytest.fixture(params=["udp", "tcp"])
+IPV6_ENDS: Final = ("2001:db8::2", 5071), ("2001:db8::1", 5070)
+
+
+@pytest.fixture(params=["udp", "tcp", "udp by IPv6", "tcp by IPv6"])
 def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
-    made = Scene(Options(records=KeptRecords(), remote_records=KeptRecords(), link=request.param, heartbeat=5.0))
+    link, _, version = request.param.partition(" by ")
+    options = Options(records=KeptRecords(), remote_records=KeptRecords(), link=link, heartbeat=5.0)
+    made = Scene(replace(options, link_ends=IPV6_ENDS) if version else options)
     yield made
     made.quiet()
 
@@ -389,7 +395,7 @@ def forgotten(scene: Scene) -> tuple[ScriptCall, Request]:
     scene.advance(1)
     scene.server.remotes["cm"].kill()
     b.phone >> b.answer(arrived, 200, b.sdp())
-    scene.server.start_remote("cm", scene.server.remotes["cm"].address, ("192.0.2.1", 5070))
+    scene.server.start_remote("cm", *scene.server.options.link_ends)
     scene.advance(0.1)
     a.phone >> a.ack(a.phone << "500 INVITE")
     scene.advance(1)
