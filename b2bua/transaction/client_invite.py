@@ -36,12 +36,12 @@ class InviteClient(ClientTransaction):
         """Send the request; timers A (not on a reliable transport) and B run from now."""
         request, flow, timers = self.request, self.flow, self._owner.timers
         assert request is not None
-        self._data = flow.send(request)
         if not flow.reliable:
             self._interval = T1
             self._retransmit = timers.start(T1, self._timer_a)
         self.due = _TIMER_B
         timers.put(self, TIMEOUT)
+        self.send_first(request)
 
     def adopt(self) -> None:
         """Begin where an earlier process left off: the request is out, the phone rings. Timer B runs from now."""

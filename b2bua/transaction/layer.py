@@ -6,6 +6,7 @@ A Session Manager, a feature server and a phone each have one. It knows flows, n
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from b2bua.log.events import Say, quiet
@@ -329,6 +330,8 @@ class TransactionLayer:
         own tells all there is to know (RFC 3261 §9.1)."""
         branch = cancel.top_via.branch
         transaction = self.clients[branch, "CANCEL"] = NonInviteClient(cancel, flow, NOBODY, self, branch)
+        if flow.reliable and flow.transport != "memory":
+            self.goes_by_stream(transaction, flow)
         self._requests["out", "CANCEL", flow.transport] += 1
         transaction.start()
 
@@ -349,6 +352,11 @@ class TransactionLayer:
             others.pop(transaction, None)
             if not others:
                 del self.on_streams[transaction.flow]
+
+    def unsendable(self, transaction: ClientTransaction, request: Request, error: Exception) -> None:
+        """RFC 3261 §17.1.4, §8.1.3.1: its user hears of it as of any transport error, once it has the transaction."""
+        self.mistaken(error, request)
+        self.timers.start(0, partial(transaction.fire, Event.TRANSPORT_ERROR))
 
     def retransmitted(self, method: str, why: Why) -> None:
         self.observer.retransmission("out", method, why)

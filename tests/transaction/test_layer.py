@@ -7,7 +7,7 @@ import pytest
 from b2bua.sip.errors import SipError
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Request
+from b2bua.sip.message import Message, Request
 from b2bua.transaction.layer import MAX_TRANSACTIONS
 from b2bua.transaction.machine import State
 from b2bua.transaction.matching import transaction_key
@@ -638,3 +638,40 @@ def test_any_other_final_response_is_one(status: int) -> None:
     element.receive(request("REGISTER"))
     element.layer.respond(element.transaction(), reply(request("REGISTER"), status))
     assert waited(element, "REGISTER") == (1, 0.0)
+
+
+# -- what cannot be sent ------------------------------------------------------------------------------------------
+
+
+class Refusing(FakeFlow):
+    """Raises, or fails the transaction before `send` is back."""
+
+    def __init__(self, element: Element, raises: bool, reliable: bool) -> None:
+        super().__init__(reliable=reliable)
+        self._element, self._raises = element, raises
+
+    def send(self, message: Message) -> bytes:
+        if self._raises:
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+        self._element.layer.flow_failed(self)
+        return super().send(message)
+
+
+@pytest.mark.parametrize("reliable", [True, False])
+@pytest.mark.parametrize("raises", [True, False])
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS", "CANCEL"])
+def test_a_request_that_cannot_be_sent_has_failed(element: Element, method: str, raises: bool, reliable: bool) -> None:
+    """RFC 3261 §17.1.4, §8.1.3.1: the user hears of it as of a 503, once, and no transaction and no timer is left. Where it is
+    a mistake of ours it is reported, and whoever sends has nothing to catch."""
+    flow, user = Refusing(element, raises, reliable), ClientRecorder()
+    if method == "CANCEL":
+        element.layer.send_cancel(request("CANCEL"), flow)
+    else:
+        element.layer.send_request(unsent(method), flow, user)
+        assert user.failures == ([] if raises else [503]), "the user has its transaction before it hears of its end"
+    element.clock.pass_time(0.1)
+    assert user.failures == ([] if method == "CANCEL" else [503])
+    assert element.layer.transactions() == (0, 0) and not element.clock.timers.running() and element.layer.on_streams == {}
+    assert element.count("internal_errors", "transaction user") == raises
+    element.clock.pass_time(65)
+    assert len(user.failures) <= 1
