@@ -102,27 +102,31 @@ class HangUp:
         dialog.route_set = response.elements("Record-Route")[::-1]
         self._environment = environment
         self._invite_cseq = response.cseq
-        self._acknowledged = False
+        self._asked = self._acknowledged = False
 
     def say_bye(self) -> None:
+        self._asked = True
         self._environment.layer.send_request(self._request("BYE"), self._environment.link, self)
 
     def answered_again(self) -> None:
-        """The 2xx came once more: the BYE is on its way, or its answer has been heard (RFC 3261 §13.2.2.4)."""
+        """The 2xx came once more: the BYE is on its way, or came to nothing, or was answered (RFC 3261 §13.2.2.4)."""
         if self._acknowledged:
             self._acknowledge()
+        elif not self._asked:
+            self.say_bye()
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
-        """It is out of the call, or wants its ACK before it hears of BYE."""
+        """It is out of the call (2xx, 481: RFC 3261 §15.1.1), or wants its ACK before it hears of BYE."""
         if response.status < 200:
             return
-        again = response.status >= 300 and response.status not in _OUT and not self._acknowledged
+        again = response.status >= 300 and response.status != 481 and not self._acknowledged
         self._acknowledge()
         if again:
             self.say_bye()
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
-        """Without an ACK it ends the call itself."""
+        """Its 2xx comes again, as it has had no ACK; or it ends the call itself."""
+        self._asked = False
 
     def _acknowledge(self) -> None:
         self._acknowledged = True
@@ -133,7 +137,3 @@ class HangUp:
         request.append("Max-Forwards", MAX_FORWARDS)
         request.append("Content-Length", "0")
         return request
-
-
-_OUT: Final = (408, 481)
-"""What says of a BYE that there is no dialog any more (RFC 3261 §15.1.1)."""

@@ -181,6 +181,7 @@ def test_a_hold_that_session_manager_dies_over_is_answered(scene: Scene, who: st
     hang_up(one, other)
 
 
+@pytest.mark.row(11)
 @pytest.mark.parametrize("who", ["caller", "callee"])
 def test_a_hold_outlives_the_connection_of_its_link(who: str) -> None:
     """Both have taken it and live on: what the far phone says goes by the next connection (RFC 3261 §18.2.2)."""
@@ -350,15 +351,38 @@ def test_it_gets_its_ack_when_it_has_answered_the_bye(scene: Scene) -> None:
     scene.advance(PUBLISHED)
 
 
-def test_who_wants_its_ack_before_a_bye_hears_both(scene: Scene) -> None:
+def test_a_bye_whose_connection_broke_is_said_again_when_the_answer_comes_again() -> None:
+    scene = linked_by_tcp()
+    b, arrived = forgotten(scene)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "BYE"
+    scene.break_link()
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    is_gone(b)
+    b.phone << "ACK"
+    scene.advance(PUBLISHED)
+    scene.quiet()
+
+
+@pytest.mark.parametrize("status", [400, 486, 500])
+def test_who_wants_its_ack_before_a_bye_hears_both(scene: Scene, status: int) -> None:
     b, arrived = forgotten(scene)
     b.phone >> b.answer(arrived, 200, b.sdp())
     first = b.phone << "BYE"
-    b.phone >> b.answer(first, 500)
+    b.phone >> b.answer(first, status)
     b.phone << "ACK"
     second = b.phone << "BYE"
     assert second.cseq == first.cseq + 1
-    b.phone >> b.answer(second, 500)  # and no third
+    b.phone >> b.answer(second, status)  # and no third
+    b.phone << "ACK"
+    scene.advance(PUBLISHED)
+
+
+def test_who_knows_of_no_dialog_any_more_hears_no_second_bye(scene: Scene) -> None:
+    """RFC 3261 §15.1.1."""
+    b, arrived = forgotten(scene)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone >> b.answer(b.phone << "BYE", 481)
     b.phone << "ACK"
     scene.advance(PUBLISHED)
 
