@@ -34,7 +34,7 @@ _SILENT: Final[Why] = (None, "timer: the next hop said nothing in the time that 
 _TIMED_OUT: Final = "timer {}: no final answer within 64·T1 (32 s) (RFC 3261 §17.1)"
 _UNREACHABLE: Final[Why] = (None, "transport: the connection broke, or there was none to send it on (RFC 3261 §8.1.3.1)")
 _NO_TARGET: Final[Why] = (None, "next hop: none of the targets that its name has has served it (RFC 3263 §4.3)")
-_OVERLOADED: Final = "proxy: a 503 speaks of one server alone, so it becomes 500 (RFC 3261 §16.7)"
+OVERLOADED: Final = "proxy: a 503 speaks of one server alone, so it becomes 500 (RFC 3261 §16.7)"
 _ASKED_TRUNK: Final[Why] = (None, "challenge: the trunk asks who we are, and there are no credentials for that")
 _CALLER_LEFT: Final[Why] = (None, "cancelled: who asked has given up (RFC 3261 §16.10)")
 _PASSED_BACK: Final[Why] = (None, "proxy: passed back along the Vias at once (RFC 3261 §16.7 step 5)")
@@ -325,7 +325,7 @@ class ResponseContext:
         if best.status == 503:
             # Another server's overload says nothing about us (§16.7 step 6), only when to ask for this again.
             response = response_to(request, 500, tag=self._tag())
-            response.why = (best.why, _OVERLOADED)
+            response.why = (best.why, OVERLOADED)
             if self._retry_after is not None:
                 response.append("Retry-After", str(self._retry_after))
             self._layer.respond(self._server, response)
