@@ -216,10 +216,11 @@ class FeatureService:
         self.deliver(data, flow)
 
     def failed(self, flow: Flow) -> None:
-        """The connection is gone: what is under way on it fails now."""
+        """The connection is gone: what is under way on it fails now, but for re-INVITEs that Session Manager has taken. Whether
+        it has died over them its next question tells."""
         if self.ready:
             self.heartbeat.lost()
-            self.layer.flow_failed(flow)
+            self.layer.flow_failed(flow, comes_back=True)
 
     def unframed(self, flaw: Unframed, flow: Flow) -> None:
         """What came cannot be cut into messages."""

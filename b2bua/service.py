@@ -348,13 +348,14 @@ class Server:
         stream_broken(self.layer, flaw, flow)
 
     def failed(self, flow: Flow) -> None:
-        """What was under way on a connection, and all that its loss causes; standing calls are left alone when we stop."""
+        """What was under way on a connection, and all that its loss causes; standing calls are left alone when we stop. A feature
+        server of ours that has died over a re-INVITE says so when it is back."""
         if self.ready:
             link = self.links.of(flow)
             if link is not None and link.name in self.heartbeats:
                 self.heartbeats[link.name].lost()
             self.turns.driving = True
-            self.layer.flow_failed(flow)
+            self.layer.flow_failed(flow, comes_back=link is not None and not link.foreign)
             self.turns.run()
 
     def _turn_wheel(self) -> None:

@@ -398,7 +398,30 @@ def test_what_is_said_to_be_somewhere_is_there() -> None:
     for _, files, names in [row for part in parts for row in rows(part, "What")]:
         text = "".join(text_of(f"b2bua/{path}") for path in re.findall(r"\]\(([^)]+)\)", files))
         for name in re.findall(r"`(\w+)`", names):
-            assert re.search(rf"^\s*(?:def|class) {name}\b|^{name}\b", text, re.MULTILINE), f"{name} in {files}"
+            assert made_in(text, name), f"{name} in {files}"
+        for dotted in re.findall(r"`(\w+\.[\w.]+)`", names):
+            assert all(re.search(rf"\b{part}\b", text) for part in dotted.split(".")), f"{dotted} in {files}"
+
+
+def made_in(text: str, name: str) -> bool:
+    return re.search(rf"^\s*(?:(?:async )?def|class) {name}\b|^{name}\b", text, re.MULTILINE) is not None
+
+
+def test_the_walk_of_a_datagram_goes_by_files_and_names_that_are_there() -> None:
+    """A file without its room is in that of the file before it, or of the whole."""
+    walk = text_of(HOUSE).partition("The walk of a datagram")[2].split("```")[1]
+    seen = 0
+    for line in (line[32:] for line in walk.splitlines() if ".py" in line[32:]):
+        room, text = "", ""
+        for path in re.findall(r"[\w/]+\.py", line):
+            room = path.rpartition("/")[0] or room
+            found = [ROOT / top / path for top in ("b2bua", f"b2bua/{room}", "", room) if (ROOT / top / path).is_file()]
+            assert found, line
+            text += found[0].read_text(encoding="utf-8")
+            seen += 1
+        for name in re.findall(r"(?<![\w/.])(?:_\w+|[A-Z]\w*[a-z]\w*|\w+_\w+)(?!\w*(?:\.py|/))", line):
+            assert re.search(rf"\b{name}\b", text), f"{name} of {line}"
+    assert seen > 20
 
 
 def test_names_in_the_house_rules_exist() -> None:

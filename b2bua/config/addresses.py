@@ -142,7 +142,10 @@ def parse_peer(text: str) -> tuple[str, int]:
     host, port = _split_port(text)
     if port is None:
         raise ValueError(f"{text!r} has no port")
-    return ("127.0.0.1" if host.lower() == "localhost" else host if is_ip(host) else parse_host(host)), port
+    if host.lower() == "localhost":
+        return "127.0.0.1", port
+    # As the kernel spells it: the peer is heard by what its datagrams come from.
+    return (str(ipaddress.ip_address(host)) if is_ip(host) else parse_host(host)), port
 
 
 def is_ip(host: str) -> bool:

@@ -8,8 +8,8 @@ from functools import partial
 from b2bua.faults.fault import IN, OUT
 from b2bua.faults.faults import Faults, Hit
 from b2bua.feature_server.strike import Answered, Delayed, Doubled
-from b2bua.sip.errors import MalformedMessage
 from b2bua.sip.flow import Flow, Put
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to

@@ -8,7 +8,7 @@ from typing import Final
 from b2bua.dialog.dialog import Dialog
 from b2bua.dialog.session_terms import TIMER
 from b2bua.feature_server.all_calls import AllCalls
-from b2bua.feature_server.broken_off import answer_again, hang_up, repeats, take_stray
+from b2bua.feature_server.broken_off import Strays, answer_again, repeats, take_stray
 from b2bua.feature_server.call import Call
 from b2bua.feature_server.call_keeper import CallKeeper
 from b2bua.feature_server.call_state import CONFIRMED
@@ -33,7 +33,6 @@ from b2bua.sip.sdp import CONTENT_TYPE
 from b2bua.store.call_record import CallRecord
 from b2bua.transaction.heartbeat import since
 from b2bua.transaction.server import ServerTransaction
-from b2bua.transaction.timers import TIMEOUT
 
 SUPPORTED: Final = frozenset((TIMER, RELIABLE))
 """Option tags that a leg keeps its word on, while they are not switched off; any other in Require is refused."""
@@ -53,9 +52,7 @@ class B2bua:
         self._supported = frozenset(tag for tag in SUPPORTED if on[tag])
         self.all_calls = AllCalls(environment, Hooks(features, environment.codes.chosen))
         self._legs = self.all_calls.legs  # looked up for every message
-        self._strays_until = 0.0
-        """Until then somebody may answer who was called by an earlier process and of whom nothing is known: on the clock of the
-        timers."""
+        self._strays = Strays(environment)
         environment.layer.user = self
 
     def restore(self) -> None:
@@ -64,7 +61,7 @@ class B2bua:
         if keeper is None:
             return
         if self.environment.link.transport != "memory":  # else Session Manager died with us, and sees to them
-            self._strays_until = self.environment.layer.timers.now() + TIMEOUT
+            self._strays.expect()
         calls = self._calls_of_records(keeper, list(keeper.load()))
         self.all_calls.details.restored(calls)
         for call in calls:
@@ -155,9 +152,7 @@ class B2bua:
             self.environment.observer.message_dropped("stray response")
         elif leg is not None and (leg.restored or leg.confirmed):
             take_stray(leg, response)
-        elif leg is None and self.environment.layer.timers.now() < self._strays_until:
-            hang_up(self.environment, response)
-        else:
+        elif leg is not None or not self._strays.takes(response):
             self.environment.observer.message_dropped("stray response")
 
     def internal_error(self, error: BaseException, message: Message) -> None:

@@ -8,9 +8,10 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from itertools import islice
 from math import inf
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.python.failure import Failure
@@ -49,6 +50,27 @@ ReadKept = Callable[[float], "Future[Recorder]"]
 """From a time (Unix seconds) on: a recorder that holds what was kept on disk."""
 
 
+class _Asked(NamedTuple):
+    """What is asked for."""
+
+    wanted: Filter
+    form: str
+    """A key of `_FORMS`."""
+    since: float
+    """Unix seconds; 0: what is in memory."""
+    secrets: bool
+    follow: bool
+    together: bool
+
+
+class _Refused(Exception):
+    """What cannot be had; the text says why."""
+
+    def __init__(self, why: str, status: int = BAD_REQUEST) -> None:
+        super().__init__(why)
+        self.status = status
+
+
 class TracePage(Resource):
     """Reads `recorder` on request. `secrets` says whether they are shown to whoever asks for them here."""
 
@@ -67,57 +89,69 @@ class TracePage(Resource):
         self._followers = 0
 
     def render_GET(self, request: Request) -> bytes | int:
+        try:
+            asked = self._asked(request)
+        except _Refused as refusal:
+            return plain(request, str(refusal), refusal.status)
+        for name, value in (
+            (b"Content-Type", _FORMS[asked.form][0]), (b"Cache-Control", "no-store"),
+            (TIME_HEADER.encode("ascii"), f"{self._recorder.now():.6f}"), (ROLE_HEADER.encode("ascii"), self._recorder.role),
+        ):  # fmt: skip
+            request.setHeader(name, value.encode("ascii"))
+        if request.method == b"HEAD":
+            return b""
+        self._answer(request, asked)
+        return NOT_DONE_YET
+
+    def _asked(self, request: Request) -> _Asked:
+        """What the parameters say; _Refused where they do not go together, or with this server."""
         arguments: dict[bytes, list[bytes]] = request.args or {}
         unknown = sorted(arguments.keys() - _PARAMETERS)
         if unknown:
-            return plain(request, f"unknown parameter {unknown[0].decode('ascii', 'replace')}", BAD_REQUEST)
+            raise _Refused(f"unknown parameter {unknown[0].decode('ascii', 'replace')}")
         values = {name: found[-1].decode("utf-8", "replace") for name, found in arguments.items()}
-        secrets, follow = _is_set(values.get(b"secrets", "")), _is_set(values.get(b"follow", ""))
+        secrets, follow, together = (_is_set(values.get(name, "")) for name in (b"secrets", b"follow", b"together"))
         if secrets and not self._secrets(request):
-            return plain(request, SECRETS_REFUSED, FORBIDDEN)
+            raise _Refused(SECRETS_REFUSED, FORBIDDEN)
         form = values.get(b"format", "") or "json"
         if form not in _FORMS or (follow and form != "json"):
-            return plain(request, f"format is one of {', '.join(EXPORTS)}; follow goes with json", BAD_REQUEST)
+            raise _Refused(f"format is one of {', '.join(EXPORTS)}; follow goes with json")
         if (follow or form != "json") and self._followers >= MAX_FOLLOWERS:
-            return plain(request, "too many live views are open", SERVICE_UNAVAILABLE)
+            raise _Refused("too many live views are open", SERVICE_UNAVAILABLE)
         since = _number(values.get(b"since", "0"))
         if since is None or (since and follow):
-            return plain(request, "since is a time in Unix seconds, and does not go with follow", BAD_REQUEST)
-        together = _is_set(values.get(b"together", ""))
+            raise _Refused("since is a time in Unix seconds, and does not go with follow")
         if together and (follow or secrets or self._others is None):
-            return plain(request, "together wants trace_servers, and goes with neither follow nor secrets", BAD_REQUEST)
+            raise _Refused("together wants trace_servers, and goes with neither follow nor secrets")
         if since and self._kept is None and not together:
-            return plain(request, "no trace is kept on disk: trace_keep is not set", NOT_FOUND)
-        media_type, write = _FORMS[form]
-        request.setHeader(b"Content-Type", media_type.encode("ascii"))
-        request.setHeader(b"Cache-Control", b"no-store")
-        request.setHeader(TIME_HEADER.encode("ascii"), f"{self._recorder.now():.6f}".encode("ascii"))
-        request.setHeader(ROLE_HEADER.encode("ascii"), self._recorder.role.encode("ascii"))
-        if request.method == b"HEAD":
-            return b""
+            raise _Refused("no trace is kept on disk: trace_keep is not set", NOT_FOUND)
         wanted = Filter(values.get(b"call-id", ""), values.get(b"user", ""))
+        return _Asked(wanted, form, since, secrets, follow, together)
 
-        def begin(recorder: Recorder, reader: Reading) -> None:
-            stream = TraceStream(request, recorder, reader, self._clock, follow, self._left)
-            if form != "json":
-                stream.write_as(write)
-            self._followers += stream.heavy
-            stream.start()
-
-        if together and self._others is not None:
+    def _answer(self, request: Request, asked: _Asked) -> None:
+        """From memory at once; from the disk or other servers when they have told."""
+        if asked.together and self._others is not None:
 
             def merged(answer: Together) -> None:
                 for one in answer.silent:
                     request.responseHeaders.addRawHeader(b"X-B2bua-Silent", one.encode("ascii", "replace")[:200])
-                begin(self._recorder, _Ready(answer.records))
+                self._begin(request, asked, self._recorder, _Ready(answer.records))
 
-            _Later(request, self._others.ask(_criteria(wanted), since), self._clock, merged).look()
-        elif since and self._kept is not None:
-            read = self._kept(since)
-            _Later(request, read, self._clock, lambda recorder: begin(recorder, Reader(recorder, wanted, secrets))).look()
+            _Later(request, self._others.ask(_criteria(asked.wanted), asked.since), self._clock, merged).look()
+        elif asked.since and self._kept is not None:
+            _Later(request, self._kept(asked.since), self._clock, partial(self._read, request, asked)).look()
         else:
-            begin(self._recorder, Reader(self._recorder, wanted, secrets))
-        return NOT_DONE_YET
+            self._read(request, asked, self._recorder)
+
+    def _read(self, request: Request, asked: _Asked, recorder: Recorder) -> None:
+        self._begin(request, asked, recorder, Reader(recorder, asked.wanted, asked.secrets))
+
+    def _begin(self, request: Request, asked: _Asked, recorder: Recorder, reader: Reading) -> None:
+        stream = TraceStream(request, recorder, reader, self._clock, asked.follow, self._left)
+        if asked.form != "json":
+            stream.write_as(_FORMS[asked.form][1])
+        self._followers += stream.heavy
+        stream.start()
 
     def _left(self, heavy: bool) -> None:
         self._followers -= heavy

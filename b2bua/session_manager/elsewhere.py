@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Final
 
 from b2bua.session_manager.links import FeatureLink, Links
-from b2bua.session_manager.response_context import ResponseContext
+from b2bua.session_manager.response_context import OVERLOADED, ResponseContext
 from b2bua.session_manager.stateless_refusal import RETRY_AFTER
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
+from b2bua.sip.retry_after import retry_after
 from b2bua.sip.why import Why
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.heartbeat import since
@@ -134,9 +135,16 @@ class _Waiting:
         """Whether it has been sent once more."""
 
     def answer(self, layer: TransactionLayer, response: Response) -> None:
-        """What the feature server says, to the phone."""
-        forwarded = response.without_top_via()
-        forwarded.why = PASSED_BACK
+        """What the feature server says, to the phone; never 503, which would speak of us (RFC 3261 §16.7 step 6)."""
+        if response.status == 503:
+            forwarded = response_to(self.request, 500, tag=layer.identifiers.tag())
+            forwarded.why = (response.why, OVERLOADED)
+            seconds = retry_after(response)
+            if seconds is not None:
+                forwarded.append("Retry-After", str(seconds))
+        else:
+            forwarded = response.without_top_via()
+            forwarded.why = PASSED_BACK
         layer.respond(self.transaction, forwarded)
 
     def refuse(self, layer: TransactionLayer) -> None:

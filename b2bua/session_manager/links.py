@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 
 from b2bua.session_manager.sequences import Sequences
+from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import Flow
 from b2bua.sip.message import Response
+from b2bua.sip.uri import is_address
 from b2bua.sip.via import Via, parse_via
 
 
@@ -70,15 +73,27 @@ class Links:
     def asked(self, response: Response) -> FeatureLink | None:
         """The feature server whose request a response answers, by the Via beneath ours; None for everybody else."""
         vias = response.elements("Via")
-        return self.at(parse_via(vias[1])) if len(vias) > 1 else None
+        try:
+            return self.at(parse_via(vias[1])) if len(vias) > 1 else None
+        except MalformedValue:  # not as it was put there
+            return None
 
     def at(self, via: Via) -> FeatureLink | None:
-        """The feature server that has put this Via."""
+        """The feature server that has put this Via. Of one that is known by name alone, at whatever address, the port tells."""
+        address = _address(via.host.strip("[]"))
         for link in self.sequence:
             host, port = link.flow.remote
-            if via.host.strip("[]") == host and (via.port or 5060) == port:
+            if (via.port or 5060) == port and (not is_address(host) or _address(host) == address):
                 return link
         return None
 
     def named(self, name: str | None) -> FeatureLink | None:
         return self._by_name.get(name) if name else None
+
+
+def _address(host: str) -> str | IPv6Address:
+    """IPv6 is compared as addresses, not as text (RFC 5954 §4.2)."""
+    try:
+        return IPv6Address(host) if ":" in host else host
+    except ValueError:
+        return host

@@ -94,6 +94,17 @@ class OpenInvites:
         assert isinstance(transaction, InviteClient), "an INVITE has one"
         # Whoever has refused rings no more: a CANCEL after a restart would match nothing there.
         transaction.failed = partial(self._refused, (request.call_id, request.from_.tag, request.cseq))
+        transaction.moved = partial(self._moved, branch, transaction)
+        if transaction.fallback is not None:  # too long for the flow that it was recorded with
+            self._moved(branch, transaction)
+
+    def _moved(self, branch: str, transaction: ClientTransaction) -> None:
+        """It takes another flow: a CANCEL after a restart has its Via, and its flow with that (RFC 3261 §9.1, §18.1.1)."""
+        assert transaction.request is not None, "it is not answered"
+        copy = transaction.request.copy()
+        copy.remove_first("Via")
+        copy.set_body(b"", "")
+        self._keep(SENT, branch, _record(copy, transaction.flow, "", self._wall()), lambda kept: None)
 
     def answered(self, branch: str, record: InviteRecord, then: Kept) -> None:
         """Keep what the record of an INVITE to a phone says of its answers, which are to be acknowledged."""

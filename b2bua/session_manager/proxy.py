@@ -82,20 +82,23 @@ class Proxy:
             forwarded.append(SERVED_USER, served_user(self._domain.aor(served), position.phase))
         if arrival.link is None:
             self._assert_identity(forwarded, owner)
-        if request.method != "INVITE":
-            pass  # nothing comes after it
-        elif arrival.link is None:
-            token = self._tokens.flow(arrival.source, request.call_id, CALLER, _through_nat(arrival), link.name)
-            self._forwarding.record_route(forwarded, arrival.source, token, sips)
-        else:
-            token = self._tokens.between(arrival.link.name, link.name, request.call_id)
-            self._forwarding.record_route(forwarded, arrival.source, token)
-        if link.over_network and request.method == "INVITE":
-            self._forwarding.record_route(forwarded, link.flow)
+        if request.method == "INVITE":  # nothing comes after another one
+            self._record_route(forwarded, arrival, link, sips)
         context.add(self._layer.send_request(forwarded, link.flow, context))
         if without is not None and isinstance(context, ApplicationContext):
             optional = link.name in self._links.sequences.optional
             context.otherwise(without, self._links.patience if request.method == "INVITE" else 0.0, optional)
+
+    def _record_route(self, forwarded: Request, arrival: Arrival, link: FeatureLink, sips: bool) -> None:
+        """Stay on the way between this application and who asks, towards both where a network is between (RFC 5658 §5)."""
+        if arrival.link is None:
+            token = self._tokens.flow(arrival.source, forwarded.call_id, CALLER, _through_nat(arrival), link.name)
+            self._forwarding.record_route(forwarded, arrival.source, token, sips)
+        else:
+            token = self._tokens.between(arrival.link.name, link.name, forwarded.call_id)
+            self._forwarding.record_route(forwarded, arrival.source, token)
+        if link.over_network:
+            self._forwarding.record_route(forwarded, link.flow)
 
     def _route_by(self, request: Request, arrival: Arrival, user: str, link: FeatureLink, position: Position) -> None:
         """The Routes to an application and back. A foreign one sends to the address that the Route back names: its link's."""

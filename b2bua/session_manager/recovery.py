@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
@@ -21,8 +21,9 @@ from b2bua.session_manager.location import way_to
 from b2bua.session_manager.open_invites import OpenInvites
 from b2bua.session_manager.tokens import Tokens
 from b2bua.sip.address import parse_address
-from b2bua.sip.errors import MalformedMessage
+from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import Flow, Flows
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
@@ -32,6 +33,10 @@ from b2bua.store.records import BadRecord
 from b2bua.transaction.client import ClientTransaction
 from b2bua.transaction.layer import TransactionLayer
 from b2bua.transaction.timers import TIMEOUT
+
+MOST_ANSWERS: Final = 16
+"""Dialogs of one INVITE that are hung up on: a fork behind a phone makes a few. More get neither ACK nor BYE, and end
+themselves after 64·T1 (RFC 3261 §13.3.1.4)."""
 
 
 class Calls(Protocol):
@@ -202,19 +207,22 @@ class Recovery:
         self._layer.send_ack(_complete(dialog.make_request("ACK", invite.cseq)), flow)
         return dialog
 
-    def hang_up(self, key: str, since: float, dialog: Dialog, flow: Flow) -> None:
+    def hang_up(self, since: float, dialog: Dialog, flow: Flow, over: Callable[[], None]) -> None:
         """The phone answered a call of which nothing stands: BYE (RFC 3261 §9.1: too late to cancel). Its CSeq counts the
-        tenths of a second since the INVITE: another process may have died over this, and its BYE had a lower one. The
-        record stays until the phone knows."""
+        tenths of a second since the INVITE: another process may have died over this, and its BYE had a lower one.
+        `over` is called when the phone knows, or does not answer."""
         dialog.local_cseq += int(10 * self._open_invites.age(since))
-        self._layer.send_request(_complete(dialog.make_request("BYE")), flow, _HungUp(self, key))
+        self._layer.send_request(_complete(dialog.make_request("BYE")), flow, _HungUp(over))
 
     def forget(self, key: str) -> None:
         """Nobody rings or waits there any more."""
         self._records.drop(SENT, key)
 
     def _is_ours(self, route: str) -> bool:
-        uri = parse_address(route).parsed_uri()
+        try:
+            uri = parse_address(route).parsed_uri()
+        except MalformedValue:
+            return False  # a phone's own words, which it is given back
         return self._domain.is_alias(uri.host, uri.port)
 
 
@@ -247,7 +255,12 @@ class _Rung:
         self._invite = invite
         self._flow = flow
         self._peer = peer
+        self._recorded = {_response(answer).to.tag for answer in record.answers}
+        """To tags of the dialogs that must end, and stand in the record or are being written there."""
         self._ended: set[str] = set()
+        """Of these, those that BYE was sent to."""
+        self._over: set[str] = set()
+        """Of these, those that have had it."""
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         recovery, tag = self._recovery, response.to.tag
@@ -262,16 +275,24 @@ class _Rung:
             recovery.forget(self._key)  # its call has had its BYE meanwhile
         elif tag in self._ended:
             recovery.acknowledge(self._invite, response, self._flow)
-        else:
+        elif tag not in self._recorded and len(self._recorded) < MOST_ANSWERS:
+            self._recorded.add(tag)
             self._record = replace(self._record, answers=[*self._record.answers, response.encode()])
             recovery.answered(self._key, self._record, lambda _kept: self.hang_up(response))
 
     def hang_up(self, response: Response) -> None:
         """Acknowledge a 2xx that stands in the record, and say BYE, once a dialog."""
         dialog = self._recovery.acknowledge(self._invite, response, self._flow)
-        if response.to.tag not in self._ended:
-            self._ended.add(response.to.tag)
-            self._recovery.hang_up(self._key, self._record.since, dialog, self._flow)
+        tag = response.to.tag
+        if tag not in self._ended:
+            self._ended.add(tag)
+            self._recovery.hang_up(self._record.since, dialog, self._flow, lambda: self._hung_up(tag))
+
+    def _hung_up(self, tag: str) -> None:
+        """The record stays until all have had their BYE."""
+        self._over.add(tag)
+        if self._over == self._recorded:
+            self._recovery.forget(self._key)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         return
@@ -294,13 +315,12 @@ class _Asked:
 class _HungUp:
     """The user of a BYE to a phone that answered what nobody waits for."""
 
-    def __init__(self, recovery: Recovery, key: str) -> None:
-        self._recovery = recovery
-        self._key = key
+    def __init__(self, over: Callable[[], None]) -> None:
+        self._over = over
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         if response.status >= 200:
-            self._recovery.forget(self._key)
+            self._over()
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
-        self._recovery.forget(self._key)
+        self._over()

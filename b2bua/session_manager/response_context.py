@@ -34,7 +34,7 @@ _SILENT: Final[Why] = (None, "timer: the next hop said nothing in the time that 
 _TIMED_OUT: Final = "timer {}: no final answer within 64·T1 (32 s) (RFC 3261 §17.1)"
 _UNREACHABLE: Final[Why] = (None, "transport: the connection broke, or there was none to send it on (RFC 3261 §8.1.3.1)")
 _NO_TARGET: Final[Why] = (None, "next hop: none of the targets that its name has has served it (RFC 3263 §4.3)")
-_OVERLOADED: Final = "proxy: a 503 speaks of one server alone, so it becomes 500 (RFC 3261 §16.7)"
+OVERLOADED: Final = "proxy: a 503 speaks of one server alone, so it becomes 500 (RFC 3261 §16.7)"
 _ASKED_TRUNK: Final[Why] = (None, "challenge: the trunk asks who we are, and there are no credentials for that")
 _CALLER_LEFT: Final[Why] = (None, "cancelled: who asked has given up (RFC 3261 §16.10)")
 _PASSED_BACK: Final[Why] = (None, "proxy: passed back along the Vias at once (RFC 3261 §16.7 step 5)")
@@ -223,14 +223,7 @@ class ResponseContext:
                 self._failed_here(502, _CUT_SHORT)
             return
         if status < 200:
-            if self._failovers is not None and transaction in self._failovers:
-                failover = self._failovers[transaction]
-                failover.speaks()
-                failover.heard = failover.heard or status > 100
-            if status > 100 and not self._final:
-                if transaction in self._timers_c:
-                    self._start_timer_c(transaction)
-                self._forward(response)
+            self._progressed(transaction, response)
         elif status < 300:
             # Every 2xx of an INVITE goes up at once, repeated and late ones too (§16.7 step 5); of another request the first.
             self._branch_done(transaction)
@@ -249,6 +242,18 @@ class ResponseContext:
                 self._asked_who_we_are(transaction.flow, response)
             else:
                 self._failed(self._upstream(response), status)
+
+    def _progressed(self, transaction: ClientTransaction, response: Response) -> None:
+        """1xx: 100 goes no further (§16.7 step 5), another starts Timer C anew (§16.7 step 2)."""
+        status = response.status
+        if self._failovers is not None and transaction in self._failovers:
+            failover = self._failovers[transaction]
+            failover.speaks()
+            failover.heard = failover.heard or status > 100
+        if status > 100 and not self._final:
+            if transaction in self._timers_c:
+                self._start_timer_c(transaction)
+            self._forward(response)
 
     def transaction_failed(self, transaction: ClientTransaction, status: int) -> None:
         if self._abandoned is not None and transaction in self._abandoned:
@@ -320,7 +325,7 @@ class ResponseContext:
         if best.status == 503:
             # Another server's overload says nothing about us (§16.7 step 6), only when to ask for this again.
             response = response_to(request, 500, tag=self._tag())
-            response.why = (best.why, _OVERLOADED)
+            response.why = (best.why, OVERLOADED)
             if self._retry_after is not None:
                 response.append("Retry-After", str(self._retry_after))
             self._layer.respond(self._server, response)

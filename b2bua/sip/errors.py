@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from b2bua.sip.why import Why
-
-if TYPE_CHECKING:
-    from b2bua.sip.message import Request
 
 
 class SipError(Exception):
@@ -35,18 +32,3 @@ class MalformedValue(SipError):
         super().__init__(status, f"Bad {what}"[:80])
         self.what = what
         self.why = (None, "refused: {} is not as its grammar has it, or missing", what)
-
-
-class MalformedMessage(Exception):
-    """Bytes that are no acceptable SIP message.
-
-    `request` is there when enough was readable to answer the sender with `status`; otherwise the message is dropped.
-    `kind` is a short label for the parse-error counter.
-    """
-
-    def __init__(self, kind: str, status: int = 400, reason: str = "", request: Request | None = None) -> None:
-        super().__init__(f"{kind}: {reason}" if reason else kind)
-        self.kind = kind
-        self.status = status
-        self.reason = reason or "Bad Request"
-        self.request = request

@@ -10,7 +10,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from b2bua.sip.errors import MalformedMessage, MalformedValue
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Request, Response
 from b2bua.sip.names import CANONICAL, SINGLE, canonical_name
 from b2bua.sip.uri import CACHED_LENGTH

@@ -44,7 +44,6 @@ def at_once(function: Callable[[], None]) -> None:
     function()
 
 
-
 class _Work(NamedTuple):
     job: Job
     done: Done | None
@@ -134,17 +133,17 @@ class Writer:
             self._queue.put(gathered)
 
     def _run(self) -> None:
-        going_on = True
-        while going_on:
-            works = list(self._queue.get())
-            going_on = bool(works)
-            while going_on and len(works) < GROUP_LIMIT and not self._queue.empty():
-                more = self._queue.get()  # Never waits: this thread alone takes from the queue.
+        going_on, works = True, list[_Work]()
+        while going_on or works:
+            # Never waits while there is work: this thread alone takes from the queue.
+            while going_on and (not works or (len(works) < GROUP_LIMIT and not self._queue.empty())):
+                more = self._queue.get()
                 works += more
                 going_on = bool(more)
-            self._taken += len(works)
-            if works:
-                self._serve(works)
+            group, works = works[:GROUP_LIMIT], works[GROUP_LIMIT:]
+            self._taken += len(group)
+            if group:
+                self._serve(group)
         self._database.close()
 
     def _serve(self, works: Sequence[_Work]) -> None:

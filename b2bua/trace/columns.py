@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final, NamedTuple
 
-from b2bua.trace.ladder import labels, shaft
+from b2bua.trace.ladder import clock, labels, shaft
 from b2bua.trace.names import CM, ROLES, SM
 from b2bua.trace.rows import Row
 
@@ -136,8 +135,3 @@ class Columns:
 def labels_of(row: Row) -> list[str]:
     """What may stand on the arrow, the fullest first; a folded message counts its copies."""
     return labels(row.record["message"], len(row.copies))
-
-
-def clock(seconds: float) -> str:
-    """`16:20:31.123`, local time."""
-    return datetime.fromtimestamp(seconds).strftime("%H:%M:%S.%f")[:-3]

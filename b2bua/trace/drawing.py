@@ -8,8 +8,8 @@ from html import escape
 from itertools import accumulate
 from typing import Final
 
-from b2bua.trace.columns import Columns, clock, labels_of
-from b2bua.trace.ladder import printable
+from b2bua.trace.columns import Columns, labels_of
+from b2bua.trace.ladder import clock, printable
 from b2bua.trace.lanes import Lane, lanes_of
 from b2bua.trace.rows import Row
 
@@ -106,7 +106,7 @@ def _row(row: Row, columns: Columns, y: int, left: int, width: int, tall: int) -
         f'<path class="head" d="M{end} {line}l{back} -4v8z"/>',
         _text((start + end) // 2, line - 5, "label", _label(row)),
     ]
-    wrong = "note wrong" if str(record.get("note", "")).startswith("wrong:") else "note"
+    wrong = "note wrong" if "wrong: " in str(record.get("note", "")) else "note"
     parts += [_text(left + 8, line + _NOTE * number, wrong, text) for number, text in enumerate(_note(row), 1)]
     return f'<g class="{_kind(row)}">{"".join(parts)}</g>'
 

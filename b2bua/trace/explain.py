@@ -19,7 +19,8 @@ from collections import OrderedDict
 from itertools import zip_longest
 from typing import Final, TypeVar
 
-from b2bua.sip.errors import MalformedMessage, MalformedValue
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.sdp import CONTENT_TYPE

@@ -186,9 +186,9 @@ class Follower:
 class Background:
     """A follower in a thread of its own, which ends with the process; `take` never waits."""
 
-    state: Final = "live"
-
     def __init__(self, follower: Follower) -> None:
+        self.state = "live"
+        """For the status line, as of what was taken last."""
         self._follower = follower
         self._waiting: deque[News] = deque()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -199,6 +199,8 @@ class Background:
         taken = []
         while self._waiting:
             taken.append(self._waiting.popleft())
+            if gap := taken[-1].gap:
+                self.state = "live" if "connected again" in gap else "waiting for the server"
         return taken
 
     def stop(self) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from b2bua.sip.address import Address
-from b2bua.sip.errors import MalformedMessage, MalformedValue
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Message, Request
 from b2bua.sip.parser import parse_message
 from b2bua.sip.uri import parse_uri

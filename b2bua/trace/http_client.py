@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -93,6 +93,8 @@ def reason_of(error: Exception) -> str:
     """An OSError or HTTPException in few words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, IncompleteRead):
+        return "the connection broke off"
     return str(error) or type(error).__name__
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -23,8 +24,10 @@ MAX_WIDTH: Final = 110
 MAX_COLUMNS: Final = 6
 """More would leave no room for a label; the column that was quiet longest goes to the newcomer."""
 
-_MARGIN: Final = 16
-"""What time, call and step take."""
+_MARGIN: Final = 19
+"""What time, call, step and bracket take."""
+_NOTE: Final = 16
+"""Where notes begin: farther left, so that most fit into one line of 80."""
 _LEFT: Final = _MARGIN + 4
 """Where the first column stands."""
 _RIGHT: Final = 9
@@ -46,7 +49,6 @@ class Ladder:
         self._columns: list[str] = []
         self._addresses: dict[str, str] | None = {} if addresses else None
         self._quiet_since: dict[str, float] = {}
-        self._start: float | None = None
         self._letters = Letters()
         self._rounds = Rounds()
 
@@ -65,21 +67,19 @@ class Ladder:
 
     def _draw(self, record: Mapping[str, Any], letter: str, bracket: str, copies: int) -> list[str]:
         time, source, destination = float(record["time"]), str(record["source"]), str(record["destination"])
-        if self._start is None:
-            self._start = time
         changed = self._seat(source, time)
         changed = self._seat(destination, time) or changed
         changed = self._learn(record) or changed
         lines = ["", self.head()] if changed else []
         step = f"({record['step']})" if record.get("step") else "   "
-        margin = f"{time - self._start:9.3f} {letter} {step}{bracket or ' '}"
+        margin = f"{clock(time)} {letter} {step}{bracket or ' '}"
         lines.append((margin + self._arrow(record, source, destination, copies)[_MARGIN:]).rstrip())
         return lines + self._note(record)
 
     def _note(self, record: Mapping[str, Any]) -> list[str]:
         if not record.get("note"):
             return []
-        margin = " " * _MARGIN
+        margin = " " * _NOTE
         return textwrap.wrap(str(record["note"]), self._width, initial_indent=margin, subsequent_indent=margin + "  ")
 
     def head(self) -> str:
@@ -153,6 +153,11 @@ def shaft(candidates: Sequence[str], room: int, again: bool, rightwards: bool) -
     return drawn[:-1] + ">" if rightwards else "<" + drawn[1:]
 
 
+def clock(seconds: float) -> str:
+    """`16:20:31.123`, local time."""
+    return datetime.fromtimestamp(seconds).strftime("%H:%M:%S.%f")[:-3]
+
+
 def printable(text: str) -> str:
     """What a peer wrote, without the signs that a terminal obeys."""
     return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
@@ -205,7 +210,7 @@ def _lamp_labels(method: str, head: str, body: str) -> list[str]:
         return [f"{method} {printable(event[1])}"] if event else []
     state = lamp(document)
     user = document.entity.partition(":")[2].partition("@")[0]
-    return [f"{method} {user} lamp: {state}", f"{method} lamp: {state}", f"{method} {state}", f"lamp {state}"]
+    return [f"{method} {user} lamp: {state}", f"{method} {user} {state}", f"{method} {state}", f"lamp {state}"]
 
 
 def lamp(document: DialogInfo) -> str:

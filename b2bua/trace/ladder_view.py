@@ -184,10 +184,15 @@ class LadderView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width, left = self.size.width, self.scroll_offset.x
         if y == 0:
-            strip = Strip([Segment(self._columns.head(self.addresses), _HEAD)])
+            strip = self._moved(Strip([Segment(self._columns.head(self.addresses), _HEAD)]), left, width)
         else:
             strip = self._line(y - 1 + self.scroll_offset.y, left, width)
-        return strip.crop(left, left + width).extend_cell_length(width)
+        return strip.crop(0, width).extend_cell_length(width)
+
+    def _moved(self, strip: Strip, left: int, width: int) -> Strip:
+        """A line of the ladder moved sideways by `left` signs: time, call and step stay where they are."""
+        margin = self._columns.margin
+        return strip if not left else Strip.join([strip.crop(0, margin), strip.crop(margin + left, left + width)])
 
     def _line(self, line: int, left: int, width: int) -> Strip:
         if line >= self._height:
@@ -197,10 +202,10 @@ class LadderView(ScrollView, can_focus=True):
         if row.gap:
             strip = Strip([Segment(f"── {row.gap} ──", _GAP)])
         elif line > self._first_line[index]:
-            return self._note(row, left, width)
+            return self._note(row, width)
         else:
-            strip = self._arrow(row)
-        return strip.extend_cell_length(left + width, _PLAIN).apply_style(_CURSOR) if index == self.cursor else strip
+            strip = self._moved(self._arrow(row), left, width)
+        return strip.extend_cell_length(width, _PLAIN).apply_style(_CURSOR) if index == self.cursor else strip
 
     def _arrow(self, row: Row) -> Strip:
         text, margin, start, end = self._columns.draw(row)
@@ -209,14 +214,14 @@ class LadderView(ScrollView, can_focus=True):
             Segment(text[end:], _DIM),
         ])  # fmt: skip
 
-    def _note(self, row: Row, left: int, width: int) -> Strip:
+    def _note(self, row: Row, width: int) -> Strip:
         """It stands still when the ladder is moved sideways; what does not fit is in the details."""
         note = printable(str(row.record["note"]))
         indent = self._columns.margin
         if len(note) > width - indent:
             note = note[: max(width - indent - 1, 0)] + "…"
         style = _WRONG if "wrong: " in str(row.record["note"]) else _NOTE
-        return Strip([Segment(" " * (left + indent)), Segment(note, style)])
+        return Strip([Segment(" " * indent), Segment(note, style)])
 
 
 def _style(row: Row) -> Style:

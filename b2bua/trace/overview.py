@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from b2bua.trace.columns import clock
+from b2bua.trace.ladder import clock
 from b2bua.trace.rows import Row
 
 MAX_CALLS: Final = 1_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from textual.widgets.option_list import Option
 from b2bua.trace.feed import News
 from b2bua.trace.filters import BadFilter, Criteria, parse_criteria
 from b2bua.trace.http_client import TraceError
-from b2bua.trace.ladder import printable
+from b2bua.trace.ladder import clock, printable
 from b2bua.trace.ladder_view import LadderView
 from b2bua.trace.overview import call_lines, summary
 from b2bua.trace.rows import Row
@@ -30,8 +31,17 @@ LATENCY: Final = 0.1
 SAID_SECONDS: Final = 5.0
 """For which an answer stands in the status line."""
 
+_TIME: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d{1,3})?)?", re.ASCII)
+
 FACES: Final = ("diagram", "calls", "summary")
 """What `d` goes through."""
+
+_ENTER: Final = {"diagram": "ENTER=Details ", "calls": "ENTER=Its ladder ", "summary": ""}
+"""What ENTER does there, as the last line says it."""
+
+
+class BadPlace(ValueError):
+    """What was typed behind `g` names no place; the text says so."""
 
 
 class Source(Protocol):
@@ -106,7 +116,7 @@ class TraceApp(App[None]):
         Binding(key, action, show=False, priority=True)
         for key, action in (
             ("s", "start_stop"), ("q", "quit"), ("f", "ask('filter')"), ("w", "ask('write')"), ("g", "ask('go to')"),
-            ("c", "clear"), ("i", "addresses"), ("d", "face"), ("escape", "diagram"), ("ctrl+c", "leave"),
+            ("c", "clear"), ("i", "addresses"), ("d", "face"), ("escape", "step_back"), ("ctrl+c", "leave"),
         )
     ]  # fmt: skip
 
@@ -121,6 +131,8 @@ class TraceApp(App[None]):
         self._feed: Source | None = None
         self._ladder = LadderView(criteria)
         self._ladder.addresses = addresses
+        self._before: Criteria | None = None
+        """While one call is shown alone: what was shown when it was chosen from the list."""
         self._said = ""
         self._asked = ""
 
@@ -140,13 +152,16 @@ class TraceApp(App[None]):
         self.set_interval(LATENCY, self._look)
         self.action_start_stop()
 
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show_status)
+
     def on_unmount(self) -> None:
         if self._feed is not None:
             self._feed.stop()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Letters are text while something is asked for, and the details have keys of their own."""
-        if action == "diagram":
+        if action == "step_back":
             return len(self.screen_stack) == 1
         return action == "leave" or not (self._asked or len(self.screen_stack) > 1)
 
@@ -208,23 +223,38 @@ class TraceApp(App[None]):
     def _fill(self, face: str) -> None:
         """What is made of all messages: when it is shown, and while it is, when others come."""
         if face == "calls":
-            calls = self.query_one("#calls", OptionList)
-            chosen = calls.highlighted
-            calls.clear_options()
-            calls.add_options([Option(Text(printable(str(line))), id=line.call) for line in call_lines(self._ladder.shown)])
-            if chosen is not None and chosen < calls.option_count:
-                calls.highlighted = chosen
+            self._list_calls()
         elif face == "summary":
             self.query_one("#counts", Static).update(Text("\n".join(map(printable, summary(self._ladder.shown)))))
 
-    def action_diagram(self) -> None:
-        """From wherever: to the diagram."""
+    def _list_calls(self) -> None:
+        """The chosen call stays chosen; without one that of the message at the cursor is, or the newest."""
+        calls, lines = self.query_one("#calls", OptionList), call_lines(self._ladder.shown)
+        at, row = calls.highlighted, self._ladder.current
+        chosen = calls.get_option_at_index(at).id if at is not None else row.record["call"] if row is not None else None
+        calls.clear_options()
+        calls.add_options([Option(Text(printable(str(line))), id=line.call) for line in lines])
+        if lines:
+            calls.highlighted = next((place for place, line in enumerate(lines) if line.call == chosen), len(lines) - 1)
+
+    def action_step_back(self) -> None:
+        """From wherever to the diagram; from one call alone to the list that it was chosen from."""
+        if self._before is None or self._asked or self.query_one(ContentSwitcher).current != "diagram":
+            self._show_diagram()
+            return
+        self._ladder.filter(self._before)
+        self._before = None
+        self._show_face("calls")
+
+    def _show_diagram(self) -> None:
         self._asked = self._said = ""
         self.query_one("#prompt").styles.display = "none"
         self._show_face("diagram")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """ENTER on a call: its ladder alone."""
+        if self._before is None:
+            self._before = self._ladder.criteria
         self._ladder.filter(Criteria((("-c", str(event.option.id)),)))
         self._show_face("diagram")
 
@@ -250,7 +280,7 @@ class TraceApp(App[None]):
     def action_ask(self, what: str) -> None:
         """Ask for a filter, a file or a place."""
         prompt = self.query_one("#prompt", Input)
-        hints = {"filter": "-u URI|NUMBER -i IP -c CALL-ID -s GSID -g HEADER=VALUE -o REGEX -or -nr -ns -no",
+        hints = {"filter": "-u USER -i IP -c CALL-ID -s GSID -g HEADER=TEXT -o REGEX -or -nr -ns -no",
                  "go to": "number of a message, or HH:MM:SS", "write": ""}  # fmt: skip
         prompt.value = str(self._ladder.criteria) if what == "filter" else self._file_name() if what == "write" else ""
         prompt.placeholder = f"{what}: {hints[what]}"
@@ -264,14 +294,15 @@ class TraceApp(App[None]):
         do = {"filter": self._filter, "write": self._write, "go to": self._go_to}[self._asked]
         try:
             said = do(event.value.strip())
-        except BadFilter as error:
+        except (BadFilter, BadPlace) as error:
             self._say(str(error))
             return
-        self.action_diagram()
+        self._show_diagram()
         self._say(said)
 
     def _filter(self, expression: str) -> str:
         self._ladder.filter(parse_criteria(expression))
+        self._before = None
         return ""
 
     def _write(self, name: str) -> str:
@@ -283,13 +314,16 @@ class TraceApp(App[None]):
         return f"written: {path}"
 
     def _go_to(self, place: str) -> str:
+        if not place:
+            return ""
         rows = self._ladder.shown
         if place.isascii() and place.isdigit():
             found = (index for index, row in enumerate(rows) if row.number >= int(place[:12]))
-        elif place:
-            found = (index for index, row in enumerate(rows) if _clock(row) >= place)
+        elif _TIME.fullmatch(place):
+            wanted = place.rjust(len(place) + place.index(":") % 2, "0")  # 9:05 is 09:05
+            found = (index for index, row in enumerate(rows) if clock(row.time) >= wanted)
         else:
-            return ""
+            raise BadPlace(f"go to: {place!r} is neither a message's number nor a time of day, such as 16:20:31")
         self._ladder.go_to(next(found, len(rows) - 1))
         return ""
 
@@ -310,20 +344,19 @@ class TraceApp(App[None]):
 
     def _show_status(self) -> None:
         view = self._ladder
-        shown, kept = len(view.shown), len(view.rows.all)
-        count = f"{shown}" if shown == kept else f"{shown} of {kept}"
+        passed, kept = len(view.shown), len(view.rows.all)
+        count = f"{passed}" if passed == kept else f"{passed} of {kept}"
         parts = [f"{count} messages", self._feed.state if self._feed else "stopped"]
         if not view.following:
             parts.append(f"at #{view.shown[view.cursor].number}")
         if str(view.criteria):
-            parts.append(f"filter {view.criteria}")
+            parts.append(f"filter {view.criteria}" + (" · ESC=Calls" if self._before is not None else ""))
         text = self._said or " · ".join([*parts, self._server])
         self.query_one("#status", Static).update(Text(printable(text), no_wrap=True, overflow="ellipsis"))
         stop, names = ("Stop" if self._feed else "Start"), ("Names" if view.addresses else "Addresses")
-        face = FACES[(FACES.index(str(self.query_one(ContentSwitcher).current)) + 1) % len(FACES)].capitalize()
-        keys = f"s={stop} q=Quit ENTER=Details f=Filter w=Write c=Clear i={names} g=Go to d={face}"
+        shown = str(self.query_one(ContentSwitcher).current)
+        enter, face = _ENTER[shown], FACES[(FACES.index(shown) + 1) % len(FACES)].capitalize()
+        keys = f"s={stop} q=Quit {enter}f=Filter w=Write c=Clear i={names} g=Go to d={face}"
+        if len(keys) > self.size.width:
+            keys = f"s={stop} q=Quit ENTER f=Filter w=Write c=Clear i g d={face}"
         self.query_one("#keys", Static).update(Text(keys, no_wrap=True, overflow="ellipsis"))
-
-
-def _clock(row: Row) -> str:
-    return datetime.fromtimestamp(row.time).strftime("%H:%M:%S")

@@ -8,8 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from b2bua.trace.columns import clock
-from b2bua.trace.ladder import MAX_WIDTH, Ladder, printable
+from b2bua.trace.ladder import MAX_WIDTH, Ladder, clock, printable
 from b2bua.trace.names import CM, SM
 from b2bua.trace.rows import Row
 

@@ -43,6 +43,9 @@ class ClientOwner(Protocol):
     def client_ended(self, transaction: ClientTransaction) -> None:
         """It is over: called once."""
 
+    def unsendable(self, transaction: ClientTransaction, request: Request, error: Exception) -> None:
+        """By a mistake of ours its request could not be sent: it has a transport error, in a turn of its own."""
+
     def retransmitted(self, method: str, why: Why) -> None:
         """The transaction sends something again."""
 
@@ -74,6 +77,13 @@ class ClientTransaction(Machine):
 
     resends: ClassVar[str] = ""
     """The timer that has the request sent again."""
+
+    def send_first(self, request: Request) -> None:
+        """Send the request, its timers running: what fails at once stops them."""
+        try:
+            self._data = self.flow.send(request)
+        except Exception as error:
+            self._owner.unsendable(self, request, error)
 
     # -- actions ------------------------------------------------------------------------------------------------
 

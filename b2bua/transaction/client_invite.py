@@ -17,7 +17,7 @@ from b2bua.transaction.timers import T1, TIMEOUT
 class InviteClient(ClientTransaction):
     """Sends an INVITE, acknowledges its failure responses itself, passes every 2xx up (each needs the user's own ACK)."""
 
-    __slots__ = ("failed", "_acked_to", "_cancel", "_cancel_why")
+    __slots__ = ("failed", "moved", "_acked_to", "_cancel", "_cancel_why")
 
     initial: ClassVar[State] = State.CALLING
     resends: ClassVar[str] = "A"
@@ -26,6 +26,8 @@ class InviteClient(ClientTransaction):
         super().__init__(request, flow, user, owner, branch)
         self.failed: Callable[[], None] | None = None
         """Called once when there will be no 2xx, before the user hears of it: the called phone rings no more."""
+        self.moved: Callable[[], None] | None = None
+        """Called when it has been sent by another flow."""
         self._acked_to = ""
         self._cancel: tuple[tuple[str, str], ...] | None = None
         self._cancel_why: Why | None = None
@@ -34,18 +36,23 @@ class InviteClient(ClientTransaction):
         """Send the request; timers A (not on a reliable transport) and B run from now."""
         request, flow, timers = self.request, self.flow, self._owner.timers
         assert request is not None
-        self._data = flow.send(request)
         if not flow.reliable:
             self._interval = T1
             self._retransmit = timers.start(T1, self._timer_a)
         self.due = _TIMER_B
         timers.put(self, TIMEOUT)
+        self.send_first(request)
 
     def adopt(self) -> None:
         """Begin where an earlier process left off: the request is out, the phone rings. Timer B runs from now."""
         self.state = State.PROCEEDING
         self.due = _TIMER_B
         self._owner.timers.put(self, TIMEOUT)
+
+    def start_again(self, request: Request, flow: Flow) -> None:
+        super().start_again(request, flow)
+        if self.moved is not None:
+            self.moved()
 
     def cancel(self, *headers: tuple[str, str], why: Why | None = None) -> None:
         """Ask the far end to give up: a CANCEL leaves once a 1xx came, at once if it did (RFC 3261 §9.1).

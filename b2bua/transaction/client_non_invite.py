@@ -21,12 +21,12 @@ class NonInviteClient(ClientTransaction):
         """Send the request; timers E (not on a reliable transport) and F run from now."""
         request, flow, timers = self.request, self.flow, self._owner.timers
         assert request is not None
-        self._data = flow.send(request)
         if not flow.reliable:
             self._interval = T1
             self._retransmit = timers.start(T1, self._timer_e)
         self.due = _TIMER_F
         timers.put(self, TIMEOUT)
+        self.send_first(request)
 
     def _timer_e(self) -> None:
         self.fire(Event.TIMER_E)

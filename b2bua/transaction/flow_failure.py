@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 _UNHEARD: Final = (State.CALLING, State.TRYING)
 
 
-def flow_failed(layer: TransactionLayer, flow: Flow) -> None:
+def flow_failed(layer: TransactionLayer, flow: Flow, comes_back: bool) -> None:
     """A connection is gone: what waits for an answer on it fails (RFC 3261 §17.1.4); what answers there stays in its state
-    (RFC 6026 §8.8) and answers on another (RFC 3261 §18.2.2)."""
+    (RFC 6026 §8.8) and answers on another (RFC 3261 §18.2.2). `comes_back`: so does who is at the other end, by the same flow."""
     for transaction in _under_way(layer, flow):
         if isinstance(transaction, ServerTransaction):
             _answer_elsewhere(layer, transaction, flow)
+        elif comes_back and _is_taken(transaction):
+            layer.goes_by_stream(transaction, flow)
         elif transaction.fallback is None or transaction.state not in _UNHEARD or transaction.request is None:
             transaction.fire(Event.TRANSPORT_ERROR)
         else:
@@ -37,6 +39,14 @@ def _under_way(layer: TransactionLayer, flow: Flow) -> Iterable[ClientTransactio
     # Of datagrams nobody keeps account: that such a way is declared dead is rare.
     everything: list[ClientTransaction | ServerTransaction] = [*layer.clients.values(), *layer.servers.values()]
     return [transaction for transaction in everything if transaction.flow is flow]
+
+
+def _is_taken(transaction: ClientTransaction) -> bool:
+    """Whether it is a re-INVITE that the other end has taken: nothing of it is to be sent any more, so that figure 5 knows no
+    transport error (RFC 3261 §17.1.1.2), and the party that it went on to may have agreed to it already."""
+    request = transaction.request
+    taken = transaction.method == "INVITE" and transaction.state is State.PROCEEDING
+    return taken and request is not None and bool(request.to.tag)
 
 
 def _answer_elsewhere(layer: TransactionLayer, transaction: ServerTransaction, gone: Flow) -> None:

@@ -6,13 +6,15 @@ A Session Manager, a feature server and a phone each have one. It knows flows, n
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from b2bua.log.events import Say, quiet
 from b2bua.observer import CODES, METHOD_LABELS, Observer
-from b2bua.sip.errors import MalformedMessage, SipError
+from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow
 from b2bua.sip.identifiers import Identifiers
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to
@@ -302,9 +304,10 @@ class TransactionLayer:
         response.why = error.why or (None, REFUSED)
         self.respond(transaction, response)
 
-    def flow_failed(self, flow: Flow) -> None:
-        """A connection is gone, or a way declared dead."""
-        flow_failed(self, flow)
+    def flow_failed(self, flow: Flow, comes_back: bool = False) -> None:
+        """A connection is gone, or a way declared dead. `comes_back`: whoever is there has another one with us before long, and
+        is asked by it."""
+        flow_failed(self, flow, comes_back)
 
     def open_invites(self, flow: Flow) -> list[ServerTransaction]:
         """The INVITEs from this peer that have no final answer yet. Walks all transactions: for what is rare."""
@@ -328,6 +331,8 @@ class TransactionLayer:
         own tells all there is to know (RFC 3261 §9.1)."""
         branch = cancel.top_via.branch
         transaction = self.clients[branch, "CANCEL"] = NonInviteClient(cancel, flow, NOBODY, self, branch)
+        if flow.reliable and flow.transport != "memory":
+            self.goes_by_stream(transaction, flow)
         self._requests["out", "CANCEL", flow.transport] += 1
         transaction.start()
 
@@ -348,6 +353,11 @@ class TransactionLayer:
             others.pop(transaction, None)
             if not others:
                 del self.on_streams[transaction.flow]
+
+    def unsendable(self, transaction: ClientTransaction, request: Request, error: Exception) -> None:
+        """RFC 3261 §17.1.4, §8.1.3.1: its user hears of it as of any transport error, once it has the transaction."""
+        self.mistaken(error, request)
+        self.timers.start(0, partial(transaction.fire, Event.TRANSPORT_ERROR))
 
     def retransmitted(self, method: str, why: Why) -> None:
         self.observer.retransmission("out", method, why)

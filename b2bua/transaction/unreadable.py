@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.observer import METHOD_LABELS
-from b2bua.sip.errors import MalformedMessage
 from b2bua.sip.flow import Flow
 from b2bua.sip.framer import Unframed
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to

@@ -1,8 +1,9 @@
 """The ends of a link to a feature server over the network, by UDP, TCP or TLS.
 
 A link is one flow for as long as the process lives. Over TCP and TLS connections come and go beneath it: the feature server opens
-them, keeps one up and comes back with patience; what is under way on one that breaks fails at once. Either end hears its
-peer and nobody else, which it knows by address and port: over TCP, too, the feature server sends from a fixed port.
+them, keeps one up and comes back with patience; what is under way on one that breaks fails at once, but for re-INVITEs that the
+other end has taken: it answers by the next (transaction/flow_failure.py). Either end hears its peer and nobody else, which it
+knows by address and port: over TCP, too, the feature server sends from a fixed port.
 Over TLS each end has a certificate that stands for its name or address, and that is what proves it (RFC 5922).
 """
 

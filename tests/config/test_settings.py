@@ -527,6 +527,12 @@ def test_a_link_by_tls_may_go_anywhere(peer):
     assert settings.links[0].peer == (peer.rpartition(":")[0].strip("[]").rstrip(".").lower(), 5071)
 
 
+def test_the_peer_of_a_link_is_spelled_as_the_kernel_spells_it():
+    """It is heard by the address that its datagrams come from."""
+    settings = load_settings(None, {}, {"links": ("a=udp:[fd00::1]:5070=[FD00:0::2]:5071",)})
+    assert settings.links[0].peer == ("fd00::2", 5071)
+
+
 def test_without_a_feature_server_in_process_its_name_is_free():
     load_settings(None, {}, {"links": (GOOD.replace("first", "cm"),), "feature_server": "none"}).check()
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from b2bua.sip.address import parse_address
 from b2bua.sip.dialog_info import parse_dialog_info
-from b2bua.sip.errors import MalformedMessage, MalformedValue
+from b2bua.sip.errors import MalformedValue
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to

@@ -12,8 +12,8 @@ from itertools import count
 from typing import Protocol
 
 from b2bua.feature_server.contract import CallLimits
-from b2bua.sip.errors import MalformedMessage
 from b2bua.sip.flow import HostPort
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from tests.scenarios.options import Options

@@ -15,8 +15,10 @@ from b2bua.session_manager.dial_plan import DialPlan
 from b2bua.session_manager.entities import Entity
 from b2bua.session_manager.event_packages.package import Form
 from b2bua.session_manager.time_range import WeekTime
+from b2bua.sip.flow import HostPort
 from tests.scenarios.kept_lines import KeptLines
 from tests.scenarios.kept_records import KeptRecords
+from tests.scenarios.virtual_network import FEATURE_SERVER, LINK
 
 DOMAIN: Final = "example.com"
 MONDAY: Final = WeekTime(0, 10 * 60)
@@ -82,6 +84,8 @@ class Options:
     bans: BanRule | None = None
     link: Literal["memory", "udp", "tcp"] = "memory"
     """Communication Manager in this process, or on another host."""
+    link_ends: tuple[HostPort, HostPort] = FEATURE_SERVER, LINK
+    """Where that is, and where Session Manager hears it."""
     relay: Literal["", "pass", "refuse"] = ""
     """Whether there is an rtpengine, and what becomes of calls when it is down."""
     records: KeptRecords | None = None

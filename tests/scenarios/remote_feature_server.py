@@ -124,6 +124,12 @@ class RemoteFeatureServer:
         while (self.records is not None and self.records.turn()) or (details is not None and details.turn()):
             pass
 
+    def connection_broke(self) -> None:
+        """As b2bua/feature_service.py hears of it, and dials anew: Session Manager has died, or the way to it."""
+        self.heartbeat.lost()
+        self.layer.flow_failed(self._socket.flow(self._link), comes_back=True)
+        self.heartbeat.ask_now()
+
     def kill(self) -> None:
         """As by SIGKILL: nothing is said any more, and nothing heard."""
         self.network.detach(self.address)

@@ -11,7 +11,7 @@ from tests.scenarios.options import Options
 from tests.scenarios.script_call import ScriptCall, register_text
 from tests.scenarios.script_phone import ScriptPhone
 from tests.scenarios.server_under_test import IPV6_SERVER, STREAM_SERVERS, ServerUnderTest
-from tests.scenarios.virtual_network import FEATURE_SERVER, LINK, Rule, VirtualNetwork, perfect
+from tests.scenarios.virtual_network import Rule, VirtualNetwork, perfect
 
 USERS = ("6001", "6002", "6003", "6004")
 LONGEST = 75.0
@@ -27,7 +27,9 @@ class Scene:
 
     def __init__(self, options: Options | None = None, rule: Rule = perfect) -> None:
         self.network = VirtualNetwork(rule)
-        self.server = ServerUnderTest(self.network, options or Options(), USERS)
+        options = options or Options()
+        self.network.link = options.link_ends[1]
+        self.server = ServerUnderTest(self.network, options, USERS)
         self.phones: list[ScriptPhone] = []
         self.expected_errors = 0
         """How many mistakes of ours (or of a plugin) the scenario provokes."""
@@ -74,14 +76,26 @@ class Scene:
             heartbeat.stop()
         if old.records is not None:
             old.records.crash()
+        for remote in old.remotes.values():
+            if old.options.link == "tcp":
+                remote.connection_broke()
         self.server = ServerUnderTest(network, old.options, USERS, remotes=old.remotes)
+        self.advance(0)
+
+    def break_link(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """The connection of a link by TCP breaks, and there is another; both ends live on but for what happens `meanwhile`."""
+        link = self.server.links.named("cm")
+        assert link is not None
+        self.server.connection_failed(link.flow)
+        meanwhile()
+        self.server.remotes["cm"].connection_broke()
         self.advance(0)
 
     def restart_communication_manager(self, gone: float = 0.0) -> None:
         """It alone, on another host, after so many seconds: Session Manager lives on."""
         self.server.remotes["cm"].kill()
         self.advance(gone)
-        self.server.start_remote("cm", FEATURE_SERVER, LINK)
+        self.server.start_remote("cm", *self.server.options.link_ends)
         self.advance(0)
 
     def advance(self, seconds: float) -> None:

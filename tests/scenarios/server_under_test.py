@@ -75,8 +75,6 @@ from tests.scenarios.virtual_dns import VirtualDns
 from tests.scenarios.virtual_media import VirtualMedia
 from tests.scenarios.virtual_network import (
     BRIDGE,
-    FEATURE_SERVER,
-    LINK,
     LINKS,
     SERVER,
     VirtualNetwork,
@@ -156,11 +154,11 @@ class ServerUnderTest:
         if options.link == "memory":
             self.b2bua = self._communication_manager(options)
         elif remotes is None:
-            self.b2bua = self.start_remote("cm", FEATURE_SERVER, LINK).b2bua
+            self.b2bua = self.start_remote("cm", *options.link_ends).b2bua
         else:
             self.remotes, remote = remotes, remotes["cm"]
             self.feature_layer, self.b2bua = remote.layer, remote.b2bua
-            self.open_link("cm", FEATURE_SERVER, LINK)
+            self.open_link("cm", *options.link_ends)
         network.each_tick.append(self.tick)
         if self.records is not None:
             self.turns.driving = True
@@ -359,7 +357,8 @@ class ServerUnderTest:
 
     def connection_failed(self, flow: Flow) -> None:
         self.turns.driving = True
-        self.layer.flow_failed(flow)
+        link = self.links.of(flow)
+        self.layer.flow_failed(flow, comes_back=link is not None and not link.foreign)
         self.run()
 
     def tick(self) -> None:

@@ -86,6 +86,20 @@ class Clumsy(Feature):
         raise RuntimeError("never mind")
 '''
 
+UNWRITABLE = '''
+"""Puts what has no bytes into a re-INVITE that has a Subject."""
+
+from b2bua.feature_server.feature import Feature
+
+
+class Unwritable(Feature):
+    def request_received(self, call, leg, request):
+        changed = request.copy()
+        if request.has("Subject"):
+            changed.append("X-Half", "\\ud800")
+        return changed
+'''
+
 NO_SUBJECT = '''
 """Answers a re-INVITE with a Subject itself."""
 
@@ -241,6 +255,21 @@ def test_feature_that_raises_in_a_reinvite_fails_that_and_not_the_call(with_plug
     resume(a, b)
     hang_up(a, b)
     scene.expected_errors = scene.count("internal_errors", "feature")
+
+
+def test_what_a_feature_writes_and_cannot_be_sent_fails_and_not_the_call(with_plugin: MakePluginScene) -> None:
+    """The re-INVITE has a transport error (RFC 3261 §8.1.3.1), and the next one goes."""
+    scene = with_plugin(unwritable=UNWRITABLE)
+    scene.expected_errors = 1
+    a, b = talk(scene.phone("6001"), scene.phone("6002"))
+    send_offer(a, a.sdp("sendonly"), "Subject: x")
+    scene.advance(0.2)
+    a.phone >> a.ack(a.phone << "500 INVITE")
+    arrived = pending_hold(a, b)
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    hang_up(a, b)
 
 
 def test_feature_that_answers_a_reinvite_itself_leaves_the_way_free_for_the_next(with_plugin: MakePluginScene) -> None:

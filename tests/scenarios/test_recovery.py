@@ -5,15 +5,17 @@ Session Manager and Communication Manager die together, as by SIGKILL, and start
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from b2bua.feature_server.contract import CallLimits
+from b2bua.session_manager.recovery import MOST_ANSWERS
 from b2bua.sip.message import Message, Request
 from b2bua.sip.sdp import parse_origin
 from b2bua.store.call_record import decode_call
-from b2bua.store.invite_record import RECEIVED, SENT
+from b2bua.store.invite_record import RECEIVED, SENT, decode_invite
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
 from tests.scenarios.scene import (
@@ -550,6 +552,93 @@ def test_nobody_hears_the_ack_of_an_answer_that_is_not_on_record(scene: Scene) -
     is_gone(b)
 
 
+def test_whoever_answers_with_a_route_that_cannot_be_read_is_hung_up_on_and_stops_no_start(scene: Scene) -> None:
+    """It is given its own words back; and whoever else rings is told all the same by the next process."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    c, d, other = invite(scene.phone("6003"), scene.phone("6004"))
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    c.phone >> c.ack(c.phone << "480 INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    d.phone << "CANCEL"
+    text = b.answer(arrived, 200, b.sdp()).replace("Contact:", "Record-Route: <sip:[>\r\nContact:", 1)
+    b.phone >> text
+    b.phone << "ACK"
+    b.phone << "BYE"
+    scene.advance(0.1)
+    scene.restart()
+    b.phone << "ACK"
+    b.phone >> b.answer(b.phone << "BYE", 200)
+    d.phone >> d.answer(other, 200, d.sdp())
+    d.phone << "ACK"
+    is_gone(d)
+    scene.advance(0)
+    assert not records(scene).records(SENT)
+
+
+def test_an_answer_that_comes_again_while_its_record_is_written_stands_there_once(scene: Scene) -> None:
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    records(scene).slow = True
+    for _ in range(3):
+        b.phone >> b.answer(arrived, 200, b.sdp())
+        scene.advance(0.5)
+    records(scene).slow = False
+    scene.network.rule = lambda index, data: () if data.startswith(b"BYE") else (0.0,)
+    scene.advance(0.05)
+    [(_, kept)] = records(scene).records(SENT)
+    assert len(decode_invite(kept).answers) == 1
+    b.phone << "ACK"
+    scene.network.rule = lambda index, data: (0.0,)
+    scene.advance(0.6)
+    is_gone(b)
+
+
+def forked(b: ScriptCall, arrived: Request, tag: str) -> str:
+    """The 200 of one of several behind a phone."""
+    return b.answer(arrived, 200, b.sdp()).replace(f"tag={b.tag}", f"tag={tag}", 1)
+
+
+def test_of_several_that_answer_each_is_hung_up_on_until_it_knows(scene: Scene) -> None:
+    """A proxy behind the phone's Contact forked (RFC 3261 §13.2.2.4); one BYE is answered, the other lost with the process."""
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    for tag in ("one", "two"):
+        b.phone >> forked(b, arrived, tag)
+        b.phone << "ACK"
+        bye = b.phone << "BYE"
+        assert bye.to.tag == tag
+        if tag == "one":
+            kept = bye
+    b.phone >> b.answer(kept, 200)
+    scene.advance(0)
+    scene.restart()
+    for tag in ("one", "two"):
+        b.phone << "ACK"
+        again = b.phone << "BYE"
+        assert again.to.tag == tag
+        b.phone >> b.answer(again, 200)
+    scene.advance(0)
+    assert not records(scene).records(SENT)
+
+
+def test_no_more_answers_are_kept_than_a_fork_gives(scene: Scene) -> None:
+    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
+    scene.restart()
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    for number in range(MOST_ANSWERS + 3):
+        b.phone >> forked(b, arrived, f"t{number}")
+        if number < MOST_ANSWERS:
+            b.phone << "ACK"
+            b.phone >> b.answer(b.phone << "BYE", 200)
+    b.phone.hears_nothing()
+
+
 @pytest.mark.row(11)
 def test_a_call_that_stood_at_a_restart_and_has_ended_is_not_hung_up_on_again(scene: Scene) -> None:
     """The first process died before it could strike out that the callee rings; the next said BYE. The one after knows of no
@@ -692,10 +781,10 @@ def test_a_reinvite_in_flight_is_completed(scene: Scene, who: str) -> None:
 
 def forged(answer: str) -> str:
     """The response with another branch in our Via than the one that was sent: as of somebody who never got the request."""
-    start, branch, rest = answer.partition(";branch=")
-    assert branch, answer
-    value, separator, rest = rest.partition(";")
-    return f"{start}{branch}{value[:-1]}{'A' if value[-1] != 'A' else 'B'}{separator}{rest}"
+    found = re.search(r";branch=[^;\r]+", answer)
+    assert found is not None, answer
+    last = found.end() - 1
+    return f"{answer[:last]}{'A' if answer[last] != 'A' else 'B'}{answer[last + 1 :]}"
 
 
 @pytest.mark.row(11)

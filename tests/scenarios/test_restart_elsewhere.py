@@ -6,10 +6,12 @@ Whoever lives on is asked; whoever died begins on its own records. What both kno
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from dataclasses import replace
+from typing import Final, Literal
 
 import pytest
 
+from b2bua.sip.message import Request
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
 from tests.scenarios.scene import (
@@ -45,9 +47,14 @@ PUBLISHED = 121
 whoever = pytest.mark.parametrize("restart", RESTARTS.values(), ids=RESTARTS)
 
 
-@pytest.fixture(params=["udp", "tcp"])
+IPV6_ENDS: Final = ("2001:db8::2", 5071), ("2001:db8::1", 5070)
+
+
+@pytest.fixture(params=["udp", "tcp", "udp by IPv6", "tcp by IPv6"])
 def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
-    made = Scene(Options(records=KeptRecords(), remote_records=KeptRecords(), link=request.param, heartbeat=5.0))
+    link, _, version = request.param.partition(" by ")
+    options = Options(records=KeptRecords(), remote_records=KeptRecords(), link=link, heartbeat=5.0)
+    made = Scene(replace(options, link_ends=IPV6_ENDS) if version else options)
     yield made
     made.quiet()
 
@@ -175,6 +182,47 @@ def test_a_hold_that_session_manager_dies_over_is_answered(scene: Scene, who: st
 
 
 @pytest.mark.row(11)
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_a_hold_outlives_the_connection_of_its_link(who: str) -> None:
+    """Both have taken it and live on: what the far phone says goes by the next connection (RFC 3261 §18.2.2)."""
+    scene = linked_by_tcp()
+    a, b = standing(scene)
+    one, other = (a, b) if who == "caller" else (b, a)
+    send_offer(one, one.sdp("sendonly"))
+    arrived = other.phone << "INVITE a=sendonly"
+    scene.break_link()
+    scene.advance(5.1)
+    one.phone.hears_nothing()
+    other.phone >> other.answer(arrived, 200, other.sdp("recvonly"))
+    other.phone << "ACK"
+    one.phone >> one.ack(one.phone << "200 INVITE a=recvonly")
+    resume(one, other)
+    hang_up(one, other)
+    scene.quiet()
+
+
+def test_a_hold_that_communication_manager_dies_over_with_its_connection_fails_when_it_is_back() -> None:
+    scene = linked_by_tcp()
+    a, b = standing(scene)
+    send_offer(a, a.sdp("sendonly"))
+    arrived = b.phone << "INVITE a=sendonly"
+    scene.advance(1)
+    scene.break_link(scene.restart_communication_manager)
+    a.phone >> a.ack(a.phone << "500 INVITE")
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"))
+    b.phone << "ACK"
+    b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 200, b.sdp("sendrecv"))
+    b.phone << "ACK"
+    a.version, a._direction = 1, "sendrecv"
+    hang_up(a, b)
+    scene.quiet()
+
+
+def linked_by_tcp() -> Scene:
+    return Scene(Options(records=KeptRecords(), remote_records=KeptRecords(), link="tcp", heartbeat=5.0))
+
+
+@pytest.mark.row(11)
 def test_an_answer_that_no_request_of_ours_had_is_none(scene: Scene) -> None:
     """Session Manager has died over the hold: what it sent on it knows by its branch. The answer of somebody who never got the
     hold is dropped, before 32 s and after."""
@@ -282,39 +330,100 @@ def test_an_answer_that_was_committed_is_given_through_the_next_session_manager(
 
 def test_whoever_answers_a_call_that_communication_manager_has_forgotten_gets_bye(scene: Scene) -> None:
     """The 200 crosses the CANCEL of Session Manager, which lives on."""
-    a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
-    scene.advance(1)
-    scene.server.remotes["cm"].kill()
+    b, arrived = forgotten(scene)
     b.phone >> b.answer(arrived, 200, b.sdp())
-    scene.server.start_remote("cm", scene.server.remotes["cm"].address, ("192.0.2.1", 5070))
-    scene.advance(0.1)
-    a.phone >> a.ack(a.phone << "500 INVITE")
-    scene.advance(1)
+    is_gone(b)
+    b.phone << "ACK"
     b.phone >> b.answer(arrived, 200, b.sdp())
     b.phone << "ACK"
+    scene.advance(PUBLISHED)
+
+
+def test_it_gets_its_ack_when_it_has_answered_the_bye(scene: Scene) -> None:
+    """And no second BYE meanwhile: an ACK would have it wait for nothing more, whoever has died by then (RFC 5407 §3.1.6)."""
+    b, arrived = forgotten(scene)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    bye = b.phone << "BYE"
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone.hears_nothing()
+    b.phone >> b.answer(bye, 200)
+    b.phone << "ACK"
+    scene.advance(PUBLISHED)
+
+
+def test_a_bye_whose_connection_broke_is_said_again_when_the_answer_comes_again() -> None:
+    scene = linked_by_tcp()
+    b, arrived = forgotten(scene)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone << "BYE"
+    scene.break_link()
+    b.phone >> b.answer(arrived, 200, b.sdp())
     is_gone(b)
+    b.phone << "ACK"
+    scene.advance(PUBLISHED)
+    scene.quiet()
+
+
+@pytest.mark.parametrize("status", [400, 486, 500])
+def test_who_wants_its_ack_before_a_bye_hears_both(scene: Scene, status: int) -> None:
+    b, arrived = forgotten(scene)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    first = b.phone << "BYE"
+    b.phone >> b.answer(first, status)
+    b.phone << "ACK"
+    second = b.phone << "BYE"
+    assert second.cseq == first.cseq + 1
+    b.phone >> b.answer(second, status)  # and no third
+    b.phone << "ACK"
+    scene.advance(PUBLISHED)
+
+
+def test_who_knows_of_no_dialog_any_more_hears_no_second_bye(scene: Scene) -> None:
+    """RFC 3261 §15.1.1."""
+    b, arrived = forgotten(scene)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    b.phone >> b.answer(b.phone << "BYE", 481)
+    b.phone << "ACK"
     scene.advance(PUBLISHED)
 
 
 def test_whoever_is_hung_up_on_by_one_that_dies_over_it_hears_a_higher_cseq(scene: Scene) -> None:
-    """The 200 comes again to each process that knows nothing of the call, and each dies before its BYE is answered."""
+    """Each process that knows nothing of the call dies before its BYE is answered: the phone has had no ACK, and says 200 to
+    the next one as well."""
+    b, arrived = forgotten(scene)
+    byes = []
+    for _ in range(3):
+        b.phone >> b.answer(arrived, 200, b.sdp())
+        byes.append(b.phone << "BYE")
+        b.phone.hears_nothing()
+        scene.restart_communication_manager(1)
+        scene.advance(1)
+    assert [bye.cseq for bye in byes] == sorted({bye.cseq for bye in byes})
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    is_gone(b)
+    b.phone << "ACK"
+    scene.advance(PUBLISHED)
+
+
+def test_a_stray_answer_that_leads_nowhere_is_dropped(scene: Scene) -> None:
+    b, arrived = forgotten(scene)
+    b.phone >> b.answer(arrived, 200, b.sdp()).replace("\nContact:", "\nX-Contact:")
+    b.phone.hears_nothing()
+    assert scene.count("messages_dropped", "stray response") == 1
+    scene.advance(PUBLISHED)
+
+
+def forgotten(scene: Scene) -> tuple[ScriptCall, Request]:
+    """Communication Manager dies over a call that rings, and what the callee says is lost: the callee, and its INVITE."""
     a, b, arrived = invite(scene.phone("6001"), scene.phone("6002"))
     scene.advance(1)
     scene.server.remotes["cm"].kill()
     b.phone >> b.answer(arrived, 200, b.sdp())
-    scene.server.start_remote("cm", scene.server.remotes["cm"].address, ("192.0.2.1", 5070))
+    scene.server.start_remote("cm", *scene.server.options.link_ends)
     scene.advance(0.1)
     a.phone >> a.ack(a.phone << "500 INVITE")
-    byes = []
-    for _ in range(3):
-        scene.advance(1)
-        b.phone >> b.answer(arrived, 200, b.sdp())
-        b.phone << "ACK"
-        byes.append(b.phone << "BYE")
-        scene.restart_communication_manager(1)
-    assert [bye.cseq for bye in byes] == sorted({bye.cseq for bye in byes})
-    b.phone >> b.answer(byes[-1], 200)
-    scene.advance(PUBLISHED)
+    scene.advance(1)
+    return b, arrived
 
 
 def test_a_full_disk_refuses_new_calls_and_keeps_what_stands(scene: Scene) -> None:
@@ -333,8 +442,6 @@ def test_a_full_disk_refuses_new_calls_and_keeps_what_stands(scene: Scene) -> No
     scene.restart_communication_manager()
     resume(a, b)
     hang_up(a, b)
-
-
 
 
 def test_a_holder_that_lost_its_answer_with_session_manager_stays_in_the_call(scene: Scene) -> None:

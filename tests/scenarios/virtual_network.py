@@ -11,8 +11,8 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
-from b2bua.sip.errors import MalformedMessage
 from b2bua.sip.flow import HostPort, Put
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.trace.recorder import Recorder
@@ -104,6 +104,7 @@ class VirtualNetwork:
     def __init__(self, rule: Rule = perfect) -> None:
         self.clock = Clock()
         self.rule = rule
+        self.link = LINK
         self.link_rule: Rule = perfect
         """What becomes of the datagrams between Session Manager and a feature server."""
         self.sent = 0
@@ -139,7 +140,7 @@ class VirtualNetwork:
 
     def send(self, data: bytes, source: HostPort, destination: HostPort) -> None:
         """Take one datagram; it is delivered by `run`, never inside this call."""
-        if LINK in (source, destination):
+        if self.link in (source, destination):
             delays = self.link_rule(self.sent_on_link, data)
             self.sent_on_link += 1
         else:

@@ -11,7 +11,8 @@ from tests.transaction.neighbours import ClientRecorder, Element, reply, request
 
 @pytest.mark.parametrize("status", [180, 200, 404, 408, 481, 482, 486, 491, 500, 503])
 def test_every_answer_but_that_it_has_it_already_goes_to_the_phone(status: int) -> None:
-    """482: it is at it; 500: it has had a later one. The answer to the first copy is still to come."""
+    """482: it is at it; 500: it has had a later one. The answer to the first copy is still to come. A 503 would say of us that
+    we can do nothing for the phone (RFC 3261 §16.7 step 6)."""
     element = Element()
     invite = request("INVITE", to_tag="t")
     element.receive(invite)
@@ -19,6 +20,8 @@ def test_every_answer_but_that_it_has_it_already_goes_to_the_phone(status: int) 
     client = element.layer.send_request(unsent("INVITE", to_tag="t"), element.flow, ClientRecorder())
     element.flow.sent.clear()
     response = reply(invite, status)
+    response.append("Retry-After", "7")
     response.insert_before("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKours")
     _AskedAgain(element.layer, waiting).response_received(client, response)
-    assert element.flow.statuses() == ([] if status in (180, 482, 500) else [status])
+    assert element.flow.statuses() == ([] if status in (180, 482, 500) else [500 if status == 503 else status])
+    assert all(answer.get("Retry-After") == "7" for answer in element.flow.sent)

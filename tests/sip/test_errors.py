@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from b2bua.sip.errors import MalformedMessage, MalformedValue, SipError
+from b2bua.sip.errors import MalformedValue, SipError
 
 
 def test_a_refusal_carries_status_reason_and_headers():
@@ -16,8 +16,3 @@ def test_a_malformed_value_is_400_unless_said_otherwise():
 
 def test_a_reason_phrase_stays_short():
     assert len(MalformedValue("x" * 1000).reason) == 80
-
-
-def test_a_malformed_message_may_have_no_request_to_answer():
-    error = MalformedMessage("line ends")
-    assert (error.kind, error.status, error.reason, error.request) == ("line ends", 400, "Bad Request", None)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.sip.errors import MalformedMessage
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import MAX_HEADERS, parse_message
 from b2bua.sip.response_to import response_to

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from b2bua.sip.address import Address, parse_address, quote_string
 from b2bua.sip.dialog_info import STATES, DialogInfo, DialogState, Participant, parse_dialog_info
 from b2bua.sip.digest import parse_credentials
-from b2bua.sip.errors import MalformedMessage, MalformedValue, SipError
+from b2bua.sip.errors import MalformedValue, SipError
 from b2bua.sip.feature_status import FeatureStatus
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.message_summary import voice_messages
 from b2bua.sip.names import MANDATORY, SINGLE, canonical_name

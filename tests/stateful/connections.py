@@ -11,8 +11,8 @@ from typing import Any
 
 from OpenSSL import crypto
 
-from b2bua.sip.errors import MalformedMessage
 from b2bua.sip.flow import HostPort
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Message, Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.transport.kinds import Kind

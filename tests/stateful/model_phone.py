@@ -18,9 +18,10 @@ from b2bua.phone.phone import Phone
 from b2bua.phone.registration import Registration
 from b2bua.phone.subscription import Subscription
 from b2bua.sip import sdp
-from b2bua.sip.errors import MalformedMessage, SipError
+from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.identifiers import Identifiers
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Request, Response
 from b2bua.sip.parser import parse_message
 from b2bua.sip.sdp import Stream

@@ -6,7 +6,7 @@ import pytest
 
 from b2bua.store.record_writes import RecordWrite
 from b2bua.store.schema import open_database
-from b2bua.store.writer import Writer
+from b2bua.store.writer import GROUP_LIMIT, Writer
 
 
 @pytest.fixture
@@ -62,6 +62,23 @@ def test_who_waits_for_a_job_has_those_of_before_done_first(scene):
     assert keys(writer) == ["a", "b"]
     ends.pop(0)()  # and this one finds nothing left
     assert (keys(writer), ends) == (["a", "b"], [])
+
+
+def test_a_turn_with_more_jobs_than_a_commit_may_have_is_several(scene, reactor):
+    """A start with many calls writes them all in one."""
+    writer, ends, statements = scene
+    heard = []
+    for number in range(2 * GROUP_LIMIT + 1):
+        writer.submit(row(f"{number:05}"), heard.append)
+    ends.pop()()
+    told = []
+    while len(heard) <= 2 * GROUP_LIMIT:
+        before = len(heard)
+        reactor.turn()
+        told.append(len(heard) - before)
+    assert told == [GROUP_LIMIT, GROUP_LIMIT, 1]
+    assert statements.count("COMMIT") == 2, "the last one is a statement of its own"
+    assert (set(heard), writer.waiting) == ({None}, 0)
 
 
 def test_closing_commits_what_its_turn_has_gathered(scene, reactor, tmp_path):

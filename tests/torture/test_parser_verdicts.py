@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.sip.errors import MalformedMessage
+from b2bua.sip.malformed_message import MalformedMessage
 from b2bua.sip.message import Request
 from b2bua.sip.parser import parse_message
 from b2bua.sip.response_to import response_to

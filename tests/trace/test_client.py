@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +192,28 @@ def test_a_restarted_server_is_waited_for(server: type[FakeConnection], capsys: 
     assert sum("|" in line for line in after.splitlines()) == 1, "what was there before comes once"
 
 
+def test_the_view_says_live_again_only_when_the_server_is_back(server: type[FakeConnection]) -> None:
+    came = [News(gap="12:00:00 the server is gone: x; waiting for it"), News(gap="12:00:03 connected again"), News()]
+    background = Background(Follower(Address("http://127.0.0.1:1"), {}))
+    background.stop()
+    background._thread.join(5.0)
+    states = []
+    for one in came:
+        background._waiting.clear()
+        background._waiting.append(one)
+        background.take()
+        states.append(background.state)
+    assert states == ["waiting for the server", "live", "live"]
+
+
+def test_a_process_that_died_is_said_in_words() -> None:
+    assert http_client.reason_of(IncompleteRead(b"")) == "the connection broke off"
+
+
 def test_a_follower_in_the_background_can_be_stopped(server: type[FakeConnection]) -> None:
     background = Background(Follower(Address("http://127.0.0.1:1"), {}))
     news: list[News] = []
+    assert background.state == "live"
     for _ in range(2_000):
         news += background.take()
         if any(one.gap for one in news):

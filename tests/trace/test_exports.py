@@ -131,6 +131,14 @@ def test_a_drawing_is_well_formed_and_has_an_arrow_a_row(records: list[dict[str,
     assert tags <= {"svg", "style", "rect", "line", "text", "g", "path", "title"}
 
 
+def test_a_note_that_says_what_changes_and_what_is_wrong_is_drawn_as_wrong() -> None:
+    noted = {"hold: audio sendrecv → sendonly; wrong: its CSeq 4 does not rise (RFC 3261 §12.2.1.1)": "note wrong",
+             "fault 1: dropped; wrong: no To tag": "note wrong", "hold: audio sendrecv → sendonly": "note"}  # fmt: skip
+    for note, kind in noted.items():
+        root = ElementTree.fromstring(written("svg", [held()[0] | {"note": note}]))
+        assert {element.get("class") for element in root.iter() if "note" in element.get("class", "")} == {kind}
+
+
 class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()

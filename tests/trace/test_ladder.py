@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from b2bua.sip.dialog_info import DialogInfo, DialogState, Participant
-from b2bua.trace.ladder import MAX_COLUMNS, Ladder, labels, lamp
+from b2bua.trace.ladder import MAX_COLUMNS, Ladder, clock, labels, lamp
 from b2bua.trace.rows import Rows
 from tests.trace.hand_made import TwoLegs, document, first_line, request, sdp, standing_call
 
@@ -28,7 +28,7 @@ def test_a_hold_reads_as_the_nine_steps() -> None:
     call.change("6001", "sendonly")
     lines = drawn(call)
     assert max(map(len, lines)) <= 110
-    numbered = [line for line in lines if "(" in line and line[12:15].strip("() ").isdigit()]
+    numbered = [line for line in lines if "(" in line and line[15:18].strip("() ").isdigit()]
     wanted = [
         ("(1)", "INVITE sdp:sendonly", ">"), ("(2)", "407 INVITE", "<"), ("(3)", "INVITE sdp:sendonly", ">"),
         ("(4)", "INVITE sdp:sendonly", ">"), ("(5)", "6001 lamp: hold", "<"), ("(5)", "6002 lamp: held", "<"),
@@ -59,9 +59,9 @@ def test_one_arrow_exactly() -> None:
     ladder = Ladder(80)
     blank, head, arrow = ladder.feed(record("6001", "SM", step=1, call="x"))
     assert (blank, head.split(), head.index("CM")) == ("", ["6001", "SM", "CM"], 70)
-    assert arrow == "    0.000 A (1)     |------- OPTIONS ------->|                         |"
+    assert arrow == f"{clock(1.0)} A (1)     |------- OPTIONS ------>|                       |"
     (back,) = ladder.feed(record("SM", "6001", retransmission=True, time=2.5))
-    assert back == "    1.500           |<... again OPTIONS .....|                         |"
+    assert back == f"{clock(2.5)}           |<... again OPTIONS ....|                       |"
 
 
 def test_a_note_stands_below_its_arrow_and_a_round_has_its_bracket() -> None:
@@ -87,7 +87,7 @@ def test_of_what_has_ended_copies_are_counted_and_rounds_bracketed_from_the_firs
     lines = [line for row in rows.all for line in ladder.feed_row(row)]
     [first] = [line for line in lines if "(1)" in line]
     assert "(1)┌" in first and "INVITE" in first and "×3" in first
-    signs = [sign for line in lines for sign in "┌│└" if sign in line[:17]]
+    signs = [sign for line in lines for sign in "┌│└" if sign in line[:20]]
     assert signs.count("┌") == signs.count("└") == 2 and signs[0] == "┌", "of the call and of the hold"
     assert not any("again INVITE" in line for line in lines)
     live = [line for one in (*records, *copies) for line in Ladder(110).feed(one)]
@@ -146,6 +146,11 @@ def message(method: str, body: bytes = b"", kind: str = "application/sdp", *head
 )
 def test_labels(text: str, label: str) -> None:
     assert labels(text)[0] == label
+
+
+def test_whose_lamp_it_is_stays_on_the_arrow_as_long_as_there_is_room() -> None:
+    fitting = labels(message("PUBLISH", document("6001", "c", local="yes"), "x/y"))
+    assert fitting[1:3] == ["PUBLISH 6001 confirmed", "PUBLISH confirmed"]
 
 
 def test_lamps() -> None:

@@ -14,6 +14,7 @@ from textual.widgets import ContentSwitcher, Input, OptionList, Static
 from b2bua.sip.response_to import response_to
 from b2bua.trace.feed import News
 from b2bua.trace.filters import Criteria, parse_criteria
+from b2bua.trace.ladder import clock
 from b2bua.trace.rows import Rows
 from b2bua.trace.terminal import Details, TraceApp
 from tests.trace.hand_made import Scene, request, sdp, standing_call
@@ -83,6 +84,12 @@ async def answered(pilot: Pilot[None], view: TraceApp, text: str) -> None:
     view.query_one("#prompt", Input).value = text
     await pilot.press("enter")
     await pilot.pause()
+
+
+async def answered_to(key: str, pilot: Pilot[None], view: TraceApp, text: str) -> None:
+    """The key, then this behind it."""
+    await pilot.press(key)
+    await answered(pilot, view, text)
 
 
 def test_a_hold_is_drawn_with_steps_brackets_and_notes() -> None:
@@ -188,6 +195,81 @@ def test_calls_and_summary() -> None:
         assert str(view._ladder.criteria) == "-c leg-a" and status(view).startswith("27 of 28")
 
     play(FakeFeed(News(held_call())), script)
+
+
+def keys(view: TraceApp) -> str:
+    return str(view.query_one("#keys", Static).render())
+
+
+def two_calls() -> list[dict[str, Any]]:
+    call = standing_call()
+    call.scene.up("6003", request("INVITE", "6003", "6009", "other", 1, body=sdp("sendrecv")))
+    return call.scene.records()
+
+
+def test_enter_in_the_list_shows_the_call_of_the_cursor_and_escape_leads_back_to_all() -> None:
+    async def script(pilot: Pilot[None], view: TraceApp) -> None:
+        calls = view.query_one("#calls", OptionList)
+        await pilot.press("d")
+        assert calls.highlighted == 1 and "ENTER=Its ladder" in keys(view), "the call of the newest message, no arrow needed"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert str(view._ladder.criteria) == "-c other" and status(view).endswith("filter -c other · ESC=Calls · http://127.0.0.1:8080")
+        await pilot.press("escape")
+        assert view.query_one(ContentSwitcher).current == "calls" and calls.option_count == 2 and calls.highlighted == 1
+        await pilot.press("up", "enter")
+        await pilot.pause()
+        assert str(view._ladder.criteria) == "-c leg-a", "from call to call"
+        await answered_to("f", pilot, view, "-nr")
+        assert "ESC" not in status(view), "what was typed stands"
+        await pilot.press("escape")
+        assert view.query_one(ContentSwitcher).current == "diagram" and str(view._ladder.criteria) == "-nr"
+
+    play(FakeFeed(News(two_calls())), script)
+
+
+def test_all_switches_and_keys_can_be_read_in_a_small_terminal() -> None:
+    async def script(pilot: Pilot[None], view: TraceApp) -> None:
+        await pilot.press("f")
+        for word in ("-or", "-nr", "-ns", "-no"):
+            assert word in status(view)[:80].split()
+        await pilot.press("escape")
+        assert keys(view).endswith("ENTER=Details f=Filter w=Write c=Clear i=Addresses g=Go to d=Calls") and len(keys(view)) <= 80
+        await pilot.resize_terminal(60, 24)
+        await pilot.pause()
+        assert keys(view) == "s=Stop q=Quit ENTER f=Filter w=Write c=Clear i g d=Calls"
+
+    play(FakeFeed(News(held_call())), script, size=(80, 24))
+
+
+def test_what_is_no_place_is_said() -> None:
+    async def script(pilot: Pilot[None], view: TraceApp) -> None:
+        await pilot.press("home")
+        for nowhere in ("foo", "1:2", "16h", "-3"):
+            await answered_to("g", pilot, view, nowhere)
+            assert f"go to: {nowhere!r} is neither" in status(view) and view._ladder.cursor == 0
+            await pilot.press("escape")
+        third = view._ladder.shown[2]
+        third.record = {**third.record, "time": view._ladder.shown[1].time + 0.002}
+        await answered_to("g", pilot, view, clock(third.time))
+        assert view._ladder.current is third, "to the millisecond, as it stands on the screen"
+
+    play(FakeFeed(News(held_call())), script)
+
+
+def test_moved_sideways_time_and_notes_stand_still() -> None:
+    async def script(pilot: Pilot[None], view: TraceApp) -> None:
+        await pilot.press("home")
+        before = screen(view)
+        await pilot.press(*["right"] * 8)
+        await pilot.pause()
+        after, margin = screen(view), view._ladder._columns.margin
+        assert view._ladder.scroll_offset.x > 0 and after[0] != before[0]
+        assert [line[:margin] for line in after[1:]] == [line[:margin] for line in before[1:]]
+        notes = [line for line in before if "hold: " in line or "offer: " in line]
+        assert notes and all(note in after for note in notes)
+
+    play(FakeFeed(News(held_call())), script, size=(60, 30))
 
 
 def test_calls_and_summary_go_on() -> None:

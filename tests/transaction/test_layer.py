@@ -7,7 +7,7 @@ import pytest
 from b2bua.sip.errors import SipError
 from b2bua.sip.framer import Unframed
 from b2bua.sip.identifiers import Identifiers
-from b2bua.sip.message import Request
+from b2bua.sip.message import Message, Request
 from b2bua.transaction.layer import MAX_TRANSACTIONS
 from b2bua.transaction.machine import State
 from b2bua.transaction.matching import transaction_key
@@ -327,6 +327,27 @@ def test_a_failed_flow_ends_what_runs_on_it(element: Element) -> None:
     assert element.layer.transactions() == (3, 1)  # who asked there may ask again elsewhere (RFC 6026 §8.8)
 
 
+def test_a_reinvite_waits_for_who_comes_back(element: Element) -> None:
+    """Figure 5 of RFC 3261 has no transport error in Proceeding. What has not been taken fails, and so does all else: a call in
+    set-up, whatever is no INVITE."""
+    broken, users = FakeFlow(reliable=True), [ClientRecorder() for _ in range(4)]
+    for method, tag, status, user in (("INVITE", "t", 100, users[0]), ("INVITE", "t", 0, users[1]),
+                                      ("INVITE", "", 100, users[2]), ("UPDATE", "t", 0, users[3])):  # fmt: skip
+        made = unsent(method)
+        if tag:
+            made.replace("To", f"{made.get('To')};tag={tag}")
+        element.layer.send_request(made, broken, user)
+        if status:
+            element.receive(reply(broken.last_request(), status), broken)
+    element.layer.flow_failed(broken, comes_back=True)
+    assert [user.failures for user in users] == [[], [503], [503], [503]]
+    element.layer.flow_failed(broken, comes_back=True)
+    reinvite = broken.requests("INVITE")[0]
+    element.receive(reply(reinvite, 180), broken)
+    element.layer.flow_failed(broken)
+    assert users[0].failures == [503] and element.layer.transactions() == (0, 0) and element.layer.on_streams == {}
+
+
 def test_a_response_owed_leaves_on_another_connection(element: Element) -> None:
     """RFC 3261 §18.2.2: to where the request came from, at the port of its Via; what is lost there as well is lost, but the
     request that comes again is known, and the next response takes the connection that brought it."""
@@ -617,3 +638,40 @@ def test_any_other_final_response_is_one(status: int) -> None:
     element.receive(request("REGISTER"))
     element.layer.respond(element.transaction(), reply(request("REGISTER"), status))
     assert waited(element, "REGISTER") == (1, 0.0)
+
+
+# -- what cannot be sent ------------------------------------------------------------------------------------------
+
+
+class Refusing(FakeFlow):
+    """Raises, or fails the transaction before `send` is back."""
+
+    def __init__(self, element: Element, raises: bool, reliable: bool) -> None:
+        super().__init__(reliable=reliable)
+        self._element, self._raises = element, raises
+
+    def send(self, message: Message) -> bytes:
+        if self._raises:
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+        self._element.layer.flow_failed(self)
+        return super().send(message)
+
+
+@pytest.mark.parametrize("reliable", [True, False])
+@pytest.mark.parametrize("raises", [True, False])
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS", "CANCEL"])
+def test_a_request_that_cannot_be_sent_has_failed(element: Element, method: str, raises: bool, reliable: bool) -> None:
+    """RFC 3261 §17.1.4, §8.1.3.1: the user hears of it as of a 503, once, and no transaction and no timer is left. Where it is
+    a mistake of ours it is reported, and whoever sends has nothing to catch."""
+    flow, user = Refusing(element, raises, reliable), ClientRecorder()
+    if method == "CANCEL":
+        element.layer.send_cancel(request("CANCEL"), flow)
+    else:
+        element.layer.send_request(unsent(method), flow, user)
+        assert user.failures == ([] if raises else [503]), "the user has its transaction before it hears of its end"
+    element.clock.pass_time(0.1)
+    assert user.failures == ([] if method == "CANCEL" else [503])
+    assert element.layer.transactions() == (0, 0) and not element.clock.timers.running() and element.layer.on_streams == {}
+    assert element.count("internal_errors", "transaction user") == raises
+    element.clock.pass_time(65)
+    assert len(user.failures) <= 1

@@ -489,7 +489,7 @@ function openMessage(number, against) {
     differs ? "Without the differences" : `What differs from #${message.before}`));
   reader.replaceChildren(
     el("p", { class: "ways" }, ways),
-    el("div", {}, message.facts.map((line) => el("div", { class: line.startsWith("wrong:") ? "bad" : "" }, line))),
+    el("div", {}, message.facts.map((line) => el("div", { class: /^(?!why: ).*\bwrong: /.test(line) ? "bad" : "" }, line))),
     el("pre", {}, differs ? difference(before.lines, message.lines) : message.lines.join("\n")));
   reader.hidden = false;
   reader.scrollTop = 0;
