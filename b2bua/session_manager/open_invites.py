@@ -94,7 +94,7 @@ class OpenInvites:
         assert isinstance(transaction, InviteClient), "an INVITE has one"
         # Whoever has refused rings no more: a CANCEL after a restart would match nothing there.
         transaction.failed = partial(self._refused, (request.call_id, request.from_.tag, request.cseq))
-        transaction.moved = partial(self._moved, branch, transaction)
+        transaction.moved = partial(self._moved, branch)
         if transaction.fallback is not None:  # too long for the flow that it was recorded with
             self._moved(branch, transaction)
 

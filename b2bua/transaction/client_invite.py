@@ -26,8 +26,9 @@ class InviteClient(ClientTransaction):
         super().__init__(request, flow, user, owner, branch)
         self.failed: Callable[[], None] | None = None
         """Called once when there will be no 2xx, before the user hears of it: the called phone rings no more."""
-        self.moved: Callable[[], None] | None = None
-        """Called when it has been sent by another flow."""
+        self.moved: Callable[[ClientTransaction], None] | None = None
+        """Called, with this transaction, when it has been sent by another flow. A function that knows it would hold it up to the
+        garbage collector."""
         self._acked_to = ""
         self._cancel: tuple[tuple[str, str], ...] | None = None
         self._cancel_why: Why | None = None
@@ -52,7 +53,7 @@ class InviteClient(ClientTransaction):
     def start_again(self, request: Request, flow: Flow) -> None:
         super().start_again(request, flow)
         if self.moved is not None:
-            self.moved()
+            self.moved(self)
 
     def cancel(self, *headers: tuple[str, str], why: Why | None = None) -> None:
         """Ask the far end to give up: a CANCEL leaves once a 1xx came, at once if it did (RFC 3261 §9.1).
