@@ -379,6 +379,14 @@ def test_how_long_a_datagram_has_waited() -> None:
     listener = UdpListener(lambda *_: waits.append(listener.waited), Trace(), Observer())
     listener.listen(FakeReactor(), "127.0.0.1", 0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        for _ in range(100):  # the kernel begins to note times a moment after the first socket asks for them
+            phone.sendto(b"OPTIONS", listener.bound)
+            time.sleep(udp.PRESSING * 2)
+            listener.sample()
+            listener.doRead()
+            if waits[-1] > udp.PRESSING:
+                break
+        waits.clear()
         for _ in range(3):
             phone.sendto(b"OPTIONS", listener.bound)
         time.sleep(udp.PRESSING * 2)
