@@ -14,6 +14,7 @@ from b2bua.feature_server.call_keeper import CallKeeper
 from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.callees import mark_of
 from b2bua.feature_server.contract import NEVER, Environment
+from b2bua.feature_server.exchange import cancel_invite
 from b2bua.feature_server.feature import Feature
 from b2bua.feature_server.hooks import Hooks
 from b2bua.feature_server.in_dialog import request_in_dialog
@@ -141,8 +142,8 @@ class B2bua:
 
     def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
         leg = transaction.attached
-        if isinstance(leg, Leg) and leg.call.exchange is not None and leg.usage.server is transaction:
-            leg.call.exchange.cancelled(tuple(("Reason", value) for value in cancel.get_all("Reason")))
+        if isinstance(leg, Leg) and leg.usage.server is transaction:
+            cancel_invite(leg, tuple(("Reason", value) for value in cancel.get_all("Reason")))
 
     def response_unmatched(self, response: Response, flow: Flow) -> None:
         """A 2xx that no transaction waits for. Over a network Session Manager outlives us, and the other way round: what was

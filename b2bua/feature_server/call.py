@@ -11,7 +11,7 @@ from b2bua.feature_server.blame import feature_of
 from b2bua.feature_server.call_state import CALLEE, CALLER, CONFIRMED, EARLY, ENDED, TRYING, CallState
 from b2bua.feature_server.contract import Environment
 from b2bua.feature_server.diversion import UNCONDITIONAL
-from b2bua.feature_server.exchange import Exchange, GivenWay
+from b2bua.feature_server.exchange import Exchange, GivenWay, release_waiting
 from b2bua.feature_server.hooks import Hooks, Pause
 from b2bua.feature_server.leg import Leg
 from b2bua.feature_server.legs_of_invite import callee_leg, caller_leg
@@ -53,8 +53,8 @@ class Call:
     """Between `caller` and `callee`. Features read it; only the toolkit changes it, but for `holding` of its legs."""
 
     __slots__ = (
-        "environment", "hooks", "id", "state", "exchange", "since", "held_since", "identity", "mark", "all_calls", "tick",
-        "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
+        "environment", "hooks", "id", "state", "exchange", "waiting", "since", "held_since", "identity", "mark", "all_calls",
+        "tick", "_shown", "_apart", "caller", "callee", "keeper", "kept", "ended_by", "handover", "absorbed",
         "serves", "served", "acted", "over_because", "detail",
     )  # fmt: skip
 
@@ -73,6 +73,8 @@ class Call:
         """Also the trace's name for all that belongs to this call."""
         self.state: CallState = TRYING
         self.exchange: Exchange | None = None
+        self.waiting: tuple[Leg, Request] | None = None
+        """A party's re-INVITE that begins when `exchange` is over (exchange.py)."""
         self.since = environment.layer.timers.now()
         """When the INVITE came; once confirmed, when it was answered. On the clock of the timers."""
         self.held_since: float | None = None
@@ -256,7 +258,7 @@ class Call:
         if self.state == ENDED:
             return
         self.name_legs()
-        exchange, self.exchange = self.exchange, None
+        exchange, self.exchange, self.waiting = self.exchange, None, None
         if self.over_because is None:
             self.over_because = (None, OVER, RESULTS.get(result, result))
         if exchange is not None:
@@ -340,6 +342,8 @@ class Call:
         """A final response to the re-INVITE of `leg` left: when the far party did not give it, nothing is under way any more."""
         if isinstance(self.exchange, (Reinvite, GivenWay)) and leg is self.exchange.origin:
             self.exchange.answered_here(status)
+        if self.exchange is None:
+            release_waiting(self)
 
     # -- events of the legs ------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from b2bua.feature_server.refusals import GAVE_UP
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
+    from b2bua.feature_server.call import Call
     from b2bua.feature_server.leg import Leg
 
 
@@ -21,6 +22,10 @@ class Exchange(Protocol):
     def refused(self, leg: Leg, status: int, response: Response | None) -> None: ...
 
     def acknowledged(self, leg: Leg, ack: Request) -> None: ...
+
+    def takes(self, leg: Leg) -> bool:
+        """Whether a re-INVITE of this leg's party, or its UPDATE with an offer, has nothing to do with it and may wait for its
+        end; else they collide."""
 
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None: ...
 
@@ -42,6 +47,9 @@ class IdleExchange:
 
     def acknowledged(self, leg: Leg, ack: Request) -> None:
         return
+
+    def takes(self, leg: Leg) -> bool:
+        return False
 
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         return
@@ -72,34 +80,30 @@ class GivenWay(IdleExchange):
         self.origin.call.exchange = None
 
 
-class WaitingReinvite:
-    """A re-INVITE of a party, or an UPDATE with an offer, that waits until an exchange of our own, which it has nothing to do
-    with, has its answer."""
+def may_wait(leg: Leg) -> bool:
+    """Whether a re-INVITE of this leg's party, or its UPDATE with an offer, may wait (`Call.waiting`) until what is under way
+    has its answer. So it does behind the other party's re-INVITE that it has agreed to, and whose answer is held up by a
+    feature or by the record of the call: with our ACK its own turn has come (RFC 3261 §14.1)."""
+    call = leg.call
+    if call.waiting is not None:
+        return False
+    return call.exchange.takes(leg) if call.exchange is not None else leg.other.promise is not None
 
-    __slots__ = ("_waits",)
 
-    def __init__(self) -> None:
-        self._waits: tuple[Leg, Request] | None = None
+def release_waiting(call: Call) -> None:
+    """What was under way has its answer: what waits for that begins, unless it has been answered itself meanwhile: an UPDATE
+    whose time was over, or whatever the call ended with."""
+    if call.waiting is not None:
+        (leg, request), call.waiting = call.waiting, None
+        if leg.usage.server is not None or leg.update is not None:
+            call.begin(leg, request)
 
-    @property
-    def free(self) -> bool:
-        """Whether there is none: a second one would be glare."""
-        return self._waits is None
 
-    def put(self, leg: Leg, request: Request) -> None:
-        self._waits = leg, request
-
-    def cancelled(self) -> None:
-        """CANCEL of the one that waits, if there is one: the far party never heard of it."""
-        if self._waits is not None:
-            leg, _ = self._waits
-            self._waits = None
-            leg.refuse(487, GAVE_UP)
-
-    def go_on(self) -> None:
-        """It begins, unless its leg has answered it: an UPDATE whose time was over, or whatever the call ended with."""
-        if self._waits is not None:
-            leg, request = self._waits
-            self._waits = None
-            if leg.usage.server is not None or leg.update is not None:
-                leg.call.begin(leg, request)
+def cancel_invite(leg: Leg, reasons: tuple[tuple[str, str], ...]) -> None:
+    """CANCEL of this party's INVITE. Of one that waits the far party has never heard."""
+    call = leg.call
+    if call.waiting is not None and call.waiting[0] is leg:
+        call.waiting = None
+        leg.refuse(487, GAVE_UP)
+    elif call.exchange is not None:
+        call.exchange.cancelled(reasons)

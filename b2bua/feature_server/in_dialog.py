@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.aside import request_from_aside
 from b2bua.feature_server.call_state import CONFIRMED
-from b2bua.feature_server.music_offer import MusicOffer
+from b2bua.feature_server.exchange import may_wait
 from b2bua.feature_server.referral import refer, resubscribe
-from b2bua.feature_server.refresh import Refresh
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.relay import relay
 from b2bua.feature_server.update import update
@@ -59,9 +58,9 @@ def _reinvite(call: Call, leg: Leg, transaction: ServerTransaction, request: Req
     if leg.other.ended:
         raise SipError(491).because(CHANGES)  # another party is about to take that one's place
     pending = call.exchange
-    if isinstance(pending, (Refresh, MusicOffer)) and pending.takes(leg):
+    if leg.usage.server is None and leg.update is None and may_wait(leg):
         _take(call, leg, transaction, request)
-        pending.then(leg, request)
+        call.waiting = leg, request
         return
     if isinstance(pending, Reinvite) and pending.waits_to_retry and leg is pending.far:
         # Both sides collided and the far side came back first: its own goes, and ours is given up (RFC 3261 §14.1).

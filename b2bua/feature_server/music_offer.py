@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from b2bua.feature_server.exchange import WaitingReinvite
+from b2bua.feature_server.exchange import release_waiting
 from b2bua.feature_server.own_offer import OwnOffer
-from b2bua.sip.message import Request, Response
+from b2bua.sip.message import Response
 
 if TYPE_CHECKING:
     from b2bua.feature_server.leg import Leg
@@ -26,7 +26,6 @@ class MusicOffer(OwnOffer):
     ) -> None:  # fmt: skip
         super().__init__(leg, accepted, refused)
         self._describe = describe
-        self._waiting = WaitingReinvite()
 
     def describe(self) -> bytes:
         return self._describe()
@@ -34,23 +33,15 @@ class MusicOffer(OwnOffer):
     # -- re-INVITEs of the parties meanwhile -------------------------------------------------------------------
 
     def takes(self, leg: Leg) -> bool:
-        """Whether a re-INVITE of this leg's party may wait for our end; else it is glare."""
-        return self._waiting.free and leg is not self.leg
-
-    def then(self, leg: Leg, request: Request) -> None:
-        """Begin this re-INVITE when ours has its answer."""
-        self._waiting.put(leg, request)
-
-    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
-        """CANCEL of the re-INVITE that waits."""
-        self._waiting.cancelled()
+        """The other party's: the resume above all."""
+        return leg is not self.leg
 
     # -- answers -----------------------------------------------------------------------------------------------
 
     def accepted(self, leg: Leg, response: Response) -> None:
         super().accepted(leg, response)
-        self._waiting.go_on()
+        release_waiting(leg.call)
 
     def refused(self, leg: Leg, status: int, response: Response | None) -> None:
         super().refused(leg, status, response)
-        self._waiting.go_on()
+        release_waiting(leg.call)

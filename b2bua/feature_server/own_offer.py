@@ -143,6 +143,9 @@ class OwnOffer:
     def acknowledged(self, leg: Leg, ack: Request) -> None:
         return
 
+    def takes(self, leg: Leg) -> bool:
+        return False
+
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         return
 

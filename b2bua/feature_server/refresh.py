@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.glare import wait_after_491
-from b2bua.feature_server.exchange import WaitingReinvite
+from b2bua.feature_server.exchange import release_waiting
 from b2bua.feature_server.leg_messages import add_own_headers
 from b2bua.feature_server.reliable_progress import take
 from b2bua.sip.max_forwards import MAX_FORWARDS
@@ -35,7 +35,6 @@ class Refresh:
         self._call = call
         self._leg = leg
         self._method = method
-        self._waiting = WaitingReinvite()
         self._expired = False
 
     @classmethod
@@ -56,16 +55,11 @@ class Refresh:
     # -- re-INVITEs of the parties meanwhile -------------------------------------------------------------------
 
     def takes(self, leg: Leg) -> bool:
-        """Whether a re-INVITE of this leg's party may wait for our end; else it is glare."""
-        return self._waiting.free and (leg is not self._leg or self._method == "UPDATE")
-
-    def then(self, leg: Leg, request: Request) -> None:
-        """Begin this re-INVITE when the refresh has its answer."""
-        self._waiting.put(leg, request)
+        """Whoever it is that is asked nothing, or asked by UPDATE."""
+        return leg is not self._leg or self._method == "UPDATE"
 
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
-        """CANCEL of the re-INVITE that waits."""
-        self._waiting.cancelled()
+        return
 
     # -- answers -----------------------------------------------------------------------------------------------
 
@@ -114,7 +108,7 @@ class Refresh:
         self._call.exchange = None
         self._count(result)
         leg.session.refused(self._method, status, response, self._wait(status, response))
-        self._waiting.go_on()
+        release_waiting(self._call)
 
     def _wait(self, status: int, response: Response | None) -> float:
         """Seconds until another try."""
@@ -128,7 +122,7 @@ class Refresh:
     def _finish(self, result: str) -> None:
         self._call.exchange = None
         self._count(result)
-        self._waiting.go_on()
+        release_waiting(self._call)
 
     def _count(self, result: str) -> None:
         self._call.environment.observer.reinvite_finished("refresh", result)

@@ -53,6 +53,8 @@ class Reinvite:
         self._retry: Timer | None = None
         self._retried = False
         self._cancelled = False
+        self._agreed = False
+        """Whether the far party has our ACK, and with it may ask for something itself."""
         self._sent = False
         """Whether the far party has been asked: a feature may let the request wait before."""
         self.kind = _kind(origin, request) if self._offered else "media"
@@ -100,6 +102,10 @@ class Reinvite:
         if not self._sent:
             self._finish(status)
 
+    def takes(self, leg: Leg) -> bool:
+        """The far party's, where a feature is at work on its answer still."""
+        return self._agreed and leg is self.far
+
     def _offer(self) -> bytes:
         """What the far party's description answers; b"" where that is an offer itself."""
         return self._request.body if self._offered else b""
@@ -121,6 +127,7 @@ class Reinvite:
         self._answer_theirs = response.body  # as it came, whatever features make of it
         if self._offered:
             leg.usage.acknowledge()
+            self._agreed = True
         self._call.run_hooks("response_received", leg, response, self._pass_answer, self._failed)
 
     def _pass_answer(self, response: Response | Request) -> None:

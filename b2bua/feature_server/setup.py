@@ -323,6 +323,9 @@ class Setup:
 
     # -- the caller's change of mind ---------------------------------------------------------------------------
 
+    def takes(self, leg: Leg) -> bool:
+        return False
+
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         """487 to the INVITE at once, CANCEL to the callee once it has answered anything (RFC 3261 §9.2)."""
         call = self._call

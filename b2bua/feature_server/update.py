@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.call_state import CONFIRMED
 from b2bua.feature_server.carried import is_sdp
-from b2bua.feature_server.music_offer import MusicOffer
-from b2bua.feature_server.refresh import Refresh
+from b2bua.feature_server.exchange import may_wait
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.setup import Setup
 from b2bua.sip import sdp
@@ -61,11 +60,11 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
         _bound(call, leg, transaction)
         pending.give_way(request)
         return
-    if isinstance(pending, (Refresh, MusicOffer)) and not leg.other.ended and pending.takes(leg):
-        # An offer of ours that its sender has nothing to do with: 491 is for one in the same dialog (RFC 3311 §5.2).
+    if not leg.other.ended and may_wait(leg):
+        # 491 is for an offer in the same dialog (RFC 3311 §5.2).
         leg.update = transaction, request
         _bound(call, leg, transaction)
-        pending.then(leg, request)
+        call.waiting = leg, request
         return
     if pending is not None or leg.other.ended or leg.other.usage.server is not None or leg.other.update is not None:
         call.environment.observer.glare("refused")

@@ -59,6 +59,12 @@ class Phones:
         phone.registered()
         return phone
 
+    def clear(self) -> None:
+        """End what calls the PJSIP phones may have."""
+        for phone in self._all:
+            if isinstance(phone, Pjsip) and phone.process.poll() is None:
+                phone.clear()
+
     def _close(self) -> None:
         """All say goodbye at once: each takes a second for it."""
         for phone in self._all:

@@ -153,6 +153,7 @@ _REINVITE: Final = (
     "test_media_relay.py::test_hold_and_resume_pass_it_with_the_lamps",
     "test_review.py::test_hold_gets_a_legal_answer_whatever_the_far_phone_says",
     "test_races.py::test_3_1_4_the_ack_arrives_while_the_reinvite_is_open",
+    "test_turns.py",
 )
 """Of a re-INVITE, those in tests/scenarios that notice most: whatever survives takes a minute or more with all of them."""
 
@@ -171,6 +172,7 @@ _WAITING: Final = (
     "test_session_refresh.py::test_a_hold_by_update_that_waits_is_answered_in_time",
     "test_session_refresh.py::test_a_hold_that_waits_may_be_cancelled",
     "test_glare.py::test_bye_of_the_one_who_was_given_way",
+    "test_turns.py",
 )
 
 
