@@ -342,8 +342,7 @@ class Call:
         """A final response to the re-INVITE of `leg` left: when the far party did not give it, nothing is under way any more."""
         if isinstance(self.exchange, (Reinvite, GivenWay)) and leg is self.exchange.origin:
             self.exchange.answered_here(status)
-        if self.exchange is None:
-            release_waiting(self)
+        release_waiting(self)
 
     # -- events of the legs ------------------------------------------------------------------------------------
 

@@ -91,9 +91,9 @@ def may_wait(leg: Leg) -> bool:
 
 
 def release_waiting(call: Call) -> None:
-    """What was under way has its answer: what waits for that begins, unless it has been answered itself meanwhile: an UPDATE
-    whose time was over, or whatever the call ended with."""
-    if call.waiting is not None:
+    """What waits begins, where nothing is under way any more; unless it has been answered itself meanwhile: an UPDATE whose time
+    was over, or whatever the call ended with."""
+    if call.waiting is not None and call.exchange is None:
         (leg, request), call.waiting = call.waiting, None
         if leg.usage.server is not None or leg.update is not None:
             call.begin(leg, request)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Final
 from b2bua.dialog.glare import wait_after_491
 from b2bua.feature_server.call_state import ENDED
 from b2bua.feature_server.carried import is_sdp
+from b2bua.feature_server.exchange import IdleExchange
 from b2bua.feature_server.refresh import Refresh
 from b2bua.feature_server.reliable_progress import ReliableAnswer
 from b2bua.sip import sdp
 from b2bua.sip.errors import MalformedValue, SipError
-from b2bua.sip.message import Request, Response
+from b2bua.sip.message import Response
 from b2bua.transaction.timers import Timer
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ LOST: Final = frozenset((408, 481))
 """Answers by which the dialog is over, and so its call (RFC 3261 §14.1)."""
 
 
-class OwnOffer:
+class OwnOffer(IdleExchange):
     """One of them; the `Exchange` of its call from when it leaves. `accepted` and `refused` are called once, either of them,
     and not after `give_up` or when the call has ended."""
 
@@ -139,15 +140,6 @@ class OwnOffer:
         self._end_refused(status, response)
         if status in LOST:
             call.finish("failed", ("Reason", f"SIP;cause={status}"))
-
-    def acknowledged(self, leg: Leg, ack: Request) -> None:
-        return
-
-    def takes(self, leg: Leg) -> bool:
-        return False
-
-    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
-        return
 
     def abandoned(self) -> None:
         """The call ends: the legs answer what is open, and its owner hears of it from the call."""

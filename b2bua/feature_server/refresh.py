@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from b2bua.dialog.glare import wait_after_491
-from b2bua.feature_server.exchange import release_waiting
+from b2bua.feature_server.exchange import IdleExchange, release_waiting
 from b2bua.feature_server.leg_messages import add_own_headers
 from b2bua.feature_server.reliable_progress import take
 from b2bua.sip.max_forwards import MAX_FORWARDS
-from b2bua.sip.message import Request, Response
+from b2bua.sip.message import Response
 from b2bua.sip.retry_after import retry_after
 from b2bua.transaction.client import ClientTransaction, ClientUser
 
@@ -28,7 +28,7 @@ LATER: Final = 10.0
 """Seconds until the one further try after another refusal that names no time."""
 
 
-class Refresh:
+class Refresh(IdleExchange):
     """One refresh; an `Exchange` of its call, and the user of its UPDATE."""
 
     def __init__(self, call: Call, leg: Leg, method: str) -> None:
@@ -55,11 +55,8 @@ class Refresh:
     # -- re-INVITEs of the parties meanwhile -------------------------------------------------------------------
 
     def takes(self, leg: Leg) -> bool:
-        """Whoever it is that is asked nothing, or asked by UPDATE."""
+        """Of whoever is asked nothing, or asked by UPDATE."""
         return leg is not self._leg or self._method == "UPDATE"
-
-    def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
-        return
 
     # -- answers -----------------------------------------------------------------------------------------------
 
@@ -73,9 +70,6 @@ class Refresh:
 
     def refused(self, leg: Leg, status: int, response: Response | None) -> None:
         self._refused(status, response)
-
-    def acknowledged(self, leg: Leg, ack: Request) -> None:
-        return
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         """From the UPDATE's transaction."""

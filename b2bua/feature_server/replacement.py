@@ -128,9 +128,6 @@ class Replacement(IdleExchange):
 
     # -- an exchange of the new call, and what may end either --------------------------------------------------
 
-    def takes(self, leg: Leg) -> bool:
-        return False
-
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         """The newcomer has changed its mind."""
         self._fail(487)

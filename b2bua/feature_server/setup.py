@@ -11,6 +11,7 @@ from b2bua.feature_server.call_state import CALLEE, CALLER, CONFIRMED, EARLY, EN
 from b2bua.feature_server.callees import Callees
 from b2bua.feature_server.carried import foreign_challenges, is_sdp
 from b2bua.feature_server.early_dialogs import EarlyDialogs
+from b2bua.feature_server.exchange import IdleExchange
 from b2bua.feature_server.feature_codes import FIRST, Dialled
 from b2bua.feature_server.hooks import status_of
 from b2bua.feature_server.leg_messages import finish_invite
@@ -39,7 +40,7 @@ class Onlooker(Protocol):
         """Nobody takes the call."""
 
 
-class Setup:
+class Setup(IdleExchange):
     """The first exchange of a call."""
 
     def __init__(self, call: Call, invite: Request) -> None:
@@ -322,9 +323,6 @@ class Setup:
         call.finish(_result(status))
 
     # -- the caller's change of mind ---------------------------------------------------------------------------
-
-    def takes(self, leg: Leg) -> bool:
-        return False
 
     def cancelled(self, reasons: tuple[tuple[str, str], ...]) -> None:
         """487 to the INVITE at once, CANCEL to the callee once it has answered anything (RFC 3261 §9.2)."""
