@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.lab import Lab
+from tests.interop.phones import STANDING
 from tests.interop.server import Server
 
 USERS = {str(number): f"secret-{number}-word" for number in range(6001, 6300)}
@@ -64,4 +65,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.when == "call":
         item.failed = report.failed  # type: ignore[attr-defined]  # a note for the fixture above
+        if report.failed:  # so that the next test tells about itself
+            for phones in STANDING:
+                phones.clear()
     return report

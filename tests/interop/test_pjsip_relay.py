@@ -59,9 +59,8 @@ def all_phones(relay: Rtpengine, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def phones(all_phones: Phones, relay: Rtpengine) -> Iterator[Phones]:
-    """Behind a test that failed nothing stands, so that the next one tells about itself."""
+    """The relay is there for each test, whatever became of the one before."""
     yield all_phones
-    all_phones.clear()
     if relay.process.poll() is not None:
         relay.start()
         found(all_phones.server, True)
