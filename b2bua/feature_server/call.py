@@ -74,7 +74,7 @@ class Call:
         self.state: CallState = TRYING
         self.exchange: Exchange | None = None
         self.waiting: tuple[Leg, Request] | None = None
-        """A party's re-INVITE that begins when `exchange` is over (exchange.py)."""
+        """A party's re-INVITE, or its UPDATE with an offer, that begins when the other one has its answer (exchange.py)."""
         self.since = environment.layer.timers.now()
         """When the INVITE came; once confirmed, when it was answered. On the clock of the timers."""
         self.held_since: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from b2bua.feature_server.refusals import GAVE_UP
+from b2bua.feature_server.refusals import CHANGES, GAVE_UP
 from b2bua.sip.message import Request, Response
 
 if TYPE_CHECKING:
@@ -82,21 +82,43 @@ class GivenWay(IdleExchange):
 
 def may_wait(leg: Leg) -> bool:
     """Whether a re-INVITE of this leg's party, or its UPDATE with an offer, may wait (`Call.waiting`) until what is under way
-    has its answer. So it does behind the other party's re-INVITE that it has agreed to, and whose answer is held up by a
-    feature or by the record of the call: with our ACK its own turn has come (RFC 3261 §14.1)."""
+    has its answer. So it does behind the other party's INVITE, re-INVITE or UPDATE that it has agreed to, and whose answer is
+    held up by a feature or by the record of the call: with our ACK its own turn has come (RFC 3261 §14.1)."""
     call = leg.call
     if call.waiting is not None:
         return False
-    return call.exchange.takes(leg) if call.exchange is not None else leg.other.promise is not None
+    if call.exchange is not None:
+        return call.exchange.takes(leg)
+    return leg.other.promise is not None or leg.other.update is not None
 
 
 def release_waiting(call: Call) -> None:
-    """What waits begins, where nothing is under way any more; unless it has been answered itself meanwhile: an UPDATE whose time
-    was over, or whatever the call ended with."""
-    if call.waiting is not None and call.exchange is None:
-        (leg, request), call.waiting = call.waiting, None
-        if leg.usage.server is not None or leg.update is not None:
-            call.begin(leg, request)
+    """What waits begins, where nothing is under way any more and the other party has its answer; unless it has been answered
+    itself meanwhile: an UPDATE whose time was over, or whatever the call ended with. One who has hung up is asked for nothing:
+    its call ends, or another takes its place (`refuse_waiting`)."""
+    if call.waiting is None or call.exchange is not None:
+        return
+    leg, request = call.waiting
+    other = leg.other
+    if other.ended or other.usage.server is not None or other.update is not None:
+        return
+    call.waiting = None
+    if _is_open(leg):
+        call.begin(leg, request)
+
+
+def refuse_waiting(leaving: Leg) -> None:
+    """This party has hung up, and the call goes on with another: what waits for its answer comes to nothing (RFC 3261 §14.1)."""
+    call = leaving.call
+    if call.waiting is not None:
+        (leg, _), call.waiting = call.waiting, None
+        if leg is not leaving and _is_open(leg):
+            leg.refuse(491, (None, CHANGES))
+
+
+def _is_open(leg: Leg) -> bool:
+    """Whether the party waits for an answer."""
+    return leg.usage.server is not None or leg.update is not None
 
 
 def cancel_invite(leg: Leg, reasons: tuple[tuple[str, str], ...]) -> None:

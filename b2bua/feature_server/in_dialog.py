@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from b2bua.feature_server.aside import request_from_aside
 from b2bua.feature_server.call_state import CONFIRMED
-from b2bua.feature_server.exchange import may_wait
+from b2bua.feature_server.exchange import may_wait, refuse_waiting
 from b2bua.feature_server.referral import refer, resubscribe
+from b2bua.feature_server.refusals import CHANGES
 from b2bua.feature_server.reinvite import Reinvite
 from b2bua.feature_server.relay import relay
 from b2bua.feature_server.update import update
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from b2bua.feature_server.leg import Leg
 
 NOT_ANSWERED: Final = "glare: the first INVITE of the call is not answered yet (RFC 3261 §14.2)"
-CHANGES: Final = "glare: another party is about to take the other one's place"
 OTHER_LEG: Final = "glare: the other party's re-INVITE is under way, and one goes at a time in a call"
 
 
@@ -52,13 +52,14 @@ def request_in_dialog(call: Call, leg: Leg, transaction: ServerTransaction, requ
 
 def _reinvite(call: Call, leg: Leg, transaction: ServerTransaction, request: Request) -> None:
     """Begin on it; 491 or 500 while something else is under way (RFC 3261 §14.2)."""
-    if call.state != CONFIRMED:  # our answer to the first INVITE is still open
+    waits = leg.usage.server is None and leg.update is None and may_wait(leg)
+    if call.state != CONFIRMED and not waits:  # our answer to the first INVITE is still open
         raise SipError(500, "", ("Retry-After", str(_seconds(call)))).because(NOT_ANSWERED)
     leg.session.check(request)
     if leg.other.ended:
         raise SipError(491).because(CHANGES)  # another party is about to take that one's place
     pending = call.exchange
-    if leg.usage.server is None and leg.update is None and may_wait(leg):
+    if waits:
         _take(call, leg, transaction, request)
         call.waiting = leg, request
         return
@@ -68,8 +69,8 @@ def _reinvite(call: Call, leg: Leg, transaction: ServerTransaction, request: Req
         call.environment.observer.glare("yielded")
         pending.give_way(request)
         return
-    # Re-INVITEs are serialised per call: the other leg's gets 491 while one is forwarded, or its answer waits for the record.
-    # So does one of this leg while an UPDATE of its own waits for the ACK of the 491 that made it room.
+    # Re-INVITEs are serialised per call: the other leg's gets 491 while one is forwarded. So does one of this leg while an UPDATE
+    # of its own waits: for the ACK of the 491 that made it room, or for the record of its answer.
     other = leg.other.usage.server is not None or leg.other.update is not None or leg.update is not None
     if (pending is not None or other) and leg.usage.server is None:
         call.environment.observer.glare("refused")
@@ -101,6 +102,7 @@ def _bye(call: Call, leg: Leg, transaction: ServerTransaction, request: Request)
         leg.answer_bye(transaction, request)
     leg.over()  # where BYEs crossed, ours is still open: its answer changes nothing
     if waits:
+        refuse_waiting(leg)
         call.all_calls.moved(call)
         call.parties_changed()
         return

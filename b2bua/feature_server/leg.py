@@ -189,15 +189,22 @@ class Leg:
             return
         if status == 408:
             status = 504  # nobody answered in time; 408 is not for what is no INVITE (RFC 4320 §4.2, RFC 3311 §5.2)
-        (transaction, request), self.update = self.update, None
+        transaction, request = self.update
         response = leg_response(self, request, status, source, body, reason, why)
         for name, value in headers:
             response.append(name, value)
         if status < 300 and self.call.keeper is not None:
-            self.call.keeper.keep(self.call, lambda _kept: self.environment.layer.respond(transaction, response))
+            self.call.keeper.keep(self.call, lambda _kept: self._send_update_answer(transaction, response))
         else:
+            self._send_update_answer(transaction, response)
+
+    def _send_update_answer(self, transaction: ServerTransaction, response: Response) -> None:
+        """Unless it has been refused while this waited for the record. Until then its offer is open, and the party is to get none
+        of ours (RFC 3264 §4, RFC 3311 §5.1)."""
+        if self.update is not None and self.update[0] is transaction:
+            self.update = None
             self.environment.layer.respond(transaction, response)
-        self.call.reinvite_answered(self, status)
+            self.call.reinvite_answered(self, response.status)
 
     def answer(
         self, transaction: ServerTransaction, request: Request, status: int, source: Message | None = None,
@@ -214,7 +221,8 @@ class Leg:
         self.respond(status, why=why if acted is None else (acted, *why[1:]))
 
     def answer_bye(self, transaction: ServerTransaction, bye: Request) -> None:
-        """200 to this party's BYE, 487 to what else it has asked for (RFC 3261 §15.1.2)."""
+        """200 to this party's BYE, 487 to what else it has asked for (RFC 3261 §15.1.2). It is asked for nothing any more."""
+        self.ended = True
         self.answer(transaction, bye, 200)
         if self.usage.server is not None or self.update is not None:
             self.refuse(487, HUNG_UP)

@@ -17,10 +17,9 @@ from b2bua.dialog.glare import wait_after_491
 from b2bua.feature_server.call_state import ENDED
 from b2bua.feature_server.carried import is_sdp
 from b2bua.feature_server.exchange import IdleExchange
-from b2bua.feature_server.refresh import Refresh
+from b2bua.feature_server.refresh import agree_as_before
 from b2bua.feature_server.reliable_progress import ReliableAnswer
-from b2bua.sip import sdp
-from b2bua.sip.errors import MalformedValue, SipError
+from b2bua.sip.errors import SipError
 from b2bua.sip.message import Response
 from b2bua.transaction.timers import Timer
 
@@ -160,21 +159,10 @@ class OwnOffer(IdleExchange):
         self._accepted = self._refused = _nobody
 
     def _restore(self, response: Response) -> None:
-        """What stood before stands again (RFC 3725 §7): said in our ACK, or where that cannot be, in another re-INVITE."""
-        leg, descriptions = self.leg, self.leg.descriptions
+        """What stood before stands again."""
         self.done()
         self._count("cancelled")
-        if self.body or not is_sdp(response):
-            leg.usage.acknowledge()
-            descriptions.renew()
-            Refresh.begin(leg, "INVITE")
-            return
-        try:
-            answer = descriptions.render(sdp.legal_answer(response.body, descriptions.ours))
-        except MalformedValue:
-            answer = descriptions.ours
-        descriptions.completed(response.body, answer)
-        leg.usage.acknowledge(answer, sdp.CONTENT_TYPE)
+        agree_as_before(self.leg, response.body if not self.body and is_sdp(response) else b"")
 
     def _count(self, result: str) -> None:
         self.leg.environment.observer.reinvite_finished("media", result)

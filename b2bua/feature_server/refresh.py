@@ -14,6 +14,8 @@ from b2bua.dialog.glare import wait_after_491
 from b2bua.feature_server.exchange import IdleExchange, release_waiting
 from b2bua.feature_server.leg_messages import add_own_headers
 from b2bua.feature_server.reliable_progress import take
+from b2bua.sip import sdp
+from b2bua.sip.errors import MalformedValue
 from b2bua.sip.max_forwards import MAX_FORWARDS
 from b2bua.sip.message import Response
 from b2bua.sip.retry_after import retry_after
@@ -120,6 +122,26 @@ class Refresh(IdleExchange):
 
     def _count(self, result: str) -> None:
         self._call.environment.observer.reinvite_finished("refresh", result)
+
+
+def agree_as_before(leg: Leg, offer: bytes) -> None:
+    """A 2xx of the party to our re-INVITE has come to nothing: what stood before stands again (RFC 3725 §7). Its `offer` there is
+    answered so in our ACK; where it is b"", as it has answered ours, that is said in another re-INVITE."""
+    descriptions, call = leg.descriptions, leg.call
+    if not offer:
+        if leg.usage.owes_ack:
+            leg.usage.acknowledge()
+        descriptions.renew()
+        Refresh.begin(leg, "INVITE")
+        return
+    try:
+        answer = descriptions.render(sdp.legal_answer(offer, descriptions.ours))
+    except MalformedValue:
+        answer = descriptions.ours
+    descriptions.completed(offer, answer)
+    leg.usage.acknowledge(answer, sdp.CONTENT_TYPE)
+    if call.keeper is not None and call.kept:
+        call.keeper.keep(call)  # which o= version it has from us, and on what offer of its own
 
 
 def _send(leg: Leg, method: str, user: ClientUser) -> None:

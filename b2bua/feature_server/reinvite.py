@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 from b2bua.dialog.glare import wait_after_491
 from b2bua.dialog.reliable_provisional import demands
 from b2bua.feature_server.carried import foreign_challenges, is_sdp
-from b2bua.feature_server.exchange import GivenWay
+from b2bua.feature_server.exchange import GivenWay, release_waiting
 from b2bua.feature_server.hooks import status_of
+from b2bua.feature_server.refresh import agree_as_before
 from b2bua.feature_server.refusals import GAVE_UP, NOBODY_ANSWERED
 from b2bua.feature_server.reliable_progress import ReliableAnswer
 from b2bua.sip import sdp
@@ -32,6 +33,7 @@ TRIED_AGAIN: Final[Why] = (None, "glare: the other party answered 491, tried onc
 GAVE_WAY: Final[Why] = (None, "glare: the other party's own re-INVITE came during the wait after its 491, it goes first")
 REFRESHED: Final[Why] = (None, "B2BUA: the same description again is a refresh; the other party is not asked (RFC 3264 §8)")
 GONE: Final = "B2BUA: {} answered its re-INVITE {}, or nothing (408): its dialog is gone, BYE to both (RFC 5057)"
+HELD_UP: Final[Why] = (None, "B2BUA: the other party has agreed, and a feature has said nothing of that in time")
 BAD_OFFER: Final = "B2BUA: the offer cannot be passed on: {}"
 
 
@@ -98,9 +100,13 @@ class Reinvite:
         self.far.offer(request, self._body, (None, SHOWN, self.origin.party, self.kind) if self.kind != "media" else None)
 
     def answered_here(self, status: int) -> None:
-        """A feature answered the party itself and keeps the re-INVITE from the far one."""
-        if not self._sent:
+        """A feature answered the party itself, and keeps the re-INVITE from the far one, or the far one's answer from it. A party
+        that has hung up is another's care."""
+        refused = status >= 300
+        if not self._sent or (not self.origin.ended and (self._agreed or (refused and self.far.usage.owes_ack))):
             self._finish(status)
+            if refused:
+                self._take_back()
 
     def takes(self, leg: Leg) -> bool:
         """The far party's, where a feature is at work on its answer still."""
@@ -181,8 +187,12 @@ class Reinvite:
             self._call.run_hooks("response_received", leg, response, self._pass_refusal, self._failed)
 
     def unanswered(self) -> None:
-        """The other party has said nothing for as long as whoever asked waits: its dialog is gone, as by a 408."""
-        self._end_call(487 if self._cancelled else 408, None)
+        """The other party has said nothing for as long as whoever asked waits: its dialog is gone, as by a 408. Or it has agreed,
+        and a feature says nothing."""
+        if self._agreed:
+            self._refuse(408, None, HELD_UP)
+        else:
+            self._end_call(487 if self._cancelled else 408, None)
 
     def _pass_refusal(self, response: Response | Request) -> None:
         assert isinstance(response, Response)
@@ -201,6 +211,13 @@ class Reinvite:
             return
         self._finish(status)
         self.origin.respond(status, response, response.body if response is not None else b"", reason, *headers, why=why)
+        self._take_back()
+
+    def _take_back(self) -> None:
+        """The far party has agreed to what was refused here: it, too, goes on with what stood."""
+        far = self.far
+        if not far.ended and (self._agreed or far.usage.owes_ack):
+            agree_as_before(far, b"" if self._offered else self._answer_theirs)
 
     def _end_call(self, status: int, response: Response | None) -> None:
         """408 and 481 end the dialog and so the call (RFC 3261 §14.1): the answer first, then BYE to both."""
@@ -271,6 +288,7 @@ class Reinvite:
             call.exchange = following
         self._count(status, "")
         call.hooks.tell("exchange_ended", call.hook_failed, call, self.origin, status)
+        release_waiting(call)  # at once where a feature has answered; else behind the answer
 
     def _count(self, status: int, result: str) -> None:
         if not result:

@@ -265,6 +265,12 @@ class Setup(IdleExchange):
         if self.onlooker is not None:
             self.onlooker.answered()
 
+    def takes(self, leg: Leg) -> bool:
+        """The callee's, once it has our ACK: a feature is at work on its answer still."""
+        call = self._call
+        acknowledged = leg is call.callee and leg.answered and not leg.usage.owes_ack
+        return acknowledged and leg.early is None and call.caller.stand_in is None
+
     def acknowledged(self, leg: Leg, ack: Request) -> None:
         """Offerless: the caller's answer stands in its ACK and goes to the callee in ours (RFC 3264 §4)."""
         call = self._call

@@ -47,7 +47,7 @@ def update(call: Call, leg: Leg, transaction: ServerTransaction, request: Reques
         raise SipError(415, "", ("Accept", sdp.CONTENT_TYPE)).because(
             "B2BUA: the body is no session description (RFC 3261 §21.4.13)"
         )
-    if call.state != CONFIRMED:
+    if call.state != CONFIRMED and not may_wait(leg):
         _before_the_answer(call, leg, transaction, request)
         return
     if leg.usage.server is not None:

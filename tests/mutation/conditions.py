@@ -154,6 +154,7 @@ _REINVITE: Final = (
     "test_review.py::test_hold_gets_a_legal_answer_whatever_the_far_phone_says",
     "test_races.py::test_3_1_4_the_ack_arrives_while_the_reinvite_is_open",
     "test_turns.py",
+    "test_turns_ends.py",
 )
 """Of a re-INVITE, those in tests/scenarios that notice most: whatever survives takes a minute or more with all of them."""
 
@@ -173,6 +174,7 @@ _WAITING: Final = (
     "test_session_refresh.py::test_a_hold_that_waits_may_be_cancelled",
     "test_glare.py::test_bye_of_the_one_who_was_given_way",
     "test_turns.py",
+    "test_turns_ends.py",
 )
 
 
