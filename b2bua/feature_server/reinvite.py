@@ -214,10 +214,13 @@ class Reinvite:
         self._take_back()
 
     def _take_back(self) -> None:
-        """The far party has agreed to what was refused here: it, too, goes on with what stood."""
+        """The far party has agreed to what was refused here: it, too, goes on with what stood. So does who made the answer to its
+        offer, in an ACK, which nobody can refuse."""
         far = self.far
         if not far.ended and (self._agreed or far.usage.owes_ack):
             agree_as_before(far, b"" if self._offered else self._answer_theirs)
+        if self._ack_theirs:
+            agree_as_before(self.origin, b"")
 
     def _end_call(self, status: int, response: Response | None) -> None:
         """408 and 481 end the dialog and so the call (RFC 3261 §14.1): the answer first, then BYE to both."""

@@ -26,6 +26,11 @@ from b2bua.sip.errors import SipError
 
 
 class Slow(Feature):
+    def request_received(self, call, leg, request):
+        if request.method == "ACK" and b"a=inactive" in request.body:
+            raise SipError(488)
+        return request
+
     async def response_received(self, call, leg, response):
         subject = response.get("Subject")
         if not subject:
@@ -144,6 +149,22 @@ def test_the_same_where_it_has_made_the_offer(slow_scene: MakeSlowScene, what: s
     scene.advance(THINKS)
     a.phone >> a.ack(a.phone << f"{status} INVITE")
     b.phone << "ACK a=sendrecv"
+    ask(b)
+    has_its_turn(a, b)
+    hang_up(a, b)
+
+
+@pytest.mark.row(5)
+def test_a_feature_refuses_what_stands_in_the_ack(slow_scene: MakeSlowScene) -> None:
+    """Nobody can be told 488: both go on as before, whose 2xx it was by its ACK (RFC 3261 §13.2.2.4)."""
+    scene = slow_scene()
+    a, b = watched_call(scene)
+    send_offer(a, "")
+    b.phone >> b.answer(b.phone << "INVITE no-body", 200, b.sdp())
+    a.phone >> a.ack(a.phone << "200 INVITE a=sendrecv", a.sdp("inactive"))
+    b.phone << "ACK a=sendrecv"
+    a.phone >> a.answer(a.phone << "INVITE a=sendrecv", 200, a.sdp("sendrecv"))
+    a.phone << "ACK no-body"
     ask(b)
     has_its_turn(a, b)
     hang_up(a, b)
@@ -317,6 +338,23 @@ def test_no_call_comes_of_it(unrecorded: Scene, how: str) -> None:
     b.phone >> b.ack(b.phone << "487 INVITE")
     is_gone(b)
     scene.quiet()
+
+
+@pytest.mark.row(4)
+def test_so_may_one_whose_ack_waits_for_the_record(recorded: Scene) -> None:
+    a, b, arrived = invite(recorded.phone("6001"), recorded.phone("6002"))
+    write_slowly(recorded)
+    b.phone >> b.answer(arrived, 200, b.sdp())
+    ask(b, "INVITE", "sendonly")
+    a.phone.hears_nothing()
+    write_slowly(recorded, False)
+    b.phone << "ACK"
+    answer = a.phone << "200 INVITE a=sendrecv"
+    a.learn(answer)
+    a.phone >> a.ack(answer)
+    has_its_turn(a, b, "INVITE", "sendonly", "recvonly")
+    hang_up(a, b)
+    recorded.quiet()
 
 
 def test_a_callee_without_its_ack_is_too_early(unrecorded: Scene) -> None:
