@@ -57,6 +57,8 @@ class Reinvite:
         self._cancelled = False
         self._agreed = False
         """Whether the far party has our ACK, and with it may ask for something itself."""
+        self._told = 0
+        """By which status a feature has refused it, while the far party was asked."""
         self._sent = False
         """Whether the far party has been asked: a feature may let the request wait before."""
         self.kind = _kind(origin, request) if self._offered else "media"
@@ -100,13 +102,21 @@ class Reinvite:
         self.far.offer(request, self._body, (None, SHOWN, self.origin.party, self.kind) if self.kind != "media" else None)
 
     def answered_here(self, status: int) -> None:
-        """A feature answered the party itself, and keeps the re-INVITE from the far one, or the far one's answer from it. A party
-        that has hung up is another's care."""
+        """A feature answered the party itself, and keeps the re-INVITE from the far one, or the far one's answer from it. Who is
+        refused before there is an answer waits for it all the same: until then the far party has no other INVITE (RFC 3261
+        §14.1). A party that has hung up is another's care."""
         refused = status >= 300
-        if not self._sent or (not self.origin.ended and (self._agreed or (refused and self.far.usage.owes_ack))):
+        if not self._sent:
+            self._finish(status)
+        elif self.origin.ended:
+            return
+        elif self._agreed or (refused and self.far.usage.owes_ack):
             self._finish(status)
             if refused:
                 self._take_back()
+        elif refused:
+            self._told = status
+            self.cancelled(())
 
     def takes(self, leg: Leg) -> bool:
         """The far party's, where a feature is at work on its answer still."""
@@ -120,7 +130,7 @@ class Reinvite:
 
     def progressed(self, leg: Leg, response: Response) -> None:
         if self._answer.take(leg, response, self._offered):
-            self._call.run_hooks("response_received", leg, response, self._pass_progress, self._failed)
+            self._call.run_hooks("response_received", leg, response, self._pass_progress, self._progress_failed)
 
     def _pass_progress(self, response: Response | Request) -> None:
         if isinstance(response, Response) and not demands(self._request):
@@ -139,6 +149,9 @@ class Reinvite:
     def _pass_answer(self, response: Response | Request) -> None:
         assert isinstance(response, Response)
         if self._call.exchange is not self:
+            return
+        if self._told:
+            self._refuse(self._told, None)
             return
         origin, far = self.origin, self.far
         body = origin.render(response, self._offer())
@@ -300,10 +313,20 @@ class Reinvite:
         self._call.environment.observer.reinvite_finished(self.kind, result)
 
     def _failed(self, error: BaseException) -> None:
+        refusal = self._refusal(error)
+        self._refuse(refusal.status, None, refusal.why, refusal.reason)
+
+    def _progress_failed(self, error: BaseException) -> None:
+        """The far party has no final answer yet: the exchange goes on until then."""
+        refusal = self._refusal(error)
+        if self._call.exchange is self and not self._agreed and not self.far.usage.owes_ack:
+            self.origin.respond(refusal.status, None, b"", refusal.reason, why=refusal.why)
+
+    def _refusal(self, error: BaseException) -> SipError:
         refusal = status_of(error)
         if refusal is not error:
             self._call.hook_failed(error)
-        self._refuse(refusal.status, None, refusal.why, refusal.reason)
+        return refusal
 
 
 def _kind(origin: Leg, request: Request) -> str:

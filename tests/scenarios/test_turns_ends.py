@@ -12,7 +12,18 @@ from b2bua.sip.message import Message
 from tests.garbage import left_to_the_collector
 from tests.scenarios.kept_records import KeptRecords
 from tests.scenarios.options import Options
-from tests.scenarios.scene import MakeScene, Scene, hang_up, invite, is_gone, pending_hold, renderings, send_offer, watched_call
+from tests.scenarios.scene import (
+    TIMEOUT,
+    MakeScene,
+    Scene,
+    hang_up,
+    invite,
+    is_gone,
+    pending_hold,
+    renderings,
+    send_offer,
+    watched_call,
+)
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.test_freed import LINGER
 from tests.scenarios.transfer_scene import aor, refer, settle
@@ -154,6 +165,55 @@ def test_the_same_where_it_has_made_the_offer(slow_scene: MakeSlowScene, what: s
     hang_up(a, b)
 
 
+@pytest.mark.parametrize(
+    ("what", "status", "final"), [(*refusal, 200) for refusal in REFUSALS] + [(*REFUSALS[0], 487), (*REFUSALS[0], 0)]
+)
+def test_a_feature_refuses_what_rings(slow_scene: MakeSlowScene, what: str, status: int, final: int) -> None:
+    """The other party hears CANCEL, and until it has answered it has no other INVITE (RFC 3261 §14.1). Where it agrees all the
+    same, it goes on as before; where it is silent, its dialog is gone."""
+    scene = slow_scene()
+    scene.expected_errors = int(what == "makes a mistake")
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)
+    b.phone >> b.answer(arrived, 180, "", f"Subject: {what}")
+    scene.advance(THINKS)
+    a.phone >> a.ack(a.phone << f"{status} INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    ask(a)
+    a.phone >> a.ack(a.phone << "491 INVITE")
+    if final:
+        b.phone >> b.answer(arrived, final, b.sdp("recvonly") if final == 200 else "")
+        b.phone << "ACK"
+        if final == 200:
+            goes_on_as_before(b)
+        settle(scene)
+        assert renderings(a.phone) == ("yes", "yes")
+        ask(b)
+        has_its_turn(a, b)
+        hang_up(a, b)
+    else:
+        scene.advance(TIMEOUT)
+        is_gone(a)
+        is_gone(b)
+
+
+@pytest.mark.parametrize("final", [487, 200])
+def test_a_feature_refuses_what_rings_and_is_asked_for_an_offer(slow_scene: MakeSlowScene, final: int) -> None:
+    scene = slow_scene()
+    a, b = watched_call(scene)
+    send_offer(a, "")
+    arrived = b.phone << "INVITE no-body"
+    b.phone >> b.answer(arrived, 180, "", "Subject: refuses")
+    scene.advance(THINKS)
+    a.phone >> a.ack(a.phone << "480 INVITE")
+    b.phone >> b.answer(b.phone << "CANCEL", 200)
+    b.phone >> b.answer(arrived, final, b.sdp() if final == 200 else "")
+    b.phone << f"ACK {'a=sendrecv' if final == 200 else ''}".strip()
+    ask(b)
+    has_its_turn(a, b)
+    hang_up(a, b)
+
+
 @pytest.mark.row(5)
 def test_a_feature_refuses_what_stands_in_the_ack(slow_scene: MakeSlowScene) -> None:
     """Nobody can be told 488: both go on as before, whose 2xx it was by its ACK (RFC 3261 §13.2.2.4)."""
@@ -211,6 +271,27 @@ def test_a_transferor_has_gone(slow_scene: MakeSlowScene) -> None:
         hang_up(c, b)
         scene.advance(LINGER)
     assert not found
+
+
+def test_a_transferor_has_gone_whose_own_waits(slow_scene: MakeSlowScene) -> None:
+    """487, and the other one has the answer that it waits for."""
+    scene = slow_scene("transfer")
+    a, b = watched_call(scene)
+    carol = scene.phone("6003")
+    refer(a, aor("6003"))
+    arrived = carol << "INVITE no-body"
+    c = ScriptCall.of(carol, arrived)
+    carol >> c.answer(arrived, 180)
+    agreed(b, a)
+    ask(a)
+    a.phone >> a.request("BYE")
+    a.phone << "200 BYE"
+    a.phone >> a.ack(a.phone << "487 INVITE")
+    scene.advance(THINKS)
+    b.phone >> b.ack(b.phone << "200 INVITE a=recvonly")
+    carol >> c.answer(arrived, 486)
+    carol << "ACK"
+    is_gone(b)
 
 
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
