@@ -197,6 +197,20 @@ def test_a_feature_refuses_what_rings(slow_scene: MakeSlowScene, what: str, stat
         is_gone(b)
 
 
+def test_a_feature_refuses_what_rang(slow_scene: MakeSlowScene) -> None:
+    """It has been agreed to meanwhile: the answer counts."""
+    scene = slow_scene()
+    a, b = watched_call(scene)
+    arrived = pending_hold(a, b)
+    b.phone >> b.answer(arrived, 180, "", "Subject: refuses")
+    scene.advance(1)
+    b.phone >> b.answer(arrived, 200, b.sdp("recvonly"), "Subject: passes it")
+    b.phone << "ACK"
+    scene.advance(THINKS)
+    a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
+    hang_up(a, b)
+
+
 @pytest.mark.parametrize("final", [487, 200])
 def test_a_feature_refuses_what_rings_and_is_asked_for_an_offer(slow_scene: MakeSlowScene, final: int) -> None:
     scene = slow_scene()
