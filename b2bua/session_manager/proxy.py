@@ -317,4 +317,4 @@ class Proxy:
 def _through_nat(arrival: Arrival) -> bool:
     """Whether the phone that sent this is reached only where it came from."""
     contact, via, source = arrival.request.contact(), arrival.request.top_via, arrival.source
-    return contact is None or behind_nat(contact, via.host, via.port, source.remote, source.reliable)
+    return contact is None or behind_nat(contact, via, source.remote, source.reliable)

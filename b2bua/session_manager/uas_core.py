@@ -93,6 +93,8 @@ class UasCore:
             tag = subscription.dialog.local_tag if subscription is not None else self._tag()
             response = response_to(request, answer.status, answer.reason, tag)
             if subscription is not None:
+                for route in request.get_all("Record-Route"):  # of proxies that stay on the way (RFC 3261 §12.1.1)
+                    response.append("Record-Route", route)
                 response.append("Contact", contact)
                 response.why = (request.why, SUBSCRIBED, watcher, subscription.aor)
             elif answer.why is not None:
