@@ -13,6 +13,7 @@ RINGS_ON: Final[Why] = (None, "timer C: rang for longer than a proxy waits (RFC 
 SILENT: Final[Why] = (None, "timer: the next hop said nothing in the time that it has")
 NO_ANSWER: Final = "timer {}: no final answer within 64·T1 (32 s) (RFC 3261 §17.1)"
 NO_CONNECTION: Final[Why] = (None, "transport: the connection broke, or there was none to send it on (RFC 3261 §8.1.3.1)")
+FLOW_GONE: Final[Why] = (None, "location: a proxy before the phone has no connection to it any more (RFC 5626 §7)")
 NO_TARGET: Final[Why] = (None, "next hop: none of the targets that its name has has served it (RFC 3263 §4.3)")
 OVERLOADED: Final = "proxy: a 503 speaks of one server alone, so it becomes 500 (RFC 3261 §16.7)"
 ASKED_TRUNK: Final[Why] = (None, "challenge: the trunk asks who we are, and there are no credentials for that")

@@ -225,6 +225,9 @@ class ResponseContext:
             self._branch_done(transaction)
             if status == 487 and transaction in self._given_up:
                 self._failed_here(408, branch_ends.RINGS_ON)
+            elif status == FLOW_FAILED != self.status_of_no_way:
+                dialog = self._request is not None and self._request.to.tag
+                self._failed_here(500 if dialog else 480, branch_ends.FLOW_GONE)  # no endpoint gets 430 (RFC 5626 §11.5)
             elif status in (401, 407) and self.credentials:
                 self._asked_who_we_are(transaction.flow, response)
             else:

@@ -109,5 +109,14 @@ def test_a_flow_that_has_failed_behind_an_edge(scene: Scene) -> None:
     answered(a, b := ScriptCall.of(other, arrived := other << "INVITE"), arrived)
     hang_up(a, b)
     a = called(alice, edge.aor)
-    refused(edge, edge << "INVITE", 480)
+    refused(edge, edge << "INVITE", 486)
+    alice >> a.ack(alice << "486 INVITE")
+
+
+def test_no_endpoint_hears_of_a_flow(scene: Scene) -> None:
+    """The phone has no other flow: it cannot be reached, and 430 is between proxies (RFC 5626 §11.5)."""
+    alice, edge = scene.phone("6001"), Edge(scene)
+    edge.register(PATH)
+    a = called(alice, edge.aor)
+    refused(edge, edge << "INVITE", 430)
     alice >> a.ack(alice << "480 INVITE")
