@@ -60,7 +60,7 @@ class Ways:
         stream = not listener.startswith("udp:")
         if stream or through_nat:
             stands = stream and not gone and self._flows.find(listener, remote) is not None
-            binding = self._registered(request) or (None if stands or not stream else self._back(request, remote))
+            binding = self._registered(request, remote) or (None if stands or not stream else self._back(request, remote))
             if binding is not None and not (stands and not self._is_there(binding)):
                 flow = binding.flow(self._flows)
                 if flow is not None:
@@ -93,12 +93,16 @@ class Ways:
         """The flow that stood before a restart, or what is left of it: `again` finds another way."""
         return self._flows.find(listener, remote) or FlowGone(listener, remote)
 
-    def _registered(self, request: Request) -> Binding | None:
-        """The binding whose Contact is the Request-URI."""
-        for binding in self._location.bindings(self._domain.user_in(request.to.uri) or ""):
-            if equivalent(parse_uri(binding.uri), request.parsed_uri()):
-                return binding
-        return None
+    def _registered(self, request: Request, remote: HostPort) -> Binding | None:
+        """The binding whose Contact is the Request-URI. A phone may register the same one by several flows (RFC 5626 §5.3.1):
+        of those that stand the one that came from there, else the newest."""
+        found = [
+            binding
+            for binding in self._location.bindings(self._domain.user_in(request.to.uri) or "")
+            if equivalent(parse_uri(binding.uri), request.parsed_uri())
+        ]
+        standing = [binding for binding in found if self._is_there(binding)] if len(found) > 1 else found
+        return next((one for one in standing if one.source == remote), next(iter(standing or found), None))
 
     def _back(self, request: Request, remote: HostPort) -> Binding | None:
         """The binding of a phone that has come back on another connection, and with it another port in its Contact: of this

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.sip.message import Message
-from tests.scenarios.scene import MakeScene, Scene, answered, called, hang_up, register, register_again
+from tests.scenarios.scene import MakeScene, Scene, answered, called, hang_up, hold, register, register_again, resume
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone, response
 from tests.scenarios.server_under_test import STREAM_SERVERS
@@ -120,3 +120,22 @@ def test_no_endpoint_hears_of_a_flow(scene: Scene) -> None:
     a = called(alice, edge.aor)
     refused(edge, edge << "INVITE", 430)
     alice >> a.ack(alice << "480 INVITE")
+
+
+def test_a_call_stays_on_its_flow(scene: Scene) -> None:
+    """The token in the Route names it, and it stands: the same Contact by another flow, which has registered since, is not in
+    this dialog (RFC 5626 §5.3.1). When it is gone that is the way."""
+    alice = scene.phone("6001")
+    flows = [flow(scene, 49152, 1), flow(scene, 49153, 2)]
+    for number, phone in enumerate(flows, 1):
+        phone.contact = f"<sip:6002@phone.invalid;transport=tcp>{DESK};reg-id={number}"
+        register_again(phone, 3)
+    first, second = flows
+    a = called(alice, first.aor)
+    answered(a, b := ScriptCall.of(second, arrived := second << "INVITE"), arrived)
+    register_again(first, 5)
+    hold(a, b)
+    cut(scene, second)
+    b.phone = first
+    resume(a, b)
+    hang_up(a, b)
