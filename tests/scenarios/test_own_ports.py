@@ -9,6 +9,7 @@ from tests.scenarios.options import DOMAIN
 from tests.scenarios.scene import Scene, hang_up, hold, register, renderings, resume, talk, watch
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
+from tests.scenarios.test_reachability import behind_nat
 
 AOR = f"sip:6002@{DOMAIN}"
 EDGE = "<sip:192.0.2.60:5070;lr>"
@@ -79,6 +80,13 @@ def test_notify_goes_along_the_route(scene: Scene) -> None:
     ask(alice, "dialog", AOR, dialog=call, expires=0)
     assert [notify.elements("Route") for notify in edge.notified] == [[EDGE], [EDGE]]
     assert not alice.notified
+
+
+def test_a_watcher_behind_nat(scene: Scene) -> None:
+    """Its Contact is no way to it: it hears where it writes from, as its registration does."""
+    alice = behind_nat(scene, "6001", 40001)
+    watch(alice, scene.phone("6002"))
+    assert len(alice.notified) == 1
 
 
 @pytest.mark.parametrize("status", [200, 403])
