@@ -69,7 +69,7 @@ class Notifier:
         observer: Observer,
         keeper: SubscriptionKeeper | None = None,
         lists: Mapping[str, tuple[str, ...]] | None = None,
-        way: Way = lambda request, source, route_set: source,
+        way: Way = lambda request, source, dialog: source,
     ) -> None:
         self.view = view
         self.send = send
@@ -288,7 +288,7 @@ class Notifier:
                 "overload: this watcher has as many subscriptions as it may"
             )
         dialog = Dialog.as_server(request, self._tags(), contact)
-        event, flow = event_value(package, request), self._way(request, flow, dialog.route_set)
+        event, flow = event_value(package, request), self._way(request, flow, dialog)
         subscription = Subscription(self, package, event, aor, watcher, dialog, flow, watched_list, wanted)
         if seconds:
             self._keep(subscription)
@@ -318,7 +318,7 @@ class Notifier:
         dialog.refresh_target(request)
         dialog.remote_cseq, dialog.route_set = request.cseq, request.elements("Record-Route")
         dialog.forget_lines()
-        self._renew(subscription, seconds, self._way(request, flow, dialog.route_set), contact)
+        self._renew(subscription, seconds, self._way(request, flow, dialog), contact)
         return seconds
 
     def _granted_for(self, subscription: Subscription, request: Request) -> int:
@@ -388,7 +388,7 @@ class Notifier:
             )
         seconds = self._granted_for(subscription, request)
         subscription.dialog.refresh_target(request)
-        self._renew(subscription, seconds, self._way(request, flow, subscription.dialog.route_set), contact)
+        self._renew(subscription, seconds, self._way(request, flow, subscription.dialog), contact)
         return subscription, seconds
 
 

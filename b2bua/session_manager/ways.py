@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from b2bua.dialog.dialog import Dialog
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.location import NOWHERE, Binding, Location, behind_nat, way_to
-from b2bua.sip.address import parse_address
+from b2bua.sip.address import Address, parse_address
 from b2bua.sip.flow import Flow, Flows, HostPort
 from b2bua.sip.message import Message, Request
 from b2bua.sip.uri import Uri, equivalent, parse_uri
 
-Way = Callable[[Request, Flow, Sequence[str]], Flow]
-"""The flow of the NOTIFYs after a SUBSCRIBE that came from this one, in a dialog with this route set."""
+Way = Callable[[Request, Flow, Dialog], Flow]
+"""The flow of the NOTIFYs of a dialog after a SUBSCRIBE in it that came from this one."""
 
 
 class FlowGone:
@@ -67,13 +68,12 @@ class Ways:
                     return flow
         return way_to(self._flows, listener, NOWHERE if gone else remote, through_nat, beyond or request.parsed_uri())
 
-    def to_watcher(self, request: Request, source: Flow, route_set: Sequence[str]) -> Flow:
+    def to_watcher(self, request: Request, source: Flow, dialog: Dialog) -> Flow:
         """The flow that NOTIFYs take after this SUBSCRIBE: along the dialog's route, else to its Contact (RFC 3261 §12.2.1.1), as
         requests to a phone that registered so; by its connection, or where it wrote from, where it is reached there alone."""
-        contact = request.contact()
-        if source.reliable or contact is None:
+        if source.reliable:
             return source
-        nearest = parse_address(route_set[0]) if route_set else contact
+        nearest = parse_address(dialog.route_set[0]) if dialog.route_set else Address("", dialog.remote_target)
         nat = behind_nat(nearest, request.top_via, source.remote)
         return way_to(self._flows, source.listener, source.remote, nat, nearest.parsed_uri()) or source
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.scenarios.events import ask
 from tests.scenarios.options import DOMAIN
-from tests.scenarios.scene import Scene, hang_up, hold, register, renderings, resume, talk, watch
+from tests.scenarios.scene import Scene, hang_up, hold, register, renderings, resume, subscribe_text, talk, watch
 from tests.scenarios.script_call import ScriptCall
 from tests.scenarios.script_phone import ScriptPhone
 from tests.scenarios.test_reachability import behind_nat
@@ -55,8 +57,13 @@ def test_a_lamp_of_a_phone_with_two_ports(scene: Scene) -> None:
     hang_up(a, b)
 
 
+def without_contact(request: str) -> str:
+    return re.sub("Contact: .*\r\n", "", request)
+
+
 def test_notify_goes_to_the_contact(scene: Scene) -> None:
-    """A watcher in the open hears where its Contact says, and after a refresh where that one's says."""
+    """A watcher in the open hears where its Contact says, and after a refresh where that one's says; one that says
+    nothing of it leaves the target as it is."""
     alice = scene.phone("6001")
     ears = [ScriptPhone(scene.network, "6001", ("192.0.2.71", port), f"ear{port}") for port in (5090, 5092)]
     scene.phones += ears
@@ -65,7 +72,10 @@ def test_notify_goes_to_the_contact(scene: Scene) -> None:
     call.learn(answer)
     alice.contact = ears[1].contact
     ask(alice, "dialog", AOR, dialog=call)
-    ask(alice, "dialog", AOR, dialog=call, expires=0)
+    alice >> without_contact(subscribe_text(alice, AOR, dialog=call, expires=0))
+    authorization = alice.credentials(alice << "401 SUBSCRIBE", "SUBSCRIBE", call.target)
+    alice >> without_contact(subscribe_text(alice, AOR, authorization, dialog=call, expires=0))
+    alice << "200 SUBSCRIBE"
     states = [[notify.get("Subscription-State") for notify in phone.notified] for phone in (alice, *ears)]
     assert states == [[], ["active;expires=600"], ["active;expires=600", "terminated;reason=timeout"]]
 
