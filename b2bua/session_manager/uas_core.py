@@ -13,6 +13,7 @@ from b2bua.session_manager.parts import Parts
 from b2bua.session_manager.screening import require_supported
 from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.users import check_known
+from b2bua.sip.address import parse_address
 from b2bua.sip.flow import own_uri
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
@@ -87,7 +88,7 @@ class UasCore:
         """A SUBSCRIBE to us: the response leaves first, then the NOTIFY that each 2xx brings (RFC 6665 §4.2.1.2)."""
         request, source = arrival.request, arrival.source
         require_supported(request)
-        contact = f"<{own_uri(source, '', is_sips(request.uri))}>"
+        contact = f"<{own_uri(source, '', _is_secured(request))}>"
 
         def respond(answer: Answer, subscription: Subscription | None) -> None:
             tag = subscription.dialog.local_tag if subscription is not None else self._tag()
@@ -134,3 +135,13 @@ class UasCore:
         if not response.to.tag:
             response.replace("To", f"{response.get('To')};tag={self._tag()}")
         return response
+
+
+def _is_secured(request: Request) -> bool:
+    """Whether our Contact in the dialog that a request asks for is `sips` (RFC 3261 §12.1.1): as its Request-URI, else the
+    topmost Record-Route, else its Contact, where there is none."""
+    if is_sips(request.uri):
+        return True
+    routes = request.elements("Record-Route")
+    nearest = parse_address(routes[0]) if routes else request.contact()
+    return nearest is not None and is_sips(nearest.uri)
