@@ -171,12 +171,12 @@ class Proxy:
     def _one_of_each_instance(self, targets: list[Target]) -> list[Target]:
         """Never two contacts of one phone at a time (RFC 5626 §7): the newest, before it one whose connection stands. The others
         are its other flows, or what it was reached at before it started anew."""
-        chosen: dict[str, Target] = {}
+        chosen: dict[str | int, Target] = {}
         for number, target in enumerate(targets):
-            name = target.binding.instance or f"{number}"  # an instance is a URN in angle brackets
-            before = chosen.get(name)
+            phone = target.binding.instance or number
+            before = chosen.get(phone)
             if before is None or (not self._is_open(before.flow) and self._is_open(target.flow)):
-                chosen[name] = target
+                chosen[phone] = target
         return list(chosen.values())
 
     def _is_open(self, flow: Flow | None) -> bool:
