@@ -208,16 +208,19 @@ class Proxy:
     ) -> bool:  # fmt: skip
         """The flow to a phone is gone that a request was sent on: whether it is reached by another, at its Contact, or at one of
         its other contacts (RFC 5626 §7). `stood`: the flow was one that was there before."""
-        left = self._others_of(binding, tried)
+        left, same = self._others_of(binding, tried), None
         if stood:
             way = binding.uri, binding.reg_id
             known = self._location.bindings(binding.aor)
-            left.insert(0, next((one for one in known if (one.uri, one.reg_id) == way), binding))
+            same = next((one for one in known if (one.uri, one.reg_id) == way), binding)
+            left.insert(0, same)
         tried = (*tried, binding)
         for one in left:
             flow = one.flow(self._flows)
+            if flow is gone and (one is same or not self._is_open(gone)):
+                continue  # behind one edge there may be another flow
             sips = is_sips(arrival.request.uri) or is_sips(one.uri)
-            if flow is not None and flow is not gone and not (sips and not is_secure(flow)):
+            if flow is not None and not (sips and not is_secure(flow)):
                 self._send_to_contact(arrival, context, one, flow, share, mark, tried)
                 return True
         return False

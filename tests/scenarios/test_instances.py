@@ -113,6 +113,22 @@ def test_a_flow_that_has_failed_behind_an_edge(scene: Scene) -> None:
     alice >> a.ack(alice << "486 INVITE")
 
 
+def test_two_flows_through_one_edge(scene: Scene) -> None:
+    """By their Paths the edge knows one from the other; when both have failed the phone cannot be reached."""
+    alice, edge = scene.phone("6001"), Edge(scene)
+    paths = ["<sip:one@192.0.2.60:5070;lr;ob>", "<sip:two@192.0.2.60:5070;lr;ob>"]
+    contact = edge.contact
+    for number, path in enumerate(paths, 1):
+        edge.contact = f"{contact}{DESK};reg-id={number}"
+        edge.register(path, cseq=2 * number)
+    a = called(alice, edge.aor)
+    for path in reversed(paths):
+        arrived = edge << "INVITE"
+        assert arrived.elements("Route") == [path]
+        refused(edge, arrived, 430)
+    alice >> a.ack(alice << "480 INVITE")
+
+
 def test_no_endpoint_hears_of_a_flow(scene: Scene) -> None:
     """The phone has no other flow: it cannot be reached, and 430 is between proxies (RFC 5626 §11.5)."""
     alice, edge = scene.phone("6001"), Edge(scene)
