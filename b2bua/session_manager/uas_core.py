@@ -17,6 +17,7 @@ from b2bua.sip.address import parse_address
 from b2bua.sip.flow import own_uri
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
+from b2bua.sip.rlmi import EVENTLIST
 from b2bua.sip.uri import is_sips
 from b2bua.sip.why import Why
 from b2bua.transaction.server import ServerTransaction
@@ -87,7 +88,7 @@ class UasCore:
     def subscribe(self, arrival: Arrival, user: str, watcher: str) -> None:
         """A SUBSCRIBE to us: the response leaves first, then the NOTIFY that each 2xx brings (RFC 6665 §4.2.1.2)."""
         request, source = arrival.request, arrival.source
-        require_supported(request)
+        require_supported(request, EVENTLIST)
         contact = f"<{own_uri(source, '', _is_secured(request))}>"
 
         def respond(answer: Answer, subscription: Subscription | None) -> None:
