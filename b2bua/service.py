@@ -160,7 +160,7 @@ class Server:
         tags = self.layer.identifiers.tag
         world = EventWorld(
             self.domain, self.location, self.timers, tags, tags, NotifySender(self.layer, ways.again).send, self.observer,
-            durable, time.time, self._same_group,
+            durable, time.time, self._same_group, ways.to_watcher,
         )  # fmt: skip
         self.users: UserSettings | None = None
         self.events = EventCore(world, self.settings.event_packages, event_rules(self.settings))

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from b2bua.session_manager.branch_ends import OVERLOADED
 from b2bua.session_manager.links import FeatureLink, Links
-from b2bua.session_manager.response_context import OVERLOADED, ResponseContext
+from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.stateless_refusal import RETRY_AFTER
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow

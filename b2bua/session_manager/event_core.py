@@ -24,6 +24,7 @@ from b2bua.session_manager.notifier import Notifier, Send
 from b2bua.session_manager.publication_keeper import PublicationKeeper
 from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.watcher_view import WatcherView, WatchPolicy
+from b2bua.session_manager.ways import Way
 from b2bua.sip.profiles import Profiles
 from b2bua.sip.uri import parse_uri
 from b2bua.store.interface import Records
@@ -51,6 +52,8 @@ class EventWorld(NamedTuple):
     """Unix seconds."""
     same_group: Callable[[str, str], bool]
     """Whether two users are of one pickup group, and see each other's lamps whole."""
+    way: Way
+    """Which flow NOTIFYs take."""
 
 
 class EventRules(NamedTuple):
@@ -82,7 +85,7 @@ class EventCore:
         self.notifier = Notifier(
             self.packages, self.view, world.send, world.timers, world.tags, world.observer,
             None if records is None else SubscriptionKeeper(records, world.timers, world.wall),
-            self._by_aor(rules.lists),
+            self._by_aor(rules.lists), world.way,
         )  # fmt: skip
         self.event_state = EventState(
             self.packages, world.entity_tags, world.timers, self.notifier.changed,

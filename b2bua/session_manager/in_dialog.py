@@ -12,6 +12,7 @@ from b2bua.session_manager.identity import withhold
 from b2bua.session_manager.links import FeatureLink
 from b2bua.session_manager.next_hops import NextHops
 from b2bua.session_manager.response_context import ResponseContext
+from b2bua.session_manager.strict_routing import tightened
 from b2bua.session_manager.tokens import BETWEEN, FlowToken
 from b2bua.session_manager.ways import Ways
 from b2bua.sip.errors import SipError
@@ -101,6 +102,7 @@ class InDialog:
             sips = is_sips(request.uri)
             for text in reversed(arrival.routes.texts):
                 self._forwarding.record_route(forwarded, flow if arrival.link is not None else arrival.source, text, sips)
+        self._towards_strict_router(arrival, forwarded)
         if self._credentials and arrival.link is not None:
             credentials = self._forwarding.credentials_at(flow)
             if credentials is not None:
@@ -127,11 +129,18 @@ class InDialog:
             self._open_invites.acknowledged(arrival.request)
         ack = self._forwarding.copy(arrival, arrival.request.uri)
         ack.why = ACK_ALONG
+        self._towards_strict_router(arrival, ack)
         if self._credentials and arrival.link is not None:
             credentials = self._forwarding.credentials_at(target)
             if credentials is not None:
                 credentials.complete_ack(ack)
         self._layer.send_ack(ack, target)
+
+    @staticmethod
+    def _towards_strict_router(arrival: Arrival, forwarded: Request) -> None:
+        """To a phone alone: to whom a feature server answers we go by our own knowledge of its link."""
+        if arrival.link is not None or arrival.routes.second is not None:
+            tightened(forwarded, arrival.routes.beyond)
 
     def _target(self, arrival: Arrival) -> Flow:
         """Where a request in dialog goes: the phone's flow when a link sends, else the link that the Request-URI names,

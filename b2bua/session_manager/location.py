@@ -14,6 +14,7 @@ from b2bua.sip.errors import MalformedValue
 from b2bua.sip.flow import WEB, Flow, Flows, HostPort
 from b2bua.sip.next_hop import named_host
 from b2bua.sip.uri import DEFAULT_PORTS, Uri, equivalent, is_address, parse_uri
+from b2bua.sip.via import Via
 from b2bua.transaction.timers import Timer, Timers
 
 NOWHERE: Final[HostPort] = ("", 0)
@@ -196,13 +197,16 @@ def way_to(flows: Flows, listener: str, source: HostPort, through_nat: bool, uri
 _NO_NEW_WAY = ("", "udp", *WEB)
 
 
-def behind_nat(contact: Address, via_host: str, via_port: int | None, source: HostPort, reliable: bool = False) -> bool:
+def behind_nat(contact: Address, via: Via, source: HostPort, reliable: bool = False) -> bool:
     """Whether a phone is reached only where its request came from.
 
     It is when its Contact is the address that its Via names too, and that is not where the request came from; or when the
     Contact is a name that nobody can look up (`x.invalid`). A Contact that differs from an honest Via was put there on purpose.
-    On a stream (`reliable`) ports say nothing: a connection comes from any.
+    Who writes from another port of the very host that both name, and does not ask for answers there by `rport`, need
+    not hear there (RFC 3581 §3); no NAT leaves the address as it is. On a stream (`reliable`) ports say nothing: a connection
+    comes from any.
     """
+    via_host, via_port = via.host, via.port
     try:
         uri = contact.parsed_uri()
     except MalformedValue:
@@ -214,6 +218,6 @@ def behind_nat(contact: Address, via_host: str, via_port: int | None, source: Ho
         return not (honest and named_host(uri))
     if reliable:
         return host != source[0] and via_host.strip("[]").lower() != source[0]
-    if (host, port) == source:
+    if (host, port) == source or (host == source[0] == via_host.strip("[]") and not via.wants_rport()):
         return False
     return (via_host.strip("[]"), via_port or 5060) != source

@@ -19,6 +19,8 @@ _WHY: Final = {408: "timeout", 503: "unavailable", 0: "unreachable"}
 TIMED_OUT: Final = 408
 UNAVAILABLE: Final = 503
 UNREACHABLE: Final = 0
+FLOW_FAILED: Final = 430
+"""What a proxy before a phone answers whose connection to it is gone (RFC 5626 §11.5)."""
 
 
 class NextHops:

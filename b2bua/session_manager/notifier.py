@@ -28,6 +28,7 @@ from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.subscription_keeper import SubscriptionKeeper
 from b2bua.session_manager.watched_list import WatchedList
 from b2bua.session_manager.watcher_view import WatcherView
+from b2bua.session_manager.ways import Way
 from b2bua.sip.errors import SipError
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.message import Request
@@ -68,6 +69,7 @@ class Notifier:
         observer: Observer,
         keeper: SubscriptionKeeper | None = None,
         lists: Mapping[str, tuple[str, ...]] | None = None,
+        way: Way = lambda request, source, dialog: source,
     ) -> None:
         self.view = view
         self.send = send
@@ -75,7 +77,7 @@ class Notifier:
         self.observer = observer
         self._packages = packages
         self._allow_events = allow_events(packages)
-        self._tags = tags
+        self._tags, self._way, self._keeper = tags, way, keeper
         self._lists = lists or {}
         self._by_dialog: dict[tuple[str, str, str], Subscription] = {}
         self._by_request: dict[tuple[str, str], Subscription] = {}
@@ -83,7 +85,6 @@ class Notifier:
         self._by_resource: dict[str, dict[str, dict[Subscription, None]]] = {}
         """By address of record and package: nobody watches most of those that change."""
         self._by_watcher: dict[str, int] = {}
-        self._keeper = keeper
         self._followers = followers(packages)
         self._restored: dict[Subscription, None] = {}
         """After a restart: those whose turn to be told the state has not come yet."""
@@ -287,7 +288,7 @@ class Notifier:
                 "overload: this watcher has as many subscriptions as it may"
             )
         dialog = Dialog.as_server(request, self._tags(), contact)
-        event = event_value(package, request)
+        event, flow = event_value(package, request), self._way(request, flow, dialog)
         subscription = Subscription(self, package, event, aor, watcher, dialog, flow, watched_list, wanted)
         if seconds:
             self._keep(subscription)
@@ -317,7 +318,7 @@ class Notifier:
         dialog.refresh_target(request)
         dialog.remote_cseq, dialog.route_set = request.cseq, request.elements("Record-Route")
         dialog.forget_lines()
-        self._renew(subscription, seconds, flow, contact)
+        self._renew(subscription, seconds, self._way(request, flow, dialog), contact)
         return seconds
 
     def _granted_for(self, subscription: Subscription, request: Request) -> int:
@@ -387,7 +388,7 @@ class Notifier:
             )
         seconds = self._granted_for(subscription, request)
         subscription.dialog.refresh_target(request)
-        self._renew(subscription, seconds, flow, contact)
+        self._renew(subscription, seconds, self._way(request, flow, subscription.dialog), contact)
         return subscription, seconds
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from b2bua.session_manager.application_context import ApplicationContext
 from b2bua.session_manager.arrival import Arrival
@@ -37,6 +37,16 @@ TO_CONTACT: Final = "location: {} is registered at {}"
 NO_CONTACT: Final = "location: {} is registered nowhere that can be reached"
 NO_USER: Final = "location: {} is no user of the domain"
 TO_ENTITY: Final = "routing rule {}: out by trunk {}, there {}"
+
+
+class Target(NamedTuple):
+    """A contact that is to get a request."""
+
+    binding: Binding
+    flow: Flow | None
+    """None: by its name alone."""
+    name: Uri | None
+    """To be looked up; None: by its flow."""
 
 
 class Proxy:
@@ -122,20 +132,13 @@ class Proxy:
         return ""
 
     def to_location(self, arrival: Arrival, user: str) -> None:
-        """Past the last application: to every contact of the user at once, whatever their q (RFC 3261 §16.5, §16.6 allow
-        it), 404 or 480 where there is none."""
+        """Past the last application: to every phone of the user at once, whatever the q of its contact (RFC 3261 §16.5, §16.6
+        allow it), 404 or 480 where there is none."""
         if not user or self._users.user(user) is None:
             raise SipError(404).because(NO_USER, user or "the domain itself")
-        targets: list[tuple[Binding, Flow | None, Uri | None]] = []
         bindings = self._location.reachable(user)
         sips = is_sips(arrival.request.uri)
-        for binding in bindings:
-            flow = binding.flow(self._flows)
-            if (sips or is_sips(binding.uri)) and flow is not None and not is_secure(flow):
-                flow = None  # RFC 3261 §16.6 step 7
-            name = None if self._next_hops is None else binding.name_to_look_up(flow)
-            if flow is not None or name is not None:
-                targets.append((binding, flow, name._replace(scheme="sips") if sips and name is not None else name))
+        targets = self._one_of_each_instance(self._targets(bindings, sips))
         if sips and bindings and not targets:
             raise no_sips("No Secure Contact")
         if not targets:
@@ -152,13 +155,44 @@ class Proxy:
                 send = partial(self._forwarding.send_along, context, mark)
                 Failover(context, self._next_hops, build, send, 480, flow).look_for(name)
 
+    def _targets(self, bindings: Sequence[Binding], sips: bool) -> list[Target]:
+        """Those of these that can be reached, and how."""
+        targets = []
+        for binding in bindings:
+            flow = binding.flow(self._flows)
+            if (sips or is_sips(binding.uri)) and flow is not None and not is_secure(flow):
+                flow = None  # RFC 3261 §16.6 step 7
+            name = None if self._next_hops is None else binding.name_to_look_up(flow)
+            if flow is not None or name is not None:
+                named = name._replace(scheme="sips") if sips and name is not None else name
+                targets.append(Target(binding, flow, named))
+        return targets
+
+    def _one_of_each_instance(self, targets: list[Target]) -> list[Target]:
+        """Never two contacts of one phone at a time (RFC 5626 §7): the newest, before it one whose connection stands. The others
+        are its other flows, or what it was reached at before it started anew."""
+        chosen: dict[str | int, Target] = {}
+        for number, target in enumerate(targets):
+            phone = target.binding.instance or number
+            before = chosen.get(phone)
+            if before is None or (not self._is_open(before.flow) and self._is_open(target.flow)):
+                chosen[phone] = target
+        return list(chosen.values())
+
+    def _is_open(self, flow: Flow | None) -> bool:
+        """Whether nothing has to be opened to send by it."""
+        return flow is not None and (not flow.reliable or self._ways.stands(flow))
+
     def _send_to_contact(
-        self, arrival: Arrival, context: ResponseContext, binding: Binding, flow: Flow, share: str, mark: str
-    ) -> None:
+        self, arrival: Arrival, context: ResponseContext, binding: Binding, flow: Flow, share: str, mark: str,
+        tried: Sequence[Binding] = (),
+    ) -> None:  # fmt: skip
+        """`tried`: other contacts of this phone to which it was sent in vain."""
         forwarded = self._to_contact(arrival, binding, share, flow)
         again = None
-        if self._ways.stands(flow):  # it may have died unnoticed; what is opened for this request is the last way
-            again = partial(self._send_elsewhere, arrival, context, binding, flow, share, mark)
+        stands = self._ways.stands(flow)  # it may have died unnoticed; what is opened for this request is the last way
+        if stands or self._others_of(binding, tried):
+            again = partial(self._send_elsewhere, arrival, context, binding, flow, share, mark, tried, stands)
         if self._open_invites is not None and arrival.request.method == "INVITE":
             context.expect()
             self._forwarding.send_when_kept(
@@ -169,16 +203,38 @@ class Proxy:
         context.add(self._layer.send_request(forwarded, flow, context, mark), again)
 
     def _send_elsewhere(
-        self, arrival: Arrival, context: ResponseContext, binding: Binding, gone: Flow, share: str, mark: str
-    ) -> bool:
-        """The connection to a phone is gone that a request was sent on: whether it is reached by another, or at its Contact."""
-        current = next((one for one in self._location.bindings(binding.aor) if one.uri == binding.uri), binding)
-        flow = current.flow(self._flows)
-        sips = is_sips(arrival.request.uri) or is_sips(binding.uri)
-        if flow is None or flow is gone or (sips and not is_secure(flow)):
-            return False
-        self._send_to_contact(arrival, context, current, flow, share, mark)
-        return True
+        self, arrival: Arrival, context: ResponseContext, binding: Binding, gone: Flow, share: str, mark: str,
+        tried: Sequence[Binding], stood: bool,
+    ) -> bool:  # fmt: skip
+        """The flow to a phone is gone that a request was sent on: whether it is reached by another, at its Contact, or at one of
+        its other contacts (RFC 5626 §7). `stood`: the flow was one that was there before."""
+        left, same = self._others_of(binding, tried), None
+        if stood:
+            way = binding.uri, binding.reg_id
+            known = self._location.bindings(binding.aor)
+            same = next((one for one in known if (one.uri, one.reg_id) == way), binding)
+            left.insert(0, same)
+        tried = (*tried, binding)
+        for one in left:
+            flow = one.flow(self._flows)
+            if flow is gone and (one is same or not self._is_open(gone)):
+                continue  # behind one edge there may be another flow
+            sips = is_sips(arrival.request.uri) or is_sips(one.uri)
+            if flow is not None and not (sips and not is_secure(flow)):
+                self._send_to_contact(arrival, context, one, flow, share, mark, tried)
+                return True
+        return False
+
+    def _others_of(self, binding: Binding, tried: Sequence[Binding]) -> list[Binding]:
+        """The other contacts of the same phone that are left, the newest first."""
+        if not binding.instance:
+            return []
+        before = [(one.uri, one.reg_id) for one in (binding, *tried)]
+        return [
+            one
+            for one in self._location.reachable(binding.aor)
+            if one.instance == binding.instance and (one.uri, one.reg_id) not in before
+        ]
 
     def _fork_mark(self, arrival: Arrival) -> str:
         """Loop detection, which whoever forks owes the network (RFC 5393 §4): what goes behind the branches; SipError 482
@@ -264,4 +320,4 @@ class Proxy:
 def _through_nat(arrival: Arrival) -> bool:
     """Whether the phone that sent this is reached only where it came from."""
     contact, via, source = arrival.request.contact(), arrival.request.top_via, arrival.source
-    return contact is None or behind_nat(contact, via.host, via.port, source.remote, source.reliable)
+    return contact is None or behind_nat(contact, via, source.remote, source.reliable)

@@ -198,7 +198,7 @@ class Registrar:
         nearest = parse_address(path[0]) if path else contact  # who sent this to us
         binding = Binding(
             user, without_expires(value), contact.uri, request.call_id, request.cseq, self._wall() + expires, source.listener,
-            source.remote, behind_nat(nearest, via.host, via.port, source.remote, source.reliable), instance, reg_id,
+            source.remote, behind_nat(nearest, via, source.remote, source.reliable), instance, reg_id,
             path, request.get("User-Agent") or "",
         )  # fmt: skip
         return [binding, *kept]

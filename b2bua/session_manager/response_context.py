@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from b2bua.session_manager import branch_ends
+from b2bua.session_manager.branch_ends import BEST, PASSED_BACK
 from b2bua.session_manager.failover import Failover
 from b2bua.session_manager.identity import ASSERTED, strip, withhold
-from b2bua.session_manager.next_hops import TIMED_OUT, UNAVAILABLE, UNREACHABLE
+from b2bua.session_manager.next_hops import FLOW_FAILED, TIMED_OUT, UNAVAILABLE, UNREACHABLE
 from b2bua.session_manager.stateless_refusal import RETRY_AFTER
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.sip.best_response import rank
@@ -24,22 +26,6 @@ from b2bua.transaction.server import ServerTransaction
 from b2bua.transaction.timers import TIMER_C, Timer
 
 _CHALLENGES: Final = ("WWW-Authenticate", "Proxy-Authenticate")
-
-
-_NOBODY_SENT: Final[Why] = (None, "store: it does not take the record of this branch, so nothing was sent")
-_GIVEN_UP: Final[Why] = (None, "cancelled: nobody waits for the answer any more")
-_CUT_SHORT: Final[Why] = (None, "transaction: its answer has no Via but ours, so what it means is not known (RFC 3261 §16.7)")
-_RINGS_ON: Final[Why] = (None, "timer C: rang for longer than a proxy waits (RFC 3261 §16.8)")
-_SILENT: Final[Why] = (None, "timer: the next hop said nothing in the time that it has")
-_TIMED_OUT: Final = "timer {}: no final answer within 64·T1 (32 s) (RFC 3261 §17.1)"
-_UNREACHABLE: Final[Why] = (None, "transport: the connection broke, or there was none to send it on (RFC 3261 §8.1.3.1)")
-_NO_TARGET: Final[Why] = (None, "next hop: none of the targets that its name has has served it (RFC 3263 §4.3)")
-OVERLOADED: Final = "proxy: a 503 speaks of one server alone, so it becomes 500 (RFC 3261 §16.7)"
-_ASKED_TRUNK: Final[Why] = (None, "challenge: the trunk asks who we are, and there are no credentials for that")
-_CALLER_LEFT: Final[Why] = (None, "cancelled: who asked has given up (RFC 3261 §16.10)")
-_PASSED_BACK: Final[Why] = (None, "proxy: passed back along the Vias at once (RFC 3261 §16.7 step 5)")
-_BEST: Final[Why] = (None, "proxy: the best of the final answers, passed back along the Vias (RFC 3261 §16.7 step 6)")
-_ANOTHER_TOOK: Final[Why] = (None, "cancelled: another branch has decided (RFC 3261 §16.7)")
 
 
 class ResponseContext:
@@ -94,7 +80,8 @@ class ResponseContext:
         """A copy of the request went out by this client transaction, whose user this context is.
 
         `again`: a connection that dies when it is written to had died before, and nobody had told us: then it sends the copy
-        once more, by another way, and says whether there is one. Only while nothing has come back by the first.
+        once more, by another way, and says whether there is one. Only while nothing has come back by the first, or that the
+        flow has failed (RFC 5626 §7).
         """
         self._branches.append(branch)
         if again is not None:
@@ -112,23 +99,23 @@ class ResponseContext:
         """Whether the copy that was expected is to go out at all; if so, `add` follows."""
         self._unsent -= 1
         if self._cancelled:
-            self._failed_here(487, _GIVEN_UP)
+            self._failed_here(487, branch_ends.GIVEN_UP)
         return not self._cancelled and not self._final
 
     def not_sent(self, status: int) -> None:
         """The copy that was expected does not go out: its branch counts as answered so."""
         self._unsent -= 1
-        self._failed_here(status, _NOBODY_SENT)
+        self._failed_here(status, branch_ends.NOBODY_SENT)
 
     def cancel(self, *headers: tuple[str, str]) -> None:
         """The caller gave up: CANCEL to each branch that still works (RFC 3261 §16.10); their answers decide."""
         self._cancelled = True
         for branch in self._branches:
             if isinstance(branch, InviteClient):
-                branch.cancel(*headers, why=_CALLER_LEFT)
+                branch.cancel(*headers, why=branch_ends.CALLER_LEFT)
         if self._waiting:
             self._give_up_waiting()
-            self._failed_here(487, _GIVEN_UP)
+            self._failed_here(487, branch_ends.GIVEN_UP)
 
     # -- from branches whose next hop has a name ---------------------------------------------------------------
 
@@ -155,7 +142,7 @@ class ResponseContext:
         if response is not None:
             self._failed(response, response.status)
         else:
-            self._failed_here(self._status_of_silence if status == 408 and self._cancelled else status, _NO_TARGET)
+            self._failed_here(self._status_of_silence if status == 408 and self._cancelled else status, branch_ends.NO_TARGET)
 
     def went_wrong(self, failover: Failover, error: Exception) -> None:
         """As a mistake of ours in any other place: told, and this branch counts as 500."""
@@ -198,9 +185,9 @@ class ResponseContext:
             return
         failover.silence = None
         self._abandoned = [*(self._abandoned or ()), transaction]
-        transaction.cancel(why=_SILENT)
+        transaction.cancel(why=branch_ends.SILENT)
         if not self._goes_on(transaction, TIMED_OUT):
-            self._failed_here(408, _SILENT)
+            self._failed_here(408, branch_ends.SILENT)
 
     def _give_up_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -212,15 +199,15 @@ class ResponseContext:
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         status = response.status
-        if self._again is not None:
-            self._again.pop(transaction, None)
+        if self._again is not None and self._goes_elsewhere(transaction, status == FLOW_FAILED):
+            return
         if self._abandoned is not None and not 200 <= status < 300 and transaction in self._abandoned:
             return
         if response.names.count("Via") < 2 and len(response.elements("Via")) < 2:
             # Ours alone: nobody is left to forward it to (§16.7 step 3). What the branch really wants to say is not known.
             if status >= 200:
                 self._branch_done(transaction)
-                self._failed_here(502, _CUT_SHORT)
+                self._failed_here(502, branch_ends.CUT_SHORT)
             return
         if status < 200:
             self._progressed(transaction, response)
@@ -237,7 +224,10 @@ class ResponseContext:
         else:
             self._branch_done(transaction)
             if status == 487 and transaction in self._given_up:
-                self._failed_here(408, _RINGS_ON)
+                self._failed_here(408, branch_ends.RINGS_ON)
+            elif status == FLOW_FAILED != self.status_of_no_way:
+                dialog = self._request is not None and self._request.to.tag
+                self._failed_here(500 if dialog else 480, branch_ends.FLOW_GONE)  # no endpoint gets 430 (RFC 5626 §11.5)
             elif status in (401, 407) and self.credentials:
                 self._asked_who_we_are(transaction.flow, response)
             else:
@@ -260,19 +250,26 @@ class ResponseContext:
             return
         if self._failovers is not None and self._goes_on(transaction, TIMED_OUT if status == 408 else UNREACHABLE):
             return
-        again = None if self._again is None else self._again.pop(transaction, None)
-        if status == 503 and again is not None and not (self._cancelled or self._final) and again():
-            self._branch_done(transaction)
+        if self._again is not None and self._goes_elsewhere(transaction, status == 503):
             return
         self._branch_done(transaction)
-        why: Why = _UNREACHABLE
+        why: Why = branch_ends.NO_CONNECTION
         if status == 408:
-            why = (None, _TIMED_OUT, "B" if transaction.method == "INVITE" else "F")
+            why = (None, branch_ends.NO_ANSWER, "B" if transaction.method == "INVITE" else "F")
             if self._cancelled:
                 status = self._status_of_silence
         self._failed_here(self.status_of_no_way if status == 503 else status, why)
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _goes_elsewhere(self, transaction: ClientTransaction, failed: bool) -> bool:
+        """Whether the copy is sent once more, because its flow has `failed`; if not, it never will be."""
+        assert self._again is not None, "asked before"
+        again = self._again.pop(transaction, None)
+        if again is None or not failed or self._cancelled or self._final or not again():
+            return False
+        self._branch_done(transaction)
+        return True
 
     def _asked_who_we_are(self, flow: Flow, response: Response) -> None:
         """A challenge: one of a trunk's to us the feature server answers by sending its request again, or nobody hears of it."""
@@ -281,7 +278,7 @@ class ResponseContext:
         if credentials is None or (self._request is not None and credentials.hand_on(self._request, forwarded)):
             self._failed(forwarded, forwarded.status)
         else:
-            self._failed_here(500, _ASKED_TRUNK)
+            self._failed_here(500, branch_ends.ASKED_TRUNK)
 
     def _failed_here(self, status: int, why: Why) -> None:
         """A branch counts as answered so, by nobody but us."""
@@ -325,7 +322,7 @@ class ResponseContext:
         if best.status == 503:
             # Another server's overload says nothing about us (§16.7 step 6), only when to ask for this again.
             response = response_to(request, 500, tag=self._tag())
-            response.why = (best.why, OVERLOADED)
+            response.why = (best.why, branch_ends.OVERLOADED)
             if self._retry_after is not None:
                 response.append("Retry-After", str(self._retry_after))
             self._layer.respond(self._server, response)
@@ -353,7 +350,7 @@ class ResponseContext:
                 strip(forwarded)
             else:
                 withhold(forwarded)
-        forwarded.why = _PASSED_BACK if forwarded.status < 300 else _BEST
+        forwarded.why = PASSED_BACK if forwarded.status < 300 else BEST
         return forwarded
 
     def _branch_done(self, transaction: ClientTransaction) -> None:
@@ -370,7 +367,7 @@ class ResponseContext:
     def _cancel_others(self) -> None:
         for branch in self._branches:
             if isinstance(branch, InviteClient):
-                branch.cancel(why=_ANOTHER_TOOK)
+                branch.cancel(why=branch_ends.ANOTHER_TOOK)
         if self._waiting:
             self._give_up_waiting()
 
@@ -396,4 +393,4 @@ class ResponseContext:
         del self._timers_c[branch]
         self._given_up.append(branch)
         if isinstance(branch, InviteClient):
-            branch.cancel(why=_RINGS_ON)
+            branch.cancel(why=branch_ends.RINGS_ON)

@@ -56,11 +56,12 @@ def screen(request: Request, source: Flow) -> int | None:
     return hops
 
 
-def require_supported(request: Request) -> None:
-    """420 for an extension that we, as the server of this request, do not know (RFC 3261 §8.2.2.3)."""
+def require_supported(request: Request, *more: str) -> None:
+    """420 for an extension that we, as the server of this request, do not know (RFC 3261 §8.2.2.3); `more`: those that are known
+    for its method."""
     if "Require" not in request.names:
         return
-    unknown = sorted(request.tokens("Require") - SUPPORTED)
+    unknown = sorted(request.tokens("Require") - SUPPORTED.union(more))
     if unknown:
         raise SipError(420, "", ("Unsupported", ", ".join(unknown))).because(
             "refused: Require names what this server does not know (RFC 3261 §8.2.2.3)"

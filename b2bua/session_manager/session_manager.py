@@ -28,6 +28,7 @@ from b2bua.session_manager.recovery import Calls, Recovery
 from b2bua.session_manager.response_context import ResponseContext
 from b2bua.session_manager.screening import check_contact, screen
 from b2bua.session_manager.sequencing import SEQUENCED, Sequencing
+from b2bua.session_manager.strict_routing import loosened
 from b2bua.session_manager.trunk_credentials import TrunkCredentials
 from b2bua.session_manager.trunks import FROM_TRUNKS, Trunks, check_arrived
 from b2bua.session_manager.uas_core import ALLOW, UasCore
@@ -99,6 +100,7 @@ class SessionManager:
             # Most of what a feature server sends, and it goes no further: what §16.3 asks of a proxy does not matter.
             self._uas.publish(transaction, request, link, self._user_in(request))
             return
+        request = loosened(request, self._domain, self._parts.tokens)
         hops = screen(request, source)
         routes = self._read_routes(request)
         entity = None if self._trunks is None or link is not None else self._trunks.entities.of(source)
@@ -118,6 +120,7 @@ class SessionManager:
     def ack_received(self, ack: Request, flow: Flow) -> None:
         """The ACK of a 2xx goes where its Routes prove; any other is dropped, it has no answer."""
         try:
+            ack = loosened(ack, self._domain, self._parts.tokens)
             hops = screen(ack, flow)
             routes = self._read_routes(ack)
             self._in_dialog.forward_ack(Arrival(None, ack, flow, self._links.of(flow), routes, hops))

@@ -13,9 +13,11 @@ from b2bua.session_manager.parts import Parts
 from b2bua.session_manager.screening import require_supported
 from b2bua.session_manager.subscription import Subscription
 from b2bua.session_manager.users import check_known
+from b2bua.sip.address import parse_address
 from b2bua.sip.flow import own_uri
 from b2bua.sip.message import Request, Response
 from b2bua.sip.response_to import response_to
+from b2bua.sip.rlmi import EVENTLIST
 from b2bua.sip.uri import is_sips
 from b2bua.sip.why import Why
 from b2bua.transaction.server import ServerTransaction
@@ -86,13 +88,15 @@ class UasCore:
     def subscribe(self, arrival: Arrival, user: str, watcher: str) -> None:
         """A SUBSCRIBE to us: the response leaves first, then the NOTIFY that each 2xx brings (RFC 6665 §4.2.1.2)."""
         request, source = arrival.request, arrival.source
-        require_supported(request)
-        contact = f"<{own_uri(source, '', is_sips(request.uri))}>"
+        require_supported(request, EVENTLIST)
+        contact = f"<{own_uri(source, '', _is_secured(request))}>"
 
         def respond(answer: Answer, subscription: Subscription | None) -> None:
             tag = subscription.dialog.local_tag if subscription is not None else self._tag()
             response = response_to(request, answer.status, answer.reason, tag)
             if subscription is not None:
+                for route in request.get_all("Record-Route"):  # of proxies that stay on the way (RFC 3261 §12.1.1)
+                    response.append("Record-Route", route)
                 response.append("Contact", contact)
                 response.why = (request.why, SUBSCRIBED, watcher, subscription.aor)
             elif answer.why is not None:
@@ -132,3 +136,13 @@ class UasCore:
         if not response.to.tag:
             response.replace("To", f"{response.get('To')};tag={self._tag()}")
         return response
+
+
+def _is_secured(request: Request) -> bool:
+    """Whether our Contact in the dialog that a request asks for is `sips` (RFC 3261 §12.1.1): as its Request-URI, else the
+    topmost Record-Route, else its Contact, where there is none."""
+    if is_sips(request.uri):
+        return True
+    routes = request.elements("Record-Route")
+    nearest = parse_address(routes[0]) if routes else request.contact()
+    return nearest is not None and is_sips(nearest.uri)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from b2bua.dialog.dialog import Dialog
 from b2bua.session_manager.domain import Domain
-from b2bua.session_manager.location import NOWHERE, Binding, Location, way_to
+from b2bua.session_manager.location import NOWHERE, Binding, Location, behind_nat, way_to
+from b2bua.sip.address import Address, parse_address
 from b2bua.sip.flow import Flow, Flows, HostPort
 from b2bua.sip.message import Message, Request
 from b2bua.sip.uri import Uri, equivalent, parse_uri
+
+Way = Callable[[Request, Flow, Dialog], Flow]
+"""The flow of the NOTIFYs of a dialog after a SUBSCRIBE in it that came from this one."""
 
 
 class FlowGone:
@@ -54,12 +61,21 @@ class Ways:
         stream = not listener.startswith("udp:")
         if stream or through_nat:
             stands = stream and not gone and self._flows.find(listener, remote) is not None
-            binding = self._registered(request) or (None if stands or not stream else self._back(request, remote))
+            binding = self._registered(request, remote) or (None if stands or not stream else self._back(request, remote))
             if binding is not None and not (stands and not self._is_there(binding)):
                 flow = binding.flow(self._flows)
                 if flow is not None:
                     return flow
         return way_to(self._flows, listener, NOWHERE if gone else remote, through_nat, beyond or request.parsed_uri())
+
+    def to_watcher(self, request: Request, source: Flow, dialog: Dialog) -> Flow:
+        """The flow that NOTIFYs take after this SUBSCRIBE: along the dialog's route, else to its Contact (RFC 3261 §12.2.1.1), as
+        requests to a phone that registered so; by its connection, or where it wrote from, where it is reached there alone."""
+        if source.reliable:
+            return source
+        nearest = parse_address(dialog.route_set[0]) if dialog.route_set else Address("", dialog.remote_target)
+        nat = behind_nat(nearest, request.top_via, source.remote)
+        return way_to(self._flows, source.listener, source.remote, nat, nearest.parsed_uri()) or source
 
     def again(self, flow: Flow, request: Request) -> Flow:
         """The flow itself while its connection stands, else another to the same phone; itself too where there is none."""
@@ -77,12 +93,16 @@ class Ways:
         """The flow that stood before a restart, or what is left of it: `again` finds another way."""
         return self._flows.find(listener, remote) or FlowGone(listener, remote)
 
-    def _registered(self, request: Request) -> Binding | None:
-        """The binding whose Contact is the Request-URI."""
-        for binding in self._location.bindings(self._domain.user_in(request.to.uri) or ""):
-            if equivalent(parse_uri(binding.uri), request.parsed_uri()):
-                return binding
-        return None
+    def _registered(self, request: Request, remote: HostPort) -> Binding | None:
+        """The binding whose Contact is the Request-URI. A phone may register the same one by several flows (RFC 5626 §5.3.1):
+        of those that stand the one that came from there, else the newest."""
+        found = [
+            binding
+            for binding in self._location.bindings(self._domain.user_in(request.to.uri) or "")
+            if equivalent(parse_uri(binding.uri), request.parsed_uri())
+        ]
+        standing = [binding for binding in found if self._is_there(binding)] if len(found) > 1 else found
+        return next((one for one in standing if one.source == remote), next(iter(standing or found), None))
 
     def _back(self, request: Request, remote: HostPort) -> Binding | None:
         """The binding of a phone that has come back on another connection, and with it another port in its Contact: of this

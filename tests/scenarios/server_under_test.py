@@ -195,7 +195,7 @@ class ServerUnderTest:
             EventWorld(
                 domain, self.location, self.timers, layer.identifiers.tag,
                 lambda: f"etag{self._start}{next(entity_tags)}", notify, observer, self.records, clock.wall,
-                self._same_group,
+                self._same_group, ways.to_watcher,
             ),
             options.event_packages,
             EventRules(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from b2bua.session_manager.event_packages.package import Form
 from b2bua.session_manager.notifier import MAX_SUBSCRIPTIONS
 from b2bua.sip.dialog_info import DialogInfo, parse_dialog_info
@@ -107,6 +109,17 @@ def test_who_does_not_know_lists_is_told_so(make_scene: MakeScene) -> None:
     assert refused(key, "dialog", PANEL, "Supported: eventlist", "Accept: text/plain") == 406
     assert refused(key, "conference", PANEL, *WISH) == 489
     assert not key.notified
+
+
+@pytest.mark.parametrize("aor", [PANEL, "sip:6001@example.com"])
+def test_who_insists_on_lists_is_served(make_scene: MakeScene, aor: str) -> None:
+    """§4.1 advises against it, but what is understood is not refused (RFC 3261 §8.2.2.3); what is not, still is."""
+    scene = make_scene(lists=LISTS)
+    key = scene.phone("6004")
+    answer, _ = ask(key, "dialog", aor, "Require: eventlist", WISH[1], expires=0)
+    assert (answer.status, answer.get("Require")) == (200, "eventlist" if aor == PANEL else None)
+    answer, _ = ask(key, "dialog", aor, "Require: eventlist, recipient-list-subscribe")
+    assert (answer.status, answer.get("Unsupported")) == (420, "recipient-list-subscribe")
 
 
 def test_a_user_is_a_user_whatever_the_phone_knows(make_scene: MakeScene) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.scenarios.events import ask
 from tests.scenarios.scene import (
     MakeScene,
     Scene,
@@ -262,6 +263,18 @@ def test_sip_reaches_a_sips_contact(make_scene: MakeScene) -> None:
     bob >> b.answer(arrived, 486)
     bob << "ACK"
     alice >> a.ack(alice << "486 INVITE")
+
+
+@pytest.mark.parametrize("lines", [(), ("Record-Route: <sips:192.0.2.60;lr>",)], ids=["Contact", "Record-Route"])
+def test_a_watcher_with_a_sips_contact_is_told_ours(scene: Scene, lines: tuple[str, ...]) -> None:
+    """RFC 3261 §12.1.1: whatever the scheme of the Request-URI, what is nearest to us was `sips`, and so is our Contact."""
+    alice = phone(scene, "6001", "tls") if lines else sips_phone(scene, "6001", "tls")
+    answer, call = ask(alice, "dialog", "sip:6002@example.com", *lines)
+    assert answer.get("Contact") == f"<{SIPS['tls']}>"
+    call.learn(answer)
+    ended, _ = ask(alice, "dialog", "sip:6002@example.com", *lines, dialog=call, expires=0)
+    assert ended.status == 200
+    assert [notify.get("Contact") for notify in alice.notified] == [f"<{SIPS['tls']}>"] * 2
 
 
 def test_a_sips_contact_by_a_hop_that_is_not_secure(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from b2bua.session_manager.location import Binding, Location, behind_nat
 from b2bua.sip.address import parse_address
 from b2bua.sip.flow import Flow, HostPort
 from b2bua.sip.uri import parse_uri
+from b2bua.sip.via import Via
 from tests.transaction.neighbours import Clock, FakeFlow
 
 SOURCE: HostPort = ("203.0.113.7", 40000)
@@ -197,7 +198,7 @@ def test_the_ways_in_order(listener: str, named: str, asked: list[tuple[str, Hos
         # An honest Via, and a Contact that differs: it was put there on purpose (another port, another host).
         ("<sip:6001@203.0.113.7:5070>", ("203.0.113.7", 40000), False),
         ("<sip:6001@192.0.2.99>", ("203.0.113.7", 40000), False),
-        # The right host with another port than it came from is still a NAT's doing.
+        # The right host with another port than it came from: it hears at that one, too, as it asks for answers there.
         ("<sip:6001@203.0.113.7:5060>", ("203.0.113.7", 5060), True),
         # No address at all (RFC 7118 §5: x.invalid).
         ("<sip:x@y.invalid;transport=ws>", ("y.invalid", None), True),
@@ -211,7 +212,26 @@ def test_the_ways_in_order(listener: str, named: str, asked: list[tuple[str, Hos
     ],
 )
 def test_behind_nat(contact: str, via: tuple[str, int | None], nat: bool) -> None:
-    assert behind_nat(parse_address(contact), *via, SOURCE) is nat
+    assert behind_nat(parse_address(contact), via_of(*via), SOURCE) is nat
+
+
+@pytest.mark.parametrize(
+    ("contact", "via", "nat"),
+    [
+        # RFC 3581 §3: without rport it need not hear where it writes from. Host and Via are honest, so no NAT is between.
+        ("<sip:6001@203.0.113.7:5060>", ("203.0.113.7", 5060), False),
+        ("<sip:6001@203.0.113.7>", ("203.0.113.7", None), False),
+        # Its Via shows that one is.
+        ("<sip:6001@203.0.113.7:5060>", ("192.168.1.5", 5060), True),
+        ("<sip:6001@192.168.1.5:5060>", ("192.168.1.5", 5060), True),
+    ],
+)
+def test_behind_nat_without_rport(contact: str, via: tuple[str, int | None], nat: bool) -> None:
+    assert behind_nat(parse_address(contact), via_of(*via, parameters=""), SOURCE) is nat
+
+
+def via_of(host: str, port: int | None, parameters: str = ";rport") -> Via:
+    return Via("udp", host, port, parameters, "z9hG4bK1")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +252,7 @@ def test_which_bindings_are_looked_up(one: Binding, name: str | None) -> None:
 
 
 def test_the_default_port_counts() -> None:
-    assert not behind_nat(parse_address("<sip:6001@192.0.2.10>"), "192.0.2.10", None, ("192.0.2.10", 5060))
+    assert not behind_nat(parse_address("<sip:6001@192.0.2.10>"), via_of("192.0.2.10", None), ("192.0.2.10", 5060))
 
 
 # -- figures ------------------------------------------------------------------------------------------------------

@@ -180,7 +180,7 @@ def check_list_event(package: EventPackage, request: Request, allowed: str) -> N
         raise SipError(489, "", ("Allow-Events", allowed)).because(
             "notifier: no state of this event could stand in a list (RFC 4662)"
         )
-    if EVENTLIST not in request.tokens("Supported"):
+    if EVENTLIST not in request.tokens("Supported") | request.tokens("Require"):  # who insists on it knows it
         raise SipError(421, "", ("Require", EVENTLIST)).because(
             "notifier: a list is only for who supports eventlist (RFC 4662 §4.1)"
         )
