@@ -171,6 +171,8 @@ class Proxy:
     def _one_of_each_instance(self, targets: list[Target]) -> list[Target]:
         """Never two contacts of one phone at a time (RFC 5626 §7): the newest, before it one whose connection stands. The others
         are its other flows, or what it was reached at before it started anew."""
+        if len(targets) < 2:
+            return targets
         chosen: dict[str | int, Target] = {}
         for number, target in enumerate(targets):
             phone = target.binding.instance or number
