@@ -142,7 +142,7 @@ def run(config: str | None, log_levels: tuple[str, ...], **options: object) -> i
 @click.option("--name", metavar="NAME", help="The link's name in Session Manager's `links`. [the plugin's]")
 @DOMAIN
 @click.option("--plugin", "feature_server", metavar="NAME", help="What runs here. [communication_manager]")
-@click.option("--feature", "features", multiple=True, metavar="NAME", help="A feature, in order; repeatable. [hold, lamps]")
+@click.option("--feature", "features", multiple=True, metavar="NAME", help="A feature, in order; repeatable. [as `b2bua run`]")
 @click.option("--feature-directory", metavar="DIRECTORY", help="Your own features and plugins.")
 @click.option("--store", metavar="URL", help=f"memory: or sqlite:PATH, for its calls. [{FEATURE_SERVER_STORE}]")
 @click.option("--http", metavar="HOST:PORT", help="Metrics, health, trace of this process; off unless given.")

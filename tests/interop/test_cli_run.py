@@ -79,7 +79,8 @@ def test_a_store_that_a_server_runs_with(start: Start, tmp_path: Path) -> None:
     first = start(None, store="sqlite:b2bua.db")
     http = free_port(HOST, socket.SOCK_STREAM)
     for listen, wanted in ((f"udp:{HOST}:0", "another server runs with it"), (f"udp:{HOST}:{first.port}", "in use")):
-        done = run(tmp_path, "run", "--domain", DOMAIN, "--store", "sqlite:b2bua.db", "--listen", listen, "--http", f"{HOST}:{http}")
+        same = "--domain", DOMAIN, "--store", "sqlite:b2bua.db"
+        done = run(tmp_path, "run", *same, "--listen", listen, "--http", f"{HOST}:{http}")
         assert wanted in one_line(done)
 
 
