@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -142,7 +143,7 @@ def run(config: str | None, log_levels: tuple[str, ...], **options: object) -> i
 @click.option("--name", metavar="NAME", help="The link's name in Session Manager's `links`. [the plugin's]")
 @DOMAIN
 @click.option("--plugin", "feature_server", metavar="NAME", help="What runs here. [communication_manager]")
-@click.option("--feature", "features", multiple=True, metavar="NAME", help="A feature, in order; repeatable. [hold, lamps]")
+@click.option("--feature", "features", multiple=True, metavar="NAME", help="A feature, in order; repeatable. [as `b2bua run`]")
 @click.option("--feature-directory", metavar="DIRECTORY", help="Your own features and plugins.")
 @click.option("--store", metavar="URL", help=f"memory: or sqlite:PATH, for its calls. [{FEATURE_SERVER_STORE}]")
 @click.option("--http", metavar="HOST:PORT", help="Metrics, health, trace of this process; off unless given.")
@@ -186,6 +187,7 @@ def add_user(name: str, **options: str | None) -> int:
         known = store.user(name) is not None
         store.put_users([record])
     click.echo(f"user {name} {'changed' if known else 'added'}")
+    _say_who_counts(settings, name)
     return 0
 
 
@@ -205,11 +207,13 @@ def list_users(**options: str | None) -> int:
 @store_options
 def remove_user(name: str, **options: str | None) -> int:
     """Remove a user."""
-    with Opened(settings_of(**options), existing=True) as store:
+    settings = settings_of(**options)
+    with Opened(settings, existing=True) as store:
         if not store.remove_user(name):
             raise ConfigError(f"user {name}: there is no such user")
         forget_settings(store, name)
     click.echo(f"user {name} removed")
+    _say_who_counts(settings, name)
     return 0
 
 
@@ -333,6 +337,13 @@ def _filter_words(
     words = [word for switch, values in valued.items() for value in values if value for word in (switch, value)]
     switches = {"-or": any_of, "-nr": no_register, "-ns": no_subscribe, "-no": no_options}
     return words + [switch for switch, is_set in switches.items() if is_set]
+
+
+def _say_who_counts(settings: Settings, name: str) -> None:
+    """The file of `users` undoes it; where that cannot be read the server will say so."""
+    with suppress(StoreError):
+        if settings.users and name in {found.name for found in read_users(settings.users, settings.domain, _offer(settings).of)}:
+            click.echo(f"user {name} stands in {settings.users}, which counts with each reload: change it there, too", err=True)
 
 
 def _offer(settings: Settings) -> DigestOffer:

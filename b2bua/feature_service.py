@@ -128,6 +128,7 @@ class FeatureService:
     def start(self) -> None:
         """Open HTTP where it is wanted, and tell Session Manager that we are here."""
         settings = self.settings
+        self.store.claim()
         self._trace = TraceUpkeep(self.recorder, self._reactor, settings, self._log)
         if settings.http[1]:
             metrics = ServerMetrics(self.observer, _Live(self), self.recorder, __version__, time.time())

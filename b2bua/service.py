@@ -227,6 +227,7 @@ class Server:
             self, self.settings.faults, features, self._log, self.links, self._trunks, self._authenticator
         )
         self.domain.listens_on(self.listeners.addresses())
+        self.store.claim()  # behind the listeners: of two servers on one port the second says that
         self._bindings.load()
         self._trace = TraceUpkeep(self.recorder, self._reactor, self.settings, self._log)
         site = site_of(self, self._reactor, self._log, self._access, self._trace.read)

@@ -178,6 +178,19 @@ def test_a_user_is_added_changed_listed_and_removed(call):
     assert call("user", "list") == (0, "6002\n", "")
 
 
+def test_who_changes_a_user_of_the_file_hears_that_the_file_counts(call):
+    """The server's next reload undid it without a word."""
+    Path("users.csv").write_text("6001,one\n")
+    Path("lab.toml").write_text('users = "users.csv"\n')
+    told = "user 6001 stands in users.csv, which counts with each reload: change it there, too\n"
+    with_file = "--config", "lab.toml"
+    assert call("user", "add", "6001", *with_file, stdin="two\n") == (0, "user 6001 added\n", told)
+    assert call("user", "remove", "6001", *with_file) == (0, "user 6001 removed\n", told)
+    assert call("user", "add", "6002", *with_file, stdin="two\n") == (0, "user 6002 added\n", "")
+    Path("users.csv").write_text("nonsense\n")
+    assert call("user", "add", "6001", *with_file, stdin="two\n") == (0, "user 6001 added\n", "")
+
+
 @pytest.mark.parametrize("command", [("list",), ("remove", "6001"), ("export", "users.htdigest")])
 def test_a_mistyped_store_is_not_made(call, command):
     status, printed, said = call("user", *command, "--store", "sqlite:none/none.db")

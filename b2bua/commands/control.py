@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from b2bua.commands.token import WANTED, token_for, token_option
+from b2bua.commands.token import REFUSED, WANTED, token_for, token_option
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _SECONDS: Final = 10.0
@@ -47,7 +47,7 @@ def ask(url: str, method: str, path: str) -> tuple[int, str]:
         response = connection.getresponse()
         status, text = response.status, response.read(_LONGEST).decode("utf-8", "replace").strip()
         if status == 401:
-            raise click.ClickException(f"{url} {WANTED}")
+            raise click.ClickException(f"{url} {REFUSED if token else WANTED}")
         return status, text
     except (OSError, HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

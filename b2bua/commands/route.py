@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from b2bua.assembly.dial_plan import dial_plan_of, entities_of, week_time
 from b2bua.assembly.sequences import names_of_links, sequences_of
-from b2bua.config.settings import ConfigError, Settings
+from b2bua.config.settings import IN_PROCESS, ConfigError, Settings
 from b2bua.config.sources import load_settings
+from b2bua.feature_server.feature_codes import code_name
+from b2bua.feature_server.loader import find_features
 from b2bua.session_manager.departure import Departure, Departures
 from b2bua.session_manager.domain import Domain
 from b2bua.session_manager.entities import Entities
@@ -79,15 +81,25 @@ def explain(settings: Settings, users: Names, number: str, caller: str, when: We
     departures = trunks.departures("INVITE", uri, user, caller, steps.append)
     yield from steps
     if user is not None or departures is not None:
-        yield from _applications(settings, caller, "" if departures is not None else user or "")
+        callee = "" if departures is not None else user or ""
+        if (yield from _applications(settings, caller, callee, _code(settings, user or ""))):
+            return
     if departures is not None and caller and users.user(caller) is None:
         yield f"nowhere: 403, {caller} is no user, and only users call out"
     else:
         yield from _ends(departures, user, users, settings)
 
 
-def _applications(settings: Settings, caller: str, callee: str) -> Iterator[str]:
-    """A line for each that the call passes first. Who calls and is not named has everybody's sequence."""
+def _code(settings: Settings, user: str) -> str:
+    """The name of the feature code that this is in the feature server of the server's own process; "" for none."""
+    if settings.feature_server == "none":
+        return ""
+    return code_name(find_features(settings.features, settings.feature_directory), settings.feature_codes, user)
+
+
+def _applications(settings: Settings, caller: str, callee: str, code: str) -> Generator[str, None, bool]:
+    """A line for each that the call passes first; whether it ends in one of them, by a feature's `code`. Who calls and is not
+    named has everybody's sequence."""
     names = names_of_links(settings)
     sequences = sequences_of(settings) or Sequences(names, names)
     position = sequences.settle(sequences.begin(caller or "somebody"), callee)
@@ -95,7 +107,11 @@ def _applications(settings: Settings, caller: str, callee: str) -> Iterator[str]
         whose = f"for {caller or 'the caller'}" if position.phase == ORIGINATING else f"for {callee}"
         without = ", skipped when it does not answer" if position.left[0] in sequences.optional else ""
         yield f"by application {position.left[0]} {whose} (ims{position.phase}){without}"
+        if code and position.left[0] == IN_PROCESS and position.phase == ORIGINATING:
+            yield f"to its feature code {code}, and no further"
+            return True
         position = sequences.settle(position.over(), callee)
+    return False
 
 
 def _ends(departures: Departures | None, user: str | None, users: Names, settings: Settings) -> Iterator[str]:

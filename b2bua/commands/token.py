@@ -15,6 +15,7 @@ OWNER_TOKEN: Final = Path("var/b2bua.db.token")
 """Where a server with the usual store, started in this directory, puts it."""
 VARIABLE: Final = "B2BUA_TOKEN_FILE"
 WANTED: Final = "wants a token: --token-file FILE; `b2bua token add` makes one, a running server's own stands beside its database"
+REFUSED: Final = "does not know this token: it is another server's, or was removed; `b2bua token add` makes one"
 _KEY: Final = "b2bua.token_file"
 _MOST: Final = 4096
 

@@ -82,9 +82,9 @@ def parse_listen(text: str) -> Listen:
 
 def parse_collector(text: str) -> Listen:
     """`udp:HOST:PORT` or `tcp:HOST:PORT`, where somebody else listens; ValueError says what is wrong."""
-    collector = parse_listen(text)
-    if collector.transport not in ("udp", "tcp") or collector.advertised is not None:
+    if text.partition(":")[0].lower() not in ("udp", "tcp") or "/" in text:
         raise ValueError(f"{text!r} is not udp:HOST:PORT or tcp:HOST:PORT")
+    collector = parse_listen(text)
     if not collector.port:
         raise ValueError(f"{text!r}: the collector's port is needed")
     return collector
@@ -178,7 +178,7 @@ def parse_server(text: str, port: int = 53) -> tuple[str, int]:
     try:
         return str(ipaddress.ip_address(host)), port if given is None else given
     except ValueError:
-        raise ValueError(f"{host!r} is not an IP address: who is asked for names has none himself") from None
+        raise ValueError(f"{host!r} is not an IP address, and names are not looked up here") from None
 
 
 def parse_port_range(text: str) -> tuple[int, int]:

@@ -273,7 +273,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 f"registration_expires_min ({low}) and registration_expires_max ({high})"
             )
         if 0 < self.session_expires < self.session_expires_min:
-            yield f"session_expires: {self.session_expires} is below session_expires_min ({self.session_expires_min}); 0 = off"
+            moved = "session_expires" if self.session_expires != Settings().session_expires else "session_expires_min"
+            said = f"{self.session_expires} is below session_expires_min ({self.session_expires_min}); 0 = off"
+            yield f"{moved}: {said}" if moved == "session_expires" else f"{moved}: session_expires: {said}"
 
     def _digest_conflicts(self) -> Iterator[str]:
         """Digests that cannot be made."""

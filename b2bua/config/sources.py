@@ -198,12 +198,16 @@ def _convert(given: Given, kind: Any) -> Any:
             value = [part.strip() for part in value.split(",") if part.strip()]
         elif get_origin(kind) is dict:
             value = dict(read_pair(part) for part in value.split(",") if part.strip())
-    if get_origin(kind) is Literal and value not in get_args(kind):
-        raise ValueError(f"{value!r} is none of {', '.join(get_args(kind))}")
+    item, values = kind, (value,)
+    if get_origin(kind) is tuple and isinstance(value, list):
+        item, values = get_args(kind)[0], tuple(value)
+    for each in values:
+        if get_origin(item) is Literal and each not in get_args(item):
+            raise ValueError(f"{each!r} is none of {', '.join(get_args(item))}")
     return msgspec.convert(value, kind, strict=not given.textual)
 
 
 def _sentence(text: str) -> str:
-    """msgspec's message in our words: without backquotes and with a small first letter."""
-    text = text.replace("`", "")
+    """msgspec's message in our words: without its path and backquotes, and with a small first letter."""
+    text = text.partition(" - at ")[0].replace("`", "")
     return text[:1].lower() + text[1:]

@@ -58,6 +58,13 @@ def check_codes(features: Iterable[type[Feature]], chosen: Mapping[str, str]) ->
     _plan(((feature, feature.codes) for feature in features), chosen)
 
 
+def code_name(features: Iterable[type[Feature]], chosen: Mapping[str, str], user: str) -> str:
+    """The name of the code that a user part means when these features have these codes; "" for none."""
+    plan = _plan(((feature, feature.codes) for feature in features), chosen)
+    begun = [code for code in plan if user.startswith(code)]
+    return plan[max(begun, key=len)][1] if begun else ""
+
+
 def _plan(owners: Iterable[tuple[_Owner, Mapping[str, str]]], chosen: Mapping[str, str]) -> dict[str, tuple[_Owner, str]]:
     found: dict[str, tuple[_Owner, str]] = {}
     names: set[str] = set()

@@ -69,7 +69,7 @@ class HoldForParty:
         if self._holds or not is_sdp(response):
             description = sdp.with_direction(second.descriptions.ours, "inactive" if self._holds else "sendrecv")
         else:
-            description = sdp.with_direction(offer_towards(second, response.body), "sendrecv")
+            description = offer_towards(second, sdp.with_direction(response.body, "sendrecv"))
         self._ask(second, description, self._second_agreed, self._second_refused)
 
     def _first_refused(self, status: int, response: Response | None) -> None:

@@ -67,6 +67,8 @@ def find_features(names: Sequence[str], directory: Path | None, choices: Choices
     """The classes of `load_features`; LoadError says which cannot be used, or what of the choices."""
     if directory is not None and not directory.is_dir():
         raise LoadError(f"{directory}: not a directory", "feature_directory")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise LoadError(f"feature {twice[0]!r} stands there twice: it would do everything twice")
     classes = [_feature_class(name, directory) for name in names]
     try:
         check_faults(classes)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from twisted.web.http import SERVICE_UNAVAILABLE
 from twisted.web.resource import Resource
@@ -13,7 +14,7 @@ from twisted.web.server import Request
 
 def plain(request: Request, text: str, status: int = 200) -> bytes:
     """One line of text as a whole response."""
-    request.setResponseCode(status)
+    request.setResponseCode(status, HTTPStatus(status).phrase.encode())  # Twisted has none for 429
     request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
     request.setHeader(b"Cache-Control", b"no-store")
     return f"{text}\n".encode()

@@ -24,6 +24,8 @@ PATIENCE: Final = 5.0
 """Seconds for an answer to a REGISTER and a BYE."""
 RING_SECONDS: Final = 0.3
 """How long the callee rings."""
+INTERRUPTED: Final = 130
+"""The exit status that shells give to it."""
 ANSWER_SECONDS: Final = 60.0
 """How long the caller waits for an answer: a real phone may be at the other end."""
 
@@ -81,18 +83,19 @@ class Trial:
         user = near.identity.user
         self._say(f"{user} calls {callee}")
         call = near.phone.dial(callee)
-        over = (CallState.ESTABLISHED, CallState.ENDED)
-        await self._until(lambda: call.state in over, ANSWER_SECONDS)
-        if call.state is not CallState.ESTABLISHED:
-            self._say(f"{user} hears {_told(call.status)}" if call.status else f"{user} hears no answer")
+        try:
+            over = (CallState.ESTABLISHED, CallState.ENDED)
+            await self._until(lambda: call.state in over, ANSWER_SECONDS)
+            if call.state is not CallState.ESTABLISHED:
+                self._say(f"{user} hears {_told(call.status)}" if call.status else f"{user} hears no answer")
+                return False
+            self._say(f"{user} hears 200 OK")
+            await deferLater(self._reactor, seconds)
+            for phone in (near,) if far is None else (near, far):
+                sent, received = phone.media_counts()
+                self._say(f"{phone.identity.user} has sent {sent} RTP packets and heard {received}")
+        finally:  # interrupted, or nobody reads on, too: the call would stand at the server
             call.hang_up()
-            return False
-        self._say(f"{user} hears 200 OK")
-        await deferLater(self._reactor, seconds)
-        for phone in (near,) if far is None else (near, far):
-            sent, received = phone.media_counts()
-            self._say(f"{phone.identity.user} has sent {sent} RTP packets and heard {received}")
-        call.hang_up()
         await self._until(lambda: call.state is CallState.ENDED)
         self._say(f"{user} has hung up")
         return True
@@ -123,20 +126,34 @@ def _told(status: int) -> str:
 
 
 def run(trial: Callable[[Any], Trial], caller: str, callee: str, seconds: float) -> int:
-    """Play it on a reactor of this process; 0 where the call was answered, 1 where not. TrialError as in `Trial.play`."""
+    """Play it on a reactor of this process; 0 where the call was answered, 1 where not, 130 where the user interrupts it: the
+    phones hang up and leave first. TrialError as in `Trial.play`."""
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
     results: list[object] = []
+    interrupted: list[Deferred[None]] = []
 
     def over(result: object) -> None:
         results.append(result)
-        reactor.stop()
+        if not interrupted:
+            reactor.stop()
 
-    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(trial(reactor).play(caller, callee, seconds)).addBoth(over))
+    def begin() -> None:
+        playing = Deferred.fromCoroutine(trial(reactor).play(caller, callee, seconds)).addBoth(over)
+        reactor.addSystemEventTrigger("before", "shutdown", leave, playing)
+
+    def leave(playing: Deferred[None]) -> Deferred[None] | None:
+        if results:
+            return None
+        interrupted.append(playing)
+        playing.cancel()
+        return playing
+
+    reactor.callWhenRunning(begin)
     reactor.run()
-    if not results:
-        return 130  # interrupted
+    if interrupted:
+        return INTERRUPTED
     if isinstance(results[0], Failure):
         results[0].raiseException()
     return 0 if results[0] else 1

@@ -41,6 +41,9 @@ class Records(Protocol):
 class Store(Records, Protocol):
     """Users, bindings and records of one realm. All methods are called on one thread, the reactor's once it runs."""
 
+    def claim(self) -> None:
+        """For a server: let no other process run one on this realm. StoreError when one does. A second call does nothing."""
+
     def user(self, name: str) -> User | None:
         """A user by name, from memory, O(1): asked for with every request."""
 

@@ -65,5 +65,8 @@ class MemoryStore:
     def poll(self) -> None:
         """Nobody else can reach this memory."""
 
+    def claim(self) -> None:
+        """Nobody else can reach this memory."""
+
     def close(self) -> None:
         """There is nothing to write."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from b2bua.log.events import Say, quiet
 from b2bua.sip.digest_algorithms import DIGITS, MD5
+from b2bua.store.claim import Claim
 from b2bua.store.interface import Done, StoreError
 from b2bua.store.promises import Promises
 from b2bua.store.record_writes import RecordWrite, dropped, purge
@@ -43,6 +44,7 @@ class SqliteStore:
         self._post = post
         self._now = now
         self._log = log
+        self._claim: Claim | None = None
         self._generation = 0
         self._poll_waits = False
         self._dropped = 0
@@ -56,6 +58,10 @@ class SqliteStore:
         except StoreError:
             self._writer.close()
             raise
+
+    def claim(self) -> None:
+        if self._claim is None:
+            self._claim = Claim(self._path, self._realm)
 
     def user(self, name: str) -> User | None:
         return self._users.get(name)
@@ -170,6 +176,9 @@ class SqliteStore:
     def close(self) -> None:
         self._promises.close()
         self._writer.close()
+        if self._claim is not None:  # behind the last write
+            self._claim.close()
+            self._claim = None
 
     def _data_version(self, database: sqlite3.Connection) -> int:
         """Changes when another connection commits, never for our own commits (https://www.sqlite.org/pragma.html)."""

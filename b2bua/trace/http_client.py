@@ -84,7 +84,7 @@ def get(connection: HTTPConnection, address: Address, path: str, query: dict[str
     connection.request("GET", target, headers=headers)
     response = connection.getresponse()
     if response.status != 200:
-        raise TraceError(_refusal(address.url, response))
+        raise TraceError(_refusal(address.url, response, bool(token)))
     role = CM if response.getheader(ROLE_HEADER, SM) == CM else SM
     return Answer(response, _ahead(response.getheader(TIME_HEADER, ""), asked, time.time()), role)
 
@@ -117,7 +117,10 @@ def _ahead(theirs: str, asked: float, heard: float) -> float:
     return difference if journey < abs(difference) < 1e9 else 0.0
 
 
-def _refusal(url: str, response: HTTPResponse) -> str:
+def _refusal(url: str, response: HTTPResponse, with_token: bool) -> str:
+    if response.status == 401:
+        reason = "does not know this token" if with_token else "wants a token"
+        return f"{url} {reason}: `b2bua token add` makes one, for --token-file or `trace_servers`"
     text = response.read(500).decode("utf-8", "replace").strip().partition("\n")[0]
     if response.getheader("Content-Type", "").startswith("text/plain") and text:
         return text

@@ -35,7 +35,7 @@ class Tone(Feature):
     def code_dialled(self, call: Call, name: str, argument: str, invite: Request) -> Request:
         source = f"tone:{argument or USUAL}" if name == "tone" else self._users.value(call.caller.party, "announcement")
         if not source or (argument and name != "tone"):
-            raise SipError(404).because("feature tone: there is nothing to be played by this code")
+            raise SipError(404, "Nothing To Play").because("feature tone: there is nothing to be played by this code")
         try:
             check_source(source)
         except ValueError:

@@ -229,6 +229,8 @@ def test_every_view_fits_a_small_screen_and_says_nothing_wrong(console: Console,
             console("go", place)
             console("shows", "#view", text)
             assert console("wide") <= 0, f"{place} is wider than {width}"
+        console("go", "settings")
+        console("shows", "#view td code", "TRANSPORT:HOST:PORT[/ADVERTISED]")
     assert console("wrong") == []
 
 

@@ -57,6 +57,18 @@ def test_by_day_two_ways(route):
     ])  # fmt: skip
 
 
+def test_a_feature_code_ends_in_its_application(route, tmp_path):
+    """It was called nobody's number, 404."""
+    status, lines = route("*43")
+    assert status == 0
+    assert lines[-2:] == ["by application cm for the caller (imsorig)", "to its feature code echo_test, and no further"]
+    assert route("*726002", "--from", "6001")[1][-1] == "to its feature code forward_always, and no further"
+    with (tmp_path / "lab.toml").open("a") as file:
+        file.write('[feature_codes]\necho_test = ""\n[user_sequences.6002]\norigination = []\n')
+    assert route("*43")[1][-1].startswith("nowhere: 404")
+    assert route("*726001", "--from", "6002")[1][-1].startswith("nowhere: 404")
+
+
 def test_the_applications_on_the_way(route, tmp_path):
     with (tmp_path / "lab.toml").open("a") as file:
         file.write("[user_sequences]\n6001 = { origination = ['rec', 'cm'] }\n6002 = { termination = ['cm', 'rec'] }\n")

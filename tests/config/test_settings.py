@@ -312,6 +312,12 @@ def test_an_unknown_variable_is_refused_with_the_nearest():
         ('\ntrusted_networks = ["10.0.0.1/8"]', "lab.toml:2: trusted_networks: '10.0.0.1/8' is not a network such as 10.0.0.0/8: 10.0.0.1/8 has host bits set"),  # noqa: E501
         ('trusted_networks = ["0.0.0.0/0"]', "lab.toml:1: trusted_networks: '0.0.0.0/0' is everybody"),
         ('trusted_networks = ["office"]', "lab.toml:1: trusted_networks: 'office' is not a network such as 10.0.0.0/8: 'office' does not appear to be an IPv4 or IPv6 network"),  # noqa: E501
+        ('\ndigest_qop = ["auth", "both"]', "lab.toml:2: digest_qop: 'both' is none of auth, auth-int"),
+        ('hep = "x"', "lab.toml:1: hep: 'x' is not udp:HOST:PORT or tcp:HOST:PORT"),
+        ('hep = "tls:127.0.0.1:9060"', "lab.toml:1: hep: 'tls:127.0.0.1:9060' is not udp:HOST:PORT or tcp:HOST:PORT"),
+        ('rtpengine = "relay:22222"', "lab.toml:1: rtpengine: 'relay' is not an IP address, and names are not looked up here"),
+        ('dns = ["ns.example.com"]', "lab.toml:1: dns: 'ns.example.com' is not an IP address, and names are not looked up here"),
+        ("[user_defaults]\nforward_no_answer_seconds = 5", "lab.toml:1: user_defaults: expected str, got int"),
         ("trace = true", "lab.toml:1: trace: expected int, got bool"),
         ("nonce_lifetime = 0", "lab.toml:1: nonce_lifetime: expected float > 0.0"),
         ('strict_digest_uri = "yes"', "lab.toml:1: strict_digest_uri: expected bool, got str"),
@@ -386,7 +392,8 @@ def test_options_and_variables_are_named_in_their_errors():
         (Settings(listen=(Listen("udp", "127.0.0.1", 5060),) * 2), "udp:127.0.0.1:5060 stands there twice"),
         (Settings(registration_expires_default=30), "is not between registration_expires_min"),
         (Settings(registration_expires_max=1800), "registration_expires_max: registration_expires_default (3600) is not between"),
-        (Settings(session_expires=89), "is below session_expires_min (90)"),
+        (Settings(session_expires=89), "session_expires: 89 is below session_expires_min (90)"),
+        (Settings(session_expires_min=2000), "session_expires_min: session_expires: 1800 is below session_expires_min (2000)"),
     ],
 )
 def test_check_refuses_what_cannot_start(settings, expected):

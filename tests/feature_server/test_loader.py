@@ -128,6 +128,13 @@ def test_what_is_no_module_name(name: str, tmp_path: Path) -> None:
     assert "not a module name" in failure(name, tmp_path)
 
 
+def test_one_that_is_named_twice() -> None:
+    """Each state of a lamp was published twice."""
+    with pytest.raises(LoadError, match=r"^feature 'lamps' stands there twice") as error:
+        load_features(["lamps", "hold", "lamps"], None, ENVIRONMENT)
+    assert error.value.key == "features"
+
+
 def test_not_found(tmp_path: Path) -> None:
     text = failure("nothing_of_that_name", tmp_path)
     assert str(tmp_path) in text and ENTRY_POINTS in text and "plugins.communication_manager" in text

@@ -52,6 +52,7 @@ class FakeRequest(DummyRequest):
 
     def setResponseCode(self, code: int, message: bytes | None = None) -> None:
         self.responseCode = self.code = code
+        self.responseMessage = message
 
     def hang_up(self) -> None:
         """The client goes."""

@@ -152,7 +152,8 @@ def test_too_many_wrong_ones_are_refused_visibly_and_the_right_one_too(door: Doo
     for _ in range(MOST_WRONG):
         assert door.log_in("rita", "a-wrong-password").responseCode == 401
     answer = door.log_in("rita")
-    assert answer.responseCode == 429 and answer.text.startswith("too many wrong log-ins from this address: wait ")
+    assert (answer.responseCode, answer.responseMessage) == (429, b"Too Many Requests")
+    assert answer.text.startswith("too many wrong log-ins from this address: wait ")
     assert 0 < int((answer.responseHeaders.getRawHeaders("retry-after") or ["0"])[0]) <= 60
     assert door.told[-1] == "limited"
     assert door.log_in("rita", client="192.0.2.8").responseCode == 200

@@ -15,7 +15,7 @@ import pytest
 from tests.interop.lab import Lab
 from tests.interop.raw import Raw, text
 from tests.interop.script import Callee, Caller
-from tests.interop.server import Server, command, environment, free_port, wait_until
+from tests.interop.server import DOMAIN, Server, command, environment, free_port, wait_until
 
 HOST = "127.0.0.54"
 
@@ -72,6 +72,16 @@ def test_a_taken_sip_port(tmp_path: Path) -> None:
             run(tmp_path, "run", "--store", "memory:", "--listen", f"udp:{HOST}:{port}", "--http", f"{HOST}:{http}")
         )
     assert f"{HOST}:{port}" in line and "in use" in line
+
+
+def test_a_store_that_a_server_runs_with(start: Start, tmp_path: Path) -> None:
+    """On ports of its own it would carry on the other's calls; a port that is taken, too, is what it says first."""
+    first = start(None, store="sqlite:b2bua.db")
+    http = free_port(HOST, socket.SOCK_STREAM)
+    for listen, wanted in ((f"udp:{HOST}:0", "another server runs with it"), (f"udp:{HOST}:{first.port}", "in use")):
+        same = "--domain", DOMAIN, "--store", "sqlite:b2bua.db"
+        done = run(tmp_path, "run", *same, "--listen", listen, "--http", f"{HOST}:{http}")
+        assert wanted in one_line(done)
 
 
 def test_a_taken_http_port(tmp_path: Path) -> None:

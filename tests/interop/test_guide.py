@@ -103,6 +103,28 @@ def test_nothing_comes_of_it(lab: Lab, words: str, status: int, said: str) -> No
     assert (done.stderr or done.stdout).endswith(said) and done.stderr.count("\n") == (status == 2)
 
 
+@pytest.mark.parametrize("leaves", [False, True], ids=["interrupted", "nobody reads on"])
+def test_no_call_is_left_behind(lab: Lab, leaves: bool) -> None:
+    """It stood at the server, which nobody could end but from beside."""
+    argv = command("try", "6001", "6002", "--server", lab.sip, "--seconds", "1" if leaves else "60")
+    process = subprocess.Popen(
+        argv, cwd=lab.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stderr is not None
+    while process.stdout.readline() != "6001 hears 200 OK\n":
+        assert process.poll() is None
+    if leaves:
+        process.stdout.close()
+    else:
+        process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+    assert (process.wait(20), said) == (1 if leaves else 130, "")
+    calls = subprocess.run(
+        command("call", "list", "--url", f"http://{lab.http}"), env=environment(), capture_output=True, text=True, check=True
+    )
+    assert calls.stdout == ""
+
+
 def test_no_server_there(tmp_path: Path) -> None:
     (tmp_path / "users").write_text("6001,one\n")
     for server, said in ((f"{HOST}:9", "6001 cannot register: no answer"), ("nonsense", "'nonsense' has no port")):

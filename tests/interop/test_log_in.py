@@ -98,7 +98,14 @@ def test_commands_find_the_owners_token_or_are_told_what_to_bring(desk: Desk, tm
     assert desk.run("trace", "--json", *url, "--token-file", "grafana").returncode == 0
     assert desk.ask("/api/overview", Authorization="Bearer of-nobody")[0] == 401
     assert desk.server.metric("b2bua_logins_total", result="bad_token") == 1
+    (tmp_path / "old").write_text("of-nobody")
+    done = desk.run("call", "list", *url, "--token-file", "old")
+    assert (done.returncode, done.stderr.partition(":")[0]) == (2, "b2bua") and "does not know this token" in done.stderr
+    done = desk.run("trace", "--json", *url, "--token-file", "old")
+    assert (done.returncode, done.stderr.partition(": `")[0]) == (2, f"b2bua trace: {desk.url} does not know this token")
     owners.unlink()
+    done = desk.run("trace", "--json", *url)
+    assert (done.returncode, done.stderr.partition(": `")[0]) == (2, f"b2bua trace: {desk.url} wants a token")
     done = desk.run("call", "list", *url)
     assert done.returncode == 2 and done.stderr.startswith(f"b2bua: {desk.url} wants a token: --token-file FILE")
     log = desk.server.log_text()

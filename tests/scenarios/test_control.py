@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.feature_server.control import Control, ControlError
+from b2bua.sip.sdp import parse_origin
 from tests.scenarios.scene import (
     MakeScene,
     Scene,
@@ -201,6 +202,27 @@ def test_hold_and_resume_for_a_party(scene: Scene) -> None:
     assert renderings(alice) == renderings(bob) == ("yes", "yes")
     hold(a, b)
     resume(a, b)
+    hang_up(a, b)
+
+
+def test_the_version_of_our_o_line_rises_by_one_with_each_offer(scene: Scene) -> None:
+    """RFC 3264 §8: to either phone, though what the far one is offered at a resume is made of the other one's answer, in which
+    the direction stands where PJSIP has it, before the last line."""
+    a, b = watched_call(scene)
+    desk = Desk(scene)
+    name = desk.only()
+    said: dict[str, list[int]] = {"6001": [], "6002": []}
+    for verb, order in (("hold", ((b, "sendonly", "recvonly"), (a, "inactive", "inactive"))),
+                        ("resume", ((a, "sendrecv", "sendrecv"), (b, "sendrecv", "sendrecv")))):  # fmt: skip
+        desk.ask(verb, name, "6001")
+        for party, direction, answer in order:
+            offered = party.phone << f"INVITE a={direction}"
+            said[party.phone.user].append(parse_origin(offered.body).version)
+            party.phone >> party.answer(offered, 200, f"{party.sdp(answer)}a=ssrc:1 cname:lab\r\n")
+            party.phone << "ACK no-body"
+    for first, second in said.values():
+        assert second == first + 1
+    settle(scene)
     hang_up(a, b)
 
 

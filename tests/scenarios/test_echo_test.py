@@ -301,9 +301,12 @@ def test_a_tone_of_any_pitch(with_media):
         (stream,) = scene.server.media.open_streams
         assert stream.source == source
         hang_up(a)
-    for code, status in (("*4499", 484), ("*449999", 484), ("*45", 404)):
+    none = "No Such Tone"
+    for code, status, reason in (("*4499", 484, none), ("*449999", 484, none), ("*45", 404, "Nothing To Play")):
         a = called(alice, f"sip:{code}@example.com")
-        alice >> a.ack(alice << f"{status} INVITE")
+        refusal = alice << f"{status} INVITE"
+        assert refusal.reason == reason, "phones show it"
+        alice >> a.ack(refusal)
 
 
 def test_an_announcement_of_ones_own(with_media):

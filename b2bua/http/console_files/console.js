@@ -46,6 +46,11 @@ function el(name, attributes, ...children) {
   return node;
 }
 
+// What stands between backquotes in a sentence of the reference is code.
+function withCode(text) {
+  return text.split("`").map((part, number) => (number % 2 ? el("code", {}, part) : part));
+}
+
 function seconds(value) {
   if (value < 90) return `${Math.round(value)} s`;
   if (value < 5400) return `${Math.round(value / 60)} min`;
@@ -467,7 +472,7 @@ async function showSettings() {
   const { settings } = await read("api/settings");
   const rows = settings.filter((one) => wanted(one.key, one.value, one.meaning)).map((one) =>
     el("tr", {}, el("td", { class: "mono" }, one.key), el("td", { class: "mono" }, one.value === null ? "not set" : one.value),
-      el("td", { class: "wide" }, one.meaning), el("td", { class: "soft wide" }, one.followed ? "reload" : "restart")));
+      el("td", { class: "wide" }, ...withCode(one.meaning)), el("td", { class: "soft wide" }, one.followed ? "reload" : "restart")));
   return [table(["Setting", "Value", "Meaning*", "Changed by*"], rows, "")];
 }
 
