@@ -171,7 +171,7 @@ TABLES: Final = (
     Table(f"{SM}.authenticator", "_OTHER", AUTHENTICATOR),
     Table(f"{SM}.authenticator", "_CHALLENGE_IN", AUTHENTICATOR),
     Table(f"{SM}.subscription", "ENDING", ("tests/session_manager/test_notifier.py",), FAILURES),
-    Table("b2bua.sip.best_response", "_PREFERRED", ("tests/session_manager/test_response_context.py",), NOT_503),
+    Table("b2bua.sip.best_response", "_PREFERRED", ("tests/sip/test_best_response.py",), NOT_503),
     Table("b2bua.sip.next_hop", "_SERVICES", ("tests/sip/test_next_hop.py",)),
     Table("b2bua.sip.next_hop", "_LABELS", ("tests/sip/test_next_hop.py",)),
     Table(f"{SM}.trunks", "FROM_TRUNKS", (TRUNKS,), ("REGISTER", "SUBSCRIBE", "PUBLISH", "REFER")),
