@@ -29,7 +29,7 @@ class NotReached(AssertionError):
     """What a test waited for did not come in time."""
 
 
-def wait_until(what: str, reached: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(what: str, reached: Callable[[], bool], seconds: float = 20.0) -> None:
     """Poll until `reached` or fail; the only kind of waiting in these tests."""
     deadline = time.monotonic() + seconds
     while not reached():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.server import command, environment, free_port, wait_until
+from tests.interop.server import START_SECONDS, command, environment, free_port, wait_until
 
 HOST = "127.0.0.98"
 GUIDE = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
@@ -62,7 +62,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command(*run.split()[1:]), cwd=tmp_path, env=environment(), stdout=log, stderr=log)
     try:
-        wait_until("ready", lambda: " ready: " in (tmp_path / "log").read_text())
+        wait_until("ready", lambda: " ready: " in (tmp_path / "log").read_text(), START_SECONDS)
         yield made
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
