@@ -71,6 +71,16 @@ def gets_its_answer(a: ScriptCall) -> None:
     a.phone >> a.ack(a.phone << "200 INVITE a=recvonly")
 
 
+def both_go_on(scene: Scene, a: ScriptCall, b: ScriptCall) -> None:
+    """Alice has her answer, then Bob's re-INVITE its turn: she holds on."""
+    done(scene)
+    gets_its_answer(a)
+    a.phone >> a.answer(a.phone << "INVITE a=sendrecv", 200, a.sdp("sendonly"))
+    a.phone << "ACK"
+    done(scene)
+    b.phone >> b.ack(b.phone << "200 INVITE a=sendonly")
+
+
 @pytest.mark.row(4)
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
 def test_it_waits_for_the_answer_to_the_other(scene: Scene, method: str) -> None:
@@ -108,12 +118,7 @@ def test_one_at_a_time(scene: Scene) -> None:
     b.phone >> b.ack(refusal)
     b.phone >> b.request("UPDATE", offer)
     assert (b.phone << "500 UPDATE").get("Retry-After") is not None
-    done(scene)
-    gets_its_answer(a)
-    a.phone >> a.answer(a.phone << "INVITE a=sendrecv", 200, a.sdp("sendonly"))
-    a.phone << "ACK"
-    done(scene)
-    b.phone >> b.ack(b.phone << "200 INVITE a=sendonly")
+    both_go_on(scene, a, b)
     hang_up(a, b)
 
 
@@ -146,12 +151,7 @@ def test_the_one_before_it_may_be_cancelled_too(scene: Scene) -> None:
     a.phone >> a.cancel()
     a.phone << "200 CANCEL"
     b.phone.hears_nothing()
-    done(scene)
-    gets_its_answer(a)
-    a.phone >> a.answer(a.phone << "INVITE a=sendrecv", 200, a.sdp("sendonly"))
-    a.phone << "ACK"
-    done(scene)
-    b.phone >> b.ack(b.phone << "200 INVITE a=sendonly")
+    both_go_on(scene, a, b)
     hang_up(a, b)
 
 
