@@ -35,7 +35,6 @@ class DialPlan:
     def __init__(self, features: Sequence[Feature], chosen: Mapping[str, str]) -> None:
         self._codes = _plan(((feature, feature.codes) for feature in features), chosen)
         self._names = {name: feature for feature in features for name in feature.codes}
-        self._lengths = sorted({len(code) for code in self._codes}, reverse=True)
 
     def named(self, name: str) -> Dialled | None:
         """What a feature-name URI asks for: a code by its name, `do-not-disturb-off` or `do_not_disturb_off`, whatever its
@@ -45,12 +44,9 @@ class DialPlan:
         return None if feature is None else Dialled(feature, name, "")
 
     def dialled(self, user: str) -> Dialled | None:
-        """What a user part, unescaped, means; the longest code that it begins with counts."""
-        for length in self._lengths:
-            found = self._codes.get(user[:length])
-            if found is not None:
-                return Dialled(*found, user[length:])
-        return None
+        """What a user part, unescaped, means."""
+        code = _code_of(self._codes, user)
+        return Dialled(*self._codes[code], user[len(code) :]) if code else None
 
 
 def check_codes(features: Iterable[type[Feature]], chosen: Mapping[str, str]) -> None:
@@ -61,8 +57,13 @@ def check_codes(features: Iterable[type[Feature]], chosen: Mapping[str, str]) ->
 def code_name(features: Iterable[type[Feature]], chosen: Mapping[str, str], user: str) -> str:
     """The name of the code that a user part means when these features have these codes; "" for none."""
     plan = _plan(((feature, feature.codes) for feature in features), chosen)
-    begun = [code for code in plan if user.startswith(code)]
-    return plan[max(begun, key=len)][1] if begun else ""
+    code = _code_of(plan, user)
+    return plan[code][1] if code else ""
+
+
+def _code_of(codes: Iterable[str], user: str) -> str:
+    """The one that counts: the longest that the user part begins with; "" for none."""
+    return max((code for code in codes if user.startswith(code)), key=len, default="")
 
 
 def _plan(owners: Iterable[tuple[_Owner, Mapping[str, str]]], chosen: Mapping[str, str]) -> dict[str, tuple[_Owner, str]]:

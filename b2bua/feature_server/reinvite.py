@@ -116,7 +116,7 @@ class Reinvite:
                 self._take_back()
         elif refused:
             self._told = status
-            self.cancelled(())
+            self.cancelled(())  # it hears CANCEL, and its final answer ends this
 
     def takes(self, leg: Leg) -> bool:
         """The far party's, where a feature is at work on its answer still."""
