@@ -104,6 +104,13 @@ def has_its_turn(
         b.phone >> b.ack(final)
 
 
+def under_a_feature(slow_scene: MakeSlowScene, what: str) -> tuple[Scene, ScriptCall, ScriptCall]:
+    """A call in which a feature is about to do this, which may be a mistake that is told."""
+    scene = slow_scene()
+    scene.expected_errors = int(what == "makes a mistake")
+    return scene, *watched_call(scene)
+
+
 def goes_on_as_before(b: ScriptCall) -> None:
     """Bob hears what stood."""
     b.phone >> b.answer(b.phone << "INVITE a=sendrecv", 200, b.sdp("sendrecv"))
@@ -116,9 +123,7 @@ def goes_on_as_before(b: ScriptCall) -> None:
 @pytest.mark.parametrize(("what", "status"), REFUSALS)
 def test_a_feature_refuses_what_has_been_agreed_to(slow_scene: MakeSlowScene, what: str, status: int) -> None:
     """The other party's own begins (RFC 3261 §8.2.6: each request has its answer)."""
-    scene = slow_scene()
-    scene.expected_errors = int(what == "makes a mistake")
-    a, b = watched_call(scene)
+    scene, a, b = under_a_feature(slow_scene, what)
     agreed(a, b, what)
     ask(b)
     a.phone.hears_nothing()
@@ -132,9 +137,7 @@ def test_a_feature_refuses_what_has_been_agreed_to(slow_scene: MakeSlowScene, wh
 @pytest.mark.parametrize(("what", "status"), REFUSALS)
 def test_who_has_agreed_to_what_is_refused_goes_on_as_before(slow_scene: MakeSlowScene, what: str, status: int) -> None:
     """The session stays as it was, for both (RFC 3261 §14.1), and the way is free for the next."""
-    scene = slow_scene()
-    scene.expected_errors = int(what == "makes a mistake")
-    a, b = watched_call(scene)
+    scene, a, b = under_a_feature(slow_scene, what)
     agreed(a, b, what)
     scene.advance(THINKS)
     a.phone >> a.ack(a.phone << f"{status} INVITE")
@@ -150,9 +153,7 @@ def test_who_has_agreed_to_what_is_refused_goes_on_as_before(slow_scene: MakeSlo
 @pytest.mark.parametrize(("what", "status"), REFUSALS)
 def test_the_same_where_it_has_made_the_offer(slow_scene: MakeSlowScene, what: str, status: int) -> None:
     """Its 2xx has an ACK all the same (RFC 3261 §13.2.2.4), which answers with what stood."""
-    scene = slow_scene()
-    scene.expected_errors = int(what == "makes a mistake")
-    a, b = watched_call(scene)
+    scene, a, b = under_a_feature(slow_scene, what)
     send_offer(a, "")
     b.phone >> b.answer(b.phone << "INVITE no-body", 200, b.sdp(), f"Subject: {what}")
     scene.advance(0.3)
@@ -171,9 +172,7 @@ def test_the_same_where_it_has_made_the_offer(slow_scene: MakeSlowScene, what: s
 def test_a_feature_refuses_what_rings(slow_scene: MakeSlowScene, what: str, status: int, final: int) -> None:
     """The other party hears CANCEL, and until it has answered it has no other INVITE (RFC 3261 §14.1). Where it agrees all the
     same, it goes on as before; where it is silent, its dialog is gone."""
-    scene = slow_scene()
-    scene.expected_errors = int(what == "makes a mistake")
-    a, b = watched_call(scene)
+    scene, a, b = under_a_feature(slow_scene, what)
     arrived = pending_hold(a, b)
     b.phone >> b.answer(arrived, 180, "", f"Subject: {what}")
     scene.advance(THINKS)
